@@ -1,0 +1,53 @@
+/* The operating system, as narrow as this project needs it: files, clocks. Tests replace the table to
+ * inject a full disk, a torn write, a failing read. Threads are pthreads (winpthreads on Windows).
+ *
+ * Paths are UTF-8 everywhere; the Windows side converts. Interrupted calls (EINTR) are tried again and
+ * short reads and writes completed above this table, in os.c, so that a table may give short counts. */
+#ifndef ETW_FORMAT_BASE_OS_H
+#define ETW_FORMAT_BASE_OS_H
+
+#include "format/base/bytes.h"
+#include "format/base/status.h"
+
+typedef struct etw_os etw_os;
+
+typedef enum etw_open_mode {
+    ETW_OPEN_READ,   /* shared: others may write the file while it is read */
+    ETW_OPEN_CREATE, /* read and write; fails with EEXIST where the name exists; private to the user */
+    ETW_OPEN_REPLACE /* as CREATE, but an existing regular file is truncated; links not followed */
+} etw_open_mode;
+
+/* Each call returns a value >= 0, or the negated errno. A file is a small non-negative integer. */
+struct etw_os {
+    void *context; /* handed to each call */
+    int (*open)(void *context, const char *path, etw_open_mode mode);
+    int64_t (*read)(void *context, int file, void *into, size_t size);
+    int64_t (*read_at)(void *context, int file, void *into, size_t size, uint64_t offset);
+    int64_t (*write)(void *context, int file, const void *from, size_t size);
+    int (*sync)(void *context, int file);
+    int64_t (*size)(void *context, int file); /* -ESPIPE for pipes and terminals */
+    int (*close)(void *context, int file);
+    int (*rename)(void *context, const char *from, const char *to); /* replaces to */
+    int (*remove)(void *context, const char *path);
+    int64_t (*free_space)(void *context, const char *path); /* bytes a user may still write there */
+    int64_t (*filetime_now)(void *context);                 /* 100 ns since 1601, UTC */
+    int64_t (*monotonic_ns)(void *context);
+};
+
+/* The real one. */
+const etw_os *etw_os_default(void);
+
+/* The names "-" stand for; set to binary mode once, at first use. */
+#define ETW_FILE_STDIN 0
+#define ETW_FILE_STDOUT 1
+
+/* Reads until size bytes are there or the file ends; *got tells how many. */
+etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size, size_t *got,
+                            etw_error *error);
+etw_status etw_os_read_at_full(const etw_os *os, int file, void *into, size_t size, uint64_t offset,
+                               size_t *got, etw_error *error);
+/* Writes all of it or fails; *written (may be NULL) tells how much went out before a failure. */
+etw_status etw_os_write_full(const etw_os *os, int file, const void *from, size_t size,
+                             size_t *written, etw_error *error);
+
+#endif

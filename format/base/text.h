@@ -1,0 +1,72 @@
+/* A growing UTF-8 text, and the conversions from Windows' encodings into it.
+ *
+ * Appending never fails in the caller's face: when memory runs out or the stated maximum is met, the
+ * text keeps what it has, sets failed, and ignores what follows; the caller checks once at the end. */
+#ifndef ETW_FORMAT_BASE_TEXT_H
+#define ETW_FORMAT_BASE_TEXT_H
+
+#include "format/base/bytes.h"
+#include "format/base/status.h"
+
+/* No single text (an event's JSON, a schema's listing) may grow past this: 64 MiB. An event's payload
+ * is at most 64 KiB and each byte becomes at most six ("\u001f"), so real texts stay far below. */
+#define ETW_TEXT_MAX_SIZE ((size_t)64 << 20)
+
+typedef struct etw_text {
+    char *data; /* owned; not NUL terminated, see etw_text_z */
+    size_t size;
+    size_t capacity;
+    bool failed;
+} etw_text;
+
+/* How text that comes from a trace is made safe for where it goes. */
+typedef enum etw_escape {
+    ETW_ESCAPE_NONE, /* valid UTF-8; a lone surrogate becomes U+FFFD */
+    ETW_ESCAPE_JSON, /* inside a JSON string; a lone surrogate becomes \udXXX */
+    ETW_ESCAPE_XML,  /* inside XML text or a quoted attribute; what XML 1.0 cannot hold: U+FFFD */
+    ETW_ESCAPE_LINE  /* for a terminal: control characters (and C1) as \xXX, \n, \t; one line */
+} etw_escape;
+
+void etw_text_free(etw_text *text);
+
+/* Empties the text and keeps its memory; clears failed. */
+static inline void etw_text_clear(etw_text *text)
+{
+    text->size = 0;
+    text->failed = false;
+}
+
+/* Room for extra more bytes at the returned place, or NULL (failed is set). The caller writes at most
+ * extra bytes there and adds what it wrote to text->size. */
+char *etw_text_reserve(etw_text *text, size_t extra);
+
+void etw_text_append(etw_text *text, const char *bytes, size_t size);
+void etw_text_append_z(etw_text *text, const char *string);
+void etw_text_append_char(etw_text *text, char character);
+void etw_text_append_u64(etw_text *text, uint64_t value);
+void etw_text_append_i64(etw_text *text, int64_t value);
+/* "0x" and upper-case digits without leading zeros, as TdhFormatProperty writes them. */
+void etw_text_append_hex(etw_text *text, uint64_t value);
+void etw_text_printf(etw_text *text, const char *format, ...) ETW_PRINTF(2, 3);
+
+/* One code point, escaped. A surrogate value stands for a lone surrogate. */
+void etw_text_append_code_point(etw_text *text, uint32_t code_point, etw_escape escape);
+
+/* units: UTF-16LE, size_bytes long (an odd last byte is ignored); embedded NULs are kept. */
+void etw_text_append_utf16(etw_text *text, const uint8_t *units, size_t size_bytes,
+                           etw_escape escape);
+
+/* bytes: UTF-8; each byte that is no valid part of it becomes U+FFFD. */
+void etw_text_append_utf8(etw_text *text, const uint8_t *bytes, size_t size, etw_escape escape);
+
+/* bytes: an 8-bit string of the recording machine's ANSI code page, read as Windows-1252, the code
+ * page of Western systems; which one it was is not in a trace. Valid UTF-8 is taken as UTF-8. */
+void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size, etw_escape escape);
+
+/* The text as a C string, valid until the next append; "" where memory ran out at the very start. */
+const char *etw_text_z(etw_text *text);
+
+/* Bytes of UTF-16LE text before its first NUL unit, looking at no more than size_bytes. */
+size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes);
+
+#endif

@@ -1,0 +1,50 @@
+/* Reads an .etwcap file: complete, still growing, cut off or damaged; from disk or from a pipe. */
+#ifndef ETW_FORMAT_ETWCAP_READER_H
+#define ETW_FORMAT_ETWCAP_READER_H
+
+#include "format/base/os.h"
+#include "format/event/schema.h"
+#include "format/event/source.h"
+
+typedef struct etw_reader_options {
+    bool headers_only; /* records come without user data and items */
+    bool ignore_index; /* scan block by block even where an index is there */
+    /* Blocks that cannot hold a match are passed over; single events are still the caller's to test. */
+    bool has_time_range;
+    int64_t from_time_100ns, to_time_100ns; /* both included */
+    const etw_guid *providers;              /* any of these; NULL: all */
+    uint32_t provider_count;
+} etw_reader_options;
+
+/* What the summary says, or the scan found. */
+typedef struct etw_file_summary {
+    bool complete;  /* closed cleanly, with index and closing magic */
+    bool has_index; /* and it was used */
+    uint32_t version_major, version_minor;
+    uint64_t file_bytes;
+    uint64_t events, received, dropped;
+    uint64_t event_blocks, schema_blocks, loss_records;
+    uint64_t lost_events; /* known counts of loss records, FILTERED not counted */
+    bool lost_unknown;    /* and at least one whose count is unknown */
+    int64_t first_time_100ns, last_time_100ns; /* of events; 0, 0 where none */
+    char application[256];
+} etw_file_summary;
+
+typedef struct etw_reader_counts {
+    uint64_t blocks_read, blocks_skipped, blocks_damaged, bytes_read;
+} etw_reader_counts;
+
+/* path "-": stdin. ETW_ERROR_NOT_THIS where the magic is not ours, ETW_ERROR_VERSION for a newer major
+ * version. The source delivers events and losses; damage becomes a LOSS item in its place. */
+etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_options *options,
+                           etw_source **source, etw_error *error);
+
+/* The functions below take a source that etw_reader_open gave. */
+
+/* Schemas and provider names read so far; ids are those of items. All of them where an index is used. */
+const etw_schema_store *etw_reader_schemas(const etw_source *source);
+void etw_reader_get_counts(const etw_source *source, etw_reader_counts *counts);
+/* From the index in constant time, or by a scan of block headers (a pipe: what was read so far). */
+etw_status etw_reader_summary(etw_source *source, etw_file_summary *summary, etw_error *error);
+
+#endif

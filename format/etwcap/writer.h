@@ -1,0 +1,78 @@
+/* Writes an .etwcap file, to disk or to a pipe. FORMAT.md is the specification.
+ *
+ * Adding an event copies it into the current batch; encoder threads compress, one thread writes blocks
+ * in order. Equal input and options give equal bytes whatever the number of threads. Until
+ * etw_writer_finish returned ETW_OK the file is incomplete, and readers say so. */
+#ifndef ETW_FORMAT_ETWCAP_WRITER_H
+#define ETW_FORMAT_ETWCAP_WRITER_H
+
+#include "format/base/os.h"
+#include "format/event/schema.h"
+#include "format/event/source.h"
+
+typedef enum etw_sync {
+    ETW_SYNC_NONE,    /* the operating system decides */
+    ETW_SYNC_BLOCK,   /* each block is on the disk before the next is written */
+    ETW_SYNC_INTERVAL /* at most interval_ms of data is not on the disk */
+} etw_sync;
+
+typedef enum etw_overload {
+    ETW_OVERLOAD_WAIT, /* adding an event waits for the encoders: files, pipes */
+    ETW_OVERLOAD_DROP  /* the event is dropped and counted: live sessions */
+} etw_overload;
+
+typedef struct etw_writer_options {
+    int level;             /* zstd level, 1 to 19; 0: the default */
+    uint32_t threads;      /* encoder threads; 0: encode in the calling thread */
+    size_t batch_bytes;    /* 0: the default */
+    uint32_t queue_blocks; /* batches in flight at most; 0: the default, 2 + 2 * threads */
+    uint32_t interval_ms;  /* flush at least so often, by the wall clock; 0: only full batches (files) */
+    etw_sync sync;
+    etw_overload overload;
+    bool replace;            /* an existing file is overwritten; else ETW_ERROR_EXISTS */
+    const char *application; /* "etw-record 1.0"; kept in the file info; NULL: nothing */
+    const etw_schema_store *store; /* schemas that events name by id; must outlive the writer */
+} etw_writer_options;
+
+typedef struct etw_writer_counts {
+    uint64_t received; /* events handed over */
+    uint64_t written;  /* events in blocks that the operating system took */
+    uint64_t dropped;  /* received - written, at the end: each is in a loss record if one could be
+                          written */
+    uint64_t blocks;
+    uint64_t bytes; /* of the file so far */
+} etw_writer_counts;
+
+typedef struct etw_writer etw_writer;
+
+/* path "-": stdout. options may be NULL. */
+etw_status etw_writer_create(const etw_os *os, const char *path, const etw_writer_options *options,
+                             etw_writer **writer, etw_error *error);
+
+/* Traces get indexes 0, 1, ... in this order. At least one is needed before the first event. */
+etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace, uint16_t *trace_index,
+                                etw_error *error);
+
+/* schema_id: an id of options.store, or 0. The schema is written before the first block that needs it.
+ * Errors of the disk turn up here or later; the event then counts as dropped. */
+etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *record,
+                                uint16_t trace_index, uint32_t schema_id, etw_error *error);
+
+/* Stands between the events added before and after it. */
+etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss, etw_error *error);
+
+/* raw ticks <-> FILETIME of one trace at one moment. */
+etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index, int64_t ticks,
+                                       int64_t time_100ns, etw_error *error);
+
+/* What the recorder got from its source in all, as the ledger's other side: checked at the end. */
+etw_status etw_writer_flush(etw_writer *writer, etw_error *error);
+void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts);
+
+/* Flushes, writes summary, index and closing magic, syncs (unless SYNC_NONE), closes. After a failure
+ * the file holds what could be written and is incomplete. */
+etw_status etw_writer_finish(etw_writer *writer, etw_error *error);
+/* Frees; without a finish before it the file stays incomplete. NULL is fine. */
+void etw_writer_free(etw_writer *writer);
+
+#endif

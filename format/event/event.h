@@ -1,0 +1,41 @@
+/* An event as a consumer's callback gets it, live or replayed: the record, its time, its schema, its
+ * properties as text. Valid only inside the callback (or until the next call of a next-event loop); a
+ * later use is ETW_ERROR_EXPIRED. */
+#ifndef ETW_FORMAT_EVENT_EVENT_H
+#define ETW_FORMAT_EVENT_EVENT_H
+
+#include "format/event/plan.h"
+#include "format/event/source.h"
+
+typedef struct etw_event etw_event;
+
+/* Return ETW_OK to go on; anything else ends the loop with that status (ETW_END: ends it well). */
+typedef etw_status (*etw_event_callback)(const etw_event *event, void *context);
+
+/* NULL once expired. TimeStamp is FILETIME, or raw ticks where the loop was opened so. */
+const etw_event_record *etw_event_record_of(const etw_event *event);
+/* FILETIME in 100 ns, whatever the record's TimeStamp holds; INT64_MIN once expired. */
+int64_t etw_event_time_100ns(const etw_event *event);
+const etw_trace *etw_event_trace(const etw_event *event);
+/* NULL where nothing explains the event. */
+const etw_schema *etw_event_schema(const etw_event *event);
+const etw_plan *etw_event_plan(const etw_event *event);
+/* The best known name of the provider, UTF-8; NULL where unknown. */
+const char *etw_event_provider_name(const etw_event *event);
+/* Walks the properties (plan.h). ETW_ERROR_NOT_FOUND where the event has no schema. */
+etw_status etw_event_walk(const etw_event *event, const etw_visitor *visitor, void *context,
+                          etw_walk_end *end);
+/* Appends the text of the property with that name ("Peer.Port" reaches into structs, "Tags[1]" into
+ * arrays); ETW_ERROR_NOT_FOUND where there is none. */
+etw_status etw_event_property_text(const etw_event *event, const char *name, etw_text *text);
+
+/* How loops make events. A maker is owned by a loop; each call expires the event made before. */
+typedef struct etw_event_maker etw_event_maker;
+etw_event_maker *etw_event_maker_new(bool raw_time);
+void etw_event_maker_free(etw_event_maker *maker);
+const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *record,
+                                const etw_trace *trace, const etw_schema *schema,
+                                const char *provider_name);
+void etw_event_expire(etw_event_maker *maker);
+
+#endif

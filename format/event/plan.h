@@ -1,0 +1,104 @@
+/* A plan: a schema compiled once, so that rendering an event looks nothing up by name and allocates
+ * nothing per property. The plan owns copies of all names it shows, in UTF-8 and ready for JSON. */
+#ifndef ETW_FORMAT_EVENT_PLAN_H
+#define ETW_FORMAT_EVENT_PLAN_H
+
+#include "format/event/schema.h"
+
+/* A name in the forms that outputs need; never NULL, "" where the schema has none. */
+typedef struct etw_name {
+    const char *utf8;
+    uint32_t utf8_size;
+    uint32_t json_size;
+    const char *json; /* escaped for the inside of a JSON string */
+} etw_name;
+
+typedef struct etw_plan etw_plan;
+typedef struct etw_property etw_property; /* one compiled EVENT_PROPERTY_INFO; accessors below */
+
+/* Fails with DAMAGED where the TRACE_EVENT_INFO breaks its own bounds (offsets, indexes, cycles of
+ * structs, limits of schema.h). The plan keeps no pointer into schema. */
+etw_status etw_plan_compile(const etw_schema *schema, etw_plan **plan, etw_error *error);
+void etw_plan_free(etw_plan *plan);
+
+/* Names of the schema. EventName: by tei-layout.md section 1 (classic: opcode name; TraceLogging:
+ * task name; manifest: event name, else task name and opcode name joined by "/" unless "Info"). */
+const etw_name *etw_plan_provider_name(const etw_plan *plan);
+const etw_name *etw_plan_event_name(const etw_plan *plan);
+const etw_name *etw_plan_task_name(const etw_plan *plan);
+const etw_name *etw_plan_opcode_name(const etw_plan *plan);
+const etw_name *etw_plan_level_name(const etw_plan *plan);
+const etw_name *etw_plan_channel_name(const etw_plan *plan);
+const etw_name *etw_plan_event_message(const etw_plan *plan);
+uint32_t etw_plan_keyword_count(const etw_plan *plan);
+const etw_name *etw_plan_keyword_name(const etw_plan *plan, uint32_t index);
+uint32_t etw_plan_decoding_source(const etw_plan *plan);
+
+const etw_name *etw_property_name(const etw_property *property);
+uint16_t etw_property_in_type(const etw_property *property);
+uint16_t etw_property_out_type(const etw_property *property);
+
+/* One element of one property, located in the payload but not yet made text. */
+typedef struct etw_value {
+    const etw_property *property;
+    etw_bytes bytes;       /* the element's content: without count prefix or terminator */
+    uint32_t pointer_size; /* of the record */
+    uint32_t element;      /* index within its array, 0 for a scalar */
+} etw_value;
+
+/* What the walk reports, in payload order. Any function may be NULL. Names of arrays and structs come
+ * from the property; elements of a struct array open one struct each. Returning anything but ETW_OK
+ * ends the walk with that status. */
+typedef struct etw_visitor {
+    etw_status (*value)(void *context, const etw_value *value);
+    etw_status (*open_struct)(void *context, const etw_property *property, uint32_t element);
+    etw_status (*close_struct)(void *context, const etw_property *property);
+    etw_status (*open_array)(void *context, const etw_property *property, uint32_t count);
+    etw_status (*close_array)(void *context, const etw_property *property);
+} etw_visitor;
+
+/* How a walk ended. */
+typedef struct etw_walk_end {
+    uint32_t consumed_bytes; /* of the user data */
+    uint32_t left_bytes;     /* after the last property: more payload than the schema explains */
+    bool short_payload;      /* the payload ended before the schema did */
+    const char *reason;      /* NULL, or a fixed text of why the walk stopped early */
+    const etw_property *at;  /* the property it stopped at, or NULL */
+} etw_walk_end;
+
+/* Walks the record's user data by the plan. Open arrays and structs are always closed. Elements
+ * visited are bounded by the payload's bytes plus a stated maximum for zero-sized ones. */
+etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
+                         uint32_t pointer_size, const etw_visitor *visitor, void *context,
+                         etw_walk_end *end);
+
+/* The two forms of a value's text (DESIGN: exact TDH text, and the clean default). */
+enum {
+    ETW_TEXT_EXACT = 0x1 /* keep the trailing space of map strings and U+200E marks of times */
+};
+
+/* Appends the text that TdhFormatProperty gives for the element (tdh-format.md section 3), escaped.
+ * A value that does not fit its type (15005) is appended as "0x" hex of its bytes; returns false. */
+bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape,
+                           etw_text *text);
+
+/* Appends a typed JSON value: numbers and booleans bare (integers beyond 2^53 too: JSON has no limit),
+ * the rest as a quoted string. */
+void etw_value_append_json(const etw_value *value, uint32_t form, etw_text *text);
+
+/* Appends the event message with %1..%n replaced by the top-level properties' texts, as Event Viewer
+ * does; nothing where the schema has no message. */
+etw_status etw_plan_append_message(const etw_plan *plan, const etw_event_record *record,
+                                   uint32_t pointer_size, uint32_t form, etw_escape escape,
+                                   etw_text *text);
+
+/* Plans by schema id, compiled at first use, kept until freed. A schema that cannot be compiled is
+ * remembered with its message. Not thread safe: one per thread. */
+typedef struct etw_plan_cache etw_plan_cache;
+etw_plan_cache *etw_plan_cache_new(void);
+void etw_plan_cache_free(etw_plan_cache *cache);
+/* NULL where schema is NULL or cannot be compiled (then *problem, if not NULL, says why). */
+const etw_plan *etw_plan_cache_get(etw_plan_cache *cache, const etw_schema *schema,
+                                   const char **problem);
+
+#endif

@@ -1,0 +1,63 @@
+/* Finds the schema of a record: asks each source in order, remembers the answer, also a negative one.
+ *
+ * Order (first that explains the event wins): TraceLogging metadata, metadata events of the trace,
+ * EventSource manifests of the trace, manifests given by the user, TDH (Windows, live), the classic
+ * kernel table. Cache keys are those of tei-layout.md section 4. */
+#ifndef ETW_FORMAT_SCHEMA_RESOLVER_H
+#define ETW_FORMAT_SCHEMA_RESOLVER_H
+
+#include "format/event/schema.h"
+
+typedef struct etw_resolver etw_resolver;
+
+/* One place where schemas come from. Implementations put this first in their own structure. */
+typedef struct etw_schema_source etw_schema_source;
+struct etw_schema_source {
+    const char *name; /* for messages: "manifest a.man" */
+    /* Sets *schema to one of store's (interning it there as needed), or NULL where this source does
+     * not know the event. pointer_size is 4 or 8, the record's own. An error (damaged metadata, no
+     * memory) does not stop the resolver: it counts it, keeps the first message, and goes on. */
+    etw_status (*find)(etw_schema_source *self, etw_schema_store *store,
+                       const etw_event_record *record, uint32_t pointer_size,
+                       const etw_schema **schema, etw_error *error);
+    /* Looks at a record that may carry schemas itself (metadata events, 0xFFFE manifests): may be NULL.
+     * Called for every record of a pre-scan, and again in stream order. Must be quick to say no. */
+    etw_status (*observe)(etw_schema_source *self, etw_schema_store *store,
+                          const etw_event_record *record, etw_error *error);
+    void (*free)(etw_schema_source *self);
+};
+
+/* Keys remembered before the whole cache is dropped and rebuilt: bounds a hostile trace. */
+#define ETW_RESOLVER_MAX_KEYS ((uint32_t)1 << 20)
+
+typedef struct etw_resolver_options {
+    const char *const *manifest_paths; /* files or directories (*.man, *.xml), UTF-8 */
+    uint32_t manifest_path_count;
+    bool no_classic; /* leave out the built-in kernel table */
+} etw_resolver_options;
+
+/* With the sources that need no Windows. options may be NULL. The store is the caller's and must
+ * outlive the resolver. A manifest that cannot be read is an error here: the user named it. */
+etw_status etw_resolver_new(etw_schema_store *store, const etw_resolver_options *options,
+                            etw_resolver **resolver, etw_error *error);
+void etw_resolver_free(etw_resolver *resolver);
+
+/* Takes ownership, also on failure. Sits before the classic table and after the manifests. */
+etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *source,
+                                   etw_error *error);
+
+/* Feeds sources that learn from the trace itself. Cheap for other records. Forgets negative answers
+ * when something was learnt. */
+etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *record,
+                                uint32_t pointer_size, etw_error *error);
+
+/* *schema: one of the store's, or NULL where nothing explains the event. Fails only for lack of memory
+ * or a met limit. No allocation for a key that was seen before. */
+etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
+                             uint32_t pointer_size, const etw_schema **schema, etw_error *error);
+
+/* How often a source failed on what it was given, and the first message ("" if none). */
+uint64_t etw_resolver_error_count(const etw_resolver *resolver);
+const char *etw_resolver_first_error(const etw_resolver *resolver);
+
+#endif

@@ -1,0 +1,67 @@
+/* Replays a saved trace (.etwcap or .etl) through the event API of a live session.
+ *
+ *     etw_replay *replay;
+ *     if (etw_replay_open("a.etwcap", NULL, &replay, &error) == ETW_OK) {
+ *         etw_replay_process(replay, on_event, context, &error);
+ *         etw_replay_close(replay);
+ *     }
+ */
+#ifndef ETW_REPLAY_REPLAY_H
+#define ETW_REPLAY_REPLAY_H
+
+#include "format/base/os.h"
+#include "format/etwcap/reader.h"
+#include "format/event/event.h"
+
+/* Which events a caller wants; a zeroed filter wants all. Lists are "any of". */
+typedef struct etw_filter {
+    const etw_guid *providers; /* by GUID ... */
+    uint32_t provider_count;
+    const char *const *provider_names; /* ... or by name (case ignored); both lists together */
+    uint32_t provider_name_count;
+    const uint16_t *ids;
+    uint32_t id_count;
+    bool has_level;
+    uint8_t max_level; /* this level and the more severe; level 0 always passes, as in a session */
+    const uint32_t *process_ids;
+    uint32_t process_id_count;
+    bool has_since, has_until;
+    int64_t since_100ns; /* included */
+    int64_t until_100ns; /* excluded */
+} etw_filter;
+
+typedef struct etw_replay_options {
+    const etw_os *os; /* NULL: the default */
+    etw_filter filter;
+    uint64_t head;      /* stop after so many events; 0: all */
+    double speed;       /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
+    bool raw_time;      /* TimeStamp stays in raw ticks */
+    bool headers_only;  /* no user data, no items */
+    const char *const *manifest_paths;
+    uint32_t manifest_path_count;
+    /* Called for each loss in its place; may be NULL. */
+    void (*loss)(void *context, const etw_loss *loss);
+    void *loss_context;
+    void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
+    void *progress_context;
+} etw_replay_options;
+
+typedef struct etw_replay etw_replay;
+
+etw_status etw_replay_open(const char *path, const etw_replay_options *options, etw_replay **replay,
+                           etw_error *error);
+/* Blocking, one callback per event, until the trace ends, the callback says so, or etw_replay_stop. */
+etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, void *context,
+                              etw_error *error);
+/* The next-event form; *event is valid until the next call. ETW_END at the end. */
+etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error);
+/* From any thread or from the callback: process and next end with ETW_END. */
+void etw_replay_stop(etw_replay *replay);
+/* Idempotent for NULL. Not from the callback. */
+void etw_replay_close(etw_replay *replay);
+
+/* The source behind it: statistics, traces, schemas. */
+etw_source *etw_replay_source(etw_replay *replay);
+const etw_schema_store *etw_replay_schemas(const etw_replay *replay);
+
+#endif
