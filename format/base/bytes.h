@@ -1,4 +1,5 @@
-/* Little-endian loads and stores at any alignment, and a bounded cursor over bytes nobody trusts. */
+/* Little-endian loads and stores at any alignment, and a bounded cursor over bytes nobody trusts.
+ */
 #ifndef ETW_FORMAT_BASE_BYTES_H
 #define ETW_FORMAT_BASE_BYTES_H
 

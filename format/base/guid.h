@@ -38,8 +38,9 @@ void etw_text_append_guid(etw_text *text, const etw_guid *guid);
 /* With or without braces, any case, nothing before or after. */
 bool etw_guid_parse(const char *string, etw_guid *guid);
 
-/* The GUID that EventSource and TraceLogging derive from a provider's name when none is given: SHA-1
- * of a namespace GUID and the upper-case UTF-16BE name, version nibble 5 (EventSource documentation). */
+/* The GUID that EventSource and TraceLogging derive from a provider's name when none is given:
+ * SHA-1 of a namespace GUID and the upper-case UTF-16BE name, version nibble 5 (EventSource
+ * documentation). */
 etw_guid etw_guid_from_provider_name(const char *utf8_name);
 
 #endif

@@ -1,8 +1,10 @@
-/* The operating system, as narrow as this project needs it: files, clocks. Tests replace the table to
- * inject a full disk, a torn write, a failing read. Threads are pthreads (winpthreads on Windows).
+/* The operating system, as narrow as this project needs it: files, clocks. Tests replace the table
+ * to inject a full disk, a torn write, a failing read. Threads are pthreads (winpthreads on
+ * Windows).
  *
- * Paths are UTF-8 everywhere; the Windows side converts. Interrupted calls (EINTR) are tried again and
- * short reads and writes completed above this table, in os.c, so that a table may give short counts. */
+ * Paths are UTF-8 everywhere; the Windows side converts. Interrupted calls (EINTR) are tried again
+ * and short reads and writes completed above this table, in os.c, so that a table may give short
+ * counts. */
 #ifndef ETW_FORMAT_BASE_OS_H
 #define ETW_FORMAT_BASE_OS_H
 
@@ -13,7 +15,8 @@ typedef struct etw_os etw_os;
 
 typedef enum etw_open_mode {
     ETW_OPEN_READ,   /* shared: others may write the file while it is read */
-    ETW_OPEN_CREATE, /* read and write; fails with EEXIST where the name exists; private to the user */
+    ETW_OPEN_CREATE, /* read and write; fails with EEXIST where the name exists; private to the user
+                      */
     ETW_OPEN_REPLACE /* as CREATE, but an existing regular file is truncated; links not followed */
 } etw_open_mode;
 
@@ -37,9 +40,11 @@ struct etw_os {
 /* The real one. */
 const etw_os *etw_os_default(void);
 
-/* The names "-" stand for; set to binary mode once, at first use. */
-#define ETW_FILE_STDIN 0
+/* What "-" stands for. Tools call etw_os_use_binary_stdio once at their start: Windows would
+ * otherwise translate line ends. */
+#define ETW_FILE_STDIN  0
 #define ETW_FILE_STDOUT 1
+void etw_os_use_binary_stdio(void);
 
 /* Reads until size bytes are there or the file ends; *got tells how many. */
 etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size, size_t *got,

@@ -1,9 +1,9 @@
 /* Results of functions, and the text that explains them.
  *
  * Every function that can fail returns an etw_status. Where a reader wants to know more, the caller
- * passes an etw_error of its own; it may always be NULL. A message names what failed and where; each
- * layer that lets an error pass puts its own context in front, so the text reads from the outside in:
- * "a.etl: buffer 3 at 0x18000: record at 0x2f8: size 12 is below its header's 48". */
+ * passes an etw_error of its own; it may always be NULL. A message names what failed and where;
+ * each layer that lets an error pass puts its own context in front, so the text reads from the
+ * outside in: "a.etl: buffer 3 at 0x18000: record at 0x2f8: size 12 is below its header's 48". */
 #ifndef ETW_FORMAT_BASE_STATUS_H
 #define ETW_FORMAT_BASE_STATUS_H
 
@@ -15,19 +15,19 @@ typedef enum etw_status {
     ETW_END,                    /* no more items: a result, not an error */
     ETW_ERROR_INVALID_ARGUMENT, /* the caller broke a stated rule */
     ETW_ERROR_NO_MEMORY,
-    ETW_ERROR_LIMIT,        /* a stated maximum was met */
-    ETW_ERROR_IO,           /* the operating system failed a read, write, open, ... */
-    ETW_ERROR_NO_SPACE,     /* the target is full or over quota */
-    ETW_ERROR_NOT_FOUND,    /* no such file, schema, session, provider, property */
-    ETW_ERROR_EXISTS,       /* the name is taken (a session, an output file) */
-    ETW_ERROR_ACCESS,       /* the operating system denied it */
-    ETW_ERROR_NOT_THIS,     /* the bytes are not of the expected kind at all */
-    ETW_ERROR_DAMAGED,      /* the bytes are of the kind, but broken here */
-    ETW_ERROR_VERSION,      /* written by a newer, incompatible version */
-    ETW_ERROR_UNSUPPORTED,  /* well formed, but this build or machine cannot do it */
-    ETW_ERROR_EXPIRED,      /* an event was used after its callback returned */
-    ETW_ERROR_STOPPED,      /* stopped from outside, or cancelled */
-    ETW_ERROR_INTERNAL      /* a defect of this library */
+    ETW_ERROR_LIMIT,       /* a stated maximum was met */
+    ETW_ERROR_IO,          /* the operating system failed a read, write, open, ... */
+    ETW_ERROR_NO_SPACE,    /* the target is full or over quota */
+    ETW_ERROR_NOT_FOUND,   /* no such file, schema, session, provider, property */
+    ETW_ERROR_EXISTS,      /* the name is taken (a session, an output file) */
+    ETW_ERROR_ACCESS,      /* the operating system denied it */
+    ETW_ERROR_NOT_THIS,    /* the bytes are not of the expected kind at all */
+    ETW_ERROR_DAMAGED,     /* the bytes are of the kind, but broken here */
+    ETW_ERROR_VERSION,     /* written by a newer, incompatible version */
+    ETW_ERROR_UNSUPPORTED, /* well formed, but this build or machine cannot do it */
+    ETW_ERROR_EXPIRED,     /* an event was used after its callback returned */
+    ETW_ERROR_STOPPED,     /* stopped from outside, or cancelled */
+    ETW_ERROR_INTERNAL     /* a defect of this library */
 } etw_status;
 
 /* Room for the whole chain of causes; longer text is cut at a character boundary. */

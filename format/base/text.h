@@ -1,15 +1,17 @@
 /* A growing UTF-8 text, and the conversions from Windows' encodings into it.
  *
- * Appending never fails in the caller's face: when memory runs out or the stated maximum is met, the
- * text keeps what it has, sets failed, and ignores what follows; the caller checks once at the end. */
+ * Appending never fails in the caller's face: when memory runs out or the stated maximum is met,
+ * the text keeps what it has, sets failed, and ignores what follows; the caller checks once at the
+ * end. */
 #ifndef ETW_FORMAT_BASE_TEXT_H
 #define ETW_FORMAT_BASE_TEXT_H
 
 #include "format/base/bytes.h"
 #include "format/base/status.h"
 
-/* No single text (an event's JSON, a schema's listing) may grow past this: 64 MiB. An event's payload
- * is at most 64 KiB and each byte becomes at most six ("\u001f"), so real texts stay far below. */
+/* No single text (an event's JSON, a schema's listing) may grow past this: 64 MiB. An event's
+ * payload is at most 64 KiB and each byte becomes at most six ("\u001f"), so real texts stay far
+ * below. */
 #define ETW_TEXT_MAX_SIZE ((size_t)64 << 20)
 
 typedef struct etw_text {
@@ -36,8 +38,8 @@ static inline void etw_text_clear(etw_text *text)
     text->failed = false;
 }
 
-/* Room for extra more bytes at the returned place, or NULL (failed is set). The caller writes at most
- * extra bytes there and adds what it wrote to text->size. */
+/* Room for extra more bytes at the returned place, or NULL (failed is set). The caller writes at
+ * most extra bytes there and adds what it wrote to text->size. */
 char *etw_text_reserve(etw_text *text, size_t extra);
 
 void etw_text_append(etw_text *text, const char *bytes, size_t size);
@@ -63,8 +65,14 @@ void etw_text_append_utf8(etw_text *text, const uint8_t *bytes, size_t size, etw
  * page of Western systems; which one it was is not in a trace. Valid UTF-8 is taken as UTF-8. */
 void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size, etw_escape escape);
 
-/* The text as a C string, valid until the next append; "" where memory ran out at the very start. */
+/* The text as a C string, valid until the next append; "" where memory ran out at the very start.
+ */
 const char *etw_text_z(etw_text *text);
+
+/* Size in bytes of the valid UTF-8 sequence that starts at bytes, with its *code_point; 0 where
+ * there is none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). size is at
+ * least 1. */
+size_t etw_utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code_point);
 
 /* Bytes of UTF-16LE text before its first NUL unit, looking at no more than size_bytes. */
 size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes);

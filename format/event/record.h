@@ -1,7 +1,8 @@
 /* EVENT_RECORD and its parts, byte for byte as a 64-bit Windows delivers them, on any machine.
  *
- * The types carry this project's names, their members Microsoft's (evntcons.h, evntprov.h). On win64
- * record_layout.c asserts at compile time that every size, offset and constant equals mingw-w64's. */
+ * The types carry this project's names, their members Microsoft's (evntcons.h, evntprov.h). On
+ * win64 record_layout.c asserts at compile time that every size, offset and constant equals
+ * mingw-w64's. */
 #ifndef ETW_FORMAT_EVENT_RECORD_H
 #define ETW_FORMAT_EVENT_RECORD_H
 
@@ -57,7 +58,8 @@ typedef struct etw_extended_data_item {
     uint64_t DataPtr;
 } etw_extended_data_item;
 
-/* EVENT_RECORD: 112 bytes. All pointers are lent by the source, until it is asked for its next item. */
+/* EVENT_RECORD: 112 bytes. All pointers are lent by the source, until it is asked for its next
+ * item. */
 typedef struct etw_event_record {
     etw_event_header EventHeader;
     etw_buffer_context BufferContext;

@@ -1,7 +1,7 @@
 /* A schema: one TRACE_EVENT_INFO with the EVENT_MAP_INFOs that its properties name.
  *
- * Every schema source (format/schema, TDH on Windows, an .etwcap file) yields this one form; the plan
- * that renders events is compiled from it (plan.h). */
+ * Every schema source (format/schema, TDH on Windows, an .etwcap file) yields this one form; the
+ * plan that renders events is compiled from it (plan.h). */
 #ifndef ETW_FORMAT_EVENT_SCHEMA_H
 #define ETW_FORMAT_EVENT_SCHEMA_H
 
@@ -21,11 +21,11 @@ typedef enum etw_schema_origin {
 const char *etw_schema_origin_name(uint32_t origin);
 
 /* Limits of what is accepted from anywhere. TDH's own blobs in the corpus stay below 9 KiB. */
-#define ETW_MAX_TEI_SIZE ((uint32_t)1 << 20)
-#define ETW_MAX_MAP_SIZE ((uint32_t)1 << 20)
+#define ETW_MAX_TEI_SIZE        ((uint32_t)1 << 20)
+#define ETW_MAX_MAP_SIZE        ((uint32_t)1 << 20)
 #define ETW_MAX_MAPS_PER_SCHEMA 256u
-#define ETW_MAX_PROPERTIES 4096u
-#define ETW_MAX_STRUCT_DEPTH 32u
+#define ETW_MAX_PROPERTIES      4096u
+#define ETW_MAX_STRUCT_DEPTH    32u
 
 typedef struct etw_schema {
     uint32_t id;     /* dense from 1 within its store; 0 while it is in no store */
@@ -41,14 +41,15 @@ typedef struct etw_schema_store etw_schema_store;
 
 /* A store takes at most this many schemas and bytes, then ETW_ERROR_LIMIT. */
 #define ETW_STORE_MAX_SCHEMAS ((uint32_t)1 << 20)
-#define ETW_STORE_MAX_BYTES ((size_t)256 << 20)
+#define ETW_STORE_MAX_BYTES   ((size_t)256 << 20)
 
 /* NULL where memory is out. */
 etw_schema_store *etw_schema_store_new(void);
 void etw_schema_store_free(etw_schema_store *store);
 
-/* Copies schema (id and hash are ignored) unless an equal content is there already; *kept is the one
- * in the store, valid until the store is freed. Checks sizes against the limits, not the content. */
+/* Copies schema (id and hash are ignored) unless an equal content is there already; *kept is the
+ * one in the store, valid until the store is freed. Checks sizes against the limits, not the
+ * content. */
 etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *schema,
                                    const etw_schema **kept, etw_error *error);
 

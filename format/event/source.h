@@ -1,7 +1,7 @@
 /* Where records come from: a .etl file, an .etwcap file, a live session. One handle, one loop.
  *
- * A source delivers items in their order: events, and between them what was lost. What an item points
- * to is lent until the next call on the same source. */
+ * A source delivers items in their order: events, and between them what was lost. What an item
+ * points to is lent until the next call on the same source. */
 #ifndef ETW_FORMAT_EVENT_SOURCE_H
 #define ETW_FORMAT_EVENT_SOURCE_H
 
@@ -15,7 +15,8 @@
 /* Traces (session, .etl) that one file can hold side by side. */
 #define ETW_MAX_TRACES 1024u
 
-/* One trace: what its session and host said about it. Numbers are 0 and texts empty where unknown. */
+/* One trace: what its session and host said about it. Numbers are 0 and texts empty where unknown.
+ */
 typedef struct etw_trace {
     etw_clock clock;
     uint32_t pointer_size; /* of the recording system: 4 or 8 */
@@ -29,8 +30,8 @@ typedef struct etw_trace {
     uint32_t buffers_written; /* as its header says; often stale */
     uint32_t start_buffers;
     uint32_t maximum_file_size_mb;
-    uint32_t events_lost;  /* as its header says */
-    uint32_t buffers_lost; /* as its header says */
+    uint32_t events_lost;     /* as its header says */
+    uint32_t buffers_lost;    /* as its header says */
     int32_t utc_bias_minutes; /* TIME_ZONE_INFORMATION.Bias */
     int64_t boot_time_100ns;  /* FILETIME */
     int64_t start_time_100ns;
@@ -38,9 +39,10 @@ typedef struct etw_trace {
     etw_guid log_instance_id;
     char session_name[ETW_TRACE_NAME_SIZE];
     char log_file_name[ETW_TRACE_NAME_SIZE]; /* as the header names it */
-    char source_path[ETW_TRACE_NAME_SIZE];   /* base name of the file it was read from; "" if live */
-    char host_name[ETW_TRACE_NAME_SIZE];     /* live recordings only */
-    /* TRACE_LOGFILE_HEADER as recorded, pointer slots and names included; owned by the trace's owner */
+    char source_path[ETW_TRACE_NAME_SIZE]; /* base name of the file it was read from; "" if live */
+    char host_name[ETW_TRACE_NAME_SIZE];   /* live recordings only */
+    /* TRACE_LOGFILE_HEADER as recorded, pointer slots and names included; owned by the trace's
+     * owner */
     etw_bytes logfile_header;
 } etw_trace;
 
@@ -76,10 +78,7 @@ typedef struct etw_loss {
 /* A fixed word such as "events lost by ETW"; never NULL. */
 const char *etw_loss_cause_name(uint32_t cause);
 
-typedef enum etw_item_kind {
-    ETW_ITEM_EVENT,
-    ETW_ITEM_LOSS
-} etw_item_kind;
+typedef enum etw_item_kind { ETW_ITEM_EVENT, ETW_ITEM_LOSS } etw_item_kind;
 
 typedef struct etw_item {
     etw_item_kind kind;

@@ -1,0 +1,377 @@
+#include "format/base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One read or write call: Linux moves at most 0x7FFFF000 bytes, the Windows runtime takes 32 bits.
+ */
+#define MAX_CALL_BYTES ((size_t)1 << 30)
+
+/* FILETIME of 1970-01-01T00:00:00Z. */
+#define UNIX_EPOCH_100NS 116444736000000000LL
+
+static size_t call_size(size_t size)
+{
+    return size < MAX_CALL_BYTES ? size : MAX_CALL_BYTES;
+}
+
+#ifdef _WIN32
+#include <direct.h>
+#include <io.h>
+#include <share.h>
+#include <stdint.h>
+#include <wchar.h>
+
+#include "format/base/text.h"
+
+/* The runtime's own limit for a path with the \\?\ prefix. */
+#define MAX_WIDE_PATH 32768u
+
+/* UTF-8 to UTF-16 through the C runtime alone; owned by the caller, NULL where it is no UTF-8. */
+static wchar_t *wide_path(const char *path)
+{
+    const size_t size = strlen(path);
+    wchar_t *wide = size >= MAX_WIDE_PATH ? NULL : malloc((size + 1) * sizeof *wide);
+    if (wide == NULL) {
+        return NULL;
+    }
+    size_t out = 0;
+    for (size_t i = 0; i < size;) {
+        uint32_t code_point;
+        const size_t length = etw_utf8_decode((const uint8_t *)path + i, size - i, &code_point);
+        if (length == 0) {
+            free(wide);
+            return NULL;
+        }
+        i += length;
+        if (code_point >= 0x10000u) {
+            wide[out++] = (wchar_t)(0xD800u + ((code_point - 0x10000u) >> 10));
+            code_point = 0xDC00u + ((code_point - 0x10000u) & 0x3FFu);
+        }
+        wide[out++] = (wchar_t)code_point;
+    }
+    wide[out] = L'\0';
+    return wide;
+}
+
+static int open_flags(etw_open_mode mode)
+{
+    switch (mode) {
+    case ETW_OPEN_READ:
+        return _O_RDONLY | _O_BINARY | _O_NOINHERIT;
+    case ETW_OPEN_CREATE:
+        return _O_RDWR | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT;
+    default:
+        return _O_RDWR | _O_CREAT | _O_TRUNC | _O_BINARY | _O_NOINHERIT;
+    }
+}
+
+static int os_open(void *context, const char *path, etw_open_mode mode)
+{
+    (void)context;
+    wchar_t *wide = wide_path(path);
+    if (wide == NULL) {
+        return -EINVAL;
+    }
+    const int file = _wsopen(wide, open_flags(mode), _SH_DENYNO, _S_IREAD | _S_IWRITE);
+    const int failed = errno;
+    free(wide);
+    return file < 0 ? -failed : file;
+}
+
+static int64_t os_read_at(void *context, int file, void *into, size_t size, uint64_t offset)
+{
+    (void)context;
+    if (_lseeki64(file, (int64_t)offset, SEEK_SET) < 0) {
+        return -errno;
+    }
+    const int got = _read(file, into, (unsigned)call_size(size));
+    return got < 0 ? -errno : got;
+}
+
+static int os_sync(void *context, int file)
+{
+    (void)context;
+    return _commit(file) == 0 ? 0 : -errno;
+}
+
+static int64_t os_size(void *context, int file)
+{
+    (void)context;
+    struct __stat64 status;
+    if (_fstat64(file, &status) != 0) {
+        return -errno;
+    }
+    return (status.st_mode & _S_IFMT) == _S_IFREG ? status.st_size : -ESPIPE;
+}
+
+static int os_rename(void *context, const char *from, const char *to)
+{
+    (void)context;
+    wchar_t *wide_from = wide_path(from), *wide_to = wide_path(to);
+    int result = -EINVAL;
+    if (wide_from != NULL && wide_to != NULL) {
+        /* The C runtime's rename does not replace; nothing else in it does. */
+        (void)_wremove(wide_to);
+        result = _wrename(wide_from, wide_to) == 0 ? 0 : -errno;
+    }
+    free(wide_from);
+    free(wide_to);
+    return result;
+}
+
+static int os_remove(void *context, const char *path)
+{
+    (void)context;
+    wchar_t *wide = wide_path(path);
+    if (wide == NULL) {
+        return -EINVAL;
+    }
+    const int result = _wremove(wide) == 0 ? 0 : -errno;
+    free(wide);
+    return result;
+}
+
+static int64_t os_free_space(void *context, const char *path)
+{
+    (void)context;
+    wchar_t *wide = wide_path(path);
+    wchar_t *full = wide == NULL ? NULL : _wfullpath(NULL, wide, 0);
+    free(wide);
+    if (full == NULL) {
+        return -EINVAL;
+    }
+    /* A drive letter gives its number; a path on a share is asked as the current drive. */
+    const unsigned drive = full[1] == L':' ? (unsigned)(full[0] & 0x1F) : 0u;
+    free(full);
+    struct _diskfree_t space;
+    if (_getdiskfree(drive, &space) != 0) {
+        return -EINVAL;
+    }
+    return (int64_t)space.avail_clusters * space.sectors_per_cluster * space.bytes_per_sector;
+}
+
+#else
+#include <sys/statvfs.h>
+
+static int open_flags(etw_open_mode mode)
+{
+    switch (mode) {
+    case ETW_OPEN_READ:
+        return O_RDONLY | O_CLOEXEC;
+    case ETW_OPEN_CREATE:
+        return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+    default:
+        /* A link planted under the output's name must not lead the truncation elsewhere. */
+        return O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    }
+}
+
+static int os_open(void *context, const char *path, etw_open_mode mode)
+{
+    (void)context;
+    const int file = open(path, open_flags(mode), S_IRUSR | S_IWUSR);
+    return file < 0 ? -errno : file;
+}
+
+static int64_t os_read_at(void *context, int file, void *into, size_t size, uint64_t offset)
+{
+    (void)context;
+    const ssize_t got = pread(file, into, call_size(size), (off_t)offset);
+    return got < 0 ? -errno : got;
+}
+
+static int os_sync(void *context, int file)
+{
+    (void)context;
+    return fdatasync(file) == 0 ? 0 : -errno;
+}
+
+static int64_t os_size(void *context, int file)
+{
+    (void)context;
+    struct stat status;
+    if (fstat(file, &status) != 0) {
+        return -errno;
+    }
+    return S_ISREG(status.st_mode) ? (int64_t)status.st_size : -ESPIPE;
+}
+
+static int os_rename(void *context, const char *from, const char *to)
+{
+    (void)context;
+    return rename(from, to) == 0 ? 0 : -errno;
+}
+
+static int os_remove(void *context, const char *path)
+{
+    (void)context;
+    return remove(path) == 0 ? 0 : -errno;
+}
+
+/* The directory part of path, "." where it has none; owned by the caller. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return strdup(".");
+    }
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static int64_t os_free_space(void *context, const char *path)
+{
+    (void)context;
+    char *directory = directory_of(path);
+    if (directory == NULL) {
+        return -ENOMEM;
+    }
+    struct statvfs space;
+    const int result = statvfs(directory, &space);
+    const int failed = errno;
+    free(directory);
+    return result != 0 ? -failed : (int64_t)(space.f_bavail * space.f_frsize);
+}
+#endif
+
+static int64_t os_read(void *context, int file, void *into, size_t size)
+{
+    (void)context;
+#ifdef _WIN32
+    const int got = _read(file, into, (unsigned)call_size(size));
+#else
+    const ssize_t got = read(file, into, call_size(size));
+#endif
+    return got < 0 ? -errno : got;
+}
+
+static int64_t os_write(void *context, int file, const void *from, size_t size)
+{
+    (void)context;
+#ifdef _WIN32
+    const int put = _write(file, from, (unsigned)call_size(size));
+#else
+    const ssize_t put = write(file, from, call_size(size));
+#endif
+    return put < 0 ? -errno : put;
+}
+
+static int os_close(void *context, int file)
+{
+    (void)context;
+    return close(file) == 0 ? 0 : -errno;
+}
+
+static int64_t os_filetime_now(void *context)
+{
+    (void)context;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return UNIX_EPOCH_100NS + (int64_t)now.tv_sec * 10000000 + now.tv_nsec / 100;
+}
+
+static int64_t os_monotonic_ns(void *context)
+{
+    (void)context;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void etw_os_use_binary_stdio(void)
+{
+#ifdef _WIN32
+    (void)_setmode(ETW_FILE_STDIN, _O_BINARY);
+    (void)_setmode(ETW_FILE_STDOUT, _O_BINARY);
+#endif
+}
+
+const etw_os *etw_os_default(void)
+{
+    static const etw_os real = {
+        .open = os_open,
+        .read = os_read,
+        .read_at = os_read_at,
+        .write = os_write,
+        .sync = os_sync,
+        .size = os_size,
+        .close = os_close,
+        .rename = os_rename,
+        .remove = os_remove,
+        .free_space = os_free_space,
+        .filetime_now = os_filetime_now,
+        .monotonic_ns = os_monotonic_ns,
+    };
+    return &real;
+}
+
+etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size, size_t *got,
+                            etw_error *error)
+{
+    *got = 0;
+    while (*got < size) {
+        const int64_t count = os->read(os->context, file, (uint8_t *)into + *got, size - *got);
+        if (count == -EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return etw_error_set_os(error, (int)-count, "reading");
+        }
+        if (count == 0) {
+            break;
+        }
+        *got += (size_t)count;
+    }
+    return ETW_OK;
+}
+
+etw_status etw_os_read_at_full(const etw_os *os, int file, void *into, size_t size, uint64_t offset,
+                               size_t *got, etw_error *error)
+{
+    *got = 0;
+    while (*got < size) {
+        const int64_t count =
+            os->read_at(os->context, file, (uint8_t *)into + *got, size - *got, offset + *got);
+        if (count == -EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return etw_error_set_os(error, (int)-count, "reading at offset 0x%llx",
+                                    (unsigned long long)(offset + *got));
+        }
+        if (count == 0) {
+            break;
+        }
+        *got += (size_t)count;
+    }
+    return ETW_OK;
+}
+
+etw_status etw_os_write_full(const etw_os *os, int file, const void *from, size_t size,
+                             size_t *written, etw_error *error)
+{
+    size_t done = 0;
+    etw_status status = ETW_OK;
+    while (done < size) {
+        const int64_t count =
+            os->write(os->context, file, (const uint8_t *)from + done, size - done);
+        if (count == -EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            /* A write that takes nothing would loop for ever; the target is as good as full. */
+            status = etw_error_set_os(error, count == 0 ? ENOSPC : (int)-count, "writing");
+            break;
+        }
+        done += (size_t)count;
+    }
+    if (written != NULL) {
+        *written = done;
+    }
+    return status;
+}

@@ -1,0 +1,228 @@
+#include "format/event/clock.h"
+
+#include <stdio.h>
+
+#define TICKS_PER_SECOND 10000000LL
+#define SECONDS_PER_DAY  86400LL
+/* Years 1601 to 30827 are what SYSTEMTIME can say. */
+#define LAST_TIME_100NS 0x7FFF35F4F06C7FFFLL
+
+static int64_t saturate(__int128 value)
+{
+    if (value > INT64_MAX) {
+        return INT64_MAX;
+    }
+    return value < INT64_MIN ? INT64_MIN : (int64_t)value;
+}
+
+static __int128 floor_divide(__int128 dividend, __int128 divisor)
+{
+    const __int128 quotient = dividend / divisor;
+    return quotient - (dividend % divisor < 0 ? 1 : 0);
+}
+
+/* 100 ns per tick as the fraction numerator / denominator. */
+typedef struct rate {
+    int64_t numerator;
+    uint64_t denominator;
+} rate;
+
+static rate clock_rate(const etw_clock *clock)
+{
+    const rate one = {1, 1};
+    switch (clock->type) {
+    case ETW_CLOCK_SYSTEM_TIME:
+        return one;
+    case ETW_CLOCK_CPU_CYCLE:
+        return clock->cpu_mhz == 0 ? one : (rate){10, clock->cpu_mhz};
+    default:
+        return clock->frequency_hz == 0 ? one : (rate){TICKS_PER_SECOND, clock->frequency_hz};
+    }
+}
+
+int64_t etw_clock_to_filetime(const etw_clock *clock, int64_t ticks)
+{
+    if (clock->type == ETW_CLOCK_SYSTEM_TIME) {
+        return ticks;
+    }
+    const rate per_tick = clock_rate(clock);
+    const __int128 scaled = ((__int128)ticks - clock->base_ticks) * per_tick.numerator;
+    return saturate(clock->base_time_100ns + floor_divide(scaled, per_tick.denominator));
+}
+
+int64_t etw_clock_from_filetime(const etw_clock *clock, int64_t time_100ns)
+{
+    if (clock->type == ETW_CLOCK_SYSTEM_TIME) {
+        return time_100ns;
+    }
+    const rate per_tick = clock_rate(clock);
+    const __int128 scaled = ((__int128)time_100ns - clock->base_time_100ns) * per_tick.denominator;
+    /* Rounded up: the smallest ticks that reach the time. */
+    return saturate(clock->base_ticks - floor_divide(-scaled, per_tick.numerator));
+}
+
+/* Days since 1601-01-01 and the date, by 400-year cycles that begin there on a leap-safe March. The
+ * method is Howard Hinnant's published civil-calendar algorithm. */
+typedef struct date {
+    int64_t year;
+    unsigned month, day;
+} date;
+
+/* Days from 0000-03-01 to 1601-01-01. */
+#define EPOCH_DAYS 584694LL
+
+static date date_of_days(int64_t days_since_1601)
+{
+    const int64_t z = days_since_1601 + EPOCH_DAYS;
+    const int64_t era = z / 146097;
+    const unsigned day_of_era = (unsigned)(z - era * 146097);
+    const unsigned year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    const unsigned day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const unsigned month_index = (5 * day_of_year + 2) / 153;
+    const unsigned month = month_index < 10 ? month_index + 3 : month_index - 9;
+    const date result = {(int64_t)year_of_era + era * 400 + (month <= 2 ? 1 : 0), month,
+                         day_of_year - (153 * month_index + 2) / 5 + 1};
+    return result;
+}
+
+static int64_t days_of_date(const date *from)
+{
+    const int64_t year = from->year - (from->month <= 2 ? 1 : 0);
+    const int64_t era = year / 400;
+    const int64_t year_of_era = year - era * 400;
+    const int64_t month_index = from->month > 2 ? from->month - 3 : from->month + 9;
+    const int64_t day_of_year = (153 * month_index + 2) / 5 + from->day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           EPOCH_DAYS;
+}
+
+static void put_digits(char *to, size_t count, uint64_t value)
+{
+    for (size_t i = count; i-- > 0;) {
+        to[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+void etw_text_append_time(etw_text *text, int64_t time_100ns)
+{
+    if (time_100ns < 0 || time_100ns > LAST_TIME_100NS) {
+        etw_text_append_i64(text, time_100ns);
+        return;
+    }
+    const int64_t seconds = time_100ns / TICKS_PER_SECOND;
+    const date day = date_of_days(seconds / SECONDS_PER_DAY);
+    const unsigned second_of_day = (unsigned)(seconds % SECONDS_PER_DAY);
+    if (day.year > 9999) {
+        etw_text_append_char(text, (char)('0' + day.year / 10000));
+    }
+    char form[] = "0000-00-00T00:00:00.0000000Z";
+    put_digits(form, 4, (uint64_t)day.year % 10000);
+    put_digits(form + 5, 2, day.month);
+    put_digits(form + 8, 2, day.day);
+    put_digits(form + 11, 2, second_of_day / 3600);
+    put_digits(form + 14, 2, second_of_day / 60 % 60);
+    put_digits(form + 17, 2, second_of_day % 60);
+    put_digits(form + 20, 7, (uint64_t)(time_100ns % TICKS_PER_SECOND));
+    etw_text_append(text, form, sizeof form - 1);
+}
+
+/* Exactly count digits at *at; moves past them. */
+static bool take_digits(const char **at, size_t count, unsigned *value)
+{
+    *value = 0;
+    for (size_t i = 0; i < count; i++, (*at)++) {
+        if (**at < '0' || **at > '9') {
+            return false;
+        }
+        *value = *value * 10 + (unsigned)(**at - '0');
+    }
+    return true;
+}
+
+static bool take_char(const char **at, char wanted)
+{
+    if (**at != wanted) {
+        return false;
+    }
+    (*at)++;
+    return true;
+}
+
+static bool take_date(const char **at, date *day)
+{
+    unsigned year;
+    if (!take_digits(at, 4, &year) || !take_char(at, '-') || !take_digits(at, 2, &day->month) ||
+        !take_char(at, '-') || !take_digits(at, 2, &day->day)) {
+        return false;
+    }
+    day->year = year;
+    static const uint8_t month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (year < 1601 || day->month < 1 || day->month > 12 || day->day < 1) {
+        return false;
+    }
+    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return day->day <= month_days[day->month - 1] + (leap && day->month == 2 ? 1u : 0u);
+}
+
+/* "hh:mm", with ":ss" and a fraction where they follow. */
+static bool take_time_of_day(const char **at, int64_t *of_day_100ns)
+{
+    unsigned hour, minute, second = 0;
+    if (!take_digits(at, 2, &hour) || !take_char(at, ':') || !take_digits(at, 2, &minute)) {
+        return false;
+    }
+    if (take_char(at, ':') && !take_digits(at, 2, &second)) {
+        return false;
+    }
+    int64_t fraction = 0, unit = TICKS_PER_SECOND / 10;
+    if (take_char(at, '.')) {
+        unsigned digits = 0;
+        for (; **at >= '0' && **at <= '9' && digits < 9; (*at)++, digits++) {
+            fraction += (**at - '0') * unit;
+            unit /= 10;
+        }
+        if (digits == 0) {
+            return false;
+        }
+    }
+    *of_day_100ns = ((int64_t)hour * 3600 + minute * 60 + second) * TICKS_PER_SECOND + fraction;
+    return hour < 24 && minute < 60 && second < 60;
+}
+
+/* "Z", "+hh:mm", "-hh:mm", or nothing. */
+static bool take_zone(const char **at, int64_t *offset_100ns)
+{
+    *offset_100ns = 0;
+    if (take_char(at, 'Z') || (**at != '+' && **at != '-')) {
+        return true;
+    }
+    const bool west = *(*at)++ == '-';
+    unsigned hours, minutes;
+    if (!take_digits(at, 2, &hours) || !take_char(at, ':') || !take_digits(at, 2, &minutes)) {
+        return false;
+    }
+    const int64_t offset = ((int64_t)hours * 60 + minutes) * 60 * TICKS_PER_SECOND;
+    *offset_100ns = west ? -offset : offset;
+    return hours < 24 && minutes < 60;
+}
+
+bool etw_time_parse(const char *string, int64_t *time_100ns)
+{
+    const char *at = string;
+    date day = {0, 0, 0};
+    int64_t of_day = 0, offset = 0;
+    if (!take_date(&at, &day)) {
+        return false;
+    }
+    if (*at == 'T' || *at == ' ') {
+        at++;
+        if (!take_time_of_day(&at, &of_day) || !take_zone(&at, &offset)) {
+            return false;
+        }
+    }
+    *time_100ns = days_of_date(&day) * SECONDS_PER_DAY * TICKS_PER_SECOND + of_day - offset;
+    return *at == '\0';
+}

@@ -1,0 +1,309 @@
+#include "format/event/schema.h"
+
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+const char *etw_schema_origin_name(uint32_t origin)
+{
+    switch (origin) {
+    case ETW_SCHEMA_TRACELOGGING:
+        return "TraceLogging";
+    case ETW_SCHEMA_METADATA_EVENT:
+        return "metadata event";
+    case ETW_SCHEMA_EVENTSOURCE:
+        return "EventSource manifest";
+    case ETW_SCHEMA_MANIFEST:
+        return "manifest";
+    case ETW_SCHEMA_CLASSIC:
+        return "classic";
+    case ETW_SCHEMA_TDH:
+        return "TDH";
+    default:
+        return "unknown origin";
+    }
+}
+
+typedef struct provider_name {
+    etw_guid provider;
+    char *name;
+} provider_name;
+
+struct etw_schema_store {
+    etw_schema **schemas; /* [id - 1]; each one allocation with its maps and bytes */
+    uint32_t count, capacity;
+    size_t bytes;
+    uint32_t *slots; /* open addressing over schemas: ids, 0 for empty; a power of two */
+    uint32_t slot_count;
+    provider_name *providers;
+    uint32_t provider_count, provider_capacity;
+    uint32_t *provider_slots; /* as slots, of index + 1 */
+    uint32_t provider_slot_count;
+};
+
+etw_schema_store *etw_schema_store_new(void)
+{
+    return calloc(1, sizeof(etw_schema_store));
+}
+
+void etw_schema_store_free(etw_schema_store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < store->count; i++) {
+        free(store->schemas[i]);
+    }
+    for (uint32_t i = 0; i < store->provider_count; i++) {
+        free(store->providers[i].name);
+    }
+    free(store->schemas);
+    free(store->slots);
+    free(store->providers);
+    free(store->provider_slots);
+    free(store);
+}
+
+static uint64_t content_hash(const etw_schema *schema)
+{
+    uint64_t hash = XXH3_64bits(schema->tei.data, schema->tei.size);
+    for (uint32_t i = 0; i < schema->map_count; i++) {
+        hash = XXH3_64bits_withSeed(schema->maps[i].data, schema->maps[i].size, hash);
+    }
+    return hash;
+}
+
+static bool bytes_equal(etw_bytes a, etw_bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static bool content_equal(const etw_schema *a, const etw_schema *b)
+{
+    if (a->hash != b->hash || a->origin != b->origin || a->map_count != b->map_count ||
+        !bytes_equal(a->tei, b->tei)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->map_count; i++) {
+        if (!bytes_equal(a->maps[i], b->maps[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static etw_status check_limits(const etw_schema *schema, size_t *total, etw_error *error)
+{
+    if (schema->tei.size > ETW_MAX_TEI_SIZE) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "schema of %zu bytes is above the limit of %u",
+                             schema->tei.size, ETW_MAX_TEI_SIZE);
+    }
+    if (schema->map_count > ETW_MAX_MAPS_PER_SCHEMA) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "schema with %u maps is above the limit of %u",
+                             schema->map_count, ETW_MAX_MAPS_PER_SCHEMA);
+    }
+    *total = schema->tei.size;
+    for (uint32_t i = 0; i < schema->map_count; i++) {
+        if (schema->maps[i].size > ETW_MAX_MAP_SIZE) {
+            return etw_error_set(error, ETW_ERROR_LIMIT,
+                                 "map of %zu bytes is above the limit of %u", schema->maps[i].size,
+                                 ETW_MAX_MAP_SIZE);
+        }
+        *total += schema->maps[i].size;
+    }
+    return ETW_OK;
+}
+
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for schemas");
+}
+
+/* Makes room for one more id in slots, of which at most half are used. */
+static bool reserve_slot(uint32_t **slots, uint32_t *slot_count, uint32_t used,
+                         uint64_t (*hash_of)(const etw_schema_store *, uint32_t),
+                         const etw_schema_store *store)
+{
+    if ((used + 1) * 2 <= *slot_count) {
+        return true;
+    }
+    const uint32_t wider = *slot_count == 0 ? 64 : *slot_count * 2;
+    uint32_t *fresh = calloc(wider, sizeof *fresh);
+    if (fresh == NULL) {
+        return false;
+    }
+    for (uint32_t id = 1; id <= used; id++) {
+        uint32_t at = (uint32_t)hash_of(store, id) & (wider - 1);
+        while (fresh[at] != 0) {
+            at = (at + 1) & (wider - 1);
+        }
+        fresh[at] = id;
+    }
+    free(*slots);
+    *slots = fresh;
+    *slot_count = wider;
+    return true;
+}
+
+static uint64_t schema_slot_hash(const etw_schema_store *store, uint32_t id)
+{
+    return store->schemas[id - 1]->hash;
+}
+
+static uint64_t provider_hash(const etw_guid *provider)
+{
+    return XXH3_64bits(provider, sizeof *provider);
+}
+
+static uint64_t provider_slot_hash(const etw_schema_store *store, uint32_t id)
+{
+    return provider_hash(&store->providers[id - 1].provider);
+}
+
+/* One allocation: the structure, its map views, then all bytes. */
+static etw_schema *copy_schema(const etw_schema *schema, size_t content_bytes)
+{
+    const size_t views = schema->map_count * sizeof(etw_bytes);
+    etw_schema *copy = malloc(sizeof *copy + views + content_bytes);
+    if (copy == NULL) {
+        return NULL;
+    }
+    etw_bytes *maps = (etw_bytes *)(copy + 1);
+    uint8_t *to = (uint8_t *)(maps + schema->map_count);
+    *copy = *schema;
+    copy->tei.data = to;
+    copy->maps = maps;
+    if (schema->tei.size > 0) {
+        memcpy(to, schema->tei.data, schema->tei.size);
+    }
+    to += schema->tei.size;
+    for (uint32_t i = 0; i < schema->map_count; i++) {
+        maps[i] = (etw_bytes){to, schema->maps[i].size};
+        if (maps[i].size > 0) {
+            memcpy(to, schema->maps[i].data, maps[i].size);
+        }
+        to += maps[i].size;
+    }
+    return copy;
+}
+
+static bool reserve_array(void **array, uint32_t *capacity, uint32_t count, size_t element_size)
+{
+    if (count < *capacity) {
+        return true;
+    }
+    const uint32_t wider = *capacity == 0 ? 32 : *capacity * 2;
+    void *grown = realloc(*array, wider * element_size);
+    if (grown == NULL) {
+        return false;
+    }
+    *array = grown;
+    *capacity = wider;
+    return true;
+}
+
+etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *schema,
+                                   const etw_schema **kept, etw_error *error)
+{
+    size_t content_bytes = 0;
+    const etw_status checked = check_limits(schema, &content_bytes, error);
+    if (checked != ETW_OK) {
+        return checked;
+    }
+    if (!reserve_slot(&store->slots, &store->slot_count, store->count, schema_slot_hash, store)) {
+        return no_memory(error);
+    }
+    etw_schema wanted = *schema;
+    wanted.hash = content_hash(schema);
+    uint32_t at = (uint32_t)wanted.hash & (store->slot_count - 1);
+    for (; store->slots[at] != 0; at = (at + 1) & (store->slot_count - 1)) {
+        const etw_schema *there = store->schemas[store->slots[at] - 1];
+        if (content_equal(there, &wanted)) {
+            *kept = there;
+            return ETW_OK;
+        }
+    }
+    if (store->count == ETW_STORE_MAX_SCHEMAS ||
+        content_bytes > ETW_STORE_MAX_BYTES - store->bytes) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "schema store is full: %u schemas, %zu bytes",
+                             store->count, store->bytes);
+    }
+    etw_schema *copy = copy_schema(&wanted, content_bytes);
+    if (copy == NULL || !reserve_array((void **)&store->schemas, &store->capacity, store->count,
+                                       sizeof *store->schemas)) {
+        free(copy);
+        return no_memory(error);
+    }
+    store->schemas[store->count++] = copy;
+    store->bytes += content_bytes;
+    copy->id = store->count;
+    store->slots[at] = copy->id;
+    *kept = copy;
+    return ETW_OK;
+}
+
+const etw_schema *etw_schema_store_get(const etw_schema_store *store, uint32_t id)
+{
+    return id == 0 || id > store->count ? NULL : store->schemas[id - 1];
+}
+
+uint32_t etw_schema_store_count(const etw_schema_store *store)
+{
+    return store->count;
+}
+
+static uint32_t find_provider_slot(const etw_schema_store *store, const etw_guid *provider)
+{
+    uint32_t at = (uint32_t)provider_hash(provider) & (store->provider_slot_count - 1);
+    while (store->provider_slots[at] != 0 &&
+           !etw_guid_equal(&store->providers[store->provider_slots[at] - 1].provider, provider)) {
+        at = (at + 1) & (store->provider_slot_count - 1);
+    }
+    return at;
+}
+
+etw_status etw_schema_store_set_provider_name(etw_schema_store *store, const etw_guid *provider,
+                                              const char *utf8_name, etw_error *error)
+{
+    if (etw_schema_store_provider_name(store, provider) != NULL || *utf8_name == '\0') {
+        return ETW_OK;
+    }
+    if (store->provider_count == ETW_STORE_MAX_SCHEMAS) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u provider names",
+                             ETW_STORE_MAX_SCHEMAS);
+    }
+    if (!reserve_slot(&store->provider_slots, &store->provider_slot_count, store->provider_count,
+                      provider_slot_hash, store) ||
+        !reserve_array((void **)&store->providers, &store->provider_capacity, store->provider_count,
+                       sizeof *store->providers)) {
+        return no_memory(error);
+    }
+    char *name = strdup(utf8_name);
+    if (name == NULL) {
+        return no_memory(error);
+    }
+    store->provider_slots[find_provider_slot(store, provider)] = store->provider_count + 1;
+    store->providers[store->provider_count++] = (provider_name){*provider, name};
+    return ETW_OK;
+}
+
+const char *etw_schema_store_provider_name(const etw_schema_store *store, const etw_guid *provider)
+{
+    if (store->provider_slot_count == 0) {
+        return NULL;
+    }
+    const uint32_t id = store->provider_slots[find_provider_slot(store, provider)];
+    return id == 0 ? NULL : store->providers[id - 1].name;
+}
+
+bool etw_schema_store_provider_at(const etw_schema_store *store, uint32_t index,
+                                  const etw_guid **provider, const char **utf8_name)
+{
+    if (index >= store->provider_count) {
+        return false;
+    }
+    *provider = &store->providers[index].provider;
+    *utf8_name = store->providers[index].name;
+    return true;
+}

@@ -1,0 +1,29 @@
+#include "format/event/source.h"
+
+const char *etw_loss_cause_name(uint32_t cause)
+{
+    switch (cause) {
+    case ETW_LOSS_ETW_EVENTS:
+        return "events lost by ETW";
+    case ETW_LOSS_ETW_BUFFERS:
+        return "buffers lost by ETW";
+    case ETW_LOSS_REALTIME_BUFFERS:
+        return "real-time buffers lost";
+    case ETW_LOSS_QUEUE_FULL:
+        return "dropped, queue full";
+    case ETW_LOSS_LIMIT:
+        return "dropped, limit reached";
+    case ETW_LOSS_DISK:
+        return "dropped, disk full or failing";
+    case ETW_LOSS_DAMAGE:
+        return "damaged";
+    case ETW_LOSS_SEGMENT:
+        return "segment missing";
+    case ETW_LOSS_TRUNCATED:
+        return "cut off";
+    case ETW_LOSS_FILTERED:
+        return "left out on request";
+    default:
+        return "lost, cause unknown";
+    }
+}

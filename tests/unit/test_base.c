@@ -1,0 +1,240 @@
+/* Text, GUIDs, times and the schema store. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "format/base/guid.h"
+#include "format/event/clock.h"
+#include "format/event/schema.h"
+
+static void guid_text_and_back(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[16] = {0xD6, 0x51, 0x0B, 0x70, 0xEF, 0x54, 0xD3, 0x45,
+                                      0xAD, 0xF3, 0x60, 0xCA, 0xD2, 0x77, 0xD1, 0xBD};
+    const etw_guid guid = etw_load_guid(bytes);
+    etw_text text = {0};
+    etw_text_append_guid(&text, &guid);
+    assert_string_equal(etw_text_z(&text), "{700b51d6-54ef-45d3-adf3-60cad277d1bd}");
+    etw_guid parsed;
+    assert_true(etw_guid_parse(etw_text_z(&text), &parsed));
+    assert_true(etw_guid_equal(&guid, &parsed));
+    assert_true(etw_guid_parse("700B51D6-54EF-45D3-ADF3-60CAD277D1BD", &parsed));
+    assert_true(etw_guid_equal(&guid, &parsed));
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "{700b51d6-54ef-45d3-adf3-60cad277d1bd",
+                                      "700b51d6-54ef-45d3-adf3-60cad277d1bd}",
+                                      "700b51d6-54ef-45d3-adf3-60cad277d1bdx",
+                                      "700b51d654ef"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(etw_guid_parse(bad[i], &parsed));
+    }
+    etw_text_free(&text);
+}
+
+static void provider_guid_follows_from_its_name(void **state)
+{
+    (void)state;
+    etw_guid expected;
+    assert_true(etw_guid_parse("adb401e1-5296-51f8-c125-5fda75826144", &expected));
+    const etw_guid guid = etw_guid_from_provider_name("Microsoft-Diagnostics-DiagnosticSource");
+    assert_true(etw_guid_equal(&guid, &expected));
+}
+
+static void utf16_becomes_escaped_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        etw_escape escape;
+        const char *expected;
+    } rows[] = {
+        {"a\0\"\0\x01\0", 6, ETW_ESCAPE_JSON, "a\\\"\\u0001"},
+        {"\x3D\xD8\x00\xDE", 4, ETW_ESCAPE_JSON, "\xF0\x9F\x98\x80"},
+        {"\x3D\xD8x\0", 4, ETW_ESCAPE_JSON, "\\ud83dx"},
+        {"\x3D\xD8", 2, ETW_ESCAPE_NONE, "\xEF\xBF\xBD"},
+        {"<\0&\0\x01\0\n\0", 8, ETW_ESCAPE_XML, "&lt;&amp;\xEF\xBF\xBD&#10;"},
+        {"\x1B\0[\0\x9B\0\n\0", 8, ETW_ESCAPE_LINE, "\\x1b[\\x9b\\n"},
+        {"a\0b", 3, ETW_ESCAPE_NONE, "a"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        etw_text text = {0};
+        etw_text_append_utf16(&text, (const uint8_t *)rows[i].bytes, rows[i].size, rows[i].escape);
+        assert_string_equal(etw_text_z(&text), rows[i].expected);
+        etw_text_free(&text);
+    }
+}
+
+static void ansi_is_utf8_where_valid_else_windows_1252(void **state)
+{
+    (void)state;
+    etw_text text = {0};
+    etw_text_append_ansi(&text, (const uint8_t *)"\xC3\xA9|", 3, ETW_ESCAPE_NONE);
+    etw_text_append_ansi(&text, (const uint8_t *)"\xE9\x80", 2, ETW_ESCAPE_NONE);
+    assert_string_equal(etw_text_z(&text), "\xC3\xA9|\xC3\xA9\xE2\x82\xAC");
+    etw_text_free(&text);
+}
+
+static void numbers_print_as_printf_does(void **state)
+{
+    (void)state;
+    etw_text text = {0};
+    etw_text_append_u64(&text, UINT64_MAX);
+    etw_text_append_char(&text, ' ');
+    etw_text_append_i64(&text, INT64_MIN);
+    etw_text_append_char(&text, ' ');
+    etw_text_append_hex(&text, 0xF24C44195EC3544u);
+    etw_text_append_char(&text, ' ');
+    etw_text_append_u64(&text, 0);
+    assert_string_equal(etw_text_z(&text),
+                        "18446744073709551615 -9223372036854775808 0xF24C44195EC3544 0");
+    etw_text_free(&text);
+}
+
+static void times_print_and_parse(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t time;
+        const char *text;
+    } rows[] = {
+        {0, "1601-01-01T00:00:00.0000000Z"},
+        {0x01D35517196CDEDBLL, "2017-11-04T02:46:22.3050459Z"},
+        {116444736000000000LL, "1970-01-01T00:00:00.0000000Z"},
+        {125911584000000000LL - 1, "1999-12-31T23:59:59.9999999Z"},
+        {125962560000000000LL, "2000-02-29T00:00:00.0000000Z"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        etw_text text = {0};
+        etw_text_append_time(&text, rows[i].time);
+        assert_string_equal(etw_text_z(&text), rows[i].text);
+        int64_t parsed;
+        assert_true(etw_time_parse(etw_text_z(&text), &parsed));
+        assert_int_equal(parsed, rows[i].time);
+        etw_text_free(&text);
+    }
+    int64_t a, b;
+    assert_true(etw_time_parse("2017-11-04 04:46+02:00", &a));
+    assert_true(etw_time_parse("2017-11-04T02:46", &b));
+    assert_int_equal(a, b);
+    assert_true(etw_time_parse("2017-11-04", &a));
+    static const char *const bad[] = {"",
+                                      "2017",
+                                      "2017-13-01",
+                                      "2017-02-29",
+                                      "2017-11-04T25:00",
+                                      "2017-11-04T02:46:22.Z",
+                                      "2017-11-04x"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(etw_time_parse(bad[i], &a));
+    }
+}
+
+static void clocks_convert_and_saturate(void **state)
+{
+    (void)state;
+    const etw_clock qpc = {ETW_CLOCK_QPC, 0, 3000000, 1000, 5000};
+    assert_int_equal(etw_clock_to_filetime(&qpc, 1000), 5000);
+    assert_int_equal(etw_clock_to_filetime(&qpc, 1003), 5010);
+    assert_int_equal(etw_clock_to_filetime(&qpc, 1004), 5013);
+    assert_int_equal(etw_clock_to_filetime(&qpc, 999), 4996);
+    assert_int_equal(etw_clock_from_filetime(&qpc, 5010), 1003);
+    assert_int_equal(etw_clock_from_filetime(&qpc, 5011), 1004);
+    assert_int_equal(etw_clock_to_filetime(&qpc, INT64_MAX), INT64_MAX);
+    const etw_clock cycles = {ETW_CLOCK_CPU_CYCLE, 2000, 0, 0, 0};
+    assert_int_equal(etw_clock_to_filetime(&cycles, 2000000000), 10000000);
+    const etw_clock system = {ETW_CLOCK_SYSTEM_TIME, 0, 10000000, 7, 9};
+    assert_int_equal(etw_clock_to_filetime(&system, 42), 42);
+    const etw_clock broken = {ETW_CLOCK_QPC, 0, 0, 10, 100};
+    assert_int_equal(etw_clock_to_filetime(&broken, 11), 101);
+}
+
+static void store_keeps_each_content_once(void **state)
+{
+    (void)state;
+    etw_schema_store *store = etw_schema_store_new();
+    assert_non_null(store);
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 1000; i++) {
+            const etw_bytes map = {(const uint8_t *)"map", 3};
+            const etw_schema schema = {.origin = ETW_SCHEMA_MANIFEST,
+                                       .tei = {(const uint8_t *)&i, sizeof i},
+                                       .map_count = i % 2,
+                                       .maps = &map};
+            const etw_schema *kept;
+            assert_int_equal(etw_schema_store_intern(store, &schema, &kept, NULL), ETW_OK);
+            assert_int_equal(kept->id, i + 1);
+            assert_memory_equal(kept->tei.data, &i, sizeof i);
+        }
+    }
+    assert_int_equal(etw_schema_store_count(store), 1000);
+    assert_null(etw_schema_store_get(store, 0));
+    assert_null(etw_schema_store_get(store, 1001));
+    etw_schema_store_free(store);
+}
+
+static void store_refuses_a_schema_above_the_limit(void **state)
+{
+    (void)state;
+    etw_schema_store *store = etw_schema_store_new();
+    const uint8_t byte = 0;
+    const etw_schema schema = {.tei = {&byte, (size_t)ETW_MAX_TEI_SIZE + 1}};
+    const etw_schema *kept;
+    etw_error error;
+    assert_int_equal(etw_schema_store_intern(store, &schema, &kept, &error), ETW_ERROR_LIMIT);
+    assert_string_equal(error.message, "schema of 1048577 bytes is above the limit of 1048576");
+    etw_schema_store_free(store);
+}
+
+static void first_provider_name_stays(void **state)
+{
+    (void)state;
+    etw_schema_store *store = etw_schema_store_new();
+    for (uint32_t i = 0; i < 100; i++) {
+        const etw_guid guid = {i, 0, 0, {0}};
+        assert_null(etw_schema_store_provider_name(store, &guid));
+        assert_int_equal(etw_schema_store_set_provider_name(store, &guid, "first", NULL), ETW_OK);
+        assert_int_equal(etw_schema_store_set_provider_name(store, &guid, "second", NULL), ETW_OK);
+        assert_string_equal(etw_schema_store_provider_name(store, &guid), "first");
+    }
+    const etw_guid *provider;
+    const char *name;
+    assert_true(etw_schema_store_provider_at(store, 99, &provider, &name));
+    assert_int_equal(provider->Data1, 99);
+    assert_false(etw_schema_store_provider_at(store, 100, &provider, &name));
+    etw_schema_store_free(store);
+}
+
+static void errors_read_from_the_outside_in(void **state)
+{
+    (void)state;
+    etw_error error;
+    assert_int_equal(etw_error_set(&error, ETW_ERROR_DAMAGED, "size %d", 12), ETW_ERROR_DAMAGED);
+    assert_int_equal(etw_error_wrap(&error, ETW_ERROR_IO, "a.etl: buffer %d", 3),
+                     ETW_ERROR_DAMAGED);
+    assert_string_equal(error.message, "a.etl: buffer 3: size 12");
+    assert_int_equal(etw_error_wrap(NULL, ETW_ERROR_IO, "nobody listens"), ETW_ERROR_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guid_text_and_back),
+        cmocka_unit_test(provider_guid_follows_from_its_name),
+        cmocka_unit_test(utf16_becomes_escaped_utf8),
+        cmocka_unit_test(ansi_is_utf8_where_valid_else_windows_1252),
+        cmocka_unit_test(numbers_print_as_printf_does),
+        cmocka_unit_test(times_print_and_parse),
+        cmocka_unit_test(clocks_convert_and_saturate),
+        cmocka_unit_test(store_keeps_each_content_once),
+        cmocka_unit_test(store_refuses_a_schema_above_the_limit),
+        cmocka_unit_test(first_provider_name_stays),
+        cmocka_unit_test(errors_read_from_the_outside_in),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
