@@ -1,0 +1,117 @@
+"""Runs the unit tests (cmocka programs) and the tests of the tools (pytest), and counts them all.
+
+    tests/run.py [--tools FOLDER] [--unit PROGRAM...]
+
+Programs ending in .exe run under Wine. The last line is the sum over all runners; the exit status is 1 when a test
+failed or, with CI set in the environment, when something a test needs is missing.
+"""
+import argparse
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import wine
+
+REPORT = "build/tests/pytest.xml"
+UNIT_SECONDS = 300
+IN_CI = bool(os.environ.get("CI"))  # there nothing may be missing: what would be skipped fails
+TAP = re.compile(r"(not ok|ok) \d+ .*")
+
+
+class Counts:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, 0, 0
+
+    def line(self):
+        skipped = ", %d skipped" % self.skipped if self.skipped else ""
+        return "%d passed, %d failed%s" % (self.passed, self.failed, skipped)
+
+
+def run_unit(program):
+    """Runs one cmocka program: (exit status, output). Its results come as lines in the form of TAP."""
+    words = (wine.command() if program.endswith(".exe") else []) + [program]
+    environment = dict(wine.environment() if program.endswith(".exe") else os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
+    try:
+        done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=UNIT_SECONDS)
+    except subprocess.TimeoutExpired as late:
+        return None, (late.stdout or b"").decode(errors="replace")
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def count_unit(program, status, output, counts):
+    """Adds a program's results. One that dies fails the tests it did not get to, and at least one."""
+    planned = re.search(r"^1\.\.(\d+)", output, re.MULTILINE)
+    results = [match for match in map(TAP.match, output.splitlines()) if match]
+    skipped = sum("# SKIP" in result.group(0) for result in results)  # cmocka says "not ok 2 # SKIP name"
+    passed = sum(result.group(1) == "ok" and "# SKIP" not in result.group(0) for result in results)
+    failed = max(int(planned.group(1)) if planned else 1, len(results)) - passed - skipped
+    if status != 0:
+        failed = max(failed, 1)
+    if IN_CI:
+        failed, skipped = failed + skipped, 0
+    counts.passed += passed
+    counts.failed += failed
+    counts.skipped += skipped
+    if failed:
+        how = "timed out after %d s" % UNIT_SECONDS if status is None else "exit status %d" % status
+        print("FAILED %s (%s)\n%s" % (program, how, output))
+
+
+def run_units(programs, counts):
+    """Native programs and, where Wine is there, win64 ones; as many at once as there are processors."""
+    if any(program.endswith(".exe") for program in programs) and not wine.command():
+        left_out = [program for program in programs if program.endswith(".exe")]
+        programs = [program for program in programs if program not in left_out]
+        print("%s: %d win64 unit test programs: Wine is not installed"
+              % ("FAILED" if IN_CI else "skipped", len(left_out)))
+        if IN_CI:
+            counts.failed += len(left_out)
+        else:
+            counts.skipped += len(left_out)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for program, (status, output) in zip(programs, pool.map(run_unit, programs)):
+            count_unit(program, status, output, counts)
+    print("unit tests: " + counts.line())
+
+
+def run_tools(folder, counts):
+    """pytest in a process of its own; its report tells the numbers."""
+    if os.path.exists(REPORT):
+        os.remove(REPORT)
+    os.makedirs(os.path.dirname(REPORT), exist_ok=True)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+                           "--junitxml=" + REPORT, folder], stdin=subprocess.DEVNULL)
+    if not os.path.exists(REPORT):
+        print("FAILED pytest: no report, exit status %d" % done.returncode)
+        counts.failed += 1
+        return
+    suite = xml.etree.ElementTree.parse(REPORT).getroot().find("testsuite")
+    tests, bad, skipped = (int(suite.get(name)) for name in ("tests", "failures", "skipped"))
+    bad += int(suite.get("errors"))
+    counts.passed += tests - bad - skipped
+    counts.skipped += skipped
+    counts.failed += bad if bad or done.returncode == 0 else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tools", help="a folder of pytest tests")
+    parser.add_argument("--unit", nargs="*", default=[], help="cmocka programs")
+    arguments = parser.parse_args()
+    counts = Counts()
+    try:
+        run_units(arguments.unit, counts)
+        if arguments.tools:
+            run_tools(arguments.tools, counts)
+    finally:
+        wine.stop()
+    print(counts.line())
+    return 1 if counts.failed or counts.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
