@@ -35,6 +35,9 @@ const etw_name *etw_plan_keyword_name(const etw_plan *plan, uint32_t index);
 uint32_t etw_plan_decoding_source(const etw_plan *plan);
 
 const etw_name *etw_property_name(const etw_property *property);
+/* Which one of its siblings (properties of one event or one struct) with this name it is, from 1: names
+ * may repeat, and outputs that need them unique tell the second from the first by this. */
+uint32_t etw_property_nth(const etw_property *property);
 uint16_t etw_property_in_type(const etw_property *property);
 uint16_t etw_property_out_type(const etw_property *property);
 
