@@ -1,34 +1,85 @@
-/* From a source to files: schemas resolved at first sight, limits kept, losses written in place. */
+/* From events to files: schemas resolved at first sight, limits kept, segments rotated, losses
+ * written in their place. Live sessions push events into a capture; files are pulled through one.
+ */
 #ifndef ETW_RECORDER_CAPTURE_H
 #define ETW_RECORDER_CAPTURE_H
 
 #include "format/etwcap/writer.h"
 #include "format/schema/resolver.h"
 
+/* Limits that the capture itself enforces; 0 means none. */
+typedef struct etw_capture_limits {
+    uint64_t max_events;      /* then the capture ends */
+    uint64_t max_duration_ms; /* by the clock of the machine */
+    uint64_t max_total_bytes; /* of all segments together; a ring makes room instead of ending */
+    uint64_t min_free_bytes;  /* ends when the target's file system has less */
+    uint64_t rotate_bytes;    /* a segment that has grown to this size is closed, the next begins */
+    uint64_t rotate_ms;
+    uint32_t ring_segments; /* keep the newest so many segments, remove older ones */
+} etw_capture_limits;
+
+/* Numbered segments: "a.etwcap" becomes "a-0001.etwcap", "a-0002.etwcap", ... */
+#define ETW_CAPTURE_MAX_SEGMENTS 999999u
+
 typedef struct etw_capture_totals {
-    uint64_t events;         /* received from the source */
-    uint64_t written;        /* in the file */
+    uint64_t events;         /* received */
+    uint64_t written;        /* in the files, removed ring segments included */
     uint64_t dropped;        /* received - written */
     uint64_t lost;           /* lost before they came to us, known counts */
-    bool lost_unknown;       /* losses whose count is not known */
+    bool lost_unknown;       /* and losses whose count is not known */
     uint64_t with_schema;    /* events that some schema explains */
-    uint32_t schemas;        /* stored */
-    uint64_t file_bytes;     /* of all segments */
+    uint32_t schemas;        /* of the store */
+    uint32_t segments;       /* files closed */
+    uint64_t removed_events; /* in segments that the ring removed */
+    uint64_t file_bytes;     /* of all segments, removed ones included */
+    const char *end_reason;  /* a fixed text where a limit ended the capture, else NULL */
 } etw_capture_totals;
 
 typedef struct etw_capture_options {
-    const etw_os *os; /* NULL: the default */
-    const char *path; /* "-": stdout */
-    etw_writer_options writer; /* store is set by the capture */
-    etw_resolver *resolver;    /* with its store; both outlive the capture */
+    const etw_os *os;          /* NULL: the default */
+    const char *path;          /* "-": stdout, without rotation */
+    etw_writer_options writer; /* its store is set by the capture */
+    etw_capture_limits limits;
+    etw_resolver *resolver; /* with its store; both outlive the capture */
     etw_schema_store *store;
+    /* Called when a segment was closed and will not change any more; may be NULL. */
+    void (*segment_closed)(void *context, const char *path);
+    void *context;
 } etw_capture_options;
 
-/* Copies everything the source delivers into the file; ends when the source does. Several sources are
- * merged by their clocks' system time, ties in the order given. The file is finished also when a
- * source fails half-way: what was read is kept, and the failure is a loss record. */
-etw_status etw_capture_run(etw_source *const *sources, uint32_t source_count,
-                           const etw_capture_options *options, etw_capture_totals *totals,
-                           etw_error *error);
+typedef struct etw_capture etw_capture;
+
+/* Opens the first segment. */
+etw_status etw_capture_open(const etw_capture_options *options, etw_capture **capture,
+                            etw_error *error);
+
+/* trace is copied; indexes are given out from 0. */
+etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
+                                 uint16_t *trace_index, etw_error *error);
+
+/* ETW_END: a limit was reached, the source should be stopped (the event was still taken or
+ * counted). Resolves the schema (quick for a kind seen before) and copies; nothing else on this
+ * thread. */
+etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
+                             const etw_event_record *record, etw_error *error);
+
+etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_error *error);
+
+/* To be called about once a second by whoever feeds the capture: limits of time and disk. ETW_END
+ * as for events. */
+etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
+
+/* Closes the last segment, also after an error; totals (may be NULL) are those of the whole
+ * capture. */
+etw_status etw_capture_finish(etw_capture *capture, etw_capture_totals *totals, etw_error *error);
+/* NULL is fine. Without a finish before it the last segment stays incomplete. */
+void etw_capture_free(etw_capture *capture);
+
+void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals);
+
+/* Pulls everything the source delivers through the capture. Ends when the source does or a limit is
+ * reached. A source that fails half-way leaves a LOSS with its message; the status is the source's,
+ * and the capture can still be finished: what was read is kept. */
+etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error *error);
 
 #endif

@@ -291,6 +291,49 @@ void etw_os_use_binary_stdio(void)
 #endif
 }
 
+#ifdef _WIN32
+/* UTF-16 to UTF-8; owned by the caller. */
+static char *narrow(const wchar_t *wide)
+{
+    etw_text text = {0};
+    etw_text_append_utf16(&text, (const uint8_t *)wide, wcslen(wide) * sizeof *wide,
+                          ETW_ESCAPE_NONE);
+    char *utf8 = strdup(etw_text_z(&text));
+    etw_text_free(&text);
+    return utf8;
+}
+
+/* Of the C runtime (msvcrt and ucrt both export it); only the runtime's private header declares it.
+ */
+extern int __wgetmainargs(int *count, wchar_t ***arguments, wchar_t ***environment,
+                          int expand_wildcards, int *new_mode);
+
+char **etw_os_utf8_arguments(int *argc, char **argv)
+{
+    (void)argv;
+    int new_mode = 0;
+    wchar_t **wide = NULL, **environment = NULL;
+    /* Wildcards stay as typed: a name with a bracket in it must not become another file. */
+    if (__wgetmainargs(argc, &wide, &environment, 0, &new_mode) != 0) {
+        return NULL;
+    }
+    char **utf8 = calloc((size_t)*argc + 1, sizeof *utf8);
+    for (int i = 0; utf8 != NULL && i < *argc; i++) {
+        utf8[i] = narrow(wide[i]);
+        if (utf8[i] == NULL) {
+            return NULL;
+        }
+    }
+    return utf8;
+}
+#else
+char **etw_os_utf8_arguments(int *argc, char **argv)
+{
+    (void)argc;
+    return argv;
+}
+#endif
+
 const etw_os *etw_os_default(void)
 {
     static const etw_os real = {

@@ -46,6 +46,11 @@ const etw_os *etw_os_default(void);
 #define ETW_FILE_STDOUT 1
 void etw_os_use_binary_stdio(void);
 
+/* The program's arguments as UTF-8: argv itself, or on Windows, where argv is in the ANSI code
+ * page, a copy made from the wide command line that lives until the process ends. *argc is set to
+ * their number. NULL where memory is out. */
+char **etw_os_utf8_arguments(int *argc, char **argv);
+
 /* Reads until size bytes are there or the file ends; *got tells how many. */
 etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size, size_t *got,
                             etw_error *error);

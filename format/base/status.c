@@ -31,10 +31,9 @@ const char *etw_status_name(etw_status status)
     return (size_t)status < count ? status_names[status] : "unknown status";
 }
 
-/* A cut must not leave half a UTF-8 sequence behind: messages end up on terminals and in JSON. */
-static void trim_partial_utf8(char *text, size_t size)
+void etw_trim_partial_utf8(char *text, size_t size)
 {
-    size_t end = strlen(text);
+    const size_t end = strlen(text);
     if (end + 1 < size) {
         return;
     }
@@ -50,7 +49,7 @@ static void trim_partial_utf8(char *text, size_t size)
 static void format_message(etw_error *error, const char *format, va_list arguments)
 {
     (void)vsnprintf(error->message, sizeof error->message, format, arguments);
-    trim_partial_utf8(error->message, sizeof error->message);
+    etw_trim_partial_utf8(error->message, sizeof error->message);
 }
 
 etw_status etw_error_set(etw_error *error, etw_status status, const char *format, ...)
@@ -101,7 +100,7 @@ etw_status etw_error_set_os(etw_error *error, int os_code, const char *format, .
         const size_t used = strlen(error->message);
         (void)snprintf(error->message + used, sizeof error->message - used, ": %s",
                        strerror(os_code));
-        trim_partial_utf8(error->message, sizeof error->message);
+        etw_trim_partial_utf8(error->message, sizeof error->message);
     }
     return status;
 }
@@ -119,6 +118,6 @@ etw_status etw_error_wrap(etw_error *error, etw_status fallback, const char *for
     va_end(arguments);
     const size_t used = strlen(error->message);
     (void)snprintf(error->message + used, sizeof error->message - used, ": %s", inner);
-    trim_partial_utf8(error->message, sizeof error->message);
+    etw_trim_partial_utf8(error->message, sizeof error->message);
     return error->status;
 }

@@ -8,6 +8,7 @@
 #define ETW_FORMAT_BASE_STATUS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum etw_status {
@@ -66,6 +67,11 @@ etw_status etw_error_set_os(etw_error *error, int os_code, const char *format, .
  * where error is NULL. */
 etw_status etw_error_wrap(etw_error *error, etw_status fallback, const char *format, ...)
     ETW_PRINTF(3, 4);
+
+/* After a formatted print into text of size bytes that may have been cut: removes half a UTF-8
+ * sequence at the end, since such texts end up on terminals and in JSON. A text that was not cut
+ * stays. */
+void etw_trim_partial_utf8(char *text, size_t size);
 
 /* A short fixed name such as "damaged"; never NULL. */
 const char *etw_status_name(etw_status status);

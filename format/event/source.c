@@ -1,5 +1,17 @@
 #include "format/event/source.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
+void etw_loss_set_detail(etw_loss *loss, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(loss->detail, sizeof loss->detail, format, arguments);
+    va_end(arguments);
+    etw_trim_partial_utf8(loss->detail, sizeof loss->detail);
+}
+
 const char *etw_loss_cause_name(uint32_t cause)
 {
     switch (cause) {

@@ -75,6 +75,9 @@ typedef struct etw_loss {
     char detail[ETW_LOSS_DETAIL_SIZE]; /* where and how, for people: "buffer 3 at 0x18000: ..." */
 } etw_loss;
 
+/* Sets the detail, cut to what fits at a character boundary. */
+void etw_loss_set_detail(etw_loss *loss, const char *format, ...) ETW_PRINTF(2, 3);
+
 /* A fixed word such as "events lost by ETW"; never NULL. */
 const char *etw_loss_cause_name(uint32_t cause);
 
@@ -82,7 +85,7 @@ typedef enum etw_item_kind { ETW_ITEM_EVENT, ETW_ITEM_LOSS } etw_item_kind;
 
 typedef struct etw_item {
     etw_item_kind kind;
-    uint16_t trace_index;           /* index into the source's traces */
+    uint16_t trace_index;           /* index into the source's traces; a loss may come before any */
     uint32_t schema_id;             /* of an .etwcap's own schemas; 0: none known */
     const etw_event_record *record; /* of an EVENT; TimeStamp is raw ticks */
     const etw_loss *loss;           /* of a LOSS */

@@ -1,0 +1,15 @@
+/* Several sources as one, in the order of their system time; ties in the order the sources were
+ * given. */
+#ifndef ETW_FORMAT_EVENT_MERGE_H
+#define ETW_FORMAT_EVENT_MERGE_H
+
+#include "format/event/source.h"
+
+/* Takes ownership of the count (1 to ETW_MAX_TRACES) sources, also on failure. Items carry the
+ * merged source's own trace indexes, given out as traces are first seen. A source that fails
+ * half-way becomes a LOSS item (cause TRUNCATED, the message as its detail); the others go on, and
+ * when all have ended, next returns that first failure instead of ETW_END. */
+etw_status etw_merge_open(etw_source *const *sources, uint32_t count, etw_source **merged,
+                          etw_error *error);
+
+#endif

@@ -1,0 +1,375 @@
+#include "recorder/capture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* File-system checks cost a system call, event counts do not: disk and clock are looked at so
+ * often. */
+#define EVENTS_PER_TICK 4096u
+
+typedef struct segment {
+    char *path;
+    uint64_t events;
+} segment;
+
+struct etw_capture {
+    etw_capture_options options;
+    const etw_os *os;
+    etw_writer *writer; /* of the current segment; NULL after a failure to open one */
+    etw_trace *traces;
+    uint16_t trace_count;
+    segment *kept; /* closed segments that still exist, oldest first; used by a ring */
+    uint32_t kept_count;
+    uint32_t segment_number; /* of the current one, from 1 */
+    char *segment_path;
+    int64_t start_ns, segment_start_ns;
+    uint32_t events_since_tick;
+    etw_capture_totals totals;
+};
+
+static bool is_segmented(const etw_capture *capture)
+{
+    const etw_capture_limits *limits = &capture->options.limits;
+    return limits->rotate_bytes != 0 || limits->rotate_ms != 0;
+}
+
+/* "dir/a.etwcap" and 7 give "dir/a-0007.etwcap"; owned by the caller. */
+static char *numbered_path(const char *path, uint32_t number)
+{
+    const char *base = path;
+    for (const char *c = path; *c != '\0'; c++) {
+        if (*c == '/' || *c == '\\') {
+            base = c + 1;
+        }
+    }
+    const char *dot = strrchr(base, '.');
+    const size_t stem = dot == NULL ? strlen(path) : (size_t)(dot - path);
+    const size_t size = strlen(path) + 16;
+    char *numbered = malloc(size);
+    if (numbered != NULL) {
+        (void)snprintf(numbered, size, "%.*s-%04u%s", (int)stem, path, (unsigned)number,
+                       path + stem);
+    }
+    return numbered;
+}
+
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the capture");
+}
+
+static etw_status open_segment(etw_capture *capture, etw_error *error)
+{
+    if (capture->segment_number == ETW_CAPTURE_MAX_SEGMENTS) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u segments",
+                             ETW_CAPTURE_MAX_SEGMENTS);
+    }
+    capture->segment_number++;
+    free(capture->segment_path);
+    capture->segment_path = is_segmented(capture)
+                                ? numbered_path(capture->options.path, capture->segment_number)
+                                : strdup(capture->options.path);
+    if (capture->segment_path == NULL) {
+        return no_memory(error);
+    }
+    etw_status status = etw_writer_create(capture->os, capture->segment_path,
+                                          &capture->options.writer, &capture->writer, error);
+    for (uint16_t i = 0; status == ETW_OK && i < capture->trace_count; i++) {
+        uint16_t index;
+        status = etw_writer_add_trace(capture->writer, &capture->traces[i], &index, error);
+    }
+    capture->segment_start_ns = capture->os->monotonic_ns(capture->os->context);
+    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", capture->segment_path);
+}
+
+etw_status etw_capture_open(const etw_capture_options *options, etw_capture **opened,
+                            etw_error *error)
+{
+    etw_capture *capture = calloc(1, sizeof *capture);
+    if (capture == NULL) {
+        return no_memory(error);
+    }
+    capture->options = *options;
+    capture->options.writer.store = options->store;
+    capture->os = options->os != NULL ? options->os : etw_os_default();
+    capture->start_ns = capture->os->monotonic_ns(capture->os->context);
+    if (is_segmented(capture) && strcmp(options->path, "-") == 0) {
+        etw_capture_free(capture);
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "a stream on stdout cannot be rotated; name a file with -o");
+    }
+    const etw_status status = open_segment(capture, error);
+    if (status != ETW_OK) {
+        etw_capture_free(capture);
+        return status;
+    }
+    *opened = capture;
+    return ETW_OK;
+}
+
+etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
+                                 uint16_t *trace_index, etw_error *error)
+{
+    if (capture->trace_count == ETW_MAX_TRACES) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u traces", ETW_MAX_TRACES);
+    }
+    uint8_t *header = malloc(trace->logfile_header.size + 1);
+    etw_trace *traces =
+        realloc(capture->traces, (capture->trace_count + 1u) * sizeof *capture->traces);
+    if (traces != NULL) {
+        capture->traces = traces;
+    }
+    if (header == NULL || traces == NULL) {
+        free(header);
+        return no_memory(error);
+    }
+    if (trace->logfile_header.size > 0) {
+        memcpy(header, trace->logfile_header.data, trace->logfile_header.size);
+    }
+    traces[capture->trace_count] = *trace;
+    traces[capture->trace_count].logfile_header.data = header;
+    capture->trace_count++;
+    return etw_writer_add_trace(capture->writer, trace, trace_index, error);
+}
+
+/* What the current segment's writer did, added to what earlier segments had. */
+static void add_writer_counts(const etw_capture *capture, etw_capture_totals *totals)
+{
+    if (capture->writer == NULL) {
+        return;
+    }
+    etw_writer_counts counts;
+    etw_writer_get_counts(capture->writer, &counts);
+    totals->written += counts.written;
+    totals->file_bytes += counts.bytes;
+}
+
+static void remove_oldest_segment(etw_capture *capture)
+{
+    segment *oldest = &capture->kept[0];
+    if (capture->os->remove(capture->os->context, oldest->path) == 0) {
+        capture->totals.removed_events += oldest->events;
+    }
+    free(oldest->path);
+    capture->kept_count--;
+    memmove(capture->kept, capture->kept + 1, capture->kept_count * sizeof *capture->kept);
+}
+
+static etw_status keep_in_ring(etw_capture *capture, uint64_t events, etw_error *error)
+{
+    segment *kept = realloc(capture->kept, (capture->kept_count + 1u) * sizeof *kept);
+    char *path = strdup(capture->segment_path);
+    if (kept != NULL) {
+        capture->kept = kept;
+    }
+    if (kept == NULL || path == NULL) {
+        free(path);
+        return no_memory(error);
+    }
+    kept[capture->kept_count++] = (segment){path, events};
+    /* The one about to be opened counts too. */
+    while (capture->kept_count + 1 > capture->options.limits.ring_segments) {
+        remove_oldest_segment(capture);
+    }
+    return ETW_OK;
+}
+
+static etw_status close_segment(etw_capture *capture, etw_error *error)
+{
+    if (capture->writer == NULL) {
+        return ETW_OK;
+    }
+    etw_status status = etw_writer_finish(capture->writer, error);
+    etw_writer_counts counts;
+    etw_writer_get_counts(capture->writer, &counts);
+    add_writer_counts(capture, &capture->totals);
+    etw_writer_free(capture->writer);
+    capture->writer = NULL;
+    if (status != ETW_OK) {
+        return etw_error_wrap(error, status, "%s", capture->segment_path);
+    }
+    capture->totals.segments++;
+    if (capture->options.segment_closed != NULL) {
+        capture->options.segment_closed(capture->options.context, capture->segment_path);
+    }
+    return capture->options.limits.ring_segments == 0
+               ? ETW_OK
+               : keep_in_ring(capture, counts.written, error);
+}
+
+static uint64_t elapsed_ms(const etw_capture *capture, int64_t since_ns)
+{
+    return (uint64_t)(capture->os->monotonic_ns(capture->os->context) - since_ns) / 1000000u;
+}
+
+static etw_status ended(etw_capture *capture, const char *reason)
+{
+    capture->totals.end_reason = reason;
+    return ETW_END;
+}
+
+static etw_status check_end(etw_capture *capture)
+{
+    const etw_capture_limits *limits = &capture->options.limits;
+    if (limits->max_duration_ms != 0 &&
+        elapsed_ms(capture, capture->start_ns) >= limits->max_duration_ms) {
+        return ended(capture, "duration reached");
+    }
+    if (limits->max_total_bytes != 0) {
+        etw_capture_totals now = capture->totals;
+        add_writer_counts(capture, &now);
+        if (now.file_bytes >= limits->max_total_bytes) {
+            return ended(capture, "total size reached");
+        }
+    }
+    if (limits->min_free_bytes != 0) {
+        const int64_t free_bytes =
+            capture->os->free_space(capture->os->context, capture->options.path);
+        if (free_bytes >= 0 && (uint64_t)free_bytes < limits->min_free_bytes) {
+            return ended(capture, "free space of the target at its floor");
+        }
+    }
+    return ETW_OK;
+}
+
+static bool is_segment_full(const etw_capture *capture)
+{
+    const etw_capture_limits *limits = &capture->options.limits;
+    etw_writer_counts counts;
+    etw_writer_get_counts(capture->writer, &counts);
+    return (limits->rotate_bytes != 0 && counts.bytes >= limits->rotate_bytes) ||
+           (limits->rotate_ms != 0 &&
+            elapsed_ms(capture, capture->segment_start_ns) >= limits->rotate_ms);
+}
+
+etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
+{
+    capture->events_since_tick = 0;
+    const etw_status end = check_end(capture);
+    if (end != ETW_OK || !is_segmented(capture) || !is_segment_full(capture)) {
+        return end;
+    }
+    const etw_status status = close_segment(capture, error);
+    return status == ETW_OK ? open_segment(capture, error) : status;
+}
+
+etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
+                             const etw_event_record *record, etw_error *error)
+{
+    const etw_trace *trace = &capture->traces[trace_index];
+    const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
+    const etw_schema *schema = NULL;
+    etw_status status =
+        etw_resolver_find(capture->options.resolver, record, pointer_size, &schema, error);
+    if (status != ETW_OK) {
+        return status;
+    }
+    capture->totals.events++;
+    capture->totals.with_schema += schema != NULL;
+    status = etw_writer_add_event(capture->writer, record, trace_index,
+                                  schema == NULL ? 0 : schema->id, error);
+    if (status != ETW_OK) {
+        return etw_error_wrap(error, status, "%s", capture->segment_path);
+    }
+    if (capture->totals.events == capture->options.limits.max_events) {
+        return ended(capture, "number of events reached");
+    }
+    return ++capture->events_since_tick < EVENTS_PER_TICK ? ETW_OK
+                                                          : etw_capture_tick(capture, error);
+}
+
+etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_error *error)
+{
+    if (loss->cause != ETW_LOSS_FILTERED) {
+        if (loss->events == ETW_LOSS_COUNT_UNKNOWN) {
+            capture->totals.lost_unknown = true;
+        } else {
+            capture->totals.lost += loss->events;
+            capture->totals.lost_unknown |= loss->events == 0;
+        }
+    }
+    return etw_writer_add_loss(capture->writer, loss, error);
+}
+
+void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals)
+{
+    *totals = capture->totals;
+    add_writer_counts(capture, totals);
+    totals->dropped = totals->events - totals->written;
+    totals->schemas = etw_schema_store_count(capture->options.store);
+}
+
+etw_status etw_capture_finish(etw_capture *capture, etw_capture_totals *totals, etw_error *error)
+{
+    const etw_status status = close_segment(capture, error);
+    if (totals != NULL) {
+        etw_capture_get_totals(capture, totals);
+    }
+    return status;
+}
+
+void etw_capture_free(etw_capture *capture)
+{
+    if (capture == NULL) {
+        return;
+    }
+    etw_writer_free(capture->writer);
+    for (uint16_t i = 0; i < capture->trace_count; i++) {
+        free((void *)(uintptr_t)capture->traces[i].logfile_header.data);
+    }
+    for (uint32_t i = 0; i < capture->kept_count; i++) {
+        free(capture->kept[i].path);
+    }
+    free(capture->traces);
+    free(capture->kept);
+    free(capture->segment_path);
+    free(capture);
+}
+
+static etw_status add_new_traces(etw_capture *capture, const etw_source *source, etw_error *error)
+{
+    while (capture->trace_count < etw_source_trace_count(source)) {
+        uint16_t index;
+        const etw_status status = etw_capture_add_trace(
+            capture, etw_source_trace(source, capture->trace_count), &index, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+    }
+    return ETW_OK;
+}
+
+static void record_failure(etw_capture *capture, const etw_error *failure)
+{
+    etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
+    etw_loss_set_detail(&loss, "%s", failure->message);
+    (void)etw_capture_loss(capture, &loss, NULL);
+}
+
+etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error *error)
+{
+    for (;;) {
+        etw_item item;
+        etw_error failure = {0};
+        etw_status status = etw_source_next(source, &item, &failure);
+        if (status == ETW_END) {
+            return ETW_OK;
+        }
+        if (status != ETW_OK) {
+            record_failure(capture, &failure);
+            if (error != NULL) {
+                *error = failure;
+            }
+            return status;
+        }
+        status = add_new_traces(capture, source, error);
+        if (status == ETW_OK) {
+            status = item.kind == ETW_ITEM_EVENT
+                         ? etw_capture_event(capture, item.trace_index, item.record, error)
+                         : etw_capture_loss(capture, item.loss, error);
+        }
+        if (status != ETW_OK) {
+            return status == ETW_END ? ETW_OK : status;
+        }
+    }
+}
