@@ -1,6 +1,6 @@
 """Runs the unit tests (cmocka programs) and the tests of the tools (pytest), and counts them all.
 
-    tests/run.py [--tools FOLDER] [--unit PROGRAM...]
+    tests/run.py [--mode MODE] [--tools FOLDER] [--unit PROGRAM...]
 
 Programs ending in .exe run under Wine. The last line is the sum over all runners; the exit status is 1 when a test
 failed or, with CI set in the environment, when something a test needs is missing.
@@ -100,8 +100,10 @@ def run_tools(folder, counts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tools", help="a folder of pytest tests")
+    parser.add_argument("--mode", default="release", help="the build to test, as scons names it")
     parser.add_argument("--unit", nargs="*", default=[], help="cmocka programs")
     arguments = parser.parse_args()
+    os.environ["ETWCAP_MODE"] = arguments.mode
     counts = Counts()
     try:
         run_units(arguments.unit, counts)

@@ -1,0 +1,102 @@
+"""What the tests of the tools share: running native and win64 tools, the trace corpus, and when to skip.
+
+    def test_it(tool, tmp_path):                    # runs twice: native, and win64 under Wine
+        tool("etw-record", "--input", trace, "-o", tmp_path / "a.etwcap")
+        events = tool.events(tmp_path / "a.etwcap")  # the lines of etw-replay, parsed
+
+    def test_other(native_tool, corpus): ...         # native only; corpus("HTTP_Server.etl") is a path
+
+ETWCAP_CORPUS names the corpus (default: ../shared/corpus beside the checkout), ETWCAP_MODE the build to test (release).
+What a test needs and the machine lacks skips it with the reason; with CI set in the environment it fails it.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import wine  # noqa: E402
+
+CORPUS = pathlib.Path(os.environ.get("ETWCAP_CORPUS", ROOT.parent / "shared" / "corpus"))
+MODE = os.environ.get("ETWCAP_MODE", "release")
+TOOL_SECONDS = 300
+
+
+def missing(reason):
+    """Skips the running test because the machine lacks something; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail("missing in CI: " + reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def need_program(name):
+    """The path of a program of another package, such as tshark."""
+    return shutil.which(name) or missing(name + " is not installed")
+
+
+class Tool:
+    """Runs the tools of one target; see the top of this file."""
+
+    def __init__(self, target):
+        self.target = target
+        self.folder = ROOT / "build" / (target + ("" if MODE == "release" else "-" + MODE))
+
+    def path(self, name):
+        program = self.folder / (name + (".exe" if self.target == "win64" else ""))
+        return program if program.exists() else missing("%s is not built" % program.relative_to(ROOT))
+
+    def words(self, name, *arguments):
+        """The command line that starts a tool, for subprocess."""
+        program = self.path(name)
+        before = []
+        if self.target == "win64":
+            before = wine.command() or missing("Wine is not installed")
+        return before + [str(program)] + [str(argument) for argument in arguments]
+
+    def environment(self, **extra):
+        return wine.environment(extra) if self.target == "win64" else dict(os.environ, **extra)
+
+    def __call__(self, name, *arguments, status=0, input=None, env=None, cwd=None):
+        """Runs a tool to its end and checks its exit status (None: any). stdout and stderr are bytes."""
+        words = self.words(name, *arguments)
+        given = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TOOL_SECONDS, cwd=cwd,
+                              env=self.environment(**(env or {})), **given)
+        assert status is None or done.returncode == status, "%s\nexit status %d, expected %s\n%s" % (
+            " ".join(words), done.returncode, status, done.stderr.decode(errors="replace"))
+        return done
+
+    def events(self, *arguments, status=0, **more):
+        """The events etw-replay prints, as dictionaries."""
+        return [json.loads(line) for line in self("etw-replay", *arguments, status=status, **more).stdout.splitlines()]
+
+
+@pytest.fixture(scope="session", params=["native", "win64"])
+def tool(request):
+    if request.param == "win64" and MODE not in ("release", "debug"):
+        pytest.skip("mode %s is native only" % MODE)
+    return Tool(request.param)
+
+
+@pytest.fixture(scope="session")
+def native_tool():
+    return Tool("native")
+
+
+@pytest.fixture(scope="session")
+def corpus():
+    """A function from a name below the corpus' etl folder to its path; without a name, that folder."""
+    if not CORPUS.is_dir():
+        missing("the trace corpus is not at %s (see ETWCAP_CORPUS)" % CORPUS)
+    return lambda name="": CORPUS / "etl" / name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stop_wine():
+    yield
+    wine.stop()
