@@ -89,6 +89,11 @@ def native_tool():
 
 
 @pytest.fixture(scope="session")
+def win64_tool():
+    return Tool("win64")
+
+
+@pytest.fixture(scope="session")
 def corpus():
     """A function from a name below the corpus' etl folder to its path; without a name, that folder."""
     if not CORPUS.is_dir():

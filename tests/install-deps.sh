@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs what is missing of the Debian 12 packages this project needs: "demo" to build and run the native tools,
+# "test" to run all tests, "develop" also to format, lint and fuzz. Does nothing where all are installed.
+set -eu
+
+demo="gcc libc6-dev scons libzstd-dev libxxhash-dev libexpat1-dev"
+# dpkg-dev and xz-utils unpack the sources of the libraries that the win64 build compiles.
+test="$demo gcc-mingw-w64-x86-64-win32 dpkg-dev xz-utils libcmocka-dev python3-pytest wine wine64 tshark"
+develop="$test clang libclang-rt-14-dev clang-format clang-tidy git"
+
+case "${1-}" in
+demo) packages=$demo ;;
+test) packages=$test ;;
+develop) packages=$develop ;;
+*)
+    echo "usage: $0 demo|test|develop" >&2
+    exit 2
+    ;;
+esac
+
+missing=
+for package in $packages; do
+    state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+$as_root apt-get update
+# shellcheck disable=SC2086 # the list is meant to be split
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing
