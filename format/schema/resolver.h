@@ -13,7 +13,9 @@ typedef struct etw_resolver etw_resolver;
 /* One place where schemas come from. Implementations put this first in their own structure. */
 typedef struct etw_schema_source etw_schema_source;
 struct etw_schema_source {
-    const char *name; /* for messages: "manifest a.man" */
+    const char *name; /* for messages: "manifests" */
+    /* Raised by observe whenever find may now answer differently than before. */
+    uint32_t learnt;
     /* Sets *schema to one of store's (interning it there as needed), or NULL where this source does
      * not know the event. pointer_size is 4 or 8, the record's own. An error (damaged metadata, no
      * memory) does not stop the resolver: it counts it, keeps the first message, and goes on. */
@@ -27,8 +29,10 @@ struct etw_schema_source {
     void (*free)(etw_schema_source *self);
 };
 
-/* Keys remembered before the whole cache is dropped and rebuilt: bounds a hostile trace. */
-#define ETW_RESOLVER_MAX_KEYS ((uint32_t)1 << 20)
+/* What is remembered before the whole cache is dropped and rebuilt: bounds a hostile trace. Keys, and
+ * bytes of TraceLogging metadata, which are keys themselves. */
+#define ETW_RESOLVER_MAX_KEYS ((uint32_t)1 << 18)
+#define ETW_RESOLVER_MAX_KEY_BYTES ((size_t)32 << 20)
 
 typedef struct etw_resolver_options {
     const char *const *manifest_paths; /* files or directories (*.man, *.xml), UTF-8 */
@@ -46,13 +50,15 @@ void etw_resolver_free(etw_resolver *resolver);
 etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *source,
                                    etw_error *error);
 
-/* Feeds sources that learn from the trace itself. Cheap for other records. Forgets negative answers
- * when something was learnt. */
+/* Feeds sources that learn from the trace itself. Cheap for other records. When something was learnt,
+ * answers given before are asked for again, negative ones too: better maps or a better source may have
+ * come. Fails only for lack of memory; what else goes wrong is counted. */
 etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *record,
                                 uint32_t pointer_size, etw_error *error);
 
-/* *schema: one of the store's, or NULL where nothing explains the event. Fails only for lack of memory
- * or a met limit. No allocation for a key that was seen before. */
+/* *schema: one of the store's, or NULL where nothing explains the event: WPP messages, string-only
+ * events and forwarded XML need no schema and never have one. Fails only for lack of memory. No
+ * allocation for a key that was seen before. */
 etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
                              uint32_t pointer_size, const etw_schema **schema, etw_error *error);
 

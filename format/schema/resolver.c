@@ -1,0 +1,352 @@
+#include "format/schema/resolver.h"
+
+#include "format/schema/arena.h"
+#include "format/schema/metadata_event.h"
+#include "format/schema/tracelogging.h"
+
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define MAX_SOURCES 64u
+#define FIRST_SLOTS 256u
+
+/* What tells events apart (SCHEMAS.md, "Keys"). rest: of TraceLogging the hash of its metadata, else
+ * id, version, level, opcode and task; kind: see key_kind. */
+typedef struct key {
+    uint64_t guid[2];
+    uint64_t rest;
+    uint64_t kind;
+} key;
+
+/* The bits of key.kind; the pointer size (4 or 8) is added to them. */
+enum { KEY_CLASSIC = 0x100, KEY_TRACELOGGING = 0x200 };
+
+typedef struct slot {
+    key key;
+    const etw_schema *schema; /* NULL: nothing explains these events */
+    const uint8_t *exact;     /* of TraceLogging: traits and metadata, as two hashes may be equal */
+    uint32_t exact_size;
+    uint32_t learnt; /* what the sources knew when they answered; 0: the slot is empty */
+} slot;
+
+struct etw_resolver {
+    etw_schema_store *store;
+    etw_schema_source *sources[MAX_SOURCES]; /* in the order in which they are asked */
+    uint32_t source_count;
+    uint32_t classic_count; /* 1 where the last source is the classic table */
+    uint32_t learnt;        /* from 1; counts what the sources learnt */
+    slot *slots;
+    uint32_t slot_count; /* a power of two */
+    uint32_t used;
+    etw_arena exact;
+    uint64_t seed;
+    uint64_t error_count;
+    etw_error first_error;
+};
+
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for finding schemas");
+}
+
+/* Damage and limits are counted and lived with; only lack of memory is handed on. */
+static etw_status note_error(etw_resolver *self, const etw_error *failure, const char *source,
+                             etw_error *error)
+{
+    self->error_count++;
+    if (self->first_error.status == ETW_OK) {
+        self->first_error = *failure;
+        (void)etw_error_wrap(&self->first_error, failure->status, "%s", source);
+    }
+    return failure->status == ETW_ERROR_NO_MEMORY ? no_memory(error) : ETW_OK;
+}
+
+static etw_status add_built_in(etw_resolver *self, etw_schema_source *source, etw_error *error)
+{
+    if (source == NULL) {
+        return no_memory(error);
+    }
+    self->sources[self->source_count++] = source;
+    return ETW_OK;
+}
+
+static etw_status add_sources(etw_resolver *self, const etw_resolver_options *options,
+                              etw_error *error)
+{
+    (void)options;
+    etw_status status = add_built_in(self, etw_tracelogging_source_new(), error);
+    if (status == ETW_OK) {
+        status = add_built_in(self, etw_metadata_event_source_new(), error);
+    }
+    return status;
+}
+
+etw_status etw_resolver_new(etw_schema_store *store, const etw_resolver_options *options,
+                            etw_resolver **resolver, etw_error *error)
+{
+    static const etw_resolver_options none = {0};
+    etw_resolver *self = calloc(1, sizeof *self);
+    *resolver = NULL;
+    if (self == NULL) {
+        return no_memory(error);
+    }
+    self->store = store;
+    self->learnt = 1;
+    self->exact.limit_bytes = ETW_RESOLVER_MAX_KEY_BYTES;
+    self->slots = calloc(FIRST_SLOTS, sizeof *self->slots);
+    self->slot_count = FIRST_SLOTS;
+    self->seed = (uint64_t)(uintptr_t)self;
+    etw_status status = self->slots == NULL ? no_memory(error) : ETW_OK;
+    if (status == ETW_OK) {
+        status = add_sources(self, options == NULL ? &none : options, error);
+    }
+    if (status != ETW_OK) {
+        etw_resolver_free(self);
+        return status;
+    }
+    *resolver = self;
+    return ETW_OK;
+}
+
+void etw_resolver_free(etw_resolver *resolver)
+{
+    if (resolver == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < resolver->source_count; i++) {
+        resolver->sources[i]->free(resolver->sources[i]);
+    }
+    etw_arena_free(&resolver->exact);
+    free(resolver->slots);
+    free(resolver);
+}
+
+etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *source,
+                                   etw_error *error)
+{
+    if (resolver->source_count == MAX_SOURCES) {
+        source->free(source);
+        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u schema sources", MAX_SOURCES);
+    }
+    uint32_t at = resolver->source_count++ - resolver->classic_count;
+    if (resolver->classic_count != 0) {
+        resolver->sources[at + 1] = resolver->sources[at];
+    }
+    resolver->sources[at] = source;
+    resolver->learnt++;
+    return ETW_OK;
+}
+
+etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *record,
+                                uint32_t pointer_size, etw_error *error)
+{
+    (void)pointer_size;
+    for (uint32_t i = 0; i < resolver->source_count; i++) {
+        etw_schema_source *source = resolver->sources[i];
+        if (source->observe == NULL) {
+            continue;
+        }
+        etw_error failure = {0};
+        const uint32_t before = source->learnt;
+        etw_status status = source->observe(source, resolver->store, record, &failure);
+        if (source->learnt != before) {
+            resolver->learnt++;
+        }
+        if (status != ETW_OK) {
+            status = note_error(resolver, &failure, source->name, error);
+            if (status != ETW_OK) {
+                return status;
+            }
+        }
+    }
+    return ETW_OK;
+}
+
+/* Events whose text needs no schema, and for which a source must not be asked: their ids mean
+ * something else. */
+static bool has_no_schema(const etw_event_record *record)
+{
+    return (record->EventHeader.Flags & (ETW_FLAG_STRING_ONLY | ETW_FLAG_TRACE_MESSAGE)) != 0 ||
+           (record->EventHeader.EventProperty & ETW_PROPERTY_FORWARDED_XML) != 0;
+}
+
+static uint64_t hash_bytes(etw_bytes bytes, uint64_t seed)
+{
+    return bytes.size == 0 ? seed : XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
+}
+
+/* *metadata is empty where the record is no TraceLogging event. */
+static key key_of(const etw_resolver *self, const etw_event_record *record, uint32_t pointer_size,
+                  etw_tracelogging *metadata)
+{
+    const etw_event_descriptor *descriptor = &record->EventHeader.EventDescriptor;
+    key made = {.kind = pointer_size};
+    memcpy(made.guid, &record->EventHeader.ProviderId, sizeof made.guid);
+    if (etw_tracelogging_locate(record, metadata)) {
+        made.kind |= KEY_TRACELOGGING | (uint64_t)metadata->traits.size << 32;
+        made.rest = hash_bytes(metadata->metadata, hash_bytes(metadata->traits, self->seed));
+        return made;
+    }
+    if ((record->EventHeader.Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
+        made.kind |= KEY_CLASSIC;
+    }
+    made.rest = (uint64_t)descriptor->Id | (uint64_t)descriptor->Version << 16 |
+                (uint64_t)descriptor->Level << 24 | (uint64_t)descriptor->Opcode << 32 |
+                (uint64_t)descriptor->Task << 40;
+    return made;
+}
+
+static bool same_exact(const slot *at, const etw_tracelogging *metadata)
+{
+    const etw_bytes traits = metadata->traits;
+    const etw_bytes event = metadata->metadata;
+    return at->exact_size == traits.size + event.size &&
+           (traits.size == 0 || memcmp(at->exact, traits.data, traits.size) == 0) &&
+           (event.size == 0 || memcmp(at->exact + traits.size, event.data, event.size) == 0);
+}
+
+/* The slot of the key, or the empty one where it belongs. */
+static slot *slot_of(const etw_resolver *self, const key *wanted, const etw_tracelogging *metadata)
+{
+    const uint32_t mask = self->slot_count - 1;
+    uint32_t at = (uint32_t)XXH3_64bits_withSeed(wanted, sizeof *wanted, self->seed) & mask;
+    for (;; at = (at + 1) & mask) {
+        slot *found = &self->slots[at];
+        if (found->learnt == 0 || (memcmp(&found->key, wanted, sizeof *wanted) == 0 &&
+                                   same_exact(found, metadata))) {
+            return found;
+        }
+    }
+}
+
+static void forget_all(etw_resolver *self)
+{
+    memset(self->slots, 0, self->slot_count * sizeof *self->slots);
+    self->used = 0;
+    etw_arena_free(&self->exact);
+}
+
+static bool widen(etw_resolver *self)
+{
+    const slot *old = self->slots;
+    const uint32_t old_count = self->slot_count;
+    slot *wider = calloc((size_t)old_count * 2, sizeof *wider);
+    if (wider == NULL) {
+        return false;
+    }
+    self->slots = wider;
+    self->slot_count = old_count * 2;
+    for (uint32_t i = 0; i < old_count; i++) {
+        if (old[i].learnt != 0) {
+            /* All keys differ, so any free slot of its chain will do: no bytes need comparing. */
+            const uint32_t mask = self->slot_count - 1;
+            uint32_t at =
+                (uint32_t)XXH3_64bits_withSeed(&old[i].key, sizeof(key), self->seed) & mask;
+            while (wider[at].learnt != 0) {
+                at = (at + 1) & mask;
+            }
+            wider[at] = old[i];
+        }
+    }
+    free((void *)(uintptr_t)old);
+    return true;
+}
+
+/* Room for one key more, and for the bytes it is made of. */
+static bool make_room(etw_resolver *self, size_t exact_size)
+{
+    const size_t rounding = 64;
+    if (self->used == ETW_RESOLVER_MAX_KEYS ||
+        etw_arena_full(&self->exact, exact_size + rounding)) {
+        forget_all(self);
+    }
+    return (self->used + 1) * 2 <= self->slot_count || widen(self);
+}
+
+static uint8_t *keep_exact(etw_resolver *self, const etw_tracelogging *metadata)
+{
+    const etw_bytes traits = metadata->traits;
+    const etw_bytes event = metadata->metadata;
+    uint8_t *kept = etw_arena_alloc(&self->exact, traits.size + event.size);
+    if (kept != NULL && traits.size != 0) {
+        memcpy(kept, traits.data, traits.size);
+    }
+    if (kept != NULL && event.size != 0) {
+        memcpy(kept + traits.size, event.data, event.size);
+    }
+    return kept;
+}
+
+static etw_status remember(etw_resolver *self, const key *made, const etw_tracelogging *metadata,
+                           const etw_schema *schema, etw_error *error)
+{
+    const size_t exact_size = metadata->traits.size + metadata->metadata.size;
+    slot *at = slot_of(self, made, metadata);
+    if (at->learnt == 0) {
+        if (!make_room(self, exact_size)) {
+            return no_memory(error);
+        }
+        const uint8_t *exact = exact_size == 0 ? NULL : keep_exact(self, metadata);
+        if (exact == NULL && exact_size != 0) {
+            return no_memory(error);
+        }
+        at = slot_of(self, made, metadata);
+        at->key = *made;
+        at->exact = exact;
+        at->exact_size = (uint32_t)exact_size;
+        self->used++;
+    }
+    at->schema = schema;
+    at->learnt = self->learnt;
+    return ETW_OK;
+}
+
+static etw_status ask_sources(etw_resolver *self, const etw_event_record *record,
+                              uint32_t pointer_size, const etw_schema **schema, etw_error *error)
+{
+    *schema = NULL;
+    for (uint32_t i = 0; i < self->source_count && *schema == NULL; i++) {
+        etw_schema_source *source = self->sources[i];
+        etw_error failure = {0};
+        etw_status status =
+            source->find(source, self->store, record, pointer_size, schema, &failure);
+        if (status != ETW_OK) {
+            *schema = NULL;
+            status = note_error(self, &failure, source->name, error);
+            if (status != ETW_OK) {
+                return status;
+            }
+        }
+    }
+    return ETW_OK;
+}
+
+etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
+                             uint32_t pointer_size, const etw_schema **schema, etw_error *error)
+{
+    *schema = NULL;
+    if (has_no_schema(record)) {
+        return ETW_OK;
+    }
+    etw_tracelogging metadata;
+    const key made = key_of(resolver, record, pointer_size, &metadata);
+    const slot *found = slot_of(resolver, &made, &metadata);
+    if (found->learnt == resolver->learnt) {
+        *schema = found->schema;
+        return ETW_OK;
+    }
+    const etw_status status = ask_sources(resolver, record, pointer_size, schema, error);
+    return status == ETW_OK ? remember(resolver, &made, &metadata, *schema, error) : status;
+}
+
+uint64_t etw_resolver_error_count(const etw_resolver *resolver)
+{
+    return resolver->error_count;
+}
+
+const char *etw_resolver_first_error(const etw_resolver *resolver)
+{
+    return resolver->first_error.status == ETW_OK ? "" : resolver->first_error.message;
+}
