@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define BLOCK_BYTES ((size_t)16 << 10)
-#define ALIGNMENT alignof(max_align_t)
+#define ALIGNMENT   alignof(max_align_t)
 
 struct etw_arena_block {
     struct etw_arena_block *older;

@@ -10,7 +10,8 @@ typedef struct etw_arena {
     size_t limit_bytes; /* 0: none; else no more than this is handed out */
 } etw_arena;
 
-/* Zeroed and aligned for any type; NULL where memory is out or the limit is met (see etw_arena_full). */
+/* Zeroed and aligned for any type; NULL where memory is out or the limit is met (see
+ * etw_arena_full). */
 void *etw_arena_alloc(etw_arena *arena, size_t size);
 /* A copy of the bytes with a NUL behind them. */
 char *etw_arena_copy(etw_arena *arena, const void *bytes, size_t size);

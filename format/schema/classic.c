@@ -355,7 +355,8 @@ etw_schema_source *etw_classic_source_new(void)
     if (source == NULL) {
         return NULL;
     }
-    source->base = (etw_schema_source){"classic kernel classes", find, NULL, free_source};
+    source->base = (etw_schema_source){
+        .name = "classic kernel classes", .find = find, .free = free_source};
     source->builder = etw_tei_builder_new();
     if (source->builder == NULL) {
         free(source);

@@ -23,7 +23,8 @@ typedef struct event_key {
 typedef struct known_event {
     event_key key;
     etw_bytes tei;
-    const etw_schema *joined; /* with the maps that were known at joined_at; NULL: not asked for yet */
+    const etw_schema
+        *joined; /* with the maps that were known at joined_at; NULL: not asked for yet */
     uint32_t joined_at;
 } known_event;
 
@@ -174,8 +175,8 @@ static etw_status observe(etw_schema_source *base, etw_schema_store *store,
     return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "metadata event");
 }
 
-/* Adds the blob of one map name unless it is there already; unknown maps are left out, and joined when
- * they come. */
+/* Adds the blob of one map name unless it is there already; unknown maps are left out, and joined
+ * when they come. */
 static etw_status add_map(metadata_source *self, const etw_tei *tei, uint32_t name_offset,
                           etw_bytes *maps, uint32_t *count, etw_error *error)
 {

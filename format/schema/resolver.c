@@ -1,6 +1,7 @@
 #include "format/schema/resolver.h"
 
 #include "format/schema/arena.h"
+#include "format/schema/classic.h"
 #include "format/schema/metadata_event.h"
 #include "format/schema/tracelogging.h"
 
@@ -12,8 +13,8 @@
 #define MAX_SOURCES 64u
 #define FIRST_SLOTS 256u
 
-/* What tells events apart (SCHEMAS.md, "Keys"). rest: of TraceLogging the hash of its metadata, else
- * id, version, level, opcode and task; kind: see key_kind. */
+/* What tells events apart (SCHEMAS.md, "Keys"). rest: of TraceLogging the hash of its metadata,
+ * else id, version, level, opcode and task; kind: see key_kind. */
 typedef struct key {
     uint64_t guid[2];
     uint64_t rest;
@@ -75,10 +76,13 @@ static etw_status add_built_in(etw_resolver *self, etw_schema_source *source, et
 static etw_status add_sources(etw_resolver *self, const etw_resolver_options *options,
                               etw_error *error)
 {
-    (void)options;
     etw_status status = add_built_in(self, etw_tracelogging_source_new(), error);
     if (status == ETW_OK) {
         status = add_built_in(self, etw_metadata_event_source_new(), error);
+    }
+    if (status == ETW_OK && !options->no_classic) {
+        status = add_built_in(self, etw_classic_source_new(), error);
+        self->classic_count = 1;
     }
     return status;
 }
@@ -214,8 +218,8 @@ static slot *slot_of(const etw_resolver *self, const key *wanted, const etw_trac
     uint32_t at = (uint32_t)XXH3_64bits_withSeed(wanted, sizeof *wanted, self->seed) & mask;
     for (;; at = (at + 1) & mask) {
         slot *found = &self->slots[at];
-        if (found->learnt == 0 || (memcmp(&found->key, wanted, sizeof *wanted) == 0 &&
-                                   same_exact(found, metadata))) {
+        if (found->learnt == 0 ||
+            (memcmp(&found->key, wanted, sizeof *wanted) == 0 && same_exact(found, metadata))) {
             return found;
         }
     }

@@ -1,4 +1,5 @@
-/* Finds the schema of a record: asks each source in order, remembers the answer, also a negative one.
+/* Finds the schema of a record: asks each source in order, remembers the answer, also a negative
+ * one.
  *
  * Order (first that explains the event wins): TraceLogging metadata, metadata events of the trace,
  * EventSource manifests of the trace, manifests given by the user, TDH (Windows, live), the classic
@@ -22,16 +23,17 @@ struct etw_schema_source {
     etw_status (*find)(etw_schema_source *self, etw_schema_store *store,
                        const etw_event_record *record, uint32_t pointer_size,
                        const etw_schema **schema, etw_error *error);
-    /* Looks at a record that may carry schemas itself (metadata events, 0xFFFE manifests): may be NULL.
-     * Called for every record of a pre-scan, and again in stream order. Must be quick to say no. */
+    /* Looks at a record that may carry schemas itself (metadata events, 0xFFFE manifests): may be
+     * NULL. Called for every record of a pre-scan, and again in stream order. Must be quick to say
+     * no. */
     etw_status (*observe)(etw_schema_source *self, etw_schema_store *store,
                           const etw_event_record *record, etw_error *error);
     void (*free)(etw_schema_source *self);
 };
 
-/* What is remembered before the whole cache is dropped and rebuilt: bounds a hostile trace. Keys, and
- * bytes of TraceLogging metadata, which are keys themselves. */
-#define ETW_RESOLVER_MAX_KEYS ((uint32_t)1 << 18)
+/* What is remembered before the whole cache is dropped and rebuilt: bounds a hostile trace. Keys,
+ * and bytes of TraceLogging metadata, which are keys themselves. */
+#define ETW_RESOLVER_MAX_KEYS      ((uint32_t)1 << 18)
 #define ETW_RESOLVER_MAX_KEY_BYTES ((size_t)32 << 20)
 
 typedef struct etw_resolver_options {
@@ -50,9 +52,9 @@ void etw_resolver_free(etw_resolver *resolver);
 etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *source,
                                    etw_error *error);
 
-/* Feeds sources that learn from the trace itself. Cheap for other records. When something was learnt,
- * answers given before are asked for again, negative ones too: better maps or a better source may have
- * come. Fails only for lack of memory; what else goes wrong is counted. */
+/* Feeds sources that learn from the trace itself. Cheap for other records. When something was
+ * learnt, answers given before are asked for again, negative ones too: better maps or a better
+ * source may have come. Fails only for lack of memory; what else goes wrong is counted. */
 etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *record,
                                 uint32_t pointer_size, etw_error *error);
 

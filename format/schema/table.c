@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #define FIRST_SLOTS 64u
-#define MOST_SLOTS ((uint32_t)1 << 28)
+#define MOST_SLOTS  ((uint32_t)1 << 28)
 
 void etw_table_free(etw_table *table)
 {
@@ -25,8 +25,8 @@ static etw_table_slot *slot_of(const etw_table *table, uint64_t hash, const void
     const uint32_t mask = table->slot_count - 1;
     for (uint32_t at = (uint32_t)hash & mask;; at = (at + 1) & mask) {
         etw_table_slot *slot = &table->slots[at];
-        if (slot->value == NULL ||
-            (slot->hash == hash && slot->key.size == size && memcmp(slot->key.data, key, size) == 0)) {
+        if (slot->value == NULL || (slot->hash == hash && slot->key.size == size &&
+                                    memcmp(slot->key.data, key, size) == 0)) {
             return slot;
         }
     }

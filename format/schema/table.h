@@ -21,8 +21,8 @@ typedef struct etw_table {
 void etw_table_free(etw_table *table);
 /* NULL where the key is not there. */
 void *etw_table_get(const etw_table *table, const void *key, size_t key_size);
-/* value is not NULL; replaces the value of a key that is there (the old key stays). False where memory
- * is out. */
+/* value is not NULL; replaces the value of a key that is there (the old key stays). False where
+ * memory is out. */
 bool etw_table_set(etw_table *table, const void *key, size_t key_size, void *value);
 
 #endif

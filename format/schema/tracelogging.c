@@ -58,8 +58,7 @@ static bool locate_in_user_data(const etw_event_record *record, etw_tracelogging
     }
     found->metadata =
         own_size((etw_bytes){data.data + found->traits.size, data.size - found->traits.size});
-    return found->metadata.size >= 4 &&
-           etw_load_u16(found->metadata.data) == found->metadata.size;
+    return found->metadata.size >= 4 && etw_load_u16(found->metadata.data) == found->metadata.size;
 }
 
 bool etw_tracelogging_locate(const etw_event_record *record, etw_tracelogging *found)
@@ -117,8 +116,8 @@ static const char *take_string(etw_cursor *at)
     return (const char *)etw_cursor_take(at, (size_t)(end - at->at) + 1);
 }
 
-/* 7 bits a byte, the first ones highest; of more than four bytes the rest has no place and is passed
- * over. */
+/* 7 bits a byte, the first ones highest; of more than four bytes the rest has no place and is
+ * passed over. */
 static uint32_t take_tags(etw_cursor *at)
 {
     uint32_t tags = 0;
@@ -192,15 +191,21 @@ static uint16_t decimal_out_type(uint16_t in_type, uint16_t first)
 
 static uint16_t out_type_of(uint8_t out, uint16_t in_type, uint32_t pointer_size)
 {
-    static const uint16_t same_for_all[] = {
-        [TL_OUT_NOPRINT] = ETW_OUT_NOPRINT,       [TL_OUT_STRING] = ETW_OUT_STRING,
-        [TL_OUT_BOOLEAN] = ETW_OUT_BOOLEAN,       [TL_OUT_PID] = ETW_OUT_PID,
-        [TL_OUT_TID] = ETW_OUT_TID,               [TL_OUT_PORT] = ETW_OUT_PORT,
-        [TL_OUT_IPV4] = ETW_OUT_IPV4,             [TL_OUT_IPV6] = ETW_OUT_IPV6,
-        [TL_OUT_SOCKETADDRESS] = ETW_OUT_SOCKETADDRESS,
-        [TL_OUT_XML] = ETW_OUT_XML,               [TL_OUT_JSON] = ETW_OUT_JSON,
-        [TL_OUT_WIN32ERROR] = ETW_OUT_WIN32ERROR, [TL_OUT_NTSTATUS] = ETW_OUT_NTSTATUS,
-        [TL_OUT_HRESULT] = ETW_OUT_HRESULT,       [TL_OUT_DATETIME] = ETW_OUT_DATETIME};
+    static const uint16_t same_for_all[] = {[TL_OUT_NOPRINT] = ETW_OUT_NOPRINT,
+                                            [TL_OUT_STRING] = ETW_OUT_STRING,
+                                            [TL_OUT_BOOLEAN] = ETW_OUT_BOOLEAN,
+                                            [TL_OUT_PID] = ETW_OUT_PID,
+                                            [TL_OUT_TID] = ETW_OUT_TID,
+                                            [TL_OUT_PORT] = ETW_OUT_PORT,
+                                            [TL_OUT_IPV4] = ETW_OUT_IPV4,
+                                            [TL_OUT_IPV6] = ETW_OUT_IPV6,
+                                            [TL_OUT_SOCKETADDRESS] = ETW_OUT_SOCKETADDRESS,
+                                            [TL_OUT_XML] = ETW_OUT_XML,
+                                            [TL_OUT_JSON] = ETW_OUT_JSON,
+                                            [TL_OUT_WIN32ERROR] = ETW_OUT_WIN32ERROR,
+                                            [TL_OUT_NTSTATUS] = ETW_OUT_NTSTATUS,
+                                            [TL_OUT_HRESULT] = ETW_OUT_HRESULT,
+                                            [TL_OUT_DATETIME] = ETW_OUT_DATETIME};
     if (out == TL_OUT_HEX) {
         return hex_out_type(in_type, pointer_size);
     }
@@ -359,9 +364,8 @@ etw_status etw_tracelogging_tei(const etw_tracelogging *from, const etw_event_re
                                 uint32_t pointer_size, etw_tei_builder *builder, etw_bytes *tei,
                                 etw_error *error)
 {
-    parser self = {.at = etw_cursor_over(from->metadata),
-                   .builder = builder,
-                   .pointer_size = pointer_size};
+    parser self = {
+        .at = etw_cursor_over(from->metadata), .builder = builder, .pointer_size = pointer_size};
     const etw_status status = parse(&self, from, record, tei, error);
     if (status != ETW_OK) {
         /* Leaves the builder empty for the next event. */
@@ -393,8 +397,8 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
         etw_tracelogging_tei(&from, record, pointer_size, self->builder, &made.tei, error);
     const char *name = traits_name(from.traits);
     if (status == ETW_OK && name != NULL && name[0] != '\0') {
-        status = etw_schema_store_set_provider_name(store, &record->EventHeader.ProviderId, name,
-                                                    error);
+        status =
+            etw_schema_store_set_provider_name(store, &record->EventHeader.ProviderId, name, error);
     }
     return status == ETW_OK ? etw_schema_store_intern(store, &made, schema, error) : status;
 }

@@ -1,8 +1,8 @@
 /* TraceLogging: events that carry their own description, turned into TRACE_EVENT_INFO as TDH does.
  *
  * The description travels in two extended items: the provider's traits (its name) and the event's
- * metadata (name and fields). Layout and TDH's answers: tei-layout.md section 5; SCHEMAS.md lists them
- * and what is inferred. */
+ * metadata (name and fields). Layout and TDH's answers: tei-layout.md section 5; SCHEMAS.md lists
+ * them and what is inferred. */
 #ifndef ETW_FORMAT_SCHEMA_TRACELOGGING_H
 #define ETW_FORMAT_SCHEMA_TRACELOGGING_H
 
@@ -15,13 +15,14 @@ typedef struct etw_tracelogging {
     etw_bytes metadata;
 } etw_tracelogging;
 
-/* False where the record is no TraceLogging event. Looks for the extended items; without them, and on
- * channel 11, for traits and metadata at the start of the user data, as TDH does. Blobs whose size
- * field is larger than what is there are given as they are: etw_tracelogging_tei reports them. */
+/* False where the record is no TraceLogging event. Looks for the extended items; without them, and
+ * on channel 11, for traits and metadata at the start of the user data, as TDH does. Blobs whose
+ * size field is larger than what is there are given as they are: etw_tracelogging_tei reports them.
+ */
 bool etw_tracelogging_locate(const etw_event_record *record, etw_tracelogging *found);
 
-/* *tei is lent by builder until its next use. DAMAGED where the metadata breaks its own bounds, LIMIT
- * where it nests deeper or has more properties than schema.h allows. */
+/* *tei is lent by builder until its next use. DAMAGED where the metadata breaks its own bounds,
+ * LIMIT where it nests deeper or has more properties than schema.h allows. */
 etw_status etw_tracelogging_tei(const etw_tracelogging *from, const etw_event_record *record,
                                 uint32_t pointer_size, etw_tei_builder *builder, etw_bytes *tei,
                                 etw_error *error);

@@ -1,4 +1,5 @@
-/* Schemas as text, so that a test states what it expects in one string; and records made by hand. */
+/* Schemas as text, so that a test states what it expects in one string; and records made by hand.
+ */
 #ifndef ETW_TESTS_UNIT_SCHEMA_TEXT_H
 #define ETW_TESTS_UNIT_SCHEMA_TEXT_H
 
@@ -35,8 +36,8 @@ static inline void append_count(etw_text *text, const char *label, bool by_prope
     }
 }
 
-/* "Name in/out", then only what is not the usual: a flag that the rest does not tell, a count other than
- * 1, a length other than 0, a map, tags. References are "count<-INDEX". */
+/* "Name in/out", then only what is not the usual: a flag that the rest does not tell, a count other
+ * than 1, a length other than 0, a map, tags. References are "count<-INDEX". */
 static inline void append_property(etw_text *text, const etw_tei *tei, uint32_t index)
 {
     const etw_event_property_info property = etw_tei_property(tei, index);

@@ -35,12 +35,11 @@ static int tear_down(void **state)
 
 static etw_status observe(fixture *self, uint8_t opcode, etw_bytes payload)
 {
-    const etw_event_record record = {
-        .EventHeader = {.ProviderId = metadata_class,
-                        .Flags = ETW_FLAG_CLASSIC_HEADER,
-                        .EventDescriptor = {.Opcode = opcode}},
-        .UserData = (void *)(uintptr_t)payload.data,
-        .UserDataLength = (uint16_t)payload.size};
+    const etw_event_record record = {.EventHeader = {.ProviderId = metadata_class,
+                                                     .Flags = ETW_FLAG_CLASSIC_HEADER,
+                                                     .EventDescriptor = {.Opcode = opcode}},
+                                     .UserData = (void *)(uintptr_t)payload.data,
+                                     .UserDataLength = (uint16_t)payload.size};
     return self->source->observe(self->source, self->store, &record, NULL);
 }
 

@@ -217,6 +217,26 @@ static void keeps_answering_beyond_its_limit_of_keys(void **state)
     assert_int_equal(source->asked, ETW_RESOLVER_MAX_KEYS + 1);
 }
 
+static void asks_the_classic_table_last_unless_told_not_to(void **state)
+{
+    fixture *self = *state;
+    const etw_guid process_class = {
+        0x3d6fa8d0, 0xfe05, 0x11d0, {0x9d, 0xda, 0x00, 0xc0, 0x4f, 0xd7, 0xba, 0x7c}};
+    etw_event_record record = event(0);
+    record.EventHeader.ProviderId = process_class;
+    record.EventHeader.Flags = ETW_FLAG_CLASSIC_HEADER;
+    record.EventHeader.EventDescriptor.Opcode = 1;
+    record.EventHeader.EventDescriptor.Version = 3;
+    assert_int_equal(find(self, &record, 8)->origin, ETW_SCHEMA_CLASSIC);
+    (void)add_counting(self, 0, 0);
+    assert_int_equal(find(self, &record, 8)->origin, ETW_SCHEMA_TDH);
+
+    etw_resolver_free(self->resolver);
+    const etw_resolver_options options = {.no_classic = true};
+    assert_int_equal(etw_resolver_new(self->store, &options, &self->resolver, NULL), ETW_OK);
+    assert_null(find(self, &record, 8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +248,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(asks_nobody_where_no_schema_is_needed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_tracelogging_events_apart_by_all_their_metadata,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asks_the_classic_table_last_unless_told_not_to, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(keeps_answering_beyond_its_limit_of_keys, set_up,
                                         tear_down),
     };

@@ -47,7 +47,10 @@ typedef struct field_case {
     const char *expected;
 } field_case;
 
-#define FIELD(what, bytes, expected) {what, EVENT bytes, sizeof(EVENT bytes) - 1, expected}
+#define FIELD(what, bytes, expected)                                                               \
+    {                                                                                              \
+        what, EVENT bytes, sizeof(EVENT bytes) - 1, expected                                       \
+    }
 
 /* The first block is what live TDH was seen to answer (tei-layout.md section 5.4). */
 static const field_case fields[] = {
@@ -63,18 +66,21 @@ static const field_case fields[] = {
     FIELD("no out type stays none", "a\0\x06", "a 6/0 length=2"),
     FIELD("GUID", "a\0\x0F", "a 15/0 length=16"),
     FIELD("array of variable length", "a\0\x46", "a.Count 6/0 length=2; a 6/0 count<-0 length=2"),
-    FIELD("z strings", "a\0\x01"
-                       "b\0\x02",
+    FIELD("z strings",
+          "a\0\x01"
+          "b\0\x02",
           "a 1/0; b 2/0"),
     /* What follows is inferred (SCHEMAS.md). */
     FIELD("array of constant length", "a\0\x24\x03\x00", "a 4/0 flags=0x20 count=3 length=1"),
-    FIELD("hex of other widths", "a\0\x84\x04"
-                                 "b\0\x86\x04"
-                                 "c\0\x8A\x04"
-                                 "d\0\x90\x04",
+    FIELD("hex of other widths",
+          "a\0\x84\x04"
+          "b\0\x86\x04"
+          "c\0\x8A\x04"
+          "d\0\x90\x04",
           "a 4/16 length=1; b 6/17 length=2; c 10/19 length=8; d 16/19 length=8"),
-    FIELD("signed, unsigned", "a\0\x88\x11"
-                              "b\0\x83\x12",
+    FIELD("signed, unsigned",
+          "a\0\x88\x11"
+          "b\0\x83\x12",
           "a 8/7 length=4; b 3/4 length=1"),
     FIELD("texts and numbers for people",
           "a\0\x81\x0B"
@@ -207,8 +213,7 @@ static void finds_metadata_in_items_and_in_user_data(void **state)
     memcpy(both, traits, provider_blob.size);
     memcpy(both + provider_blob.size, metadata, event_blob.size);
     record = (etw_event_record){.UserData = both,
-                                .UserDataLength =
-                                    (uint16_t)(provider_blob.size + event_blob.size)};
+                                .UserDataLength = (uint16_t)(provider_blob.size + event_blob.size)};
     assert_false(etw_tracelogging_locate(&record, &found));
     record.EventHeader.EventDescriptor.Channel = 11;
     assert_true(etw_tracelogging_locate(&record, &found));
