@@ -1,0 +1,10 @@
+/* Providers as users name them, where no system is needed to tell. */
+#ifndef ETW_RECORDER_PROVIDER_NAMES_H
+#define ETW_RECORDER_PROVIDER_NAMES_H
+
+#include "format/base/guid.h"
+
+/* A GUID, or "*Name": the GUID that an EventSource or TraceLogging provider of that name has. */
+bool etw_provider_parse(const char *text, etw_guid *id);
+
+#endif

@@ -1,0 +1,169 @@
+/* A live ETW session: started, fed to a callback, changed while it runs, closed.
+ *
+ * Everything here needs Windows; elsewhere each function returns ETW_ERROR_UNSUPPORTED and says so.
+ * This is the only place that calls StartTrace, EnableTraceEx2, OpenTrace, ProcessTrace and
+ * ControlTrace. */
+#ifndef ETW_RECORDER_SESSION_H
+#define ETW_RECORDER_SESSION_H
+
+#include "format/event/event.h"
+
+/* Sessions that this project names itself begin so; etw_session_reclaim removes those left behind.
+ */
+#define ETW_SESSION_PREFIX        "etwcap-"
+#define ETW_SESSION_MAX_PROVIDERS 256u
+/* EnableTraceEx2's own limits (MAX_EVENT_FILTER_EVENT_ID_COUNT, MAX_EVENT_FILTER_PID_COUNT). */
+#define ETW_FILTER_MAX_EVENT_IDS   64u
+#define ETW_FILTER_MAX_PROCESS_IDS 8u
+/* A system runs at most so many sessions (64; from Windows 10 1703 the EtwMaxLoggers value may
+ * raise it). */
+#define ETW_SYSTEM_MAX_SESSIONS 64u
+
+/* Enable properties: EVENT_ENABLE_PROPERTY_... of evntcons.h. */
+enum {
+    ETW_ENABLE_SID = 0x0001,
+    ETW_ENABLE_TS_ID = 0x0002,
+    ETW_ENABLE_STACK_TRACE = 0x0004,
+    ETW_ENABLE_PSM_KEY = 0x0008,
+    ETW_ENABLE_IGNORE_KEYWORD_0 = 0x0010,
+    ETW_ENABLE_PROVIDER_GROUP = 0x0020,
+    ETW_ENABLE_ENABLE_KEYWORD_0 = 0x0040,
+    ETW_ENABLE_PROCESS_START_KEY = 0x0080,
+    ETW_ENABLE_EVENT_KEY = 0x0100,
+    ETW_ENABLE_EXCLUDE_INPRIVATE = 0x0200
+};
+
+typedef struct etw_event_id_filter {
+    bool exclude; /* the ids are left out instead of let in */
+    uint32_t count;
+    uint16_t ids[ETW_FILTER_MAX_EVENT_IDS];
+} etw_event_id_filter;
+
+/* One provider of a session and what is wanted from it. */
+typedef struct etw_provider_options {
+    etw_guid id;
+    uint8_t
+        level; /* 0: all levels are let through by ETW; 1 critical ... 5 verbose, 255 everything */
+    uint64_t any_keyword, all_keyword;
+    uint32_t enable_properties;    /* ETW_ENABLE_... */
+    etw_event_id_filter event_ids; /* count 0: none */
+    etw_event_id_filter stack_ids; /* stack traces for these events only */
+    uint32_t process_ids[ETW_FILTER_MAX_PROCESS_IDS];
+    uint32_t process_id_count;
+    const char *executable_names; /* UTF-8, ';' between; NULL: none */
+    const char *package_ids;      /* as above: package full names */
+    const char *payload_filter;   /* "ID: Property=value, Property>5" (all must hold); NULL: none */
+    bool capture_state;           /* ask for a rundown once enabled */
+} etw_provider_options;
+
+/* Kernel events whose stacks are wanted. */
+typedef struct etw_kernel_stack {
+    etw_guid event_class;
+    uint8_t opcode;
+} etw_kernel_stack;
+
+#define ETW_MAX_KERNEL_STACKS 256u
+
+typedef struct etw_session_options {
+    const char *name; /* UTF-8; NULL: ETW_SESSION_PREFIX, process id and a number */
+    const etw_provider_options *providers;
+    uint32_t provider_count;
+    /* Kernel flags (EVENT_TRACE_FLAG_...). Without system_logger the session is the NT Kernel
+     * Logger, which exists once per system; with it (Windows 8 and later) a private system-logger
+     * session. */
+    uint32_t kernel_flags;
+    bool system_logger;
+    const etw_kernel_stack *kernel_stacks;
+    uint32_t kernel_stack_count;
+    uint32_t buffer_size_kb; /* 0: 64; at most 16384 */
+    uint32_t minimum_buffers,
+        maximum_buffers;    /* 0: 2 and 4 for each processor, at least 64 in all */
+    uint32_t flush_seconds; /* 0: 1 */
+    uint32_t clock_type;    /* an etw_clock_type; 0: QPC */
+    bool not_independent;   /* one stalled consumer may then stall other sessions of the provider */
+    bool restart;           /* start again when somebody stops the session from outside */
+} etw_session_options;
+
+typedef struct etw_session_losses {
+    uint64_t events_lost;
+    uint64_t log_buffers_lost;
+    uint64_t realtime_buffers_lost;
+} etw_session_losses;
+
+typedef struct etw_session etw_session;
+
+/* Starts the session and enables its providers. ETW_ERROR_EXISTS: the name is taken
+ * (etw_session_kill, then try again; *error names it). ETW_ERROR_ACCESS names the missing right.
+ * ETW_ERROR_LIMIT: the system's sessions are all in use. Nothing is left running after a failure.
+ */
+etw_status etw_session_open(const etw_session_options *options, etw_session **session,
+                            etw_error *error);
+
+/* Delivers events to the callback until the session is closed, in this thread. The same etw_event
+ * as a replay's, valid inside the callback. ETW_OK after etw_session_stop; ETW_ERROR_STOPPED where
+ * somebody else stopped the session and restart was not asked for. */
+etw_status etw_session_process(etw_session *session, etw_event_callback callback, void *context,
+                               etw_error *error);
+
+/* As process, but with raw records (TimeStamp in ticks of the clock of etw_session_trace, which is
+ * known from the first call on), the losses in their place, and a call about once a second, also
+ * while no events come. What a recorder needs. One call at a time. ETW_END from a function stops
+ * the session; any other failure does too, and is what the pump returns. */
+typedef struct etw_session_sink {
+    etw_status (*event)(void *context, const etw_event_record *record);
+    etw_status (*loss)(void *context, const etw_loss *loss);
+    etw_status (*tick)(void *context);
+    /* About once a minute and at the start: raw ticks and FILETIME of the same moment. May be NULL.
+     */
+    etw_status (*anchor)(void *context, int64_t ticks, int64_t time_100ns);
+    void *context;
+} etw_session_sink;
+etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink, etw_error *error);
+
+/* The next-event form: events are copied out of ETW's thread into a bounded queue (16 MiB); what
+ * does not fit is dropped and counted in the next loss. *event is valid until the next call.
+ * ETW_END once stopped and empty. Waits up to timeout_ms; ETW_ERROR_NOT_FOUND where nothing came.
+ */
+etw_status etw_session_next(etw_session *session, uint32_t timeout_ms, const etw_event **event,
+                            etw_error *error);
+
+/* Adds a provider or changes the options it was enabled with, while the session runs. */
+etw_status etw_session_update(etw_session *session, const etw_provider_options *provider,
+                              etw_error *error);
+
+/* Asks the loop to end: from the callback, from any thread, any number of times. */
+void etw_session_stop(etw_session *session);
+
+/* Stops if that has not happened: disables the providers, then stops the session, then frees. Not
+ * from the callback. NULL is fine. */
+void etw_session_close(etw_session *session);
+
+/* Of the session: clock, host, settings; stays valid until it is closed. */
+const etw_trace *etw_session_trace(const etw_session *session);
+void etw_session_get_losses(const etw_session *session, etw_session_losses *losses);
+/* UTF-8. */
+const char *etw_session_name(const etw_session *session);
+
+/* Stops any session by its name. ETW_ERROR_NOT_FOUND where there is none. */
+etw_status etw_session_kill(const char *name, etw_error *error);
+
+typedef void (*etw_session_visit)(void *context, const char *name, uint32_t log_file_mode,
+                                  const etw_session_losses *losses);
+etw_status etw_session_list(etw_session_visit visit, void *context, etw_error *error);
+
+/* Stops every session that begins with ETW_SESSION_PREFIX and whose process is gone. */
+etw_status etw_session_reclaim(uint32_t *stopped, etw_error *error);
+
+typedef void (*etw_provider_visit)(void *context, const etw_guid *id, const char *name);
+/* All registered providers whose name contains the text (case ignored; NULL: all). */
+etw_status etw_provider_list(const char *name_part, etw_provider_visit visit, void *context,
+                             etw_error *error);
+/* A GUID, or a registered provider's exact name (case ignored), or "*Name" for the GUID that an
+ * EventSource or TraceLogging provider of that name has. Works everywhere for GUIDs and "*Name". */
+etw_status etw_provider_find(const char *name_or_guid, etw_guid *id, etw_error *error);
+
+/* "PROCESS", "THREAD", "IMAGE_LOAD", ... as in EVENT_TRACE_FLAG_...; false where unknown. Works
+ * everywhere. */
+bool etw_kernel_flag_parse(const char *name, uint32_t *flag);
+
+#endif
