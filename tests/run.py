@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--unit", nargs="*", default=[], help="cmocka programs")
     arguments = parser.parse_args()
     os.environ["ETWCAP_MODE"] = arguments.mode
+    sys.stdout.reconfigure(line_buffering=True)  # pytest writes to the same place
     counts = Counts()
     try:
         run_units(arguments.unit, counts)
