@@ -84,6 +84,22 @@ static int os_open(void *context, const char *path, etw_open_mode mode)
     return file < 0 ? -failed : file;
 }
 
+static int os_open_temporary(void *context)
+{
+    (void)context;
+    /* The name is in %TMP%; another process may take it first, so the open insists on a new file.
+     */
+    wchar_t *name = _wtempnam(NULL, L"etw");
+    if (name == NULL) {
+        return -ENOENT;
+    }
+    const int flags = open_flags(ETW_OPEN_CREATE) | _O_TEMPORARY;
+    const int file = _wsopen(name, flags, _SH_DENYNO, _S_IREAD | _S_IWRITE);
+    const int failed = errno;
+    free(name);
+    return file < 0 ? -failed : file;
+}
+
 static int64_t os_read_at(void *context, int file, void *into, size_t size, uint64_t offset)
 {
     (void)context;
@@ -177,6 +193,27 @@ static int os_open(void *context, const char *path, etw_open_mode mode)
     (void)context;
     const int file = open(path, open_flags(mode), S_IRUSR | S_IWUSR);
     return file < 0 ? -errno : file;
+}
+
+static int os_open_temporary(void *context)
+{
+    (void)context;
+    static const char name[] = "/etwcap-XXXXXX";
+    const char *folder = getenv("TMPDIR");
+    folder = folder == NULL || *folder == '\0' ? "/tmp" : folder;
+    const size_t size = strlen(folder) + sizeof name;
+    char *path = malloc(size);
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    (void)snprintf(path, size, "%s%s", folder, name);
+    const int file = mkostemp(path, O_CLOEXEC);
+    const int failed = errno;
+    if (file >= 0) {
+        (void)unlink(path);
+    }
+    free(path);
+    return file < 0 ? -failed : file;
 }
 
 static int64_t os_read_at(void *context, int file, void *into, size_t size, uint64_t offset)
@@ -338,6 +375,7 @@ const etw_os *etw_os_default(void)
 {
     static const etw_os real = {
         .open = os_open,
+        .open_temporary = os_open_temporary,
         .read = os_read,
         .read_at = os_read_at,
         .write = os_write,

@@ -24,6 +24,8 @@ typedef enum etw_open_mode {
 struct etw_os {
     void *context; /* handed to each call */
     int (*open)(void *context, const char *path, etw_open_mode mode);
+    /* An empty file without a name, to read and write, gone when closed or when the process ends. */
+    int (*open_temporary)(void *context);
     int64_t (*read)(void *context, int file, void *into, size_t size);
     int64_t (*read_at)(void *context, int file, void *into, size_t size, uint64_t offset);
     int64_t (*write)(void *context, int file, const void *from, size_t size);
