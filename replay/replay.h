@@ -13,7 +13,8 @@
 #include "format/etwcap/reader.h"
 #include "format/event/event.h"
 
-/* Which events a caller wants; a zeroed filter wants all. Lists are "any of". */
+/* Which events a caller wants; a zeroed filter wants all. Lists are "any of". What a filter points
+ * to must live as long as the replay. */
 typedef struct etw_filter {
     const etw_guid *providers; /* by GUID ... */
     uint32_t provider_count;
@@ -33,10 +34,10 @@ typedef struct etw_filter {
 typedef struct etw_replay_options {
     const etw_os *os; /* NULL: the default */
     etw_filter filter;
-    uint64_t head;      /* stop after so many events; 0: all */
-    double speed;       /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
-    bool raw_time;      /* TimeStamp stays in raw ticks */
-    bool headers_only;  /* no user data, no items */
+    uint64_t head;     /* stop after so many events; 0: all */
+    double speed;      /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
+    bool raw_time;     /* TimeStamp stays in raw ticks */
+    bool headers_only; /* no user data, no items */
     const char *const *manifest_paths;
     uint32_t manifest_path_count;
     /* Called for each loss in its place; may be NULL. */
@@ -48,9 +49,12 @@ typedef struct etw_replay_options {
 
 typedef struct etw_replay etw_replay;
 
+/* path: an .etwcap or .etl file, told apart by content, or "-" for stdin. options may be NULL.
+ * ETW_ERROR_NOT_THIS where it is neither. An .etl file is scanned once before this returns. */
 etw_status etw_replay_open(const char *path, const etw_replay_options *options, etw_replay **replay,
                            etw_error *error);
-/* Blocking, one callback per event, until the trace ends, the callback says so, or etw_replay_stop. */
+/* Blocking, one callback per event, until the trace ends, the callback says so, or etw_replay_stop.
+ */
 etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, void *context,
                               etw_error *error);
 /* The next-event form; *event is valid until the next call. ETW_END at the end. */
@@ -60,8 +64,20 @@ void etw_replay_stop(etw_replay *replay);
 /* Idempotent for NULL. Not from the callback. */
 void etw_replay_close(etw_replay *replay);
 
+/* What was delivered and what is missing, so far. */
+typedef struct etw_replay_totals {
+    uint64_t events;      /* delivered */
+    uint64_t passed_over; /* read, but not wanted by the filter */
+    uint64_t losses;      /* loss records met; those left out on request not counted */
+    uint64_t lost_events; /* the sum of their known counts */
+    bool lost_unknown;    /* and at least one whose count is unknown */
+} etw_replay_totals;
+void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals);
+
 /* The source behind it: statistics, traces, schemas. */
 etw_source *etw_replay_source(etw_replay *replay);
+bool etw_replay_is_etl(const etw_replay *replay);
+/* The schemas of events delivered so far, whatever told them. */
 const etw_schema_store *etw_replay_schemas(const etw_replay *replay);
 
 #endif

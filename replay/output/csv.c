@@ -1,0 +1,167 @@
+/* Comma-separated values as RFC 4180 has them: one row per event, the same columns for all.
+ * Properties and extended items differ from event to event; each is one column, as JSON. */
+#include "replay/output/json.h"
+#include "replay/output/put.h"
+
+#include "replay/output/extended_info.h"
+
+#include <stdlib.h>
+
+typedef struct csv_output {
+    etw_output base;
+    put_time_cache time;
+    etw_text field; /* a field's text before it is quoted */
+} csv_output;
+
+static etw_output *csv_open(const etw_output_options *options)
+{
+    csv_output *csv = calloc(1, sizeof *csv);
+    if (csv == NULL) {
+        return NULL;
+    }
+    csv->base.options = *options;
+    return &csv->base;
+}
+
+static void csv_close(etw_output *output)
+{
+    etw_text_free(&((csv_output *)output)->field);
+    free(output);
+}
+
+static void csv_begin(etw_output *output, etw_text *text)
+{
+    (void)output;
+    etw_text_append_z(text, "TimeStamp,ProviderName,ProviderId,EventName,Id,Version,Channel,Level,"
+                            "Opcode,Task,Keyword,ProcessId,ThreadId,ProcessorIndex,ActivityId,"
+                            "Flags,EventProperty,KernelTime,UserTime,SchemaHash,Message,"
+                            "EventProperties,EventPropertiesError,UserData,ExtendedInfo\r\n");
+}
+
+/* Appends a comma and the field in quotes, its own quotes doubled; an empty field stays empty. */
+static void append_quoted(etw_text *text, const char *utf8, size_t size)
+{
+    etw_text_append_char(text, ',');
+    if (size == 0) {
+        return;
+    }
+    etw_text_append_char(text, '"');
+    while (size > 0) {
+        const char *quote = memchr(utf8, '"', size);
+        const size_t run = quote == NULL ? size : (size_t)(quote - utf8) + 1;
+        etw_text_append(text, utf8, run);
+        if (quote != NULL) {
+            etw_text_append_char(text, '"');
+        }
+        utf8 += run;
+        size -= run;
+    }
+    etw_text_append_char(text, '"');
+}
+
+static void append_field(csv_output *csv, etw_text *text)
+{
+    append_quoted(text, csv->field.data, csv->field.size);
+    etw_text_clear(&csv->field);
+}
+
+static void append_guid(etw_text *text, const etw_guid *guid)
+{
+    etw_text_append_char(text, ',');
+    if (!etw_guid_is_zero(guid)) {
+        etw_text_append_guid(text, guid);
+    }
+}
+
+static void append_time(csv_output *csv, const etw_event *event, etw_text *text)
+{
+    if (csv->base.options.raw_time) {
+        etw_text_append_i64(text, etw_event_record_of(event)->EventHeader.TimeStamp);
+        return;
+    }
+    char time[PUT_TIME_MAX];
+    const char *end = put_time(time, &csv->time, etw_event_time_100ns(event));
+    etw_text_append(text, time, (size_t)(end - time));
+}
+
+static void append_name(csv_output *csv, const char *utf8, etw_text *text)
+{
+    if (utf8 != NULL) {
+        etw_text_append_utf8(&csv->field, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_NONE);
+    }
+    append_field(csv, text);
+}
+
+static void append_header(csv_output *csv, const etw_event *event, etw_text *text)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    const etw_event_header *header = &record->EventHeader;
+    const etw_event_descriptor *d = &header->EventDescriptor;
+    const etw_plan *plan = etw_event_plan(event);
+    append_time(csv, event, text);
+    append_name(csv, etw_event_provider_name(event), text);
+    append_guid(text, &header->ProviderId);
+    append_name(csv, plan == NULL ? NULL : etw_plan_event_name(plan)->utf8, text);
+    etw_text_printf(text, ",%u,%u,%u,%u,%u,%u,0x%llX,%u,%u,%u", d->Id, d->Version, d->Channel,
+                    d->Level, d->Opcode, d->Task, (unsigned long long)d->Keyword, header->ProcessId,
+                    header->ThreadId, etw_record_processor(record));
+    append_guid(text, &header->ActivityId);
+    etw_text_printf(text, ",%u,%u,", header->Flags, header->EventProperty);
+    if (etw_record_has_cpu_time(record)) {
+        etw_text_printf(text, "%u,%u", header->KernelTime, header->UserTime);
+    } else {
+        etw_text_append_char(text, ',');
+    }
+}
+
+static void append_schema_and_message(csv_output *csv, const etw_event *event, etw_text *text)
+{
+    const etw_schema *schema = etw_event_schema(event);
+    etw_text_append_char(text, ',');
+    if (csv->base.options.schema_hash && schema != NULL) {
+        etw_text_printf(text, "%016llx", (unsigned long long)schema->hash);
+    }
+    if (csv->base.options.message) {
+        properties_append_message(event, csv->base.options.exact ? ETW_TEXT_EXACT : 0,
+                                  ETW_ESCAPE_NONE, &csv->field);
+    }
+    append_field(csv, text);
+}
+
+static void append_properties(csv_output *csv, const etw_event *event, etw_text *text)
+{
+    property_outcome outcome = {0};
+    if (etw_event_plan(event) != NULL) {
+        etw_json_append_properties(&csv->base.options, event, &csv->field, &outcome);
+    } else {
+        properties_unknown(event, &outcome);
+    }
+    append_field(csv, text);
+    append_name(csv, outcome.problem, text);
+    etw_text_append_char(text, ',');
+    etw_text_append_hex_bytes(text, outcome.undecoded.data, outcome.undecoded.size);
+}
+
+static void csv_event(etw_output *output, const etw_event *event, etw_text *text)
+{
+    csv_output *csv = (csv_output *)output;
+    const etw_event_record *record = etw_event_record_of(event);
+    const bool has_schema = etw_event_schema(event) != NULL;
+    append_header(csv, event, text);
+    append_schema_and_message(csv, event, text);
+    append_properties(csv, event, text);
+    if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
+        etw_json_append_extended_info(record, has_schema, &csv->field);
+    }
+    append_field(csv, text);
+    etw_text_append(text, "\r\n", 2);
+}
+
+const etw_output_format etw_output_csv = {
+    .name = "csv",
+    .help = "one row per event; properties and extended items as JSON in a column each",
+    .open = csv_open,
+    .close = csv_close,
+    .begin = csv_begin,
+    .event = csv_event,
+};

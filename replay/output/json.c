@@ -1,0 +1,506 @@
+/* One JSON object per event and line. The names and their order are fixed: tools rely on them. */
+#include "replay/output/json.h"
+
+#include "replay/output/extended_info.h"
+#include "replay/output/put.h"
+
+#include <stdlib.h>
+
+/* What stands between the time stamp and the process id is the same for all events of one kind, and
+ * a trace has few kinds: it is built once and copied. The cache forgets on collision, never grows.
+ */
+#define FRAGMENT_COUNT 256u
+
+typedef struct fragment {
+    const etw_plan *plan;
+    const char *provider_name;
+    etw_guid provider_id;
+    etw_event_descriptor descriptor;
+    etw_text text; /* from ,"ProviderName" to "ProcessId": */
+} fragment;
+
+typedef struct json_output {
+    etw_output base;
+    put_time_cache time;
+    fragment fragments[FRAGMENT_COUNT];
+} json_output;
+
+static etw_output *json_open(const etw_output_options *options)
+{
+    json_output *json = calloc(1, sizeof *json);
+    if (json == NULL) {
+        return NULL;
+    }
+    json->base.options = *options;
+    return &json->base;
+}
+
+static void json_close(etw_output *output)
+{
+    json_output *json = (json_output *)output;
+    for (size_t i = 0; i < FRAGMENT_COUNT; i++) {
+        etw_text_free(&json->fragments[i].text);
+    }
+    free(json);
+}
+
+static void append_string(etw_text *text, const char *utf8)
+{
+    etw_text_append_char(text, '"');
+    etw_text_append_utf8(text, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_JSON);
+    etw_text_append_char(text, '"');
+}
+
+static void append_string_member(etw_text *text, const char *name_with_colon, const char *utf8)
+{
+    etw_text_append_z(text, name_with_colon);
+    append_string(text, utf8);
+}
+
+static void append_provider_and_event(etw_text *text, const fragment *key)
+{
+    if (key->provider_name != NULL) {
+        append_string_member(text, ",\"ProviderName\":", key->provider_name);
+    }
+    etw_text_append_z(text, ",\"ProviderId\":\"");
+    etw_text_append_guid(text, &key->provider_id);
+    etw_text_append_z(text, "\"");
+    if (key->plan != NULL && etw_plan_event_name(key->plan)->utf8_size > 0) {
+        const etw_name *name = etw_plan_event_name(key->plan);
+        etw_text_append_z(text, ",\"EventName\":\"");
+        etw_text_append(text, name->json, name->json_size);
+        etw_text_append_z(text, "\"");
+    }
+}
+
+static void build_fragment(fragment *f)
+{
+    const etw_event_descriptor *d = &f->descriptor;
+    etw_text_clear(&f->text);
+    append_provider_and_event(&f->text, f);
+    etw_text_printf(&f->text,
+                    ",\"Id\":%u,\"Version\":%u,\"Channel\":%u,\"Level\":%u,\"Opcode\":%u,"
+                    "\"Task\":%u,\"Keyword\":\"",
+                    d->Id, d->Version, d->Channel, d->Level, d->Opcode, d->Task);
+    etw_text_append_hex(&f->text, d->Keyword);
+    etw_text_append_z(&f->text, "\",\"ProcessId\":");
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ (hash >> 29);
+}
+
+static size_t slot_of(const etw_event_header *header, const etw_plan *plan)
+{
+    uint64_t hash = mix(0, (uint64_t)(uintptr_t)plan);
+    hash = mix(hash, etw_load_u64(&header->ProviderId));
+    hash = mix(hash, etw_load_u64(&header->EventDescriptor));
+    hash = mix(hash, header->EventDescriptor.Keyword);
+    return (size_t)(hash % FRAGMENT_COUNT);
+}
+
+static const etw_text *fragment_for(json_output *json, const etw_event *event)
+{
+    const etw_event_header *header = &etw_event_record_of(event)->EventHeader;
+    const etw_plan *plan = etw_event_plan(event);
+    const char *provider_name = etw_event_provider_name(event);
+    fragment *f = &json->fragments[slot_of(header, plan)];
+    if (f->text.size == 0 || f->plan != plan || f->provider_name != provider_name ||
+        !etw_guid_equal(&f->provider_id, &header->ProviderId) ||
+        memcmp(&f->descriptor, &header->EventDescriptor, sizeof f->descriptor) != 0) {
+        f->plan = plan;
+        f->provider_name = provider_name;
+        f->provider_id = header->ProviderId;
+        f->descriptor = header->EventDescriptor;
+        build_fragment(f);
+    }
+    return &f->text;
+}
+
+static char *put_cpu_times(char *at, const etw_event_record *record)
+{
+    const etw_event_header *header = &record->EventHeader;
+    if (etw_record_has_cpu_time(record)) {
+        at = PUT_LITERAL(at, ",\"KernelTime\":");
+        at = put_u32(at, header->KernelTime);
+        at = PUT_LITERAL(at, ",\"UserTime\":");
+        return put_u32(at, header->UserTime);
+    }
+    if (header->ProcessorTime != 0) {
+        at = PUT_LITERAL(at, ",\"ProcessorTime\":");
+        at = put_u64(at, header->ProcessorTime);
+    }
+    return at;
+}
+
+/* From the process id to the CPU times. */
+static char *put_context(char *at, const etw_event_record *record)
+{
+    const etw_event_header *header = &record->EventHeader;
+    at = put_u32(at, header->ProcessId);
+    at = PUT_LITERAL(at, ",\"ThreadId\":");
+    at = put_u32(at, header->ThreadId);
+    at = PUT_LITERAL(at, ",\"ProcessorIndex\":");
+    at = put_u32(at, etw_record_processor(record));
+    if (!etw_guid_is_zero(&header->ActivityId)) {
+        at = PUT_LITERAL(at, ",\"ActivityId\":\"");
+        at = put_guid(at, &header->ActivityId);
+        *at++ = '"';
+    }
+    at = PUT_LITERAL(at, ",\"Flags\":");
+    at = put_u32(at, header->Flags);
+    at = PUT_LITERAL(at, ",\"EventProperty\":");
+    at = put_u32(at, header->EventProperty);
+    return put_cpu_times(at, record);
+}
+
+/* All that put_context and the time stamp write, with room to spare. */
+#define HEADER_MAX 512u
+
+static char *put_time_stamp(char *at, json_output *json, const etw_event *event)
+{
+    at = PUT_LITERAL(at, "{\"TimeStamp\":");
+    if (json->base.options.raw_time) {
+        const int64_t ticks = etw_event_record_of(event)->EventHeader.TimeStamp;
+        if (ticks < 0) {
+            *at++ = '-';
+            return put_u64(at, 0u - (uint64_t)ticks);
+        }
+        return put_u64(at, (uint64_t)ticks);
+    }
+    *at++ = '"';
+    at = put_time(at, &json->time, etw_event_time_100ns(event));
+    *at++ = '"';
+    return at;
+}
+
+static void append_header(json_output *json, const etw_event *event, etw_text *text)
+{
+    const etw_text *kind = fragment_for(json, event);
+    char *const start = etw_text_reserve(text, kind->size + HEADER_MAX);
+    if (start == NULL) {
+        return;
+    }
+    char *at = put_time_stamp(start, json, event);
+    at = put_bytes(at, kind->data, kind->size);
+    at = put_context(at, etw_event_record_of(event));
+    text->size += (size_t)(at - start);
+}
+
+static void append_schema_hash(const etw_event *event, etw_text *text)
+{
+    const etw_schema *schema = etw_event_schema(event);
+    if (schema != NULL) {
+        etw_text_printf(text, ",\"SchemaHash\":\"%016llx\"", (unsigned long long)schema->hash);
+    }
+}
+
+static void append_message(json_output *json, const etw_event *event, etw_text *text)
+{
+    const etw_plan *plan = etw_event_plan(event);
+    if (plan == NULL || etw_plan_event_message(plan)->utf8_size == 0) {
+        return;
+    }
+    etw_text_append_z(text, ",\"Message\":\"");
+    properties_append_message(event, json->base.options.exact ? ETW_TEXT_EXACT : 0, ETW_ESCAPE_JSON,
+                              text);
+    etw_text_append_char(text, '"');
+}
+
+/* The properties as members of objects and elements of lists. */
+
+typedef struct json_walk {
+    etw_text *text;
+    uint32_t form;
+    bool typed;
+    bool in_list;  /* the innermost open thing is a list: its elements have no names */
+    bool is_first; /* nothing stands yet in the innermost open thing */
+    /* One bit for each open struct, the innermost lowest: whether it is an element of a list. */
+    uint64_t list_of_struct;
+} json_walk;
+_Static_assert(ETW_MAX_STRUCT_DEPTH <= 64, "one bit for each open struct");
+
+static void begin_member(json_walk *w, const etw_property *property)
+{
+    if (!w->is_first) {
+        etw_text_append_char(w->text, ',');
+    }
+    w->is_first = false;
+    if (w->in_list) {
+        return;
+    }
+    const etw_name *name = etw_property_name(property);
+    const uint32_t nth = etw_property_nth(property);
+    char *const start = etw_text_reserve(w->text, name->json_size + PUT_U64_MAX + 4);
+    if (start == NULL) {
+        return;
+    }
+    char *at = start;
+    *at++ = '"';
+    at = put_bytes(at, name->json, name->json_size);
+    if (nth > 1) {
+        *at++ = '#';
+        at = put_u32(at, nth);
+    }
+    *at++ = '"';
+    *at++ = ':';
+    w->text->size += (size_t)(at - start);
+}
+
+static etw_status on_value(void *context, const etw_value *value)
+{
+    json_walk *w = context;
+    begin_member(w, value->property);
+    if (w->typed) {
+        etw_value_append_json(value, w->form, w->text);
+        return ETW_OK;
+    }
+    etw_text_append_char(w->text, '"');
+    /* What does not fit its type stands there as hex. */
+    (void)etw_value_append_text(value, w->form, ETW_ESCAPE_JSON, w->text);
+    etw_text_append_char(w->text, '"');
+    return ETW_OK;
+}
+
+static etw_status on_open_struct(void *context, const etw_property *property, uint32_t element)
+{
+    json_walk *w = context;
+    (void)element;
+    begin_member(w, property);
+    etw_text_append_char(w->text, '{');
+    w->list_of_struct <<= 1;
+    w->list_of_struct |= w->in_list ? 1u : 0u;
+    w->in_list = false;
+    w->is_first = true;
+    return ETW_OK;
+}
+
+static etw_status on_close_struct(void *context, const etw_property *property)
+{
+    json_walk *w = context;
+    (void)property;
+    etw_text_append_char(w->text, '}');
+    w->in_list = (w->list_of_struct & 1u) != 0;
+    w->list_of_struct >>= 1;
+    w->is_first = false;
+    return ETW_OK;
+}
+
+static etw_status on_open_array(void *context, const etw_property *property, uint32_t count)
+{
+    json_walk *w = context;
+    (void)count;
+    begin_member(w, property);
+    etw_text_append_char(w->text, '[');
+    w->in_list = true;
+    w->is_first = true;
+    return ETW_OK;
+}
+
+static etw_status on_close_array(void *context, const etw_property *property)
+{
+    json_walk *w = context;
+    (void)property;
+    etw_text_append_char(w->text, ']');
+    w->in_list = false;
+    w->is_first = false;
+    return ETW_OK;
+}
+
+static void append_undecoded(const property_outcome *outcome, etw_text *text)
+{
+    if (outcome->problem[0] != '\0') {
+        append_string_member(text, ",\"EventPropertiesError\":", outcome->problem);
+    }
+    if (outcome->undecoded.size > 0) {
+        etw_text_append_z(text, ",\"UserData\":\"");
+        etw_text_append_hex_bytes(text, outcome->undecoded.data, outcome->undecoded.size);
+        etw_text_append_char(text, '"');
+    }
+}
+
+void etw_json_append_properties(const etw_output_options *options, const etw_event *event,
+                                etw_text *text, property_outcome *outcome)
+{
+    static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, on_open_array,
+                                        on_close_array};
+    json_walk walk = {.text = text,
+                      .form = options->exact ? ETW_TEXT_EXACT : 0,
+                      .typed = options->typed,
+                      .is_first = true};
+    etw_text_append_char(text, '{');
+    properties_walk(event, &visitor, &walk, outcome);
+    etw_text_append_char(text, '}');
+}
+
+static void append_properties(json_output *json, const etw_event *event, etw_text *text)
+{
+    property_outcome outcome;
+    if (etw_event_plan(event) != NULL) {
+        etw_text_append_z(text, ",\"EventProperties\":");
+        etw_json_append_properties(&json->base.options, event, text, &outcome);
+    } else {
+        properties_unknown(event, &outcome);
+    }
+    append_undecoded(&outcome, text);
+}
+
+/* Extended items. */
+
+typedef struct json_info {
+    etw_text *text;
+    bool is_first;
+} json_info;
+
+static void info_name(json_info *info, const char *name)
+{
+    if (!info->is_first) {
+        etw_text_append_char(info->text, ',');
+    }
+    info->is_first = false;
+    etw_text_append_char(info->text, '"');
+    etw_text_append_z(info->text, name);
+    etw_text_append_z(info->text, "\":");
+}
+
+static void info_text(void *context, const char *name, const char *value, size_t size)
+{
+    json_info *info = context;
+    info_name(info, name);
+    etw_text_append_char(info->text, '"');
+    etw_text_append(info->text, value, size);
+    etw_text_append_char(info->text, '"');
+}
+
+static void info_number(void *context, const char *name, uint64_t value)
+{
+    json_info *info = context;
+    info_name(info, name);
+    etw_text_append_u64(info->text, value);
+}
+
+static void info_open_group(void *context, const char *name)
+{
+    json_info *info = context;
+    info_name(info, name);
+    etw_text_append_char(info->text, '{');
+    info->is_first = true;
+}
+
+static void info_close_group(void *context, const char *name)
+{
+    json_info *info = context;
+    (void)name;
+    etw_text_append_char(info->text, '}');
+    info->is_first = false;
+}
+
+static void info_open_list(void *context, const char *name)
+{
+    json_info *info = context;
+    info_name(info, name);
+    etw_text_append_char(info->text, '[');
+    info->is_first = true;
+}
+
+static void info_list_item(void *context, const char *value, size_t size)
+{
+    json_info *info = context;
+    const bool is_number = value[0] != '0' || size == 1; /* addresses are 0x..., counters plain */
+    if (!info->is_first) {
+        etw_text_append_char(info->text, ',');
+    }
+    info->is_first = false;
+    if (is_number) {
+        etw_text_append(info->text, value, size);
+        return;
+    }
+    etw_text_append_char(info->text, '"');
+    etw_text_append(info->text, value, size);
+    etw_text_append_char(info->text, '"');
+}
+
+static void info_close_list(void *context, const char *name)
+{
+    json_info *info = context;
+    (void)name;
+    etw_text_append_char(info->text, ']');
+    info->is_first = false;
+}
+
+static const etw_info_sink info_sink = {info_text,        info_number,    info_open_group,
+                                        info_close_group, info_open_list, info_list_item,
+                                        info_close_list};
+
+void etw_json_append_extended_info(const etw_event_record *record, bool has_schema, etw_text *text)
+{
+    json_info info = {.text = text, .is_first = true};
+    etw_text_append_char(text, '{');
+    etw_extended_info_tell(record, has_schema, &info_sink, &info);
+    etw_text_append_char(text, '}');
+}
+
+static void json_event(etw_output *output, const etw_event *event, etw_text *text)
+{
+    json_output *json = (json_output *)output;
+    const etw_event_record *record = etw_event_record_of(event);
+    append_header(json, event, text);
+    if (json->base.options.schema_hash) {
+        append_schema_hash(event, text);
+    }
+    if (json->base.options.message) {
+        append_message(json, event, text);
+    }
+    append_properties(json, event, text);
+    const bool has_schema = etw_event_schema(event) != NULL;
+    if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
+        etw_text_append_z(text, ",\"ExtendedInfo\":");
+        etw_json_append_extended_info(record, has_schema, text);
+    }
+    etw_text_append(text, "}\n", 2);
+}
+
+static void append_time_member(json_output *json, const char *name_with_colon, int64_t time_100ns,
+                               etw_text *text)
+{
+    char time[PUT_TIME_MAX];
+    const char *end = put_time(time, &json->time, time_100ns);
+    etw_text_append_z(text, name_with_colon);
+    etw_text_append_char(text, '"');
+    etw_text_append(text, time, (size_t)(end - time));
+    etw_text_append_char(text, '"');
+}
+
+static void json_loss(etw_output *output, const etw_loss *loss, etw_text *text)
+{
+    json_output *json = (json_output *)output;
+    append_string_member(text, "{\"Loss\":{\"Cause\":", etw_loss_cause_name(loss->cause));
+    if (loss->events != ETW_LOSS_COUNT_UNKNOWN) {
+        etw_text_printf(text, ",\"Events\":%llu", (unsigned long long)loss->events);
+    }
+    if (loss->buffers != 0) {
+        etw_text_printf(text, ",\"Buffers\":%llu", (unsigned long long)loss->buffers);
+    }
+    if (loss->bytes != 0) {
+        etw_text_printf(text, ",\"Bytes\":%llu", (unsigned long long)loss->bytes);
+    }
+    if (loss->from_time_100ns != 0 || loss->to_time_100ns != 0) {
+        append_time_member(json, ",\"From\":", loss->from_time_100ns, text);
+        append_time_member(json, ",\"To\":", loss->to_time_100ns, text);
+    }
+    if (loss->detail[0] != '\0') {
+        append_string_member(text, ",\"Detail\":", loss->detail);
+    }
+    etw_text_append_z(text, "}}\n");
+}
+
+const etw_output_format etw_output_json = {
+    .name = "json",
+    .help = "one JSON object per event and line (NDJSON); a loss is {\"Loss\":{...}}",
+    .open = json_open,
+    .close = json_close,
+    .event = json_event,
+    .loss = json_loss,
+};

@@ -1,0 +1,15 @@
+/* The parts of the JSON form that other formats put into a field of theirs. */
+#ifndef ETW_REPLAY_OUTPUT_JSON_H
+#define ETW_REPLAY_OUTPUT_JSON_H
+
+#include "replay/output/output.h"
+#include "replay/output/properties.h"
+
+/* Appends "{...}" with the properties of an event that has a plan. */
+void etw_json_append_properties(const etw_output_options *options, const etw_event *event,
+                                etw_text *text, property_outcome *outcome);
+
+/* Appends "{...}" with the extended items. */
+void etw_json_append_extended_info(const etw_event_record *record, bool has_schema, etw_text *text);
+
+#endif

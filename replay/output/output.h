@@ -1,0 +1,46 @@
+/* Events made text (or packets): one format per file, one table of them all.
+ *
+ * A format renders events one by one and keeps nothing between them that changes what it writes, so
+ * that several renderers, one per thread, give together the bytes that one would give alone. */
+#ifndef ETW_REPLAY_OUTPUT_OUTPUT_H
+#define ETW_REPLAY_OUTPUT_OUTPUT_H
+
+#include "format/event/event.h"
+
+typedef struct etw_output_options {
+    bool message;     /* the event's message with its inserts filled in */
+    bool exact;       /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
+    bool typed;       /* typed values where the format has them (JSON) */
+    bool raw_time;    /* time stamps as raw ticks of the trace's clock */
+    bool schema_hash; /* which schema explained the event */
+} etw_output_options;
+
+/* One renderer; the first member of each format's own structure. */
+typedef struct etw_output {
+    etw_output_options options;
+} etw_output;
+
+typedef struct etw_output_format {
+    const char *name; /* for --format */
+    const char *help; /* one line */
+    bool binary;      /* not for a terminal */
+    /* NULL where memory is out. */
+    etw_output *(*open)(const etw_output_options *options);
+    void (*close)(etw_output *output);
+    /* What stands once before the first and once after the last event; either may be NULL. */
+    void (*begin)(etw_output *output, etw_text *text);
+    void (*end)(etw_output *output, etw_text *text);
+    void (*event)(etw_output *output, const etw_event *event, etw_text *text);
+    /* Something is missing here; NULL where the format has no place for it. */
+    void (*loss)(etw_output *output, const etw_loss *loss, etw_text *text);
+} etw_output_format;
+
+extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml, etw_output_csv,
+    etw_output_pcapng;
+
+/* NULL past the last. */
+const etw_output_format *etw_output_at(size_t index);
+/* NULL where there is no format of that name. */
+const etw_output_format *etw_output_find(const char *name);
+
+#endif

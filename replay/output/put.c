@@ -1,0 +1,111 @@
+#include "replay/output/put.h"
+
+#include "format/event/clock.h"
+
+#define TICKS_PER_SECOND INT64_C(10000000)
+/* 9999-12-31T23:59:59 in seconds since 1601: later years need more digits than the cache has. */
+#define LAST_CACHED_SECOND INT64_C(265046774399)
+
+#define TEN(tens)                                                                                  \
+    tens "0" tens "1" tens "2" tens "3" tens "4" tens "5" tens "6" tens "7" tens "8" tens "9"
+
+const char etw_put_digit_pairs[201] =
+    TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+
+#define SIXTEEN_UPPER(high) TEN(high) high "A" high "B" high "C" high "D" high "E" high "F"
+#define SIXTEEN_LOWER(high) TEN(high) high "a" high "b" high "c" high "d" high "e" high "f"
+
+const char etw_put_hex_upper[513] = SIXTEEN_UPPER("0") SIXTEEN_UPPER("1") SIXTEEN_UPPER("2")
+    SIXTEEN_UPPER("3") SIXTEEN_UPPER("4") SIXTEEN_UPPER("5") SIXTEEN_UPPER("6") SIXTEEN_UPPER("7")
+        SIXTEEN_UPPER("8") SIXTEEN_UPPER("9") SIXTEEN_UPPER("A") SIXTEEN_UPPER("B")
+            SIXTEEN_UPPER("C") SIXTEEN_UPPER("D") SIXTEEN_UPPER("E") SIXTEEN_UPPER("F");
+const char etw_put_hex_lower[513] = SIXTEEN_LOWER("0") SIXTEEN_LOWER("1") SIXTEEN_LOWER("2")
+    SIXTEEN_LOWER("3") SIXTEEN_LOWER("4") SIXTEEN_LOWER("5") SIXTEEN_LOWER("6") SIXTEEN_LOWER("7")
+        SIXTEEN_LOWER("8") SIXTEEN_LOWER("9") SIXTEEN_LOWER("a") SIXTEEN_LOWER("b")
+            SIXTEEN_LOWER("c") SIXTEEN_LOWER("d") SIXTEEN_LOWER("e") SIXTEEN_LOWER("f");
+
+char *put_hex(char *at, uint64_t value)
+{
+    char digits[16];
+    char *from = digits + sizeof digits;
+    do {
+        *--from = "0123456789ABCDEF"[value & 15u];
+        value >>= 4;
+    } while (value != 0);
+    at = PUT_LITERAL(at, "0x");
+    return put_bytes(at, from, (size_t)(digits + sizeof digits - from));
+}
+
+char *put_guid(char *at, const etw_guid *guid)
+{
+    /* Where in the 16 little-endian bytes the next two digits come from; -1 is a hyphen. */
+    static const int8_t order[20] = {3,  2, 1, 0,  -1, 5,  4,  -1, 7,  6,
+                                     -1, 8, 9, -1, 10, 11, 12, 13, 14, 15};
+    uint8_t bytes[16];
+    memcpy(bytes, guid, sizeof bytes);
+    *at++ = '{';
+    for (size_t i = 0; i < sizeof order; i++) {
+        if (order[i] < 0) {
+            *at++ = '-';
+        } else {
+            at = put_hex_byte(at, etw_put_hex_lower, bytes[order[i]]);
+        }
+    }
+    *at++ = '}';
+    return at;
+}
+
+static char *put_time_plain(char *at, int64_t time_100ns)
+{
+    etw_text text = {0};
+    etw_text_append_time(&text, time_100ns);
+    if (text.size <= PUT_TIME_MAX) {
+        at = put_bytes(at, etw_text_z(&text), text.size);
+    }
+    etw_text_free(&text);
+    return at;
+}
+
+static bool fill_time_cache(put_time_cache *cache, int64_t second)
+{
+    char text[PUT_TIME_MAX];
+    const char *end = put_time_plain(text, second * TICKS_PER_SECOND);
+    if ((size_t)(end - text) < sizeof cache->text) {
+        return false;
+    }
+    memcpy(cache->text, text, sizeof cache->text - 1);
+    cache->text[sizeof cache->text - 1] = '.';
+    cache->second = second;
+    return true;
+}
+
+char *put_time(char *at, put_time_cache *cache, int64_t time_100ns)
+{
+    const int64_t second = time_100ns / TICKS_PER_SECOND;
+    if (time_100ns < 0 || second > LAST_CACHED_SECOND) {
+        return put_time_plain(at, time_100ns);
+    }
+    if ((cache->text[0] == '\0' || cache->second != second) && !fill_time_cache(cache, second)) {
+        return put_time_plain(at, time_100ns);
+    }
+    at = put_bytes(at, cache->text, sizeof cache->text);
+    const uint32_t fraction = (uint32_t)(time_100ns % TICKS_PER_SECOND);
+    at = put_digit_pair(at, fraction / 100000);
+    at = put_digit_pair(at, fraction / 1000 % 100);
+    at = put_digit_pair(at, fraction / 10 % 100);
+    *at++ = (char)('0' + (char)(fraction % 10));
+    *at++ = 'Z';
+    return at;
+}
+
+void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size)
+{
+    char *at = etw_text_reserve(text, 2 * size);
+    if (at == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        at = put_hex_byte(at, etw_put_hex_upper, bytes[i]);
+    }
+    text->size += 2 * size;
+}

@@ -1,0 +1,95 @@
+/* Fast writing of short things into room that was reserved before: each function writes at `at` and
+ * returns the place behind what it wrote. The caller reserves the sum of the stated maxima once. */
+#ifndef ETW_REPLAY_OUTPUT_PUT_H
+#define ETW_REPLAY_OUTPUT_PUT_H
+
+#include "format/base/guid.h"
+
+#define PUT_U64_MAX  20u /* "18446744073709551615" */
+#define PUT_HEX_MAX  18u /* "0xFFFFFFFFFFFFFFFF" */
+#define PUT_TIME_MAX 40u /* "2020-07-29T00:07:10.6912345Z", or a decimal number */
+
+/* A string literal. */
+#define PUT_LITERAL(at, literal) put_bytes(at, literal, sizeof(literal) - 1)
+
+static inline char *put_bytes(char *at, const void *bytes, size_t size)
+{
+    memcpy(at, bytes, size);
+    return at + size;
+}
+
+/* "00" to "99", so that a number takes one division for two digits. */
+extern const char etw_put_digit_pairs[201];
+/* "00" to "FF" and "00" to "ff". */
+extern const char etw_put_hex_upper[513];
+extern const char etw_put_hex_lower[513];
+
+static inline char *put_u64(char *at, uint64_t value)
+{
+    char digits[PUT_U64_MAX];
+    char *from = digits + sizeof digits;
+    while (value >= 100) {
+        from -= 2;
+        memcpy(from, etw_put_digit_pairs + 2 * (value % 100), 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        from -= 2;
+        memcpy(from, etw_put_digit_pairs + 2 * value, 2);
+    } else {
+        *--from = (char)('0' + (char)value);
+    }
+    return put_bytes(at, from, (size_t)(digits + sizeof digits - from));
+}
+
+/* A 32-bit number needs no 64-bit division. */
+static inline char *put_u32(char *at, uint32_t value)
+{
+    if (value < 10) {
+        *at = (char)('0' + (char)value);
+        return at + 1;
+    }
+    char digits[10];
+    char *from = digits + sizeof digits;
+    while (value >= 100) {
+        from -= 2;
+        memcpy(from, etw_put_digit_pairs + 2 * (value % 100), 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        from -= 2;
+        memcpy(from, etw_put_digit_pairs + 2 * value, 2);
+    } else {
+        *--from = (char)('0' + (char)value);
+    }
+    return put_bytes(at, from, (size_t)(digits + sizeof digits - from));
+}
+
+static inline char *put_digit_pair(char *at, uint32_t value_below_100)
+{
+    return put_bytes(at, etw_put_digit_pairs + 2 * value_below_100, 2);
+}
+
+static inline char *put_hex_byte(char *at, const char *table, uint8_t byte)
+{
+    return put_bytes(at, table + 2 * (size_t)byte, 2);
+}
+
+/* "0x" and upper-case digits without leading zeros. */
+char *put_hex(char *at, uint64_t value);
+/* 38 characters, lower case, with braces. */
+char *put_guid(char *at, const etw_guid *guid);
+
+/* The last whole second written, so that a time costs seven digits most of the time. */
+typedef struct put_time_cache {
+    int64_t second; /* since 1601; a zeroed cache holds nothing: text[0] is NUL */
+    char text[20];  /* "2020-07-29T00:07:10" */
+} put_time_cache;
+
+/* As etw_text_append_time. */
+char *put_time(char *at, put_time_cache *cache, int64_t time_100ns);
+
+/* Upper-case hex digits of all bytes, nothing around them. */
+void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size);
+
+#endif

@@ -1,0 +1,314 @@
+/* One line per event, for people: control characters of the trace never reach the terminal. */
+#include "replay/output/extended_info.h"
+#include "replay/output/output.h"
+#include "replay/output/properties.h"
+#include "replay/output/put.h"
+
+#include <stdlib.h>
+
+typedef struct text_output {
+    etw_output base;
+    put_time_cache time;
+} text_output;
+
+static etw_output *text_open(const etw_output_options *options)
+{
+    text_output *output = calloc(1, sizeof *output);
+    if (output == NULL) {
+        return NULL;
+    }
+    output->base.options = *options;
+    return &output->base;
+}
+
+static void text_close(etw_output *output)
+{
+    free(output);
+}
+
+static void append_safe(etw_text *text, const char *utf8)
+{
+    etw_text_append_utf8(text, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_LINE);
+}
+
+static void append_level(etw_text *text, uint8_t level)
+{
+    static const char *const names[] = {"Always",  "Critical", "Error",
+                                        "Warning", "Info",     "Verbose"};
+    if (level < sizeof names / sizeof names[0]) {
+        etw_text_append_z(text, names[level]);
+    } else {
+        etw_text_printf(text, "Level%u", level);
+    }
+}
+
+static void append_time(text_output *output, const etw_event *event, etw_text *text)
+{
+    if (output->base.options.raw_time) {
+        etw_text_append_i64(text, etw_event_record_of(event)->EventHeader.TimeStamp);
+        return;
+    }
+    char time[PUT_TIME_MAX];
+    const char *end = put_time(time, &output->time, etw_event_time_100ns(event));
+    etw_text_append(text, time, (size_t)(end - time));
+}
+
+static void append_names(const etw_event *event, etw_text *text)
+{
+    const etw_event_header *header = &etw_event_record_of(event)->EventHeader;
+    const etw_plan *plan = etw_event_plan(event);
+    const char *provider = etw_event_provider_name(event);
+    if (provider != NULL) {
+        append_safe(text, provider);
+    } else {
+        etw_text_append_guid(text, &header->ProviderId);
+    }
+    etw_text_append_char(text, '/');
+    if (plan != NULL && etw_plan_event_name(plan)->utf8_size > 0) {
+        append_safe(text, etw_plan_event_name(plan)->utf8);
+    } else if ((header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
+        etw_text_printf(text, "Opcode(%u)", header->EventDescriptor.Opcode);
+        return;
+    }
+    if (header->EventDescriptor.Id != 0) {
+        etw_text_printf(text, "(%u)", header->EventDescriptor.Id);
+    }
+}
+
+/* The properties: Name=value, lists in [], structs in {}. */
+
+typedef struct text_walk {
+    etw_text *text;
+    uint32_t form;
+    bool is_first;
+    bool in_list;
+    uint64_t list_of_struct; /* one bit for each open struct, the innermost lowest */
+} text_walk;
+_Static_assert(ETW_MAX_STRUCT_DEPTH <= 64, "one bit for each open struct");
+
+static void begin_item(text_walk *w, const etw_property *property)
+{
+    if (!w->is_first) {
+        etw_text_append_char(w->text, ' ');
+    }
+    w->is_first = false;
+    if (!w->in_list) {
+        append_safe(w->text, etw_property_name(property)->utf8);
+        etw_text_append_char(w->text, '=');
+    }
+}
+
+/* Puts quotes around what was appended from start on, where a reader could not see its end. */
+static void quote_from(etw_text *text, size_t start)
+{
+    const size_t size = text->size - start;
+    if (text->failed || (size > 0 && memchr(text->data + start, ' ', size) == NULL)) {
+        return;
+    }
+    if (etw_text_reserve(text, 2) != NULL) {
+        memmove(text->data + start + 1, text->data + start, size);
+        text->data[start] = '"';
+        text->data[start + 1 + size] = '"';
+        text->size += 2;
+    }
+}
+
+static etw_status on_value(void *context, const etw_value *value)
+{
+    text_walk *w = context;
+    begin_item(w, value->property);
+    const size_t start = w->text->size;
+    (void)etw_value_append_text(value, w->form, ETW_ESCAPE_LINE, w->text);
+    quote_from(w->text, start);
+    return ETW_OK;
+}
+
+static etw_status on_open_struct(void *context, const etw_property *property, uint32_t element)
+{
+    text_walk *w = context;
+    (void)element;
+    begin_item(w, property);
+    etw_text_append_char(w->text, '{');
+    w->list_of_struct = w->list_of_struct << 1 | (w->in_list ? 1u : 0u);
+    w->in_list = false;
+    w->is_first = true;
+    return ETW_OK;
+}
+
+static etw_status on_close_struct(void *context, const etw_property *property)
+{
+    text_walk *w = context;
+    (void)property;
+    etw_text_append_char(w->text, '}');
+    w->in_list = (w->list_of_struct & 1u) != 0;
+    w->list_of_struct >>= 1;
+    w->is_first = false;
+    return ETW_OK;
+}
+
+static etw_status on_open_array(void *context, const etw_property *property, uint32_t count)
+{
+    text_walk *w = context;
+    (void)count;
+    begin_item(w, property);
+    etw_text_append_char(w->text, '[');
+    w->in_list = true;
+    w->is_first = true;
+    return ETW_OK;
+}
+
+static etw_status on_close_array(void *context, const etw_property *property)
+{
+    text_walk *w = context;
+    (void)property;
+    etw_text_append_char(w->text, ']');
+    w->in_list = false;
+    w->is_first = false;
+    return ETW_OK;
+}
+
+static void append_undecoded(const property_outcome *outcome, etw_text *text)
+{
+    if (outcome->problem[0] != '\0') {
+        etw_text_append_z(text, " !(");
+        append_safe(text, outcome->problem);
+        etw_text_append_char(text, ')');
+    }
+    if (outcome->undecoded.size > 0) {
+        etw_text_append_z(text, " UserData=");
+        etw_text_append_hex_bytes(text, outcome->undecoded.data, outcome->undecoded.size);
+    }
+}
+
+static void append_properties(const etw_event *event, uint32_t form, etw_text *text)
+{
+    static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, on_open_array,
+                                        on_close_array};
+    property_outcome outcome;
+    if (etw_event_plan(event) != NULL) {
+        text_walk walk = {.text = text, .form = form};
+        properties_walk(event, &visitor, &walk, &outcome);
+    } else {
+        properties_unknown(event, &outcome);
+    }
+    append_undecoded(&outcome, text);
+}
+
+/* Extended items, in the same form. */
+
+typedef struct text_info {
+    etw_text *text;
+    bool is_first;
+} text_info;
+
+static void info_name(text_info *info, const char *name)
+{
+    if (!info->is_first) {
+        etw_text_append_char(info->text, ' ');
+    }
+    info->is_first = false;
+    etw_text_append_z(info->text, name);
+    etw_text_append_char(info->text, '=');
+}
+
+static void info_text(void *context, const char *name, const char *value, size_t size)
+{
+    text_info *info = context;
+    info_name(info, name);
+    etw_text_append(info->text, value, size);
+}
+
+static void info_number(void *context, const char *name, uint64_t value)
+{
+    text_info *info = context;
+    info_name(info, name);
+    etw_text_append_u64(info->text, value);
+}
+
+static void info_open(void *context, const char *name)
+{
+    text_info *info = context;
+    info_name(info, name);
+    etw_text_append_char(info->text, '{');
+    info->is_first = true;
+}
+
+static void info_close(void *context, const char *name)
+{
+    text_info *info = context;
+    (void)name;
+    etw_text_append_char(info->text, '}');
+    info->is_first = false;
+}
+
+static void info_list_item(void *context, const char *value, size_t size)
+{
+    text_info *info = context;
+    if (!info->is_first) {
+        etw_text_append_char(info->text, ' ');
+    }
+    info->is_first = false;
+    etw_text_append(info->text, value, size);
+}
+
+static void append_extended_info(const etw_event *event, etw_text *text)
+{
+    static const etw_info_sink sink = {info_text, info_number,    info_open, info_close,
+                                       info_open, info_list_item, info_close};
+    const etw_event_record *record = etw_event_record_of(event);
+    const bool has_schema = etw_event_schema(event) != NULL;
+    if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
+        text_info info = {.text = text, .is_first = true};
+        etw_text_append_z(text, " + {");
+        etw_extended_info_tell(record, has_schema, &sink, &info);
+        etw_text_append_char(text, '}');
+    }
+}
+
+static void text_event(etw_output *output, const etw_event *event, etw_text *text)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    const uint32_t form = output->options.exact ? ETW_TEXT_EXACT : 0;
+    append_time((text_output *)output, event, text);
+    etw_text_printf(text, " %u.%u [%u] ", record->EventHeader.ProcessId,
+                    record->EventHeader.ThreadId, etw_record_processor(record));
+    append_level(text, record->EventHeader.EventDescriptor.Level);
+    etw_text_append_char(text, ' ');
+    append_names(event, text);
+    if (output->options.schema_hash && etw_event_schema(event) != NULL) {
+        etw_text_printf(text, " schema=%016llx", (unsigned long long)etw_event_schema(event)->hash);
+    }
+    const etw_plan *plan = etw_event_plan(event);
+    if (output->options.message && plan != NULL && etw_plan_event_message(plan)->utf8_size > 0) {
+        etw_text_append_char(text, ' ');
+        properties_append_message(event, form, ETW_ESCAPE_LINE, text);
+    } else {
+        append_properties(event, form, text);
+    }
+    append_extended_info(event, text);
+    etw_text_append_char(text, '\n');
+}
+
+static void text_loss(etw_output *output, const etw_loss *loss, etw_text *text)
+{
+    (void)output;
+    etw_text_append_z(text, "-- ");
+    if (loss->events != ETW_LOSS_COUNT_UNKNOWN && loss->events != 0) {
+        etw_text_printf(text, "%llu ", (unsigned long long)loss->events);
+    }
+    etw_text_append_z(text, etw_loss_cause_name(loss->cause));
+    if (loss->detail[0] != '\0') {
+        etw_text_append_z(text, ": ");
+        append_safe(text, loss->detail);
+    }
+    etw_text_append_z(text, " --\n");
+}
+
+const etw_output_format etw_output_text = {
+    .name = "text",
+    .help = "one line per event, for people",
+    .open = text_open,
+    .close = text_close,
+    .event = text_event,
+    .loss = text_loss,
+};

@@ -1,0 +1,344 @@
+#include "replay/replay.h"
+
+#include "format/etl/etl.h"
+#include "format/schema/resolver.h"
+#include "replay/filter.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct etw_replay {
+    etw_replay_options options;
+    const etw_os *os;
+    etw_source *source;
+    bool is_etl;
+    etw_schema_store *store;    /* all schemas of events, the file's own and those found here */
+    etw_resolver *resolver;     /* for events that name no schema of the file */
+    const etw_schema **of_file; /* the file's schema ids, from 1, to schemas of store */
+    uint32_t of_file_count;
+    uint32_t of_file_capacity;
+    etw_event_maker *maker;
+    etw_replay_totals totals;
+    atomic_bool stopped;
+    bool is_paced; /* the two below are set */
+    int64_t pace_time_100ns;
+    int64_t pace_start_ns;
+};
+
+/* Opening. */
+
+static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *error)
+{
+    const etw_filter *filter = &replay->options.filter;
+    etw_reader_options options = {.headers_only = replay->options.headers_only};
+    if (filter->has_since || filter->has_until) {
+        options.has_time_range = true;
+        options.from_time_100ns = filter->has_since ? filter->since_100ns : INT64_MIN;
+        options.to_time_100ns = filter->has_until ? filter->until_100ns - 1 : INT64_MAX;
+    }
+    if (filter->provider_name_count == 0) {
+        options.providers = filter->providers;
+        options.provider_count = filter->provider_count;
+    }
+    return etw_reader_open(replay->os, path, &options, &replay->source, error);
+}
+
+static etw_status learn(void *context, const etw_event_record *record, const etw_trace *trace,
+                        etw_error *error)
+{
+    const etw_replay *replay = context;
+    const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
+    return etw_resolver_observe(replay->resolver, record, pointer_size, error);
+}
+
+static etw_status open_etl(etw_replay *replay, const char *path, etw_error *error)
+{
+    const etw_etl_options options = {.scan = learn,
+                                     .scan_context = replay,
+                                     .progress = replay->options.progress,
+                                     .progress_context = replay->options.progress_context};
+    replay->is_etl = true;
+    return etw_etl_open(replay->os, path, &options, &replay->source, error);
+}
+
+static etw_status open_source(etw_replay *replay, const char *path, etw_error *error)
+{
+    etw_status status = open_etwcap(replay, path, error);
+    if (status == ETW_ERROR_NOT_THIS) {
+        status = open_etl(replay, path, error);
+    }
+    if (status == ETW_ERROR_NOT_THIS) {
+        return etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", path);
+    }
+    return status;
+}
+
+static etw_status open_parts(etw_replay *replay, const char *path, etw_error *error)
+{
+    const etw_resolver_options resolver_options = {.manifest_paths = replay->options.manifest_paths,
+                                                   .manifest_path_count =
+                                                       replay->options.manifest_path_count};
+    replay->store = etw_schema_store_new();
+    replay->maker = etw_event_maker_new(replay->options.raw_time);
+    if (replay->store == NULL || replay->maker == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a replay");
+    }
+    const etw_status status =
+        etw_resolver_new(replay->store, &resolver_options, &replay->resolver, error);
+    return etw_failed(status) ? status : open_source(replay, path, error);
+}
+
+etw_status etw_replay_open(const char *path, const etw_replay_options *options, etw_replay **replay,
+                           etw_error *error)
+{
+    etw_replay *opened = calloc(1, sizeof *opened);
+    *replay = NULL;
+    if (opened == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a replay");
+    }
+    if (options != NULL) {
+        opened->options = *options;
+    }
+    opened->os = opened->options.os != NULL ? opened->options.os : etw_os_default();
+    atomic_init(&opened->stopped, false);
+    const etw_status status = open_parts(opened, path, error);
+    if (etw_failed(status)) {
+        etw_replay_close(opened);
+        return status;
+    }
+    *replay = opened;
+    return ETW_OK;
+}
+
+void etw_replay_close(etw_replay *replay)
+{
+    if (replay == NULL) {
+        return;
+    }
+    etw_event_maker_free(replay->maker);
+    etw_source_close(replay->source);
+    etw_resolver_free(replay->resolver);
+    etw_schema_store_free(replay->store);
+    free(replay->of_file);
+    free(replay);
+}
+
+/* Schemas and names. */
+
+static etw_status grow_map(etw_replay *replay, uint32_t count, etw_error *error)
+{
+    if (count <= replay->of_file_capacity) {
+        return ETW_OK;
+    }
+    const uint32_t capacity = count < 64 ? 64 : 2 * count;
+    const etw_schema **map = realloc(replay->of_file, capacity * sizeof *map);
+    if (map == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u schemas", capacity);
+    }
+    replay->of_file = map;
+    replay->of_file_capacity = capacity;
+    return ETW_OK;
+}
+
+/* Takes over the schemas that the file told since the last time. */
+static etw_status take_file_schemas(etw_replay *replay, etw_error *error)
+{
+    const etw_schema_store *theirs = etw_reader_schemas(replay->source);
+    const uint32_t count = etw_schema_store_count(theirs);
+    etw_status status = grow_map(replay, count, error);
+    while (!etw_failed(status) && replay->of_file_count < count) {
+        const etw_schema *schema = etw_schema_store_get(theirs, replay->of_file_count + 1);
+        status = etw_schema_store_intern(replay->store, schema,
+                                         &replay->of_file[replay->of_file_count], error);
+        replay->of_file_count += etw_failed(status) ? 0 : 1;
+    }
+    return status;
+}
+
+static etw_status resolve(etw_replay *replay, const etw_item *item, const etw_trace *trace,
+                          const etw_schema **schema, etw_error *error)
+{
+    const uint32_t pointer_size = etw_record_pointer_size(item->record, trace->pointer_size);
+    etw_status status = ETW_OK;
+    if (!replay->is_etl) { /* the scan of an .etl has seen all of it */
+        status = etw_resolver_observe(replay->resolver, item->record, pointer_size, error);
+    }
+    return etw_failed(status)
+               ? status
+               : etw_resolver_find(replay->resolver, item->record, pointer_size, schema, error);
+}
+
+static etw_status find_schema(etw_replay *replay, const etw_item *item, const etw_trace *trace,
+                              const etw_schema **schema, etw_error *error)
+{
+    *schema = NULL;
+    if (item->schema_id > replay->of_file_count) {
+        const etw_status status = take_file_schemas(replay, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+    }
+    if (item->schema_id != 0 && item->schema_id <= replay->of_file_count) {
+        *schema = replay->of_file[item->schema_id - 1];
+        return ETW_OK;
+    }
+    return resolve(replay, item, trace, schema, error);
+}
+
+static const char *provider_name(const etw_replay *replay, const etw_guid *provider)
+{
+    const char *name = etw_schema_store_provider_name(replay->store, provider);
+    if (name == NULL && !replay->is_etl) {
+        name = etw_schema_store_provider_name(etw_reader_schemas(replay->source), provider);
+    }
+    return name;
+}
+
+/* Pacing: the first event is due at once, the others as long after it as they were recorded. A
+ * sleep is short enough that a stop from outside is seen soon. */
+
+#define LONGEST_SLEEP_NS INT64_C(50000000)
+
+static void pace(etw_replay *replay, int64_t time_100ns)
+{
+    const etw_os *os = replay->os;
+    if (!replay->is_paced) {
+        replay->is_paced = true;
+        replay->pace_time_100ns = time_100ns;
+        replay->pace_start_ns = os->monotonic_ns(os->context);
+    }
+    const double due_ns =
+        (double)(time_100ns - replay->pace_time_100ns) * 100.0 / replay->options.speed;
+    while (!atomic_load(&replay->stopped)) {
+        const double left_ns =
+            due_ns - (double)(os->monotonic_ns(os->context) - replay->pace_start_ns);
+        if (left_ns <= 0) {
+            return;
+        }
+        const int64_t sleep_ns =
+            left_ns < (double)LONGEST_SLEEP_NS ? (int64_t)left_ns : LONGEST_SLEEP_NS;
+        const struct timespec sleep = {.tv_nsec = (long)sleep_ns};
+        (void)nanosleep(&sleep, NULL);
+    }
+}
+
+/* The loop. */
+
+static void note_loss(etw_replay *replay, const etw_loss *loss)
+{
+    if (loss->cause != ETW_LOSS_FILTERED) {
+        replay->totals.losses++;
+        if (loss->events == ETW_LOSS_COUNT_UNKNOWN) {
+            replay->totals.lost_unknown = true;
+        } else {
+            replay->totals.lost_events += loss->events;
+        }
+    }
+    if (replay->options.loss != NULL) {
+        replay->options.loss(replay->options.loss_context, loss);
+    }
+}
+
+/* *event stays NULL where the filter does not want it. */
+static etw_status make_event(etw_replay *replay, const etw_item *item, const etw_event **event,
+                             etw_error *error)
+{
+    const etw_filter *filter = &replay->options.filter;
+    const etw_trace *trace = etw_source_trace(replay->source, item->trace_index);
+    if (!etw_filter_header(filter, item->record, &trace->clock)) {
+        return ETW_OK;
+    }
+    const etw_schema *schema;
+    const etw_status status = find_schema(replay, item, trace, &schema, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    const etw_guid *provider = &item->record->EventHeader.ProviderId;
+    const etw_event *made =
+        etw_event_make(replay->maker, item->record, trace, schema, provider_name(replay, provider));
+    if (made == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for an event");
+    }
+    if (filter->provider_name_count == 0 ||
+        etw_filter_provider(filter, provider, etw_event_provider_name(made))) {
+        *event = made;
+    }
+    return ETW_OK;
+}
+
+static bool is_over(const etw_replay *replay)
+{
+    return atomic_load_explicit(&replay->stopped, memory_order_relaxed) ||
+           (replay->options.head != 0 && replay->totals.events >= replay->options.head);
+}
+
+etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error)
+{
+    *event = NULL;
+    etw_event_expire(replay->maker);
+    while (*event == NULL) {
+        etw_item item;
+        if (is_over(replay)) {
+            return ETW_END;
+        }
+        etw_status status = etw_source_next(replay->source, &item, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+        if (item.kind == ETW_ITEM_LOSS) {
+            note_loss(replay, item.loss);
+            continue;
+        }
+        status = make_event(replay, &item, event, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        replay->totals.passed_over += *event == NULL ? 1 : 0;
+    }
+    replay->totals.events++;
+    if (replay->options.speed > 0) {
+        pace(replay, etw_event_time_100ns(*event));
+    }
+    return ETW_OK;
+}
+
+etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, void *context,
+                              etw_error *error)
+{
+    const etw_event *event;
+    etw_status status;
+    while ((status = etw_replay_next(replay, &event, error)) == ETW_OK) {
+        status = callback(event, context);
+        etw_event_expire(replay->maker);
+        if (status != ETW_OK) {
+            break;
+        }
+    }
+    return status == ETW_END ? ETW_OK : status;
+}
+
+void etw_replay_stop(etw_replay *replay)
+{
+    atomic_store(&replay->stopped, true);
+}
+
+void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals)
+{
+    *totals = replay->totals;
+}
+
+etw_source *etw_replay_source(etw_replay *replay)
+{
+    return replay->source;
+}
+
+bool etw_replay_is_etl(const etw_replay *replay)
+{
+    return replay->is_etl;
+}
+
+const etw_schema_store *etw_replay_schemas(const etw_replay *replay)
+{
+    return replay->store;
+}

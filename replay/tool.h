@@ -1,0 +1,64 @@
+/* What the verbs of etw-replay share: talk on stderr, data to a file or stdout, opening a trace by
+ * the command line, and the exit status that tells whether something is missing. */
+#ifndef ETW_REPLAY_TOOL_H
+#define ETW_REPLAY_TOOL_H
+
+#include "replay/arguments.h"
+
+/* "etw-replay: ..." and a line feed on stderr. */
+void etw_tool_say(const char *format, ...) ETW_PRINTF(1, 2);
+
+/* Says the error and gives the exit status for it. */
+etw_exit etw_tool_fail(const etw_error *error);
+
+/* What is missing, said once per kind on stderr (not with --quiet), and the exit status. */
+etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_replay_totals *totals);
+
+/* A progress line on a terminal's stderr, at most ten times a second; nothing with --quiet. */
+typedef struct etw_progress {
+    const etw_os *os;
+    const char *what;
+    bool is_on;
+    bool is_shown;
+    int64_t last_ns;
+} etw_progress;
+
+void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *arguments,
+                        const char *what);
+/* context is the etw_progress; fits etw_replay_options.progress. */
+void etw_progress_show(void *context, uint64_t done, uint64_t total);
+void etw_progress_end(etw_progress *progress);
+
+/* Where the data goes. A reader that went away (| head) is no failure: is_closed is set, and
+ * whoever writes on stops. */
+#define ETW_STREAM_CHUNK ((size_t)256 << 10)
+
+typedef struct etw_stream {
+    const etw_os *os;
+    const char *path;
+    int file;
+    bool is_closed;
+    etw_text text; /* waits to be written */
+} etw_stream;
+
+/* path NULL or "-": stdout. */
+etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
+                           etw_error *error);
+/* Writes what waits if it is at least a chunk. */
+etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error);
+etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, etw_error *error);
+/* Writes all and closes; also after a failure, then *error and the status stay those of status. */
+etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error);
+
+/* Opens input by the arguments: filter, times (relative ones need the trace's start), manifests.
+ * options starts as arguments->replay and may have been changed by the verb. */
+etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,
+                         etw_replay_options *options, etw_replay **replay, etw_error *error);
+
+/* Shows the name of an input in messages. */
+static inline const char *etw_tool_name(const char *input)
+{
+    return strcmp(input, "-") == 0 ? "stdin" : input;
+}
+
+#endif
