@@ -29,6 +29,6 @@ done
 
 as_root=
 [ "$(id -u)" = 0 ] || as_root=sudo
-$as_root apt-get update
+$as_root apt-get update || echo "apt-get update failed: trying with the package lists there are" >&2
 # shellcheck disable=SC2086 # the list is meant to be split
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing

@@ -1,5 +1,6 @@
 """What the project says of itself is so."""
 import re
+import struct
 import subprocess
 
 from conftest import ROOT, need_program
@@ -20,6 +21,16 @@ def test_windows_programs_load_no_dll_but_windows_own(win64_tool):
                                 stdout=subprocess.PIPE, text=True, check=True).stdout
         loaded = set(re.findall(r"DLL Name: (\S+)", listed))
         assert loaded and {dll.lower() for dll in loaded} <= {dll.lower() for dll in own}
+
+
+def test_binaries_name_neither_this_folder_nor_the_time(tool):
+    for name in ("etw-record", "etw-replay"):
+        program = tool.path(name).read_bytes()
+        assert str(ROOT).encode() not in program
+        if tool.target == "win64":
+            pe = struct.unpack_from("<I", program, 0x3C)[0]
+            time_stamp = struct.unpack_from("<I", program, pe + 8)[0]
+            assert (program[pe:pe + 4], time_stamp) == (b"PE\0\0", 0)
 
 
 def test_portable_code_includes_no_windows_header_and_knows_no_tool():
