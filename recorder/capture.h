@@ -69,6 +69,20 @@ etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_erro
  * as for events. */
 etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
 
+/* Closes the current segment and begins the next, whatever the limits say. */
+etw_status etw_capture_rotate(etw_capture *capture, etw_error *error);
+
+/* Path of a closed segment that the ring still has, 0 being the oldest; NULL past the newest. Valid
+ * until the capture is used again. */
+const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index);
+
+/* "dir/a.etwcap" and 7 give "dir/a-0007.etwcap"; owned by the caller, NULL where memory is out. */
+char *etw_capture_segment_path(const char *path, uint32_t number);
+
+/* raw ticks and FILETIME of the same moment, kept in the file. */
+etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_t ticks,
+                              int64_t time_100ns, etw_error *error);
+
 /* Closes the last segment, also after an error; totals (may be NULL) are those of the whole
  * capture. */
 etw_status etw_capture_finish(etw_capture *capture, etw_capture_totals *totals, etw_error *error);
