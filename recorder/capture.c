@@ -211,6 +211,9 @@ static etw_status ended(etw_capture *capture, const char *reason)
 static etw_status check_end(etw_capture *capture)
 {
     const etw_capture_limits *limits = &capture->options.limits;
+    if (capture->options.stop != NULL && atomic_load(capture->options.stop)) {
+        return ended(capture, "interrupted");
+    }
     if (limits->max_duration_ms != 0 &&
         elapsed_ms(capture, capture->start_ns) >= limits->max_duration_ms) {
         return ended(capture, "duration reached");

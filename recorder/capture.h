@@ -7,6 +7,8 @@
 #include "format/etwcap/writer.h"
 #include "format/schema/resolver.h"
 
+#include <stdatomic.h>
+
 /* Limits that the capture itself enforces; 0 means none. */
 typedef struct etw_capture_limits {
     uint64_t max_events;      /* then the capture ends */
@@ -42,6 +44,7 @@ typedef struct etw_capture_options {
     etw_capture_limits limits;
     etw_resolver *resolver; /* with its store; both outlive the capture */
     etw_schema_store *store;
+    const atomic_bool *stop; /* ends the capture once it is true; looked at by ticks; may be NULL */
     /* Called when a segment was closed and will not change any more; may be NULL. */
     void (*segment_closed)(void *context, const char *path);
     void *context;
