@@ -84,7 +84,9 @@ typedef struct etw_walk_end {
  * fit the schema: *end (may be NULL) tells; else what the visitor returned.
  *
  * As TDH's own consumers do: a NUL-terminated string at the end of the payload is empty, one
- * without its NUL is all that is left; counts and lengths above 65535 are 65535. */
+ * without its NUL is all that is left; counts and lengths above 65535 are 65535. The payload of a
+ * classic (MOF) event may end where a property or an element of a constant array would begin: what
+ * follows is absent, and nothing is wrong. */
 etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
                          uint32_t pointer_size, const etw_visitor *visitor, void *context,
                          etw_walk_end *end);

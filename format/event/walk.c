@@ -2,6 +2,7 @@
 
 typedef struct walk {
     const etw_plan *plan;
+    const uint8_t *start;
     const uint8_t *at;
     const uint8_t *end;
     const etw_visitor *visitor;
@@ -23,8 +24,19 @@ static bool stop(walk *w, const etw_property *property, const char *reason)
     return false;
 }
 
+/* A classic event may end before any of its properties but the first: Windows has extended MOF
+ * classes at their end without a new version, and they declare as many stack frames as there can
+ * be. */
+static bool is_complete(const walk *w)
+{
+    return w->plan->decoding_source == ETW_DECODING_WBEM && w->at == w->end && w->at > w->start;
+}
+
 static bool stop_short(walk *w, const etw_property *property)
 {
+    if (is_complete(w)) {
+        return false;
+    }
     w->short_payload = true;
     return stop(w, property, "the payload ends before this property does");
 }
@@ -167,9 +179,12 @@ static bool take_wbem_sid(walk *w, const etw_property *property, etw_bytes *cont
         *content = (etw_bytes){w->at, 0};
         return true;
     }
-    etw_bytes token_user;
-    if (!take_bytes(w, property, 2 * (size_t)w->pointer_size, &token_user) ||
-        !take_sid(w, property, content)) {
+    const size_t token_user = 2 * (size_t)w->pointer_size;
+    if (left(w) < token_user + 8) {
+        return stop_short(w, property);
+    }
+    w->at += token_user;
+    if (!take_sid(w, property, content)) {
         w->at = start;
         return false;
     }
@@ -293,10 +308,22 @@ static bool walk_element(walk *w, const etw_property *property, uint32_t element
     return true;
 }
 
+/* Elements of an array. In a classic event one of constant count ends with the payload:
+ * StackFrame[192]. */
+static uint32_t element_count(const walk *w, const etw_property *property)
+{
+    const uint32_t count = count_of(w, property);
+    const size_t size = property->take == ETW_TAKE_POINTER ? w->pointer_size : property->fixed_size;
+    const bool may_end = w->plan->decoding_source == ETW_DECODING_WBEM &&
+                         property->count_slot == ETW_NO_SLOT && size > 0;
+    return may_end && left(w) % size == 0 && left(w) / size < count ? (uint32_t)(left(w) / size)
+                                                                    : count;
+}
+
 static bool walk_array(walk *w, const etw_property *property)
 {
     const etw_visitor *visitor = w->visitor;
-    const uint32_t count = count_of(w, property);
+    const uint32_t count = element_count(w, property);
     if (visitor->open_array != NULL &&
         !visited(w, visitor->open_array(w->context, property, count))) {
         return false;
@@ -334,6 +361,7 @@ etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
     const uint8_t *start = payload.size == 0 ? nothing : payload.data;
     walk w;
     w.plan = plan;
+    w.start = start;
     w.at = start;
     w.end = start + payload.size;
     w.visitor = visitor;
