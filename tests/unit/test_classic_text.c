@@ -33,6 +33,7 @@
 #define UMS           "9aec974b-5b8e-4118-9b92-3186d8002ce5"
 #define DBG_PRINT     "13976d09-a327-438c-950b-7f03192815c7"
 #define MMCSS         "f8f10121-b617-4a56-868b-9df1b27fe32c"
+#define LAST_BRANCH   "99134383-5248-43fc-834b-529454e75df3"
 #define JOB           "3282fc76-feed-498e-8aa7-e70f459d430e"
 #define WNF           "42695762-ea50-497a-9068-5cbbb35e0b95"
 #define CACHE_MANAGER "7687a439-f752-45b8-b741-321aec0f8df9"
@@ -261,6 +262,14 @@ static const vector vectors[] = {
     {MMCSS, 34, 0, 8, "10000000200000001a00000001000000",
      "MMCSS/SchedulerEvent: ScheduledPID=0x10; ScheduledTID=0x20; SchedulingPriority=26; "
      "TaskIndex=1"},
+    {LAST_BRANCH, 32, 2, 8,
+     "0100000000000000 10000000 20000000 00000000 00*4 1000000000000000 2000000000000000 00*8",
+     "LastBranch/Sample: CaptureTimeStamp=1; ProcessId=0x10; ThreadId=0x20; Filters=0x0; "
+     "Pad=(hidden); Branches=0x10; Branches=0x20; Branches=0x0"},
+    {LAST_BRANCH, 32, 2, 4,
+     "0100000000000000 10000000 20000000 00000000 10000000 20000000 00000000",
+     "LastBranch/Sample: CaptureTimeStamp=1; ProcessId=0x10; ThreadId=0x20; Filters=0x0; "
+     "Branches=0x10; Branches=0x20; Branches=0x0"},
     {JOB, 35, 2, 8, "00112233445566778899aabbccddeeff 44000000a401000000000000",
      "Job/AssignProcess: JobId={33221100-5544-7766-8899-aabbccddeeff}; JobHandle=0x44; "
      "UniqueProcessId=0x1A4; Status=0x0"},
