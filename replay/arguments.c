@@ -116,7 +116,7 @@ static const option_row rows[] = {
     {TAKES_WRITER, OPTION_COMPRESSION, "compression", "N", "zstd level, 1 to 19 (default 3)"},
     {TAKES_MANIFEST, 'm', "manifest", "PATH",
      "instrumentation manifest, or a folder of them, for events without a schema; repeatable"},
-    {TAKES_THREADS, OPTION_THREADS, "threads", "N", "threads beside the main one, 0 to 64"},
+    {TAKES_THREADS, OPTION_THREADS, "threads", "N", "threads beside the main one, 0 to 16"},
     {TAKES_JSON, OPTION_JSON, "json", NULL, "as JSON"},
     {TAKES_COUNT, OPTION_COUNT, "count", "N", "tell at most N differences (default 10)"},
     {TAKES_ALWAYS, 'q', "quiet", NULL, "nothing on stderr but errors"},

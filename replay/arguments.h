@@ -27,7 +27,7 @@ typedef struct etw_verb {
     uint32_t takes;    /* groups of options, see arguments.c */
 } etw_verb;
 
-#define ETW_MAX_THREADS 64u
+#define ETW_MAX_THREADS 16u
 
 struct etw_replay_arguments {
     const etw_verb *verb;

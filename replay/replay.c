@@ -20,6 +20,7 @@ struct etw_replay {
     uint32_t of_file_capacity;
     etw_event_maker *maker;
     etw_replay_totals totals;
+    uint16_t trace_index; /* of the last event */
     atomic_bool stopped;
     bool is_paced; /* the two below are set */
     int64_t pace_time_100ns;
@@ -31,7 +32,8 @@ struct etw_replay {
 static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
-    etw_reader_options options = {.headers_only = replay->options.headers_only};
+    etw_reader_options options = {.headers_only = replay->options.headers_only,
+                                  .ignore_index = replay->options.ignore_index};
     if (filter->has_since || filter->has_until) {
         options.has_time_range = true;
         options.from_time_100ns = filter->has_since ? filter->since_100ns : INT64_MIN;
@@ -263,6 +265,7 @@ static etw_status make_event(etw_replay *replay, const etw_item *item, const etw
     if (filter->provider_name_count == 0 ||
         etw_filter_provider(filter, provider, etw_event_provider_name(made))) {
         *event = made;
+        replay->trace_index = item->trace_index;
     }
     return ETW_OK;
 }
@@ -316,6 +319,11 @@ etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, v
         }
     }
     return status == ETW_END ? ETW_OK : status;
+}
+
+uint16_t etw_replay_trace_index(const etw_replay *replay)
+{
+    return replay->trace_index;
 }
 
 void etw_replay_stop(etw_replay *replay)

@@ -38,6 +38,7 @@ typedef struct etw_replay_options {
     double speed;      /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
     bool raw_time;     /* TimeStamp stays in raw ticks */
     bool headers_only; /* no user data, no items */
+    bool ignore_index; /* of an .etwcap: read all blocks, also those its index does not tell */
     const char *const *manifest_paths;
     uint32_t manifest_path_count;
     /* Called for each loss in its place; may be NULL. */
@@ -59,6 +60,8 @@ etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, v
                               etw_error *error);
 /* The next-event form; *event is valid until the next call. ETW_END at the end. */
 etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error);
+/* Index of the trace that the last event came from, in the source of etw_replay_source. */
+uint16_t etw_replay_trace_index(const etw_replay *replay);
 /* From any thread or from the callback: process and next end with ETW_END. */
 void etw_replay_stop(etw_replay *replay);
 /* Idempotent for NULL. Not from the callback. */

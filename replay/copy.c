@@ -1,0 +1,373 @@
+#include "replay/copy.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+typedef struct copy copy;
+
+/* One trace file that is read. */
+typedef struct input {
+    copy *copy; /* for the loss callback */
+    etw_replay *replay;
+    const etw_event *event; /* read but not yet written; NULL: read on */
+    bool has_ended;
+    uint32_t *schemas; /* ids of the replay's store, from 1, to ids of the copy's store */
+    uint32_t schema_count;
+    uint16_t *traces; /* the source's trace indexes to the writer's */
+    uint16_t trace_count;
+} input;
+
+struct copy {
+    const etw_copy_options *options;
+    input *inputs;
+    uint32_t input_count;
+    etw_schema_store *store;
+    etw_redactor *redactor;
+    etw_writer *writer;
+    etw_copy_counts *counts;
+    etw_status loss_status; /* of the callback, which cannot return one */
+    etw_error loss_error;
+};
+
+/* Traces and schemas get new numbers in the copy. */
+
+static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, etw_error *error)
+{
+    if (c->options->redaction == NULL) {
+        return etw_writer_add_trace(c->writer, trace, index, error);
+    }
+    etw_trace *safe = malloc(sizeof *safe);
+    if (safe == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a trace");
+    }
+    *safe = *trace;
+    etw_redact_trace(safe);
+    const etw_status status = etw_writer_add_trace(c->writer, safe, index, error);
+    free(safe);
+    return status;
+}
+
+static etw_status add_new_traces(copy *c, input *in, etw_error *error)
+{
+    const etw_source *source = etw_replay_source(in->replay);
+    const uint16_t count = etw_source_trace_count(source);
+    if (count <= in->trace_count) {
+        return ETW_OK;
+    }
+    uint16_t *traces = realloc(in->traces, count * sizeof *traces);
+    if (traces == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u traces", count);
+    }
+    in->traces = traces;
+    while (in->trace_count < count) {
+        const etw_status status = add_trace(c, etw_source_trace(source, in->trace_count),
+                                            &in->traces[in->trace_count], error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        in->trace_count++;
+    }
+    return ETW_OK;
+}
+
+static etw_status add_names_of(copy *c, const etw_schema_store *from, etw_error *error)
+{
+    const etw_guid *provider;
+    const char *name;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0;
+         !etw_failed(status) && etw_schema_store_provider_at(from, i, &provider, &name); i++) {
+        status = etw_schema_store_set_provider_name(c->store, provider, name, error);
+    }
+    return status;
+}
+
+/* Done at the beginning, for blocks written early, and again at the end, when all names are known.
+ */
+static etw_status add_names(copy *c, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        etw_replay *replay = c->inputs[i].replay;
+        status = add_names_of(c, etw_replay_schemas(replay), error);
+        if (!etw_failed(status) && !etw_replay_is_etl(replay)) {
+            status = add_names_of(c, etw_reader_schemas(etw_replay_source(replay)), error);
+        }
+    }
+    return status;
+}
+
+static etw_status map_schema(copy *c, input *in, const etw_schema *schema, uint32_t *id,
+                             etw_error *error)
+{
+    *id = 0;
+    if (schema == NULL) {
+        return ETW_OK;
+    }
+    if (schema->id > in->schema_count) {
+        const uint32_t count = 2 * schema->id + 64;
+        uint32_t *longer = realloc(in->schemas, count * sizeof *longer);
+        if (longer == NULL) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u schemas", count);
+        }
+        memset(longer + in->schema_count, 0, (count - in->schema_count) * sizeof *longer);
+        in->schemas = longer;
+        in->schema_count = count;
+    }
+    uint32_t *mapped = &in->schemas[schema->id - 1];
+    if (*mapped == 0) {
+        const etw_schema *kept;
+        const etw_status status = etw_schema_store_intern(c->store, schema, &kept, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        *mapped = kept->id;
+    }
+    *id = *mapped;
+    return ETW_OK;
+}
+
+/* Events and losses. */
+
+static void on_loss(void *context, const etw_loss *loss)
+{
+    input *in = context;
+    copy *c = in->copy;
+    if (etw_failed(c->loss_status)) {
+        return;
+    }
+    etw_loss moved = *loss;
+    if (moved.trace_index >= in->trace_count) {
+        c->loss_status = add_new_traces(c, in, &c->loss_error);
+    }
+    moved.trace_index = moved.trace_index < in->trace_count ? in->traces[moved.trace_index] : 0;
+    if (!etw_failed(c->loss_status)) {
+        c->loss_status = etw_writer_add_loss(c->writer, &moved, &c->loss_error);
+    }
+}
+
+static etw_status read_on(copy *c, input *in, etw_error *error)
+{
+    etw_status status = etw_replay_next(in->replay, &in->event, error);
+    if (status == ETW_END) {
+        in->has_ended = true;
+        status = ETW_OK;
+    }
+    if (!etw_failed(status) && etw_failed(c->loss_status)) {
+        if (error != NULL) {
+            *error = c->loss_error;
+        }
+        status = c->loss_status;
+    }
+    return status;
+}
+
+static etw_status write_event(copy *c, input *in, etw_error *error)
+{
+    uint32_t schema_id;
+    etw_status status = add_new_traces(c, in, error);
+    if (!etw_failed(status)) {
+        status = map_schema(c, in, etw_event_schema(in->event), &schema_id, error);
+    }
+    if (etw_failed(status)) {
+        return status;
+    }
+    etw_event_record safe;
+    const etw_event_record *record = etw_event_record_of(in->event);
+    if (c->redactor != NULL) {
+        etw_redactor_apply(c->redactor, in->event, &safe);
+        record = &safe;
+    }
+    const uint16_t trace_index = in->traces[etw_replay_trace_index(in->replay)];
+    status = etw_writer_add_event(c->writer, record, trace_index, schema_id, error);
+    c->counts->events += etw_failed(status) ? 0 : 1;
+    return status;
+}
+
+/* The input with the earliest event, the first of equal ones; NULL where all have ended. */
+static etw_status choose(copy *c, input **chosen, etw_error *error)
+{
+    *chosen = NULL;
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        input *in = &c->inputs[i];
+        if (in->event == NULL && !in->has_ended) {
+            const etw_status status = read_on(c, in, error);
+            if (etw_failed(status)) {
+                return etw_error_wrap(error, status, "%s",
+                                      etw_tool_name(c->options->arguments->inputs[i]));
+            }
+        }
+        if (in->event != NULL && (*chosen == NULL || etw_event_time_100ns(in->event) <
+                                                         etw_event_time_100ns((*chosen)->event))) {
+            *chosen = in;
+        }
+    }
+    return ETW_OK;
+}
+
+static etw_status copy_events(copy *c, etw_error *error)
+{
+    etw_progress progress;
+    etw_status status = ETW_OK;
+    etw_progress_begin(&progress, c->options->arguments, c->options->progress);
+    while (!etw_failed(status)) {
+        input *in;
+        status = choose(c, &in, error);
+        if (etw_failed(status) || in == NULL) {
+            break;
+        }
+        status = write_event(c, in, error);
+        in->event = NULL;
+        if (c->counts->events % 4096 == 0) {
+            etw_progress_show(&progress, c->counts->events, 0);
+        }
+    }
+    etw_progress_end(&progress);
+    return status;
+}
+
+/* Begin and end. */
+
+static etw_status open_inputs(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        input *in = &c->inputs[i];
+        etw_replay_options options = arguments->replay;
+        in->copy = c;
+        options.raw_time = true;
+        options.ignore_index = c->options->ignore_index;
+        options.loss = on_loss;
+        options.loss_context = in;
+        status = etw_tool_open(arguments, arguments->inputs[i], &options, &in->replay, error);
+    }
+    return status;
+}
+
+static etw_status open_output(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    etw_writer_options writer = arguments->writer;
+    writer.store = c->store;
+    etw_status status =
+        etw_writer_create(etw_os_default(), arguments->output, &writer, &c->writer, error);
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        status = add_new_traces(c, &c->inputs[i], error);
+    }
+    return etw_failed(status) ? status : add_names(c, error);
+}
+
+static etw_status add_filtered(copy *c, etw_error *error)
+{
+    if (c->options->filtered_detail == NULL || c->counts->passed_over == 0) {
+        return ETW_OK;
+    }
+    etw_loss loss = {.cause = ETW_LOSS_FILTERED, .events = c->counts->passed_over};
+    etw_loss_set_detail(&loss, "%s", c->options->filtered_detail);
+    return etw_writer_add_loss(c->writer, &loss, error);
+}
+
+static void sum_up(copy *c)
+{
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        etw_replay_totals totals;
+        etw_replay_get_totals(c->inputs[i].replay, &totals);
+        c->counts->passed_over += totals.passed_over;
+        c->counts->loss_records += totals.losses;
+        c->counts->lost_events += totals.lost_events;
+        c->counts->lost_unknown |= totals.lost_unknown;
+    }
+    c->counts->schemas = etw_schema_store_count(c->store);
+    if (c->redactor != NULL) {
+        etw_redactor_get_counts(c->redactor, &c->counts->redacted);
+    }
+}
+
+/* After a failure of an input the file is closed with what was read, and the failure is in it. */
+static etw_status finish(copy *c, etw_status status, etw_error *error)
+{
+    etw_error second = {0};
+    if (etw_failed(status)) {
+        etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
+        etw_loss_set_detail(&loss, "%s", error == NULL ? etw_status_name(status) : error->message);
+        (void)etw_writer_add_loss(c->writer, &loss, &second);
+        (void)etw_writer_finish(c->writer, &second);
+        return status;
+    }
+    status = add_filtered(c, error);
+    if (!etw_failed(status)) {
+        status = add_names(c, error);
+    }
+    if (!etw_failed(status)) {
+        status = etw_writer_finish(c->writer, error);
+    }
+    return status;
+}
+
+static etw_status run(copy *c, etw_error *error)
+{
+    c->store = etw_schema_store_new();
+    c->inputs = calloc(c->input_count, sizeof *c->inputs);
+    if (c->options->redaction != NULL) {
+        c->redactor = etw_redactor_new(c->options->redaction);
+    }
+    if (c->store == NULL || c->inputs == NULL ||
+        (c->options->redaction != NULL && c->redactor == NULL)) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
+    }
+    etw_status status = open_inputs(c, error);
+    if (!etw_failed(status)) {
+        status = open_output(c, error);
+    }
+    if (etw_failed(status)) {
+        return status;
+    }
+    status = copy_events(c, error);
+    sum_up(c);
+    status = finish(c, status, error);
+    etw_writer_counts counts;
+    etw_writer_get_counts(c->writer, &counts);
+    c->counts->file_bytes = counts.bytes;
+    return status;
+}
+
+etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts, etw_error *error)
+{
+    copy c = {.options = options, .input_count = options->arguments->input_count, .counts = counts};
+    *counts = (etw_copy_counts){0};
+    const etw_status status = run(&c, error);
+    etw_writer_free(c.writer);
+    for (uint32_t i = 0; c.inputs != NULL && i < c.input_count; i++) {
+        etw_replay_close(c.inputs[i].replay);
+        free(c.inputs[i].schemas);
+        free(c.inputs[i].traces);
+    }
+    free(c.inputs);
+    etw_redactor_free(c.redactor);
+    etw_schema_store_free(c.store);
+    return status;
+}
+
+etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
+                           const etw_copy_counts *counts, const etw_error *error)
+{
+    const etw_replay_arguments *arguments = options->arguments;
+    if (!arguments->quiet && counts->file_bytes > 0) {
+        etw_tool_say("%s: %" PRIu64 " events, %" PRIu64 " schemas, %" PRIu64 " bytes",
+                     strcmp(arguments->output, "-") == 0 ? "stdout" : arguments->output,
+                     counts->events, counts->schemas, counts->file_bytes);
+    }
+    if (!arguments->quiet && counts->redacted.events > 0) {
+        etw_tool_say("overwritten in %" PRIu64 " events; %" PRIu64
+                     " of them lost all their user data, for its layout hung on it",
+                     counts->redacted.events, counts->redacted.emptied);
+    }
+    if (etw_failed(status)) {
+        return etw_tool_fail(error);
+    }
+    const etw_replay_totals totals = {.losses = counts->loss_records,
+                                      .lost_events = counts->lost_events,
+                                      .lost_unknown = counts->lost_unknown};
+    return etw_tool_conclude(arguments, &totals);
+}

@@ -1,0 +1,36 @@
+/* Traces copied into a new .etwcap file: what cut, merge, repack and recover have in common.
+ *
+ * Events keep their bytes, their order and their schemas; losses keep their place. Several inputs
+ * are merged by system time, ties in the order of the inputs. */
+#ifndef ETW_REPLAY_COPY_H
+#define ETW_REPLAY_COPY_H
+
+#include "replay/redact.h"
+#include "replay/tool.h"
+
+typedef struct etw_copy_options {
+    const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
+    const etw_redaction *redaction;        /* NULL: bytes stay as they are */
+    bool ignore_index;                     /* read what an index may not know */
+    const char *filtered_detail;           /* why events were left out; NULL: none is */
+    const char *progress;                  /* "cutting" */
+} etw_copy_options;
+
+typedef struct etw_copy_counts {
+    uint64_t events;      /* written */
+    uint64_t passed_over; /* left out by the filter, as far as they were read */
+    uint64_t schemas;
+    uint64_t loss_records; /* carried over */
+    uint64_t lost_events;  /* the sum of their known counts */
+    bool lost_unknown;
+    uint64_t file_bytes;
+    etw_redaction_counts redacted;
+} etw_copy_counts;
+
+etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts, etw_error *error);
+
+/* "12 schemas, 3400 events, 120 kB" on stderr (not with --quiet), and the exit status. */
+etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
+                           const etw_copy_counts *counts, const etw_error *error);
+
+#endif
