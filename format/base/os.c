@@ -1,5 +1,6 @@
 #include "format/base/os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -371,6 +372,69 @@ char **etw_os_utf8_arguments(int *argc, char **argv)
 }
 #endif
 
+#ifdef _WIN32
+typedef _WDIR folder;
+
+static folder *open_folder(const char *path)
+{
+    wchar_t *wide = wide_path(path);
+    folder *opened = wide == NULL ? NULL : _wopendir(wide);
+    free(wide);
+    return opened;
+}
+
+/* Owned by the caller; NULL at the end, and where memory is out. */
+static char *next_name(folder *from)
+{
+    const struct _wdirent *entry = _wreaddir(from);
+    return entry == NULL ? NULL : narrow(entry->d_name);
+}
+
+static void close_folder(folder *opened)
+{
+    (void)_wclosedir(opened);
+}
+#else
+typedef DIR folder;
+
+static folder *open_folder(const char *path)
+{
+    return opendir(path);
+}
+
+/* Owned by the caller; NULL at the end, and where memory is out. */
+static char *next_name(folder *from)
+{
+    const struct dirent *entry = readdir(from);
+    return entry == NULL ? NULL : strdup(entry->d_name);
+}
+
+static void close_folder(folder *opened)
+{
+    (void)closedir(opened);
+}
+#endif
+
+static int os_list(void *context, const char *path, void (*take)(void *into, const char *name),
+                   void *into)
+{
+    (void)context;
+    errno = 0;
+    folder *opened = open_folder(path);
+    if (opened == NULL) {
+        return errno == 0 ? -EINVAL : -errno;
+    }
+    errno = 0;
+    for (char *name = next_name(opened); name != NULL; name = next_name(opened)) {
+        take(into, name);
+        free(name);
+        errno = 0;
+    }
+    const int failed = errno;
+    close_folder(opened);
+    return -failed;
+}
+
 const etw_os *etw_os_default(void)
 {
     static const etw_os real = {
@@ -387,6 +451,7 @@ const etw_os *etw_os_default(void)
         .free_space = os_free_space,
         .filetime_now = os_filetime_now,
         .monotonic_ns = os_monotonic_ns,
+        .list = os_list,
     };
     return &real;
 }

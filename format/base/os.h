@@ -24,7 +24,8 @@ typedef enum etw_open_mode {
 struct etw_os {
     void *context; /* handed to each call */
     int (*open)(void *context, const char *path, etw_open_mode mode);
-    /* An empty file without a name, to read and write, gone when closed or when the process ends. */
+    /* An empty file without a name, to read and write, gone when closed or when the process ends.
+     */
     int (*open_temporary)(void *context);
     int64_t (*read)(void *context, int file, void *into, size_t size);
     int64_t (*read_at)(void *context, int file, void *into, size_t size, uint64_t offset);
@@ -37,6 +38,10 @@ struct etw_os {
     int64_t (*free_space)(void *context, const char *path); /* bytes a user may still write there */
     int64_t (*filetime_now)(void *context);                 /* 100 ns since 1601, UTC */
     int64_t (*monotonic_ns)(void *context);
+    /* Calls take with each name in the folder, in no order, "." and ".." included; 0, or the
+     * negated errno: -ENOTDIR where path is a file. May be NULL: then nothing is a folder. */
+    int (*list)(void *context, const char *path, void (*take)(void *into, const char *name),
+                void *into);
 };
 
 /* The real one. */
