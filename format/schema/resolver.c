@@ -2,6 +2,8 @@
 
 #include "format/schema/arena.h"
 #include "format/schema/classic.h"
+#include "format/schema/eventsource.h"
+#include "format/schema/manifest.h"
 #include "format/schema/metadata_event.h"
 #include "format/schema/tracelogging.h"
 
@@ -73,12 +75,39 @@ static etw_status add_built_in(etw_resolver *self, etw_schema_source *source, et
     return ETW_OK;
 }
 
+static etw_status add_manifests(etw_resolver *self, const etw_resolver_options *options,
+                                etw_error *error)
+{
+    if (options->manifest_path_count == 0) {
+        return ETW_OK;
+    }
+    etw_manifest_set *set = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES);
+    if (set == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < options->manifest_path_count; i++) {
+        const etw_status status = etw_manifest_set_add_path(
+            set, etw_os_default(), options->manifest_paths[i], self->store, error);
+        if (status != ETW_OK) {
+            etw_manifest_set_free(set);
+            return status;
+        }
+    }
+    return add_built_in(self, etw_manifest_source_new(set), error);
+}
+
 static etw_status add_sources(etw_resolver *self, const etw_resolver_options *options,
                               etw_error *error)
 {
     etw_status status = add_built_in(self, etw_tracelogging_source_new(), error);
     if (status == ETW_OK) {
         status = add_built_in(self, etw_metadata_event_source_new(), error);
+    }
+    if (status == ETW_OK) {
+        status = add_manifests(self, options, error);
+    }
+    if (status == ETW_OK) {
+        status = add_built_in(self, etw_eventsource_source_new(), error);
     }
     if (status == ETW_OK && !options->no_classic) {
         status = add_built_in(self, etw_classic_source_new(), error);

@@ -2,8 +2,8 @@
  * one.
  *
  * Order (first that explains the event wins): TraceLogging metadata, metadata events of the trace,
- * EventSource manifests of the trace, manifests given by the user, TDH (Windows, live), the classic
- * kernel table. Cache keys are those of tei-layout.md section 4. */
+ * manifests given by the user, EventSource manifests of the trace, TDH (Windows, live), the classic
+ * kernel table. SCHEMAS.md gives the reasons, and the keys. */
 #ifndef ETW_FORMAT_SCHEMA_RESOLVER_H
 #define ETW_FORMAT_SCHEMA_RESOLVER_H
 
@@ -48,7 +48,7 @@ etw_status etw_resolver_new(etw_schema_store *store, const etw_resolver_options 
                             etw_resolver **resolver, etw_error *error);
 void etw_resolver_free(etw_resolver *resolver);
 
-/* Takes ownership, also on failure. Sits before the classic table and after the manifests. */
+/* Takes ownership, also on failure. Sits before the classic table and after all others. */
 etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *source,
                                    etw_error *error);
 

@@ -1,0 +1,626 @@
+#include "format/schema/manifest.h"
+
+#include "format/event/tei_builder.h"
+#include "format/schema/manifest_model.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define STRING_REFERENCE "$(string."
+
+struct etw_manifest_set {
+    etw_manifest_model model;
+    uint32_t origin;
+    etw_tei_builder *builder;
+    etw_text message;
+    etw_text provider_message;
+};
+
+etw_manifest_set *etw_manifest_set_new(uint32_t origin, size_t max_bytes)
+{
+    etw_manifest_set *set = calloc(1, sizeof *set);
+    if (set == NULL) {
+        return NULL;
+    }
+    set->origin = origin;
+    set->model.arena.limit_bytes = max_bytes;
+    set->builder = etw_tei_builder_new();
+    if (set->builder == NULL) {
+        free(set);
+        return NULL;
+    }
+    return set;
+}
+
+void etw_manifest_set_free(etw_manifest_set *set)
+{
+    if (set == NULL) {
+        return;
+    }
+    for (etw_manifest_document *at = set->model.documents; at != NULL; at = at->next) {
+        etw_table_free(&at->strings);
+    }
+    for (etw_manifest_provider *at = set->model.providers; at != NULL; at = at->next) {
+        etw_table_free(&at->names);
+        etw_table_free(&at->maps);
+        etw_table_free(&at->templates);
+    }
+    etw_table_free(&set->model.events);
+    etw_arena_free(&set->model.arena);
+    etw_tei_builder_free(set->builder);
+    etw_text_free(&set->message);
+    etw_text_free(&set->provider_message);
+    free(set);
+}
+
+etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema_store *store,
+                                uint32_t *added, etw_error *error)
+{
+    const etw_manifest_provider *known = set->model.providers;
+    const uint32_t events_before = set->model.events.used;
+    uint32_t provider_count;
+    etw_status status = etw_manifest_read_xml(&set->model, xml, &provider_count, error);
+    for (const etw_manifest_provider *at = set->model.providers; at != known; at = at->next) {
+        if (status == ETW_OK && at->name != NULL) {
+            status = etw_schema_store_set_provider_name(store, &at->guid, at->name, error);
+        }
+    }
+    if (added != NULL) {
+        *added = set->model.events.used - events_before;
+    }
+    if (status == ETW_OK && provider_count == 0) {
+        return etw_error_set(error, ETW_ERROR_NOT_THIS, "no provider in it");
+    }
+    return status;
+}
+
+/* Names of events: those of the record, as TDH looks them up by the event's own descriptor. */
+
+static const etw_manifest_name *name_of(const etw_manifest_provider *provider,
+                                        etw_manifest_name_kind kind, uint32_t task, uint32_t value)
+{
+    const etw_manifest_name_key key = {(uint32_t)kind, task, value};
+    return etw_table_get(&provider->names, &key, sizeof key);
+}
+
+static const char *text_of(const etw_manifest_name *name)
+{
+    return name == NULL ? NULL : name->name;
+}
+
+static uint32_t keywords_of(const etw_manifest_provider *provider, uint64_t keyword,
+                            const char **names)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < provider->keyword_count; i++) {
+        if ((keyword & provider->keywords[i].mask) == provider->keywords[i].mask) {
+            names[count++] = provider->keywords[i].name;
+        }
+    }
+    return count;
+}
+
+/* The string a reference stands for, or the text itself where it is no reference; NULL where the
+ * string table lacks it. */
+static const char *resolve_string(const etw_manifest_provider *provider, const char *reference)
+{
+    const size_t prefix = sizeof STRING_REFERENCE - 1;
+    if (reference == NULL || strncmp(reference, STRING_REFERENCE, prefix) != 0) {
+        return reference;
+    }
+    const char *id = reference + prefix;
+    const char *end = strchr(id, ')');
+    return end == NULL ? reference
+                       : etw_table_get(&provider->document->strings, id, (size_t)(end - id));
+}
+
+static void append_escape(etw_text *text, char letter)
+{
+    switch (letter) {
+    case 'n':
+        etw_text_append(text, "\r\n", 2);
+        return;
+    case 'r':
+        etw_text_append_char(text, '\r');
+        return;
+    case 't':
+        etw_text_append_char(text, '\t');
+        return;
+    case 'b':
+        etw_text_append_char(text, ' ');
+        return;
+    default:
+        etw_text_append_char(text, '%');
+        etw_text_append_char(text, letter);
+        return;
+    }
+}
+
+/* What a message is once compiled and loaded: FormatMessage's line breaks and blanks (%n %r %t %b)
+ * applied, line breaks of the source turned to blanks, inserts (%1, %%) left as they are, %0 its
+ * end. */
+static void append_message(etw_text *text, const char *source)
+{
+    for (const char *at = source; *at != '\0'; at++) {
+        if (at[0] == '%' && at[1] == '0') {
+            return;
+        }
+        if (at[0] == '%' && at[1] != '\0') {
+            append_escape(text, *++at);
+        } else if (at[0] == '\r' && at[1] == '\n') {
+            etw_text_append_char(text, ' ');
+            at++;
+        } else {
+            etw_text_append_char(text, *at == '\r' || *at == '\n' ? ' ' : *at);
+        }
+    }
+}
+
+/* NULL where there is no message. */
+static const char *message_of(const etw_manifest_provider *provider, const char *reference,
+                              etw_text *text)
+{
+    const char *source = resolve_string(provider, reference);
+    if (source == NULL) {
+        return NULL;
+    }
+    etw_text_clear(text);
+    append_message(text, source);
+    return etw_text_z(text);
+}
+
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a manifest's schema");
+}
+
+/* An entry without text keeps its number, as nobody could tell what it means. */
+static etw_status make_map(etw_manifest_set *set, const etw_manifest_provider *provider,
+                           etw_manifest_map *map, etw_map_entry_spec *entries, etw_error *error)
+{
+    etw_arena texts = {0};
+    etw_status status = ETW_OK;
+    uint32_t count = 0;
+    for (const etw_manifest_map_entry *at = map->first; at != NULL; at = at->next) {
+        const char *text = message_of(provider, at->message, &set->message);
+        const char *kept = text == NULL ? "" : etw_arena_copy(&texts, text, strlen(text));
+        if (kept == NULL) {
+            status = no_memory(error);
+            break;
+        }
+        entries[count++] = (etw_map_entry_spec){at->value, kept};
+    }
+    etw_bytes blob = {0};
+    if (status == ETW_OK) {
+        const uint32_t flag = map->is_bit_map ? ETW_MAP_MANIFEST_BITMAP : ETW_MAP_MANIFEST_VALUEMAP;
+        status = etw_tei_builder_map(set->builder, map->name, flag, entries, count, &blob, error);
+    }
+    if (status == ETW_OK) {
+        const char *kept = etw_arena_copy(&set->model.arena, blob.data, blob.size);
+        map->blob = (etw_bytes){(const uint8_t *)kept, blob.size};
+        status = kept == NULL ? no_memory(error) : ETW_OK;
+    }
+    etw_arena_free(&texts);
+    return status;
+}
+
+static etw_status map_blob(etw_manifest_set *set, const etw_manifest_provider *provider,
+                           etw_manifest_map *map, etw_error *error)
+{
+    if (map->blob.data != NULL) {
+        return ETW_OK;
+    }
+    if (map->entry_count > ETW_MAX_MAP_SIZE / sizeof(etw_event_map_entry)) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "map %s has too many entries", map->name);
+    }
+    etw_map_entry_spec *entries = calloc((size_t)map->entry_count + 1, sizeof *entries);
+    if (entries == NULL) {
+        return no_memory(error);
+    }
+    const etw_status status = make_map(set, provider, map, entries, error);
+    free(entries);
+    return status;
+}
+
+/* The blobs of the maps that the template's fields name, each once. */
+static etw_status collect_maps(etw_manifest_set *set, const etw_manifest_provider *provider,
+                               const etw_manifest_template *template, etw_bytes *maps,
+                               uint32_t *count, etw_error *error)
+{
+    for (const etw_manifest_field *at = template->first; at != NULL; at = at->next) {
+        etw_manifest_map *map =
+            at->map == NULL ? NULL : etw_table_get(&provider->maps, at->map, strlen(at->map));
+        if (map == NULL) {
+            continue;
+        }
+        const etw_status status = map_blob(set, provider, map, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+        uint32_t known = 0;
+        while (known < *count && maps[known].data != map->blob.data) {
+            known++;
+        }
+        if (known == ETW_MAX_MAPS_PER_SCHEMA) {
+            return etw_error_set(error, ETW_ERROR_LIMIT, "event uses more than %u maps",
+                                 ETW_MAX_MAPS_PER_SCHEMA);
+        }
+        if (known == *count) {
+            maps[(*count)++] = map->blob;
+        }
+    }
+    return ETW_OK;
+}
+
+/* The handle of the field that length= or count= names: the nearest one before, first among its own
+ * siblings, then around each struct it is in, then anywhere. 0: there is none. */
+static uint32_t referenced(const etw_manifest_field *from, const char *name)
+{
+    const etw_manifest_field *scope = from->parent;
+    for (;;) {
+        for (const etw_manifest_field *at = from->previous; at != NULL; at = at->previous) {
+            if (at->parent == scope && at->name != NULL && strcmp(at->name, name) == 0) {
+                return at->handle;
+            }
+        }
+        if (scope == NULL) {
+            break;
+        }
+        scope = scope->parent;
+    }
+    for (const etw_manifest_field *at = from->previous; at != NULL; at = at->previous) {
+        if (at->name != NULL && strcmp(at->name, name) == 0) {
+            return at->handle;
+        }
+    }
+    return 0;
+}
+
+static bool is_number(const char *text, uint32_t *value)
+{
+    char *end;
+    if (text[0] < '0' || text[0] > '9') {
+        return false;
+    }
+    const unsigned long long number = strtoull(text, &end, 0);
+    *value = number > UINT16_MAX ? UINT16_MAX : (uint32_t)number;
+    return *end == '\0';
+}
+
+/* Reads length= or count=: a number, or a field's name. */
+static etw_status fill_size(const etw_manifest_field *field, const char *text, uint16_t *number,
+                            uint32_t *from, etw_error *error)
+{
+    uint32_t value;
+    if (text == NULL) {
+        return ETW_OK;
+    }
+    if (is_number(text, &value)) {
+        *number = (uint16_t)value;
+        return ETW_OK;
+    }
+    *from = referenced(field, text);
+    if (*from == 0) {
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "%s refers to %s, which is not before it",
+                             field->name == NULL ? "a field" : field->name, text);
+    }
+    return ETW_OK;
+}
+
+static uint16_t usual_length(uint16_t in_type, uint16_t out_type, uint32_t pointer_size)
+{
+    if (in_type == ETW_IN_POINTER || in_type == ETW_IN_SIZET) {
+        return (uint16_t)pointer_size;
+    }
+    if (in_type == ETW_IN_BINARY && out_type == ETW_OUT_IPV6) {
+        return 16;
+    }
+    return (uint16_t)etw_in_type_size(in_type);
+}
+
+static etw_status add_field(etw_manifest_set *set, etw_manifest_field *field, uint32_t pointer_size,
+                            etw_error *error)
+{
+    etw_tei_property_spec spec = {.name = field->name,
+                                  .is_struct = field->is_struct,
+                                  .map_name = field->map,
+                                  .in_type = field->in_type,
+                                  .out_type = field->out_type,
+                                  .tags = field->tags};
+    if (!field->is_struct) {
+        spec.length = usual_length(field->in_type, field->out_type, pointer_size);
+    }
+    etw_status status = fill_size(field, field->length, &spec.length, &spec.length_from, error);
+    if (status == ETW_OK) {
+        status = fill_size(field, field->count, &spec.count, &spec.count_from, error);
+    }
+    if (status == ETW_OK) {
+        const uint32_t parent = field->parent == NULL ? 0 : field->parent->handle;
+        field->handle = etw_tei_builder_add(set->builder, parent, &spec);
+    }
+    return status;
+}
+
+static etw_status add_fields(etw_manifest_set *set, const etw_manifest_template *template,
+                             uint32_t pointer_size, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    if (template->problem != NULL) {
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "%s", template->problem);
+    }
+    for (etw_manifest_field *at = template->first; at != NULL && status == ETW_OK; at = at->next) {
+        status = add_field(set, at, pointer_size, error);
+    }
+    return status;
+}
+
+/* The name that the manifest gives the event. The runtime's own events come with task numbers that
+ * its EventSource manifest does not know; only their symbols name them then. */
+static const char *event_name(const etw_manifest_set *set, const etw_manifest_event *event,
+                              const etw_manifest_name *task)
+{
+    if (event->name == NULL && task == NULL && set->origin == ETW_SCHEMA_EVENTSOURCE) {
+        return event->symbol;
+    }
+    return event->name;
+}
+
+static etw_status make_tei(etw_manifest_set *set, const etw_manifest_event *event,
+                           const etw_manifest_template *template, const etw_event_record *record,
+                           uint32_t pointer_size, etw_bytes *tei, etw_error *error)
+{
+    const etw_manifest_provider *provider = event->provider;
+    const etw_event_descriptor *seen = &record->EventHeader.EventDescriptor;
+    const etw_manifest_name *task =
+        name_of(provider, ETW_MANIFEST_TASK, ETW_MANIFEST_ANY_TASK, seen->Task);
+    const etw_manifest_name *opcode =
+        name_of(provider, ETW_MANIFEST_OPCODE, seen->Task, seen->Opcode);
+    if (opcode == NULL) {
+        opcode = name_of(provider, ETW_MANIFEST_OPCODE, ETW_MANIFEST_ANY_TASK, seen->Opcode);
+    }
+    const char *keywords[ETW_MANIFEST_MAX_KEYWORDS];
+    const etw_tei_event_spec spec = {
+        .provider_guid = provider->guid,
+        .event_guid = task == NULL ? (etw_guid){0} : task->event_guid,
+        .descriptor = *seen,
+        .decoding_source = ETW_DECODING_XML_FILE,
+        .template_flags = template == NULL ? 0 : template->flags,
+        .tags = event->tags,
+        .provider_name = provider->name,
+        .level_name =
+            text_of(name_of(provider, ETW_MANIFEST_LEVEL, ETW_MANIFEST_ANY_TASK, seen->Level)),
+        .channel_name =
+            text_of(name_of(provider, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, seen->Channel)),
+        .keyword_names = keywords,
+        .keyword_count = keywords_of(provider, seen->Keyword, keywords),
+        .task_name = text_of(task),
+        .opcode_name = text_of(opcode),
+        .event_message = message_of(provider, event->message, &set->message),
+        .provider_message = message_of(provider, provider->message, &set->provider_message),
+        .event_name = event_name(set, event, task),
+        .event_attributes = event->attributes};
+    const etw_status status =
+        template == NULL ? ETW_OK : add_fields(set, template, pointer_size, error);
+    etw_bytes unused;
+    if (status != ETW_OK) {
+        /* Leaves the builder empty for the next event. */
+        (void)etw_tei_builder_finish(set->builder, &(etw_tei_event_spec){0}, &unused, NULL);
+        return status;
+    }
+    return etw_tei_builder_finish(set->builder, &spec, tei, error);
+}
+
+static etw_status make_schema(etw_manifest_set *set, const etw_manifest_event *event,
+                              etw_schema_store *store, const etw_event_record *record,
+                              uint32_t pointer_size, const etw_schema **schema, etw_error *error)
+{
+    const etw_manifest_template *template =
+        event->tid == NULL
+            ? NULL
+            : etw_table_get(&event->provider->templates, event->tid, strlen(event->tid));
+    etw_bytes maps[ETW_MAX_MAPS_PER_SCHEMA];
+    etw_schema made = {.origin = set->origin, .maps = maps};
+    etw_status status = ETW_OK;
+    if (event->tid != NULL && template == NULL) {
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "there is no template %s", event->tid);
+    }
+    if (template != NULL) {
+        status = collect_maps(set, event->provider, template, maps, &made.map_count, error);
+    }
+    if (status == ETW_OK) {
+        status = make_tei(set, event, template, record, pointer_size, &made.tei, error);
+    }
+    return status == ETW_OK ? etw_schema_store_intern(store, &made, schema, error) : status;
+}
+
+etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
+                                 const etw_event_record *record, uint32_t pointer_size,
+                                 const etw_schema **schema, etw_error *error)
+{
+    const etw_event_descriptor *seen = &record->EventHeader.EventDescriptor;
+    const etw_manifest_event_key key = {record->EventHeader.ProviderId, seen->Id, seen->Version};
+    *schema = NULL;
+    if ((record->EventHeader.Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
+        return ETW_OK;
+    }
+    const etw_manifest_event *event = etw_table_get(&set->model.events, &key, sizeof key);
+    if (event == NULL) {
+        return ETW_OK;
+    }
+    const etw_status status = make_schema(set, event, store, record, pointer_size, schema, error);
+    if (status != ETW_OK) {
+        const char *name = event->provider->name;
+        return etw_error_wrap(error, status, "%s event %u version %u", name == NULL ? "?" : name,
+                              seen->Id, seen->Version);
+    }
+    return ETW_OK;
+}
+
+/* Files and folders. */
+
+static etw_status read_all(const etw_os *os, int file, uint8_t **data, size_t *size,
+                           etw_error *error)
+{
+    size_t capacity = (size_t)64 << 10;
+    *data = NULL;
+    *size = 0;
+    for (;;) {
+        uint8_t *wider = realloc(*data, capacity);
+        if (wider == NULL) {
+            return no_memory(error);
+        }
+        *data = wider;
+        size_t got;
+        const etw_status status =
+            etw_os_read_full(os, file, *data + *size, capacity - *size, &got, error);
+        *size += got;
+        if (status != ETW_OK || *size < capacity) {
+            return status;
+        }
+        if (capacity > ETW_MANIFEST_MAX_XML_BYTES) {
+            return etw_error_set(error, ETW_ERROR_LIMIT, "larger than the limit of %zu bytes",
+                                 ETW_MANIFEST_MAX_XML_BYTES);
+        }
+        capacity *= 2;
+    }
+}
+
+static etw_status add_file(etw_manifest_set *set, const etw_os *os, const char *path,
+                           etw_schema_store *store, etw_error *error)
+{
+    const int file = os->open(os->context, path, ETW_OPEN_READ);
+    if (file < 0) {
+        return etw_error_set_os(error, -file, "%s: cannot open", path);
+    }
+    uint8_t *data;
+    size_t size;
+    etw_status status = read_all(os, file, &data, &size, error);
+    (void)os->close(os->context, file);
+    if (status == ETW_OK) {
+        status = etw_manifest_set_add(set, (etw_bytes){data, size}, store, NULL, error);
+    }
+    free(data);
+    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", path);
+}
+
+typedef struct name_list {
+    char **names;
+    uint32_t count;
+    uint32_t capacity;
+    etw_status status;
+} name_list;
+
+static bool is_manifest_name(const char *name)
+{
+    const size_t size = strlen(name);
+    return size > 4 &&
+           (strcmp(name + size - 4, ".man") == 0 || strcmp(name + size - 4, ".xml") == 0);
+}
+
+static void take_name(void *into, const char *name)
+{
+    name_list *list = into;
+    if (list->status != ETW_OK || !is_manifest_name(name)) {
+        return;
+    }
+    if (list->count == ETW_MANIFEST_MAX_FILES) {
+        list->status = ETW_ERROR_LIMIT;
+        return;
+    }
+    if (list->count == list->capacity) {
+        const uint32_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        char **names = realloc(list->names, capacity * sizeof *names);
+        if (names == NULL) {
+            list->status = ETW_ERROR_NO_MEMORY;
+            return;
+        }
+        list->names = names;
+        list->capacity = capacity;
+    }
+    char *copy = strdup(name);
+    if (copy == NULL) {
+        list->status = ETW_ERROR_NO_MEMORY;
+        return;
+    }
+    list->names[list->count++] = copy;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static etw_status add_listed(etw_manifest_set *set, const etw_os *os, const char *folder,
+                             const name_list *list, etw_schema_store *store, etw_error *error)
+{
+    etw_text path = {0};
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < list->count && status == ETW_OK; i++) {
+        etw_text_clear(&path);
+        etw_text_append_z(&path, folder);
+        etw_text_append_char(&path, '/');
+        etw_text_append_z(&path, list->names[i]);
+        status =
+            path.failed ? no_memory(error) : add_file(set, os, etw_text_z(&path), store, error);
+        if (status == ETW_ERROR_NOT_THIS) {
+            status = ETW_OK;
+        }
+    }
+    etw_text_free(&path);
+    return status;
+}
+
+etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
+                                     etw_schema_store *store, etw_error *error)
+{
+    name_list list = {0};
+    const int listed = os->list == NULL ? -ENOTDIR : os->list(os->context, path, take_name, &list);
+    etw_status status = ETW_OK;
+    if (listed == -ENOTDIR) {
+        status = add_file(set, os, path, store, error);
+    } else if (listed < 0) {
+        status = etw_error_set_os(error, -listed, "%s: cannot open", path);
+    } else if (list.status != ETW_OK) {
+        status = etw_error_set(error, list.status, "%s: cannot take all of its manifests", path);
+    } else {
+        qsort(list.names, list.count, sizeof *list.names, compare_names);
+        status = add_listed(set, os, path, &list, store, error);
+    }
+    for (uint32_t i = 0; i < list.count; i++) {
+        free(list.names[i]);
+    }
+    free(list.names);
+    return status;
+}
+
+typedef struct manifest_source {
+    etw_schema_source base;
+    etw_manifest_set *set;
+} manifest_source;
+
+static etw_status find(etw_schema_source *base, etw_schema_store *store,
+                       const etw_event_record *record, uint32_t pointer_size,
+                       const etw_schema **schema, etw_error *error)
+{
+    return etw_manifest_set_find(((manifest_source *)base)->set, store, record, pointer_size,
+                                 schema, error);
+}
+
+static void free_source(etw_schema_source *base)
+{
+    etw_manifest_set_free(((manifest_source *)base)->set);
+    free(base);
+}
+
+etw_schema_source *etw_manifest_source_new(etw_manifest_set *set)
+{
+    manifest_source *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        etw_manifest_set_free(set);
+        return NULL;
+    }
+    self->base = (etw_schema_source){.name = "manifests", .find = find, .free = free_source};
+    self->set = set;
+    return &self->base;
+}

@@ -1,0 +1,49 @@
+/* Instrumentation manifests: the XML from which mc.exe compiles a provider, read here instead.
+ *
+ * A set holds the providers of any number of manifests and makes TRACE_EVENT_INFO and
+ * EVENT_MAP_INFO blobs of their events as TDH makes them from the compiled form (SCHEMAS.md tells
+ * rule by rule, and what was compared with Windows' own blobs). Also reads the dialect that
+ * EventSource sends through a trace. */
+#ifndef ETW_FORMAT_SCHEMA_MANIFEST_H
+#define ETW_FORMAT_SCHEMA_MANIFEST_H
+
+#include "format/base/os.h"
+#include "format/schema/resolver.h"
+
+/* One manifest, as XML. The largest ones of Windows stay below 2 MiB. */
+#define ETW_MANIFEST_MAX_XML_BYTES ((size_t)64 << 20)
+/* Elements inside elements. */
+#define ETW_MANIFEST_MAX_XML_DEPTH 64u
+/* What the manifests that a user names may take in memory. */
+#define ETW_MANIFESTS_MAX_BYTES ((size_t)512 << 20)
+/* Files taken from one folder. */
+#define ETW_MANIFEST_MAX_FILES 100000u
+
+typedef struct etw_manifest_set etw_manifest_set;
+
+/* origin: an etw_schema_origin for the schemas it makes. max_bytes bounds what is kept of all
+ * manifests together. NULL where memory is out. */
+etw_manifest_set *etw_manifest_set_new(uint32_t origin, size_t max_bytes);
+void etw_manifest_set_free(etw_manifest_set *set);
+
+/* Adds the providers in xml (UTF-8, or UTF-16 with a byte order mark) and gives their names to
+ * store. An event that is known already stays as it is. *added, if not NULL, is the number of new
+ * events. What was read before an error stays. A document type declaration is refused: manifests
+ * have none, and entities are how XML attacks its readers. */
+etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema_store *store,
+                                uint32_t *added, etw_error *error);
+
+/* A file, or a folder whose *.man and *.xml files are added in the order of their names. In a
+ * folder, files that hold no provider are passed over; the named file itself must hold one. */
+etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
+                                     etw_schema_store *store, etw_error *error);
+
+/* As etw_schema_source.find. */
+etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
+                                 const etw_event_record *record, uint32_t pointer_size,
+                                 const etw_schema **schema, etw_error *error);
+
+/* A source over the set, which it owns from then on, also on failure: NULL where memory is out. */
+etw_schema_source *etw_manifest_source_new(etw_manifest_set *set);
+
+#endif

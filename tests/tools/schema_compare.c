@@ -1,0 +1,215 @@
+/* schema_compare TRACE.etl [--also TRACE.etl]... [--manifest PATH]...
+ *
+ * Prints, for each schema that Windows put into TRACE as a metadata event, its text and the text of
+ * the schema that this project makes of the same event from the EventSource manifests in the traces
+ * and from the manifests given. One line each, tab separated, so that a test can compare them:
+ *
+ *     event PROVIDER NAME ID VERSION ORIGIN WINDOWS OURS
+ *     map PROVIDER NAME WINDOWS OURS                                            */
+#include "format/etl/etl.h"
+#include "format/schema/eventsource.h"
+#include "format/schema/manifest.h"
+#include "tests/schema_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const etw_guid metadata_class = {
+    0xbbccf6c1, 0x6cd1, 0x48c4, {0x80, 0xff, 0x83, 0x94, 0x82, 0xe3, 0x76, 0x71}};
+enum { OPCODE_EVENT_INFO = 32, OPCODE_MAP_INFO = 33, MAX_BLOBS = 4096 };
+
+typedef struct blob {
+    uint8_t opcode;
+    etw_bytes bytes;
+} blob;
+
+typedef struct comparison {
+    etw_schema_store *store;
+    etw_schema_source *eventsource;
+    etw_schema_source *manifests;
+    blob blobs[MAX_BLOBS];
+    uint32_t blob_count;
+    bool learn_only;
+} comparison;
+
+static void die(const char *what, const etw_error *error)
+{
+    fprintf(stderr, "schema_compare: %s: %s\n", what, error->message);
+    exit(1);
+}
+
+static etw_status scan(void *context, const etw_event_record *record, const etw_trace *trace,
+                       etw_error *error)
+{
+    comparison *self = context;
+    (void)trace;
+    const bool metadata = etw_guid_equal(&record->EventHeader.ProviderId, &metadata_class);
+    if (metadata && !self->learn_only && self->blob_count < MAX_BLOBS) {
+        uint8_t *copy = malloc(record->UserDataLength + (size_t)1);
+        if (copy == NULL) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory");
+        }
+        memcpy(copy, record->UserData, record->UserDataLength);
+        self->blobs[self->blob_count++] =
+            (blob){record->EventHeader.EventDescriptor.Opcode, {copy, record->UserDataLength}};
+    }
+    return self->eventsource->observe(self->eventsource, self->store, record, error);
+}
+
+static void read_trace(comparison *self, const char *path, bool learn_only)
+{
+    const etw_etl_options options = {.scan = scan, .scan_context = self};
+    etw_source *source;
+    etw_error error = {0};
+    self->learn_only = learn_only;
+    if (etw_etl_open(etw_os_default(), path, &options, &source, &error) != ETW_OK) {
+        die(path, &error);
+    }
+    etw_source_close(source);
+}
+
+/* What a 32-bit tool wrote says 4 for pointers; ours follows the record. */
+static uint32_t pointer_size_of(const etw_tei *tei)
+{
+    for (uint32_t i = 0; i < tei->info.PropertyCount; i++) {
+        const etw_event_property_info property = etw_tei_property(tei, i);
+        if ((property.Flags & ETW_PROP_STRUCT) == 0 && property.InType == ETW_IN_POINTER) {
+            return property.length;
+        }
+    }
+    return 8;
+}
+
+static const etw_schema *find(comparison *self, const etw_tei *tei)
+{
+    const etw_event_record record = {.EventHeader = {.ProviderId = tei->info.ProviderGuid,
+                                                     .EventDescriptor = tei->info.EventDescriptor}};
+    etw_schema_source *sources[] = {self->eventsource, self->manifests};
+    const etw_schema *schema = NULL;
+    for (size_t i = 0; i < 2 && schema == NULL; i++) {
+        etw_error error = {0};
+        if (sources[i]->find(sources[i], self->store, &record, pointer_size_of(tei), &schema,
+                             &error) != ETW_OK) {
+            fprintf(stderr, "schema_compare: %s\n", error.message);
+        }
+    }
+    return schema;
+}
+
+static void print_map(const etw_tei *tei, uint32_t name_offset, etw_bytes theirs,
+                      const etw_schema *ours)
+{
+    etw_text windows = {0}, made = {0};
+    append_map(&windows, theirs);
+    for (uint32_t i = 0; ours != NULL && i < ours->map_count; i++) {
+        etw_map map;
+        etw_bytes name, wanted;
+        if (etw_map_open(ours->maps[i], &map, NULL) == ETW_OK &&
+            etw_map_string(&map, map.info.NameOffset, &name) &&
+            etw_tei_string(tei, name_offset, &wanted) && name.size == wanted.size &&
+            memcmp(name.data, wanted.data, name.size) == 0) {
+            append_map(&made, ours->maps[i]);
+        }
+    }
+    etw_text provider = {0};
+    append_tei_string(&provider, tei, "provider", tei->info.ProviderNameOffset);
+    printf("map\t%s\t%s\t%s\n", etw_text_z(&provider), etw_text_z(&windows), etw_text_z(&made));
+    etw_text_free(&provider);
+    etw_text_free(&windows);
+    etw_text_free(&made);
+}
+
+/* The maps that Windows stored and the event names. */
+static void print_maps(const comparison *self, const etw_tei *tei, const etw_schema *ours)
+{
+    for (uint32_t i = 0; i < tei->info.PropertyCount; i++) {
+        const etw_event_property_info property = etw_tei_property(tei, i);
+        etw_bytes wanted;
+        if ((property.Flags & ETW_PROP_STRUCT) != 0 || property.MapNameOffset == 0 ||
+            !etw_tei_string(tei, property.MapNameOffset, &wanted)) {
+            continue;
+        }
+        for (uint32_t j = 0; j < self->blob_count; j++) {
+            const etw_bytes payload = self->blobs[j].bytes;
+            etw_map map;
+            etw_bytes name;
+            if (self->blobs[j].opcode != OPCODE_MAP_INFO || payload.size < sizeof(etw_guid) ||
+                memcmp(payload.data, &tei->info.ProviderGuid, sizeof(etw_guid)) != 0) {
+                continue;
+            }
+            const etw_bytes theirs = {payload.data + sizeof(etw_guid),
+                                      payload.size - sizeof(etw_guid)};
+            if (etw_map_open(theirs, &map, NULL) == ETW_OK &&
+                etw_map_string(&map, map.info.NameOffset, &name) && name.size == wanted.size &&
+                memcmp(name.data, wanted.data, name.size) == 0) {
+                print_map(tei, property.MapNameOffset, theirs, ours);
+            }
+        }
+    }
+}
+
+static void print_event(comparison *self, etw_bytes theirs)
+{
+    etw_tei tei;
+    etw_error error = {0};
+    if (etw_tei_open(theirs, &tei, &error) != ETW_OK) {
+        die("metadata event", &error);
+    }
+    const etw_schema *ours = find(self, &tei);
+    etw_text line = {0};
+    append_tei_string(&line, &tei, "provider", tei.info.ProviderNameOffset);
+    etw_text_printf(&line, "\t%u\t%u\t%s\t", tei.info.EventDescriptor.Id,
+                    tei.info.EventDescriptor.Version,
+                    ours == NULL ? "none" : etw_schema_origin_name(ours->origin));
+    append_event(&line, theirs);
+    etw_text_append_z(&line, " | ");
+    append_properties(&line, theirs);
+    etw_text_append_char(&line, '\t');
+    if (ours != NULL) {
+        append_event(&line, ours->tei);
+        etw_text_append_z(&line, " | ");
+        append_properties(&line, ours->tei);
+    }
+    printf("event\t%s\n", etw_text_z(&line));
+    etw_text_free(&line);
+    print_maps(self, &tei, ours);
+}
+
+int main(int argc, char **argv)
+{
+    static comparison self;
+    etw_error error = {0};
+    etw_manifest_set *set = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES);
+    self.store = etw_schema_store_new();
+    self.eventsource = etw_eventsource_source_new();
+    if (argc < 2 || set == NULL || self.store == NULL || self.eventsource == NULL) {
+        fprintf(stderr,
+                "usage: schema_compare TRACE.etl [--also TRACE.etl]... [--manifest PATH]...\n");
+        return 2;
+    }
+    for (int i = 2; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--also") == 0) {
+            read_trace(&self, argv[i + 1], true);
+        } else if (etw_manifest_set_add_path(set, etw_os_default(), argv[i + 1], self.store,
+                                             &error) != ETW_OK) {
+            die("manifest", &error);
+        }
+    }
+    self.manifests = etw_manifest_source_new(set);
+    if (self.manifests == NULL) {
+        return 1;
+    }
+    read_trace(&self, argv[1], false);
+    for (uint32_t i = 0; i < self.blob_count; i++) {
+        if (self.blobs[i].opcode == OPCODE_EVENT_INFO) {
+            print_event(&self, self.blobs[i].bytes);
+        }
+    }
+    for (uint32_t i = 0; i < self.blob_count; i++) {
+        free((void *)(uintptr_t)self.blobs[i].bytes.data);
+    }
+    self.eventsource->free(self.eventsource);
+    self.manifests->free(self.manifests);
+    etw_schema_store_free(self.store);
+    return 0;
+}
