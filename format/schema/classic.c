@@ -202,7 +202,7 @@ static const type *find_type(span word)
     return NULL;
 }
 
-static bool add_one(layout *to, span name, etw_tei_property_spec *property)
+static bool add_one(layout *to, span name, etw_tei_property_spec property)
 {
     char text[NAME_SIZE];
     if (name.size == 0 || name.size >= NAME_SIZE || to->named_count == MAX_NAMED) {
@@ -210,15 +210,15 @@ static bool add_one(layout *to, span name, etw_tei_property_spec *property)
     }
     memcpy(text, name.at, name.size);
     text[name.size] = '\0';
-    property->name = text;
+    property.name = text;
     to->named[to->named_count].name = name;
-    to->named[to->named_count].handle = etw_tei_builder_add(to->builder, 0, property);
+    to->named[to->named_count].handle = etw_tei_builder_add(to->builder, 0, &property);
     to->named_count++;
     return true;
 }
 
 /* "Stack1..192" stands for Stack1, Stack2, ... Stack192. */
-static bool add_numbered(layout *to, span first, span last, etw_tei_property_spec *property)
+static bool add_numbered(layout *to, span first, span last, etw_tei_property_spec property)
 {
     size_t stem = first.size;
     while (stem > 0 && first.at[stem - 1] >= '0' && first.at[stem - 1] <= '9') {
@@ -237,8 +237,8 @@ static bool add_numbered(layout *to, span first, span last, etw_tei_property_spe
         if (size < 0 || (size_t)size >= sizeof text) {
             return false;
         }
-        property->name = text;
-        (void)etw_tei_builder_add(to->builder, 0, property);
+        property.name = text;
+        (void)etw_tei_builder_add(to->builder, 0, &property);
     }
     return true;
 }
@@ -274,13 +274,13 @@ static bool add_item(layout *to, span item)
     span rest;
     const span before_dot = split(name, '.', &rest);
     if (rest.size > 0) {
-        return add_numbered(to, before_dot, (span){rest.at + 1, rest.size - 1}, &property);
+        return add_numbered(to, before_dot, (span){rest.at + 1, rest.size - 1}, property);
     }
     const span before_bracket = split(name, '[', &rest);
     if (rest.size > 0 && !set_array(to, of, rest, &property)) {
         return false;
     }
-    return add_one(to, before_bracket, &property);
+    return add_one(to, before_bracket, property);
 }
 
 typedef struct classic_source {
