@@ -33,8 +33,7 @@ static bool is_segmented(const etw_capture *capture)
     return limits->rotate_bytes != 0 || limits->rotate_ms != 0;
 }
 
-/* "dir/a.etwcap" and 7 give "dir/a-0007.etwcap"; owned by the caller. */
-static char *numbered_path(const char *path, uint32_t number)
+char *etw_capture_segment_path(const char *path, uint32_t number)
 {
     const char *base = path;
     for (const char *c = path; *c != '\0'; c++) {
@@ -66,9 +65,10 @@ static etw_status open_segment(etw_capture *capture, etw_error *error)
     }
     capture->segment_number++;
     free(capture->segment_path);
-    capture->segment_path = is_segmented(capture)
-                                ? numbered_path(capture->options.path, capture->segment_number)
-                                : strdup(capture->options.path);
+    capture->segment_path =
+        is_segmented(capture)
+            ? etw_capture_segment_path(capture->options.path, capture->segment_number)
+            : strdup(capture->options.path);
     if (capture->segment_path == NULL) {
         return no_memory(error);
     }
@@ -211,6 +211,9 @@ static etw_status ended(etw_capture *capture, const char *reason)
 static etw_status check_end(etw_capture *capture)
 {
     const etw_capture_limits *limits = &capture->options.limits;
+    if (capture->options.stop != NULL && atomic_load(capture->options.stop)) {
+        return ended(capture, "interrupted");
+    }
     if (limits->max_duration_ms != 0 &&
         elapsed_ms(capture, capture->start_ns) >= limits->max_duration_ms) {
         return ended(capture, "duration reached");
@@ -249,8 +252,24 @@ etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
     if (end != ETW_OK || !is_segmented(capture) || !is_segment_full(capture)) {
         return end;
     }
+    return etw_capture_rotate(capture, error);
+}
+
+etw_status etw_capture_rotate(etw_capture *capture, etw_error *error)
+{
     const etw_status status = close_segment(capture, error);
     return status == ETW_OK ? open_segment(capture, error) : status;
+}
+
+const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index)
+{
+    return index < capture->kept_count ? capture->kept[index].path : NULL;
+}
+
+etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_t ticks,
+                              int64_t time_100ns, etw_error *error)
+{
+    return etw_writer_add_clock_anchor(capture->writer, trace_index, ticks, time_100ns, error);
 }
 
 etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,

@@ -7,6 +7,8 @@
 #include "format/etwcap/writer.h"
 #include "format/schema/resolver.h"
 
+#include <stdatomic.h>
+
 /* Limits that the capture itself enforces; 0 means none. */
 typedef struct etw_capture_limits {
     uint64_t max_events;      /* then the capture ends */
@@ -42,6 +44,7 @@ typedef struct etw_capture_options {
     etw_capture_limits limits;
     etw_resolver *resolver; /* with its store; both outlive the capture */
     etw_schema_store *store;
+    const atomic_bool *stop; /* ends the capture once it is true; looked at by ticks; may be NULL */
     /* Called when a segment was closed and will not change any more; may be NULL. */
     void (*segment_closed)(void *context, const char *path);
     void *context;
@@ -68,6 +71,20 @@ etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_erro
 /* To be called about once a second by whoever feeds the capture: limits of time and disk. ETW_END
  * as for events. */
 etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
+
+/* Closes the current segment and begins the next, whatever the limits say. */
+etw_status etw_capture_rotate(etw_capture *capture, etw_error *error);
+
+/* Path of a closed segment that the ring still has, 0 being the oldest; NULL past the newest. Valid
+ * until the capture is used again. */
+const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index);
+
+/* "dir/a.etwcap" and 7 give "dir/a-0007.etwcap"; owned by the caller, NULL where memory is out. */
+char *etw_capture_segment_path(const char *path, uint32_t number);
+
+/* raw ticks and FILETIME of the same moment, kept in the file. */
+etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_t ticks,
+                              int64_t time_100ns, etw_error *error);
 
 /* Closes the last segment, also after an error; totals (may be NULL) are those of the whole
  * capture. */

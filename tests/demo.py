@@ -32,11 +32,11 @@ def make(path):
         common = {"pid": 1234, "tid": 5678, "activity": activity, "cpu": number % 2}
         trace.tracelogging("Demo-Resolver", "QueryStart", [
             field("QueryName", "utf16z", name), field("QueryType", "u16", kind)], opcode=1, keyword=1,
-            time=trace.at(number * 0.5), items=[related_activity(REQUEST)], **common)
+            time=trace.at(number * 0.5 + 0.001), items=[related_activity(REQUEST)], **common)
         trace.tracelogging("Demo-Resolver", "QueryStop", [
             field("QueryName", "utf16z", name), field("Status", "u32", status, out="win32error"),
             field("Answers", "utf8", answers)], opcode=2, keyword=1, level=4 if status == 0 else 2,
-            time=trace.at(number * 0.5 + 0.0123456), items=[stack64(0, [0x7FF812340000, 0x7FF812345678])], **common)
+            time=trace.at(number * 0.5 + 0.0133456), items=[stack64(0, [0x7FF812340000, 0x7FF812345678])], **common)
     trace.write(path)
 
 

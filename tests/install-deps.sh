@@ -1,12 +1,14 @@
 #!/bin/sh
 # Installs what is missing of the Debian 12 packages this project needs: "demo" to build and run the native tools,
-# "test" to run all tests, "develop" also to format, lint and fuzz. Does nothing where all are installed.
+# "test" to run all tests, "develop" also to format and lint. Does nothing where all are installed.
 set -eu
 
 demo="gcc libc6-dev scons libzstd-dev libxxhash-dev libexpat1-dev"
 # dpkg-dev and xz-utils unpack the sources of the libraries that the win64 build compiles.
-test="$demo gcc-mingw-w64-x86-64-win32 dpkg-dev xz-utils libcmocka-dev python3-pytest wine wine64 tshark"
-develop="$test clang libclang-rt-14-dev clang-format clang-tidy git"
+# clang builds the fuzzers.
+test="$demo gcc-mingw-w64-x86-64-win32 dpkg-dev xz-utils libcmocka-dev python3-pytest wine wine64 tshark
+clang libclang-rt-14-dev"
+develop="$test clang-format clang-tidy git"
 
 case "${1-}" in
 demo) packages=$demo ;;
@@ -27,6 +29,6 @@ done
 
 as_root=
 [ "$(id -u)" = 0 ] || as_root=sudo
-$as_root apt-get update
+$as_root apt-get update || echo "apt-get update failed: trying with the package lists there are" >&2
 # shellcheck disable=SC2086 # the list is meant to be split
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $missing

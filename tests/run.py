@@ -1,9 +1,11 @@
-"""Runs the unit tests (cmocka programs) and the tests of the tools (pytest), and counts them all.
+"""Runs the unit tests (cmocka programs), the tests of the tools (pytest) and the fuzzers, and counts them all.
 
-    tests/run.py [--mode MODE] [--tools FOLDER] [--unit PROGRAM...]
+    tests/run.py [--mode MODE] [--tools FOLDER] [--unit PROGRAM...] [--fuzz PROGRAM... [--seconds N]]
 
-Programs ending in .exe run under Wine. The last line is the sum over all runners; the exit status is 1 when a test
-failed or, with CI set in the environment, when something a test needs is missing.
+Programs ending in .exe run under Wine. A fuzzer is one test: it runs for the given time over what it found before
+(build/fuzz), the seeds in tests/fuzz/seeds/NAME and the inputs that once failed, in tests/fuzz/regressions/NAME. The last
+line is the sum over all runners; the exit status is 1 when a test failed or, with CI set in the environment, when
+something a test needs is missing.
 """
 import argparse
 import concurrent.futures
@@ -17,6 +19,8 @@ import wine
 
 REPORT = "build/tests/pytest.xml"
 UNIT_SECONDS = 300
+FUZZ_FOLDER = "build/fuzz"
+FUZZ_MEMORY_MB = 1024
 IN_CI = bool(os.environ.get("CI"))  # there nothing may be missing: what would be skipped fails
 TAP = re.compile(r"(not ok|ok) \d+ .*")
 
@@ -66,12 +70,7 @@ def run_units(programs, counts):
     if any(program.endswith(".exe") for program in programs) and not wine.command():
         left_out = [program for program in programs if program.endswith(".exe")]
         programs = [program for program in programs if program not in left_out]
-        print("%s: %d win64 unit test programs: Wine is not installed"
-              % ("FAILED" if IN_CI else "skipped", len(left_out)))
-        if IN_CI:
-            counts.failed += len(left_out)
-        else:
-            counts.skipped += len(left_out)
+        leave_out(len(left_out), "win64 unit test programs: Wine is not installed", counts)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for program, (status, output) in zip(programs, pool.map(run_unit, programs)):
             count_unit(program, status, output, counts)
@@ -97,19 +96,59 @@ def run_tools(folder, counts):
     counts.failed += bad if bad or done.returncode == 0 else 1
 
 
+def run_fuzzer(program, seconds):
+    """(exit status, output) of one fuzzer."""
+    name = os.path.basename(program)
+    found = os.path.join(FUZZ_FOLDER, name)
+    os.makedirs(found, exist_ok=True)
+    given = [folder for folder in ("tests/fuzz/seeds/" + name, "tests/fuzz/regressions/" + name)
+             if os.path.isdir(folder)]
+    words = [program, "-max_total_time=%d" % seconds, "-timeout=10", "-rss_limit_mb=%d" % FUZZ_MEMORY_MB,
+             "-print_final_stats=1", "-artifact_prefix=%s/failed-%s-" % (FUZZ_FOLDER, name), found] + given
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def run_fuzzers(programs, seconds, counts):
+    if not all(map(os.path.exists, programs)):
+        leave_out(len(programs), "fuzzers: clang is not installed", counts)
+        return
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda program: run_fuzzer(program, seconds), programs)
+        for program, (status, output) in zip(programs, results):
+            runs = re.search(r"number_of_executed_units: (\d+)", output)
+            print("%s: %s runs" % (program, runs.group(1) if runs else "unknown"))
+            counts.passed += status == 0
+            counts.failed += status != 0
+            if status != 0:
+                print("FAILED %s (exit status %d)\n%s" % (program, status, output))
+
+
+def leave_out(number, why, counts):
+    print("%s: %d %s" % ("FAILED" if IN_CI else "skipped", number, why))
+    if IN_CI:
+        counts.failed += number
+    else:
+        counts.skipped += number
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tools", help="a folder of pytest tests")
     parser.add_argument("--mode", default="release", help="the build to test, as scons names it")
     parser.add_argument("--unit", nargs="*", default=[], help="cmocka programs")
+    parser.add_argument("--fuzz", nargs="*", default=[], help="libFuzzer programs")
+    parser.add_argument("--seconds", type=int, default=20, help="how long each fuzzer runs")
     arguments = parser.parse_args()
     os.environ["ETWCAP_MODE"] = arguments.mode
     sys.stdout.reconfigure(line_buffering=True)  # pytest writes to the same place
     counts = Counts()
     try:
-        run_units(arguments.unit, counts)
+        if arguments.unit:
+            run_units(arguments.unit, counts)
         if arguments.tools:
             run_tools(arguments.tools, counts)
+        run_fuzzers(arguments.fuzz, arguments.seconds, counts)
     finally:
         wine.stop()
     print(counts.line())

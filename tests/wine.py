@@ -7,6 +7,7 @@ import subprocess
 import threading
 
 PREFIX = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "build", "wine"))
+SERVER_SECONDS = 60  # how long the server outlives its last client; should a test run be killed, it ends by itself
 _lock = threading.Lock()
 _started = []
 
@@ -27,10 +28,19 @@ def environment(extra=None):
     return values
 
 
+def _server():
+    return shutil.which("wineserver") or os.path.join(os.path.dirname(_loader()), "wineserver")
+
+
+def _quietly(words):
+    subprocess.run(words, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=300)
+
+
 def command():
     """What stands before a Windows program on a command line; [] where Wine is not installed.
 
-    The first call makes the prefix and leaves Wine's server running, which makes each later start ten times faster.
+    The first call makes the prefix and starts Wine's server; while that runs a program starts ten times faster.
     """
     loader = _loader()
     if loader is None:
@@ -38,8 +48,8 @@ def command():
     with _lock:
         if not _started:
             os.makedirs(os.path.dirname(PREFIX), exist_ok=True)
-            subprocess.run([loader, "wineboot", "--init"], env=environment(), stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
+            _quietly([_server(), "--persistent=%d" % SERVER_SECONDS])
+            _quietly([loader, "wineboot", "--init"])
             _started.append(True)
             atexit.register(stop)
     return [loader]
@@ -49,5 +59,4 @@ def stop():
     """Ends the server of this prefix, if it was started here."""
     if _started:
         _started.clear()
-        subprocess.run([shutil.which("wineserver") or "wineserver", "-k"], env=environment(),
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _quietly([_server(), "--kill"])

@@ -18,7 +18,7 @@ etw_status etw_chain_peek(etw_chain *chain, uint64_t offset, size_t size, etw_by
     const uint64_t wanted = smaller(size, chain->file_size - offset);
     const uint64_t held_to = chain->ahead_at + chain->ahead_size;
     if (offset < chain->ahead_at || offset + wanted > held_to) {
-        const bool near = offset >= chain->ahead_at && offset <= held_to + JUMP;
+        const bool near = offset >= chain->last && offset - chain->last <= JUMP;
         const size_t ask = near || size > LOOK ? ETW_CHAIN_AHEAD : LOOK;
         chain->ahead_at = offset;
         const etw_status status = etw_os_read_at_full(
@@ -29,6 +29,7 @@ etw_status etw_chain_peek(etw_chain *chain, uint64_t offset, size_t size, etw_by
             return status;
         }
     }
+    chain->last = offset;
     const size_t skipped = (size_t)(offset - chain->ahead_at);
     *bytes =
         (etw_bytes){chain->ahead + skipped, (size_t)smaller(wanted, chain->ahead_size - skipped)};
@@ -152,11 +153,14 @@ static etw_status take_buffer(etw_chain *chain, const etw_buffer_header *header,
                               etw_buffer_entry *entry, etw_error *error)
 {
     const uint64_t left = chain->file_size - chain->at;
-    bool fits;
-    etw_status status = fits_at(chain, chain->at + header->stored_size, &fits, error);
     entry->kind = ETW_BUFFER_KIND_WHOLE;
     entry->size = header->stored_size;
-    if (status != ETW_OK || fits || (header->stored_size == chain->step && left >= chain->step)) {
+    if (header->stored_size == chain->step && left >= chain->step) {
+        return ETW_OK;
+    }
+    bool fits;
+    etw_status status = fits_at(chain, chain->at + header->stored_size, &fits, error);
+    if (status != ETW_OK || fits) {
         return status;
     }
     const uint64_t end = chain->at + smaller(header->stored_size, left);

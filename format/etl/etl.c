@@ -667,9 +667,9 @@ static bool carries_schemas(const uint8_t *at, const etw_frame *frame)
     }
 }
 
-/* Hands the records of a loaded run to the scan, in their order. */
+/* Hands the records of a loaded run to the scan, in their order; *ticks becomes the first one's. */
 static etw_status scan_run(etl_source *self, etw_run *run, const etw_etl_options *options,
-                           etw_error *error)
+                           int64_t *ticks, etw_error *error)
 {
     for (;;) {
         etw_run_damage damage;
@@ -685,6 +685,9 @@ static etw_status scan_run(etl_source *self, etw_run *run, const etw_etl_options
         if (step == ETW_RUN_DAMAGE) {
             continue; /* it is reported where the records are delivered */
         }
+        if (*ticks == INT64_MIN) {
+            *ticks = run->frame.ticks;
+        }
         const uint8_t *at = etw_run_record(run);
         if (!options->scan_schemas_only || carries_schemas(at, &run->frame)) {
             (void)etw_trace_record_build(at, &run->frame, run->context, run->extra_flags,
@@ -699,6 +702,21 @@ static etw_status scan_run(etl_source *self, etw_run *run, const etw_etl_options
     }
 }
 
+/* The usual case: the first record of a plain buffer, in what was read of its header. */
+static bool first_ticks_quick(etl_source *self, const etw_run *run, int64_t *ticks)
+{
+    etw_bytes bytes;
+    etw_frame frame;
+    if (run->compressed || run->limit < run->at + ETW_FRAME_BYTES ||
+        etw_chain_peek(&self->chain, run->offset + run->at, ETW_FRAME_BYTES, &bytes, NULL) !=
+            ETW_OK ||
+        etw_frame_read(bytes.data, bytes.size, &frame) != ETW_FRAME_RECORD) {
+        return false;
+    }
+    *ticks = frame.ticks;
+    return frame.ticks != INT64_MIN;
+}
+
 /* Sets entry->first_ticks, INT64_MIN where the buffer has none, and scans it where that is wanted.
  */
 static etw_status visit_buffer(etl_source *self, etw_buffer_entry *entry,
@@ -708,19 +726,18 @@ static etw_status visit_buffer(etl_source *self, etw_buffer_entry *entry,
     etw_run run;
     etw_run_start(&run, entry, header);
     skip_header_event(self, &run);
+    if (options->scan == NULL && first_ticks_quick(self, &run, &entry->first_ticks)) {
+        return ETW_OK;
+    }
     etw_status status = get_window(self, &run, error);
     if (status != ETW_OK) {
         return status;
     }
-    const etw_run_step step = etw_run_first_ticks(&run, &self->input, &entry->first_ticks, error);
-    if (step == ETW_RUN_FAILED) {
+    if (options->scan != NULL) {
+        status = scan_run(self, &run, options, &entry->first_ticks, error);
+    } else if (etw_run_first_ticks(&run, &self->input, &entry->first_ticks, error) ==
+               ETW_RUN_FAILED) {
         status = error == NULL ? ETW_ERROR_IO : error->status;
-    } else if (step == ETW_RUN_RECORD && options->scan != NULL) {
-        uint8_t *window = etw_run_unload(&run);
-        etw_run_start(&run, entry, header);
-        skip_header_event(self, &run);
-        run.window = window;
-        status = scan_run(self, &run, options, error);
     }
     put_window(self, etw_run_unload(&run));
     return status;

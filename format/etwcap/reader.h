@@ -9,11 +9,23 @@
 typedef struct etw_reader_options {
     bool headers_only; /* records come without user data and items */
     bool ignore_index; /* scan block by block even where an index is there */
-    /* Blocks that cannot hold a match are passed over; single events are still the caller's to test. */
+    /* Blocks that cannot hold a match are passed over; single events are still the caller's to
+     * test. */
     bool has_time_range;
     int64_t from_time_100ns, to_time_100ns; /* both included */
     const etw_guid *providers;              /* any of these; NULL: all */
     uint32_t provider_count;
+    /* Only etw_reader_summary, etw_reader_provider and the traces are wanted: with an index the
+     * number of reads does not depend on the file's size. Events and schemas are then not to be
+     * asked for. */
+    bool summary_only;
+    /* The file is still being written: its end is no loss, and after ETW_END another next looks
+     * again. */
+    bool follow;
+    /* Called for blocks of private kinds and of kinds whose body this reader does not know
+     * (RENDERED), in their place; a failure ends the reading. May be NULL. */
+    etw_status (*block)(void *context, uint16_t kind, etw_bytes body, etw_error *error);
+    void *block_context;
 } etw_reader_options;
 
 /* What the summary says, or the scan found. */
@@ -27,6 +39,11 @@ typedef struct etw_file_summary {
     uint64_t lost_events; /* known counts of loss records, FILTERED not counted */
     bool lost_unknown;    /* and at least one whose count is unknown */
     int64_t first_time_100ns, last_time_100ns; /* of events; 0, 0 where none */
+    uint64_t blocks;                           /* of all kinds, without summary and end block */
+    uint64_t schemas;                          /* in all schema blocks */
+    uint64_t raw_bytes, stored_bytes;          /* of events: as records, and in the file */
+    uint32_t provider_count;                   /* see etw_reader_provider */
+    bool providers_cut;                        /* there are more providers than a file counts */
     char application[256];
 } etw_file_summary;
 
@@ -34,17 +51,23 @@ typedef struct etw_reader_counts {
     uint64_t blocks_read, blocks_skipped, blocks_damaged, bytes_read;
 } etw_reader_counts;
 
-/* path "-": stdin. ETW_ERROR_NOT_THIS where the magic is not ours, ETW_ERROR_VERSION for a newer major
+/* path "-": stdin. The source delivers a last LOSS item (TRUNCATED) where the file has no end
+ * block. ETW_ERROR_NOT_THIS where the magic is not ours, ETW_ERROR_VERSION for a newer major
  * version. The source delivers events and losses; damage becomes a LOSS item in its place. */
 etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_options *options,
                            etw_source **source, etw_error *error);
 
 /* The functions below take a source that etw_reader_open gave. */
 
-/* Schemas and provider names read so far; ids are those of items. All of them where an index is used. */
+/* Schemas and provider names read so far; ids are those of items. All of them where an index is
+ * used. */
 const etw_schema_store *etw_reader_schemas(const etw_source *source);
 void etw_reader_get_counts(const etw_source *source, etw_reader_counts *counts);
 /* From the index in constant time, or by a scan of block headers (a pipe: what was read so far). */
 etw_status etw_reader_summary(etw_source *source, etw_file_summary *summary, etw_error *error);
+/* Providers in the order of their first events, once etw_reader_summary was called; false past the
+ * last. name: "" where the file does not tell; lent until the source is closed. */
+bool etw_reader_provider(const etw_source *source, uint32_t index, etw_guid *provider,
+                         uint64_t *events, const char **name);
 
 #endif

@@ -1,7 +1,9 @@
 /* Writes an .etwcap file, to disk or to a pipe. FORMAT.md is the specification.
  *
- * Adding an event copies it into the current batch; encoder threads compress, one thread writes blocks
- * in order. Equal input and options give equal bytes whatever the number of threads. Until
+ * One thread at a time may call; with encoder threads etw_writer_get_counts may come from any.
+ *
+ * Adding an event copies it into the current batch; encoder threads compress, one thread writes
+ * blocks in order. Equal input and options give equal bytes whatever the number of threads. Until
  * etw_writer_finish returned ETW_OK the file is incomplete, and readers say so. */
 #ifndef ETW_FORMAT_ETWCAP_WRITER_H
 #define ETW_FORMAT_ETWCAP_WRITER_H
@@ -9,6 +11,14 @@
 #include "format/base/os.h"
 #include "format/event/schema.h"
 #include "format/event/source.h"
+
+/* Batches in flight, together: what queue_blocks asks for is cut down to it. */
+#define ETW_WRITER_MAX_QUEUE_BYTES ((size_t)32 << 20)
+#define ETW_WRITER_MAX_THREADS     16u
+#define ETW_WRITER_MAX_QUEUE       64u
+#define ETW_WRITER_DEFAULT_LEVEL   3
+/* See peers: below 1 MiB the size of a block matters more than the level; above it, little. */
+#define ETW_WRITER_DEFAULT_BATCH ((size_t)1 << 20)
 
 typedef enum etw_sync {
     ETW_SYNC_NONE,    /* the operating system decides */
@@ -24,13 +34,14 @@ typedef enum etw_overload {
 typedef struct etw_writer_options {
     int level;             /* zstd level, 1 to 19; 0: the default */
     uint32_t threads;      /* encoder threads; 0: encode in the calling thread */
-    size_t batch_bytes;    /* 0: the default */
+    size_t batch_bytes;    /* 0: the default; at most 2 MiB */
     uint32_t queue_blocks; /* batches in flight at most; 0: the default, 2 + 2 * threads */
-    uint32_t interval_ms;  /* flush at least so often, by the wall clock; 0: only full batches (files) */
+    uint32_t
+        interval_ms; /* flush at least so often, by the wall clock; 0: only full batches (files) */
     etw_sync sync;
     etw_overload overload;
-    bool replace;            /* an existing file is overwritten; else ETW_ERROR_EXISTS */
-    const char *application; /* "etw-record 1.0"; kept in the file info; NULL: nothing */
+    bool replace;                  /* an existing file is overwritten; else ETW_ERROR_EXISTS */
+    const char *application;       /* "etw-record 1.0"; kept in the file info; NULL: nothing */
     const etw_schema_store *store; /* schemas that events name by id; must outlive the writer */
 } etw_writer_options;
 
@@ -53,8 +64,8 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
 etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace, uint16_t *trace_index,
                                 etw_error *error);
 
-/* schema_id: an id of options.store, or 0. The schema is written before the first block that needs it.
- * Errors of the disk turn up here or later; the event then counts as dropped. */
+/* schema_id: an id of options.store, or 0. The schema is written before the first block that needs
+ * it. Errors of the disk turn up here or later; the event then counts as dropped. */
 etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *record,
                                 uint16_t trace_index, uint32_t schema_id, etw_error *error);
 
@@ -65,12 +76,18 @@ etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss, etw_err
 etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index, int64_t ticks,
                                        int64_t time_100ns, etw_error *error);
 
-/* What the recorder got from its source in all, as the ledger's other side: checked at the end. */
+/* A block of a private kind, or of one whose body its caller knows (RENDERED); count is shown by
+ * info. Stands between the events added before and after it. At most ETW_WRITER_MAX_BLOCK bytes. */
+#define ETW_WRITER_MAX_BLOCK ((size_t)1 << 20)
+etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes body,
+                                etw_error *error);
+
+/* Hands all that was added to the operating system, in blocks of their own; waits for it. */
 etw_status etw_writer_flush(etw_writer *writer, etw_error *error);
 void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts);
 
-/* Flushes, writes summary, index and closing magic, syncs (unless SYNC_NONE), closes. After a failure
- * the file holds what could be written and is incomplete. */
+/* Flushes, writes summary, index and closing magic, syncs (unless SYNC_NONE), closes. After a
+ * failure the file holds what could be written and is incomplete. */
 etw_status etw_writer_finish(etw_writer *writer, etw_error *error);
 /* Frees; without a finish before it the file stays incomplete. NULL is fine. */
 void etw_writer_free(etw_writer *writer);

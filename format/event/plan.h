@@ -21,8 +21,14 @@ typedef struct etw_property etw_property; /* one compiled EVENT_PROPERTY_INFO; a
 etw_status etw_plan_compile(const etw_schema *schema, etw_plan **plan, etw_error *error);
 void etw_plan_free(etw_plan *plan);
 
-/* Names of the schema. EventName: by tei-layout.md section 1 (classic: opcode name; TraceLogging:
- * task name; manifest: event name, else task name and opcode name joined by "/" unless "Info"). */
+/* The plan of EventWriteString's events (header flag STRING_ONLY), which have no schema: the
+ * payload is one UTF-16 string, shown as property "Message". Never freed. */
+const etw_plan *etw_plan_string_only(void);
+
+/* Names of the schema. The event's name is, for TraceLogging, its task name; for manifests the
+ * event name where there is one; else task name and opcode name joined by "/", the opcode left out
+ * where it is "Info". So classic events read "Process/Start": their opcode names alone ("Start")
+ * would not tell what started. */
 const etw_name *etw_plan_provider_name(const etw_plan *plan);
 const etw_name *etw_plan_event_name(const etw_plan *plan);
 const etw_name *etw_plan_task_name(const etw_plan *plan);
@@ -35,8 +41,8 @@ const etw_name *etw_plan_keyword_name(const etw_plan *plan, uint32_t index);
 uint32_t etw_plan_decoding_source(const etw_plan *plan);
 
 const etw_name *etw_property_name(const etw_property *property);
-/* Which one of its siblings (properties of one event or one struct) with this name it is, from 1: names
- * may repeat, and outputs that need them unique tell the second from the first by this. */
+/* Which one of its siblings (properties of one event or one struct) with this name it is, from 1:
+ * names may repeat, and outputs that need them unique tell the second from the first by this. */
 uint32_t etw_property_nth(const etw_property *property);
 uint16_t etw_property_in_type(const etw_property *property);
 uint16_t etw_property_out_type(const etw_property *property);
@@ -49,9 +55,9 @@ typedef struct etw_value {
     uint32_t element;      /* index within its array, 0 for a scalar */
 } etw_value;
 
-/* What the walk reports, in payload order. Any function may be NULL. Names of arrays and structs come
- * from the property; elements of a struct array open one struct each. Returning anything but ETW_OK
- * ends the walk with that status. */
+/* What the walk reports, in payload order. Any function may be NULL. Names of arrays and structs
+ * come from the property; elements of a struct array open one struct each. Returning anything but
+ * ETW_OK ends the walk with that status. */
 typedef struct etw_visitor {
     etw_status (*value)(void *context, const etw_value *value);
     etw_status (*open_struct)(void *context, const etw_property *property, uint32_t element);
@@ -69,8 +75,18 @@ typedef struct etw_walk_end {
     const etw_property *at;  /* the property it stopped at, or NULL */
 } etw_walk_end;
 
-/* Walks the record's user data by the plan. Open arrays and structs are always closed. Elements
- * visited are bounded by the payload's bytes plus a stated maximum for zero-sized ones. */
+/* Elements that take no bytes (empty strings of length 0, structs of such) in one event; with this
+ * bound a walk visits at most payload bytes * ETW_MAX_STRUCT_DEPTH + this many elements. */
+#define ETW_WALK_MAX_EMPTY_ELEMENTS 65536u
+
+/* Walks the record's user data by the plan. Where the walk stops early, open arrays and structs are
+ * closed; not so where the visitor itself ended it. Returns ETW_OK also for a payload that does not
+ * fit the schema: *end (may be NULL) tells; else what the visitor returned.
+ *
+ * As TDH's own consumers do: a NUL-terminated string at the end of the payload is empty, one
+ * without its NUL is all that is left; counts and lengths above 65535 are 65535. The payload of a
+ * classic (MOF) event may end where a property or an element of a constant array would begin: what
+ * follows is absent, and nothing is wrong. */
 etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
                          uint32_t pointer_size, const etw_visitor *visitor, void *context,
                          etw_walk_end *end);
@@ -81,16 +97,17 @@ enum {
 };
 
 /* Appends the text that TdhFormatProperty gives for the element (tdh-format.md section 3), escaped.
- * A value that does not fit its type (15005) is appended as "0x" hex of its bytes; returns false. */
+ * A value that does not fit its type (15005) is appended as "0x" hex of its bytes; returns false.
+ */
 bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape,
                            etw_text *text);
 
-/* Appends a typed JSON value: numbers and booleans bare (integers beyond 2^53 too: JSON has no limit),
- * the rest as a quoted string. */
+/* Appends a typed JSON value: numbers and booleans bare (integers beyond 2^53 too: JSON has no
+ * limit), the rest as a quoted string. */
 void etw_value_append_json(const etw_value *value, uint32_t form, etw_text *text);
 
-/* Appends the event message with %1..%n replaced by the top-level properties' texts, as Event Viewer
- * does; nothing where the schema has no message. */
+/* Appends the event message with %1..%n replaced by the top-level properties' texts, as Event
+ * Viewer does; nothing where the schema has no message. */
 etw_status etw_plan_append_message(const etw_plan *plan, const etw_event_record *record,
                                    uint32_t pointer_size, uint32_t form, etw_escape escape,
                                    etw_text *text);

@@ -83,50 +83,22 @@ static void append(etw_tei_builder *builder, blob *into, const void *bytes, size
     }
 }
 
-/* The next code point of UTF-8 text; a byte that is no valid part of it gives U+FFFD. */
-static uint32_t next_code_point(const uint8_t **at)
-{
-    static const uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
-    const uint8_t *from = *at;
-    const uint8_t lead = *from;
-    const unsigned more = lead < 0x80   ? 0u
-                          : lead < 0xC2 ? 9u
-                          : lead < 0xE0 ? 1u
-                          : lead < 0xF0 ? 2u
-                          : lead < 0xF5 ? 3u
-                                        : 9u;
-    *at = from + 1;
-    if (more == 0) {
-        return lead;
-    }
-    if (more > 3) {
-        return 0xFFFD;
-    }
-    uint32_t value = lead & (0x3Fu >> more);
-    for (unsigned i = 1; i <= more; i++) {
-        if ((from[i] & 0xC0u) != 0x80u) {
-            return 0xFFFD;
-        }
-        value = value << 6 | (from[i] & 0x3Fu);
-    }
-    if (value < smallest[more] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-        return 0xFFFD;
-    }
-    *at = from + 1 + more;
-    return value;
-}
-
 static void append_unit(etw_tei_builder *builder, blob *into, uint32_t unit)
 {
     const uint8_t bytes[2] = {(uint8_t)unit, (uint8_t)(unit >> 8)};
     append(builder, into, bytes, sizeof bytes);
 }
 
+/* A byte that is no valid part of UTF-8 gives U+FFFD. */
 static void append_utf16(etw_tei_builder *builder, blob *into, const char *utf8)
 {
     const uint8_t *at = (const uint8_t *)utf8;
-    while (*at != 0 && !failed(builder)) {
-        const uint32_t code_point = next_code_point(&at);
+    for (size_t left = strlen(utf8); left > 0 && !failed(builder);) {
+        uint32_t code_point = 0xFFFD;
+        const size_t decoded = etw_utf8_decode(at, left, &code_point);
+        const size_t used = decoded == 0 ? 1 : decoded;
+        at += used;
+        left -= used;
         if (code_point >= 0x10000) {
             append_unit(builder, into, 0xD800 + ((code_point - 0x10000) >> 10));
             append_unit(builder, into, 0xDC00 + ((code_point - 0x10000) & 0x3FF));

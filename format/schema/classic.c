@@ -24,8 +24,9 @@ static const row table[] = {
 
 /* How an array of this type is told in TRACE_EVENT_INFO. */
 typedef enum array_form {
-    AS_COUNT, /* so many elements */
-    AS_LENGTH /* one value of so many bytes */
+    AS_COUNT,  /* so many elements */
+    AS_LENGTH, /* one value of so many bytes */
+    AS_PADDING /* no array; stands in 64-bit records only */
 } array_form;
 
 typedef struct type {
@@ -68,6 +69,7 @@ static const type types[] = {
     {"filetime", ETW_IN_FILETIME, ETW_OUT_DATETIME, 8, AS_COUNT},
     {"binary", ETW_IN_BINARY, ETW_OUT_HEXBINARY, 0, AS_LENGTH},
     {"hidden", ETW_IN_BINARY, ETW_OUT_NOPRINT, 0, AS_LENGTH},
+    {"pad64", ETW_IN_BINARY, ETW_OUT_NOPRINT, 4, AS_PADDING},
 };
 
 /* A piece of the table's text. */
@@ -266,6 +268,9 @@ static bool add_item(layout *to, span item)
     if (of == NULL) {
         return false;
     }
+    if (of->form == AS_PADDING && to->pointer_size == 4) {
+        return true;
+    }
     etw_tei_property_spec property = {
         .in_type = of->in_type,
         .out_type = of->out_type,
@@ -355,8 +360,8 @@ etw_schema_source *etw_classic_source_new(void)
     if (source == NULL) {
         return NULL;
     }
-    source->base = (etw_schema_source){
-        .name = "classic kernel classes", .find = find, .free = free_source};
+    source->base =
+        (etw_schema_source){.name = "classic kernel classes", .find = find, .free = free_source};
     source->builder = etw_tei_builder_new();
     if (source->builder == NULL) {
         free(source);

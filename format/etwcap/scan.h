@@ -1,0 +1,86 @@
+/* Goes from block to block through a file or pipe; where bytes are broken, finds the next good
+ * header.
+ *
+ * Nothing is believed before its hash was checked. Memory: one block as stored, and one expanded.
+ */
+#ifndef ETW_FORMAT_ETWCAP_SCAN_H
+#define ETW_FORMAT_ETWCAP_SCAN_H
+
+#include "format/base/os.h"
+#include "format/etwcap/body.h"
+#include "format/etwcap/index.h"
+
+/* A window over a file. On a pipe offsets can only grow. */
+typedef struct etw_input {
+    const etw_os *os;
+    int file;
+    bool seekable;
+    uint8_t *buffer;
+    size_t capacity;
+    uint64_t start; /* file offset of buffer[0] */
+    size_t filled;
+    uint64_t bytes_read;
+} etw_input;
+
+/* Gives up to size bytes at offset; fewer only where the file ends. *data is lent until the next
+ * call. ahead: so many bytes more are wanted soon. */
+etw_status etw_input_need(etw_input *input, uint64_t offset, size_t size, size_t ahead,
+                          const uint8_t **data, size_t *got, etw_error *error);
+
+typedef enum etw_scan_kind { ETW_SCAN_BLOCK, ETW_SCAN_GAP } etw_scan_kind;
+
+typedef struct etw_scan_item {
+    etw_scan_kind kind;
+    uint64_t offset;
+    etw_block_header header; /* of a BLOCK */
+    uint64_t size;           /* of a GAP: bytes passed over, may be 0 */
+    uint64_t first_missing;  /* of a GAP: sequence numbers that are missing ... */
+    uint64_t missing;        /* ... and how many, 0 where none */
+    const char *what;        /* of a GAP: what is wrong */
+} etw_scan_item;
+
+/* Bytes of broken bodies that are searched for headers, in all: a file made of headers that claim
+ * each other as their bodies must not cost the square of its size. Beyond it such bodies are
+ * skipped whole. */
+#define ETW_SCAN_MAX_INSIDE ((uint64_t)256 << 20)
+
+typedef struct etw_scan {
+    etw_input input;
+    uint64_t position;      /* of the next header */
+    uint64_t next_sequence; /* that it must have */
+    bool follow;            /* a file that is still growing: a cut-off block may become whole */
+    bool has_current;       /* current was delivered and not yet left behind */
+    bool body_bad;          /* its body was looked at, and is broken or cut off */
+    etw_block_header current;
+    uint64_t searched_inside;
+    etw_text expanded;
+    /* Once next gave ETW_END: */
+    bool complete;       /* there was a good end block */
+    etw_end end;         /* what it says */
+    uint64_t end_offset; /* just past the last block */
+    uint64_t torn_bytes; /* of a block that is cut off, behind it */
+    bool has_torn;       /* its header is there: */
+    etw_block_header torn;
+} etw_scan;
+
+/* The file stays the caller's. Starts behind the head. */
+void etw_scan_init(etw_scan *scan, const etw_os *os, int file, bool seekable);
+void etw_scan_free(etw_scan *scan);
+
+/* ETW_OK with *item; ETW_END (see above; in a growing file another call may give more); or a
+ * failure to read. The end block is not delivered. */
+etw_status etw_scan_next(etw_scan *scan, etw_scan_item *item, etw_error *error);
+
+/* The body of the block just delivered: hash checked, mask taken off, expanded. Lent until the next
+ * call. DAMAGED, UNSUPPORTED, or a failure to read. */
+etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error);
+/* The events head of the EVENTS block just delivered, without reading the rest. Lent as a body is.
+ */
+etw_status etw_scan_events_head(etw_scan *scan, etw_events_head *head, etw_error *error);
+
+/* Goes on at that place, which an index named. */
+void etw_scan_jump(etw_scan *scan, uint64_t offset, uint64_t sequence);
+/* Delivers the block at offset, out of order; DAMAGED where none is. Seekable files only. */
+etw_status etw_scan_at(etw_scan *scan, uint64_t offset, etw_scan_item *item, etw_error *error);
+
+#endif

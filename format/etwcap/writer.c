@@ -1,0 +1,995 @@
+#include "format/etwcap/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "format/etwcap/body.h"
+#include "format/etwcap/codec.h"
+#include "format/etwcap/sink.h"
+
+#define MAX_BATCH_BYTES ((size_t)2 << 20)
+/* Room for one record of any size behind a batch that is almost full. */
+#define RECORD_ROOM (ETW_MAX_EXTENDED_BYTES + ((size_t)256 << 10))
+/* Blocks that wait before a batch; more, and the batch goes out. */
+#define MAX_BEFORE ((size_t)1 << 20)
+/* Items up to this number cannot be above ETW_MAX_EXTENDED_BYTES together. */
+#define SURELY_SMALL_ITEMS       15u
+#define DEFAULT_SYNC_INTERVAL_MS 1000u
+
+_Static_assert(MAX_BATCH_BYTES + RECORD_ROOM <= ETW_BATCH_MAX_BYTES, "a batch takes any record");
+
+/* One batch on its way from the caller to the file, with what stands before it. */
+typedef struct job {
+    etw_batch *batch;
+    etw_text before;  /* an etw_sink_block and its body, again and again */
+    etw_text schemas; /* of etw_schema_entry: first used in this batch */
+    etw_text names;   /* entries of a schemas block */
+    etw_text out;     /* what the sink gets, in the form of before */
+    bool encoded;
+} job;
+
+/* What one encoding thread needs. */
+typedef struct worker {
+    struct etw_writer *writer;
+    pthread_t thread;
+    etw_encoder *encoder;
+    etw_guid_table providers;
+    etw_text scratch;
+    etw_trace_count traces[ETW_MAX_TRACES];
+    int64_t first_ticks[ETW_MAX_TRACES], last_ticks[ETW_MAX_TRACES];
+    uint32_t trace_slots[ETW_MAX_TRACES]; /* by trace index: its place in traces + 1, or 0 */
+} worker;
+
+/* Jobs form a ring: those from written to encoding were encoded or are being encoded, those up to
+ * filled wait for an encoder, and filled is the caller's own. All numbers only grow. */
+struct etw_writer {
+    const etw_os *os;
+    etw_writer_options options;
+    etw_sink *sink; /* used by the writing thread, or by the caller where there is none */
+    job *jobs;
+    uint32_t job_count;
+    uint64_t filled, encoding, written;
+    worker *workers;
+    uint32_t worker_count;
+    etw_clock clocks[ETW_MAX_TRACES]; /* set before the first event of a trace is handed over */
+    uint16_t trace_count;
+    uint8_t *seen; /* by schema id: an enum schema_state */
+    uint32_t names_seen;
+    etw_loss drops[3]; /* not yet in a loss record: by an enum drop */
+    uint64_t received, dropped;
+    int64_t flush_at_ns; /* 0: nothing waits for a flush */
+    bool threaded, stopping;
+    pthread_t thread; /* writes */
+    pthread_mutex_t lock;
+    pthread_cond_t work, done, room; /* for encoders, for the writing thread, for the caller */
+    etw_writer_counts counts;        /* of the sink, as of the last block */
+    etw_error failure;               /* of the sink, at present */
+};
+
+enum schema_state { SCHEMA_UNSEEN, SCHEMA_KEPT, SCHEMA_LEFT_OUT };
+
+enum drop { DROP_QUEUE_FULL, DROP_LIMIT, DROP_DISK };
+
+static void lock(etw_writer *writer)
+{
+    if (writer->threaded) {
+        (void)pthread_mutex_lock(&writer->lock);
+    }
+}
+
+static void unlock(etw_writer *writer)
+{
+    if (writer->threaded) {
+        (void)pthread_mutex_unlock(&writer->lock);
+    }
+}
+
+static job *job_at(etw_writer *writer, uint64_t number)
+{
+    return &writer->jobs[number % writer->job_count];
+}
+
+static bool is_empty(const job *filling)
+{
+    return etw_batch_count(filling->batch) == 0 && filling->before.size == 0 &&
+           filling->schemas.size == 0 && filling->names.size == 0;
+}
+
+static void clear_job(job *filling)
+{
+    etw_batch_clear(filling->batch);
+    etw_text_clear(&filling->before);
+    etw_text_clear(&filling->schemas);
+    etw_text_clear(&filling->names);
+    etw_text_clear(&filling->out);
+    filling->encoded = false;
+}
+
+static void put_block(etw_text *to, const etw_sink_block *block)
+{
+    etw_bytes_append(to, block, sizeof *block);
+    etw_bytes_append(to, block->body.data, block->body.size);
+}
+
+static etw_sink_block next_block(const etw_text *from, size_t *at)
+{
+    etw_sink_block block;
+    memcpy(&block, from->data + *at, sizeof block);
+    block.body.data = (const uint8_t *)from->data + *at + sizeof block;
+    *at += sizeof block + block.body.size;
+    return block;
+}
+
+/* ---- Encoding: a pure function of the job, on any thread ---- */
+
+/* Small blocks are compressed here where it helps. Losses and anchors stay plain: a reader that
+ * scans wants them without a decoder. */
+static void put_packed(worker *self, etw_text *to, etw_sink_block block)
+{
+    etw_text_clear(&self->scratch);
+    const bool plain = block.kind == ETW_BLOCK_LOSS || block.kind == ETW_BLOCK_CLOCK_ANCHORS;
+    if (!plain && etw_block_compress(block.body, &self->scratch)) {
+        block.flags = ETW_BLOCK_ZSTD;
+        block.body = (etw_bytes){(const uint8_t *)self->scratch.data, self->scratch.size};
+    }
+    put_block(to, &block);
+}
+
+static void encode_before(worker *self, job *current)
+{
+    size_t at = 0;
+    while (at < current->before.size) {
+        put_packed(self, &current->out, next_block(&current->before, &at));
+    }
+}
+
+static void encode_schemas(worker *self, job *current)
+{
+    const etw_schema_entry *entries = (const etw_schema_entry *)(const void *)current->schemas.data;
+    const uint32_t count = (uint32_t)(current->schemas.size / sizeof *entries);
+    etw_text raw = {0};
+    uint32_t done = 0;
+    etw_bytes_append(&raw, current->names.data, current->names.size);
+    while (done < count || raw.size > 0) {
+        uint32_t taken = 0;
+        etw_schemas_append(&raw, entries + done, count - done, &taken);
+        const etw_sink_block block = {.kind = ETW_BLOCK_SCHEMAS,
+                                      .raw_size = (uint32_t)raw.size,
+                                      .count = taken,
+                                      .body = {(const uint8_t *)raw.data, raw.size}};
+        put_packed(self, &current->out, block);
+        current->out.failed = current->out.failed || raw.failed;
+        done += taken;
+        etw_text_clear(&raw);
+    }
+    etw_text_free(&raw);
+}
+
+typedef struct survey {
+    uint32_t trace_count;
+    uint64_t raw_bytes;
+    int64_t first_time_100ns, last_time_100ns;
+} survey;
+
+static void survey_ticks(worker *self, survey *found, uint16_t trace_index, int64_t ticks)
+{
+    uint32_t *slot = &self->trace_slots[trace_index];
+    if (*slot == 0) {
+        self->traces[found->trace_count] = (etw_trace_count){trace_index, 0};
+        self->first_ticks[found->trace_count] = ticks;
+        self->last_ticks[found->trace_count] = ticks;
+        *slot = ++found->trace_count;
+    }
+    const uint32_t at = *slot - 1;
+    self->traces[at].events++;
+    if (ticks < self->first_ticks[at]) {
+        self->first_ticks[at] = ticks;
+    }
+    if (ticks > self->last_ticks[at]) {
+        self->last_ticks[at] = ticks;
+    }
+}
+
+static uint64_t record_bytes(const etw_event_record *record)
+{
+    uint64_t bytes = sizeof record->EventHeader + sizeof record->BufferContext;
+    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
+        bytes += 8u + record->ExtendedData[i].DataSize;
+    }
+    return bytes + record->UserDataLength;
+}
+
+/* Whose events, and of which time, the batch holds. */
+static void survey_batch(worker *self, etw_batch *batch, survey *found)
+{
+    memset(found, 0, sizeof *found);
+    etw_guid_table_clear(&self->providers);
+    for (uint32_t i = 0; i < etw_batch_count(batch); i++) {
+        etw_event_record record;
+        etw_item item;
+        etw_batch_item(batch, i, &record, &item);
+        self->providers
+            .counts[etw_guid_table_put(&self->providers, &record.EventHeader.ProviderId)]++;
+        survey_ticks(self, found, item.trace_index, record.EventHeader.TimeStamp);
+        found->raw_bytes += record_bytes(&record);
+    }
+    for (uint32_t i = 0; i < found->trace_count; i++) {
+        const etw_clock *clock = &self->writer->clocks[self->traces[i].trace_index];
+        const int64_t first = etw_clock_to_filetime(clock, self->first_ticks[i]);
+        const int64_t last = etw_clock_to_filetime(clock, self->last_ticks[i]);
+        if (i == 0 || first < found->first_time_100ns) {
+            found->first_time_100ns = first;
+        }
+        if (i == 0 || last > found->last_time_100ns) {
+            found->last_time_100ns = last;
+        }
+        self->trace_slots[self->traces[i].trace_index] = 0;
+    }
+}
+
+static void append_events_head(worker *self, const survey *found, etw_text *to)
+{
+    etw_provider_count *providers = malloc((self->providers.count + 1u) * sizeof *providers);
+    if (providers == NULL) {
+        to->failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < self->providers.count; i++) {
+        providers[i].provider = self->providers.guids[i];
+        providers[i].events = (uint32_t)self->providers.counts[i];
+    }
+    etw_events_head_append(to, providers, self->providers.count, self->traces, found->trace_count);
+    free(providers);
+}
+
+static void set_drop(etw_loss *loss, uint32_t cause, const char *detail)
+{
+    memset(loss, 0, sizeof *loss);
+    loss->cause = cause;
+    (void)snprintf(loss->detail, sizeof loss->detail, "%.500s", detail);
+}
+
+static void put_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)
+{
+    etw_text_clear(scratch);
+    etw_loss_append(scratch, loss, true);
+    const etw_sink_block block = {.kind = ETW_BLOCK_LOSS,
+                                  .raw_size = (uint32_t)scratch->size,
+                                  .count = 1,
+                                  .first_time_100ns = loss->from_time_100ns,
+                                  .last_time_100ns = loss->to_time_100ns,
+                                  .body = {(const uint8_t *)scratch->data, scratch->size}};
+    put_block(to, &block);
+}
+
+static void encode_events(worker *self, job *current)
+{
+    survey found;
+    etw_error error = {ETW_OK, 0, ""};
+    etw_text *out = &current->out;
+    const size_t start = out->size;
+    etw_sink_block block = {.kind = ETW_BLOCK_EVENTS, .count = etw_batch_count(current->batch)};
+    survey_batch(self, current->batch, &found);
+    block.raw_size = (uint32_t)found.raw_bytes;
+    block.first_time_100ns = found.first_time_100ns;
+    block.last_time_100ns = found.last_time_100ns;
+    put_block(out, &block);
+    append_events_head(self, &found, out);
+    const size_t body = start + sizeof block;
+    block.head_size = (uint32_t)(out->size - body);
+    const etw_status status = etw_encoder_encode(self->encoder, current->batch, out, &error);
+    block.body.size = out->size - body;
+    if (status == ETW_OK && !out->failed && block.body.size <= ETW_BLOCK_MAX_STORED) {
+        memcpy(out->data + start, &block, sizeof block);
+        return;
+    }
+    etw_loss loss;
+    set_drop(&loss, ETW_LOSS_LIMIT,
+             status == ETW_OK ? "a block could not be encoded" : error.message);
+    loss.events = block.count;
+    loss.from_time_100ns = block.first_time_100ns;
+    loss.to_time_100ns = block.last_time_100ns;
+    out->size = start;
+    out->failed = false;
+    put_own_loss(out, &self->scratch, &loss);
+}
+
+static void encode_job(worker *self, job *current)
+{
+    encode_before(self, current);
+    encode_schemas(self, current);
+    if (etw_batch_count(current->batch) > 0) {
+        encode_events(self, current);
+    }
+}
+
+/* ---- Writing: one thread, in order ---- */
+
+/* There was no memory for the job's blocks: what they would have held is lost. */
+static void replace_by_loss(job *current)
+{
+    etw_loss loss;
+    set_drop(&loss, ETW_LOSS_LIMIT, "out of memory for a block");
+    loss.events = etw_batch_count(current->batch);
+    etw_text_clear(&current->out);
+    etw_text_clear(&current->names);
+    put_own_loss(&current->out, &current->names, &loss);
+}
+
+/* Without the lock. */
+static etw_status write_job(etw_writer *writer, job *current, etw_error *failure)
+{
+    size_t at = 0;
+    etw_status status = etw_sink_tick(writer->sink, failure);
+    if (current->out.failed) {
+        replace_by_loss(current);
+    }
+    while (at < current->out.size) {
+        const etw_sink_block block = next_block(&current->out, &at);
+        status = etw_sink_put(writer->sink, &block, failure);
+    }
+    return status;
+}
+
+/* With the lock: what others see of the sink. */
+static void publish(etw_writer *writer, etw_status status, const etw_error *failure)
+{
+    const etw_totals *totals = etw_sink_totals(writer->sink);
+    writer->counts.written = totals->events;
+    writer->counts.blocks = totals->blocks;
+    writer->counts.bytes = etw_sink_size(writer->sink);
+    if (status == ETW_OK) {
+        writer->failure.status = ETW_OK;
+    } else {
+        writer->failure = *failure;
+    }
+}
+
+static int64_t now_ns(const etw_writer *writer)
+{
+    return writer->os->monotonic_ns(writer->os->context);
+}
+
+/* With the lock; the caller's job has content. */
+static void submit(etw_writer *writer)
+{
+    writer->flush_at_ns = 0;
+    writer->filled++;
+    if (writer->threaded) {
+        (void)pthread_cond_signal(&writer->work);
+        return;
+    }
+    job *current = job_at(writer, writer->written);
+    etw_error failure;
+    encode_job(&writer->workers[0], current);
+    publish(writer, write_job(writer, current, &failure), &failure);
+    clear_job(current);
+    writer->encoding++;
+    writer->written++;
+}
+
+static void submit_if_due(etw_writer *writer)
+{
+    if (writer->flush_at_ns != 0 && now_ns(writer) >= writer->flush_at_ns &&
+        writer->filled - writer->written < writer->job_count) {
+        submit(writer);
+    }
+}
+
+static void *encoder_thread(void *context)
+{
+    worker *self = context;
+    etw_writer *writer = self->writer;
+    (void)pthread_mutex_lock(&writer->lock);
+    for (;;) {
+        while (writer->encoding == writer->filled && !writer->stopping) {
+            (void)pthread_cond_wait(&writer->work, &writer->lock);
+        }
+        if (writer->encoding == writer->filled) {
+            break;
+        }
+        job *current = job_at(writer, writer->encoding++);
+        (void)pthread_mutex_unlock(&writer->lock);
+        encode_job(self, current);
+        (void)pthread_mutex_lock(&writer->lock);
+        current->encoded = true;
+        (void)pthread_cond_signal(&writer->done);
+    }
+    (void)pthread_mutex_unlock(&writer->lock);
+    return NULL;
+}
+
+/* With the lock. How long the writing thread may sleep, in milliseconds; 0: until it is woken. */
+static uint32_t sleep_ms(const etw_writer *writer)
+{
+    uint32_t wait = writer->options.interval_ms;
+    if (writer->options.sync == ETW_SYNC_INTERVAL && wait == 0) {
+        wait = DEFAULT_SYNC_INTERVAL_MS;
+    }
+    if (writer->failure.status != ETW_OK && (wait == 0 || wait > ETW_SINK_RETRY_MS)) {
+        wait = ETW_SINK_RETRY_MS;
+    }
+    return wait;
+}
+
+static void sleep_until_done(etw_writer *writer)
+{
+    const uint32_t wait_ms = sleep_ms(writer);
+    if (wait_ms == 0) {
+        (void)pthread_cond_wait(&writer->done, &writer->lock);
+        return;
+    }
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    (void)pthread_cond_timedwait(&writer->done, &writer->lock, &until);
+}
+
+/* With the lock, which it lets go meanwhile. */
+static void write_next(etw_writer *writer, job *current)
+{
+    etw_error failure;
+    (void)pthread_mutex_unlock(&writer->lock);
+    const etw_status status = current == NULL ? etw_sink_tick(writer->sink, &failure)
+                                              : write_job(writer, current, &failure);
+    (void)pthread_mutex_lock(&writer->lock);
+    publish(writer, status, &failure);
+    if (current != NULL) {
+        clear_job(current);
+        writer->written++;
+        (void)pthread_cond_signal(&writer->room);
+    }
+}
+
+static void *writing_thread(void *context)
+{
+    etw_writer *writer = context;
+    (void)pthread_mutex_lock(&writer->lock);
+    for (;;) {
+        job *oldest = job_at(writer, writer->written);
+        if (writer->written < writer->filled && oldest->encoded) {
+            write_next(writer, oldest);
+        } else if (writer->written == writer->filled && writer->stopping) {
+            break;
+        } else {
+            sleep_until_done(writer);
+            submit_if_due(writer);
+            if (sleep_ms(writer) != 0) {
+                write_next(writer, NULL);
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&writer->lock);
+    return NULL;
+}
+
+/* ---- The caller's side ---- */
+
+static void free_workers(etw_writer *writer)
+{
+    for (uint32_t i = 0; writer->workers != NULL && i < writer->worker_count; i++) {
+        etw_encoder_free(writer->workers[i].encoder);
+        etw_guid_table_free(&writer->workers[i].providers);
+        etw_text_free(&writer->workers[i].scratch);
+    }
+    free(writer->workers);
+}
+
+static void free_jobs(etw_writer *writer)
+{
+    for (uint32_t i = 0; writer->jobs != NULL && i < writer->job_count; i++) {
+        job *each = &writer->jobs[i];
+        etw_batch_free(each->batch);
+        etw_text_free(&each->before);
+        etw_text_free(&each->schemas);
+        etw_text_free(&each->names);
+        etw_text_free(&each->out);
+    }
+    free(writer->jobs);
+}
+
+/* Lets the threads finish what they have, and joins them. */
+static void stop_threads(etw_writer *writer)
+{
+    if (!writer->threaded) {
+        return;
+    }
+    (void)pthread_mutex_lock(&writer->lock);
+    writer->stopping = true;
+    (void)pthread_cond_broadcast(&writer->work);
+    (void)pthread_cond_broadcast(&writer->done);
+    (void)pthread_mutex_unlock(&writer->lock);
+    for (uint32_t i = 0; i < writer->worker_count; i++) {
+        (void)pthread_join(writer->workers[i].thread, NULL);
+    }
+    (void)pthread_mutex_lock(&writer->lock);
+    (void)pthread_cond_broadcast(&writer->done);
+    (void)pthread_mutex_unlock(&writer->lock);
+    (void)pthread_join(writer->thread, NULL);
+    writer->threaded = false;
+    (void)pthread_mutex_destroy(&writer->lock);
+    (void)pthread_cond_destroy(&writer->work);
+    (void)pthread_cond_destroy(&writer->done);
+    (void)pthread_cond_destroy(&writer->room);
+}
+
+void etw_writer_free(etw_writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    stop_threads(writer);
+    etw_sink_free(writer->sink);
+    free_workers(writer);
+    free_jobs(writer);
+    free(writer->seen);
+    free(writer);
+}
+
+static void set_defaults(etw_writer *writer, const etw_writer_options *options)
+{
+    etw_writer_options *mine = &writer->options;
+    if (options != NULL) {
+        *mine = *options;
+    }
+    mine->level = mine->level == 0 ? ETW_WRITER_DEFAULT_LEVEL : mine->level;
+    mine->batch_bytes = mine->batch_bytes == 0 ? ETW_WRITER_DEFAULT_BATCH : mine->batch_bytes;
+    if (mine->threads > ETW_WRITER_MAX_THREADS) {
+        mine->threads = ETW_WRITER_MAX_THREADS;
+    }
+    if (mine->batch_bytes > MAX_BATCH_BYTES) {
+        mine->batch_bytes = MAX_BATCH_BYTES;
+    }
+    const size_t most = ETW_WRITER_MAX_QUEUE_BYTES / (mine->batch_bytes + RECORD_ROOM);
+    uint32_t jobs = mine->queue_blocks == 0 ? 2 + 2 * mine->threads : mine->queue_blocks;
+    jobs = jobs > ETW_WRITER_MAX_QUEUE ? ETW_WRITER_MAX_QUEUE : jobs;
+    jobs = jobs > most ? (uint32_t)most : jobs;
+    writer->job_count = mine->threads == 0 ? 1 : (jobs < 2 ? 2 : jobs);
+    writer->worker_count = mine->threads == 0 ? 1 : mine->threads;
+}
+
+static bool allocate(etw_writer *writer)
+{
+    const etw_writer_options *options = &writer->options;
+    writer->jobs = calloc(writer->job_count, sizeof *writer->jobs);
+    writer->workers = calloc(writer->worker_count, sizeof *writer->workers);
+    writer->seen = calloc((size_t)ETW_FILE_MAX_SCHEMA_ID + 1, 1);
+    if (writer->jobs == NULL || writer->workers == NULL || writer->seen == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < writer->job_count; i++) {
+        writer->jobs[i].batch =
+            etw_batch_new(options->batch_bytes + RECORD_ROOM, ETW_BATCH_MAX_EVENTS);
+        if (writer->jobs[i].batch == NULL) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < writer->worker_count; i++) {
+        worker *each = &writer->workers[i];
+        each->writer = writer;
+        each->encoder = etw_encoder_new(options->level, options->store);
+        if (each->encoder == NULL || !etw_guid_table_init(&each->providers, ETW_BATCH_MAX_EVENTS)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static etw_status put_file_info(etw_writer *writer, etw_error *error)
+{
+    const char *const keys[] = {"application"};
+    const char *const values[] = {writer->options.application};
+    etw_text body = {0};
+    etw_file_info_append(&body, values[0] == NULL ? 0 : 1, keys, values);
+    const etw_sink_block block = {.kind = ETW_BLOCK_FILE_INFO,
+                                  .raw_size = (uint32_t)body.size,
+                                  .count = values[0] == NULL ? 0 : 1,
+                                  .body = {(const uint8_t *)body.data, body.size}};
+    const etw_status status =
+        body.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer")
+                    : etw_sink_put(writer->sink, &block, error);
+    etw_text_free(&body);
+    return status;
+}
+
+static etw_status start_threads(etw_writer *writer, etw_error *error)
+{
+    if (writer->options.threads == 0) {
+        return ETW_OK;
+    }
+    (void)pthread_mutex_init(&writer->lock, NULL);
+    (void)pthread_cond_init(&writer->work, NULL);
+    (void)pthread_cond_init(&writer->done, NULL);
+    (void)pthread_cond_init(&writer->room, NULL);
+    int result = pthread_create(&writer->thread, NULL, writing_thread, writer);
+    if (result != 0) {
+        return etw_error_set_os(error, result, "cannot start a thread");
+    }
+    writer->threaded = true;
+    const uint32_t wanted = writer->worker_count;
+    for (uint32_t i = 0; i < wanted && result == 0; i++) {
+        writer->worker_count = i;
+        result =
+            pthread_create(&writer->workers[i].thread, NULL, encoder_thread, &writer->workers[i]);
+    }
+    if (result != 0) {
+        stop_threads(writer);
+        writer->worker_count = wanted;
+        return etw_error_set_os(error, result, "cannot start a thread");
+    }
+    writer->worker_count = wanted;
+    return ETW_OK;
+}
+
+etw_status etw_writer_create(const etw_os *os, const char *path, const etw_writer_options *options,
+                             etw_writer **created, etw_error *error)
+{
+    etw_writer *writer = calloc(1, sizeof *writer);
+    if (writer == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer");
+    }
+    writer->os = os;
+    set_defaults(writer, options);
+    const uint32_t interval = writer->options.interval_ms;
+    const etw_sink_options sink_options = {.replace = writer->options.replace,
+                                           .sync = writer->options.sync,
+                                           .sync_interval_ms =
+                                               interval == 0 ? DEFAULT_SYNC_INTERVAL_MS : interval};
+    etw_status status = ETW_OK;
+    if (!allocate(writer)) {
+        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer");
+    }
+    if (status == ETW_OK) {
+        status = etw_sink_open(os, path, &sink_options, &writer->sink, error);
+    }
+    if (status == ETW_OK) {
+        status = put_file_info(writer, error);
+    }
+    if (status == ETW_OK) {
+        status = start_threads(writer, error);
+    }
+    if (status != ETW_OK) {
+        etw_writer_free(writer);
+        return status;
+    }
+    etw_error none;
+    publish(writer, ETW_OK, &none);
+    *created = writer;
+    return ETW_OK;
+}
+
+/* With the lock. The job that the caller may fill; NULL where all are on their way and the policy
+ * says drop. What was dropped before goes first into it. */
+static job *current_job(etw_writer *writer)
+{
+    while (writer->filled - writer->written == writer->job_count) {
+        if (writer->options.overload == ETW_OVERLOAD_DROP) {
+            return NULL;
+        }
+        (void)pthread_cond_wait(&writer->room, &writer->lock);
+    }
+    job *current = job_at(writer, writer->filled);
+    for (uint32_t i = 0; i < sizeof writer->drops / sizeof writer->drops[0]; i++) {
+        etw_loss *drop = &writer->drops[i];
+        if (drop->events > 0 && etw_batch_count(current->batch) == 0) {
+            etw_text scratch = {0};
+            put_own_loss(&current->before, &scratch, drop);
+            etw_text_free(&scratch);
+            drop->events = 0;
+        }
+    }
+    return current;
+}
+
+static void start_flush_clock(etw_writer *writer)
+{
+    if (writer->options.interval_ms > 0 && writer->flush_at_ns == 0) {
+        writer->flush_at_ns = now_ns(writer) + (int64_t)writer->options.interval_ms * 1000000;
+    }
+}
+
+static void note_drop(etw_writer *writer, enum drop which, const etw_event_record *record,
+                      uint16_t trace_index, const char *detail)
+{
+    static const uint32_t causes[] = {ETW_LOSS_QUEUE_FULL, ETW_LOSS_LIMIT, ETW_LOSS_DISK};
+    etw_loss *drop = &writer->drops[which];
+    const int64_t time =
+        etw_clock_to_filetime(&writer->clocks[trace_index], record->EventHeader.TimeStamp);
+    if (drop->events == 0) {
+        set_drop(drop, causes[which], detail);
+        drop->trace_index = trace_index;
+        drop->from_time_100ns = time;
+    }
+    drop->events++;
+    drop->to_time_100ns = time;
+    writer->dropped++;
+}
+
+/* Puts the schema into the job where it is new; 0 for one that the file cannot hold. */
+static uint32_t note_schema(etw_writer *writer, job *current, uint32_t schema_id)
+{
+    if (schema_id == 0 || schema_id > ETW_FILE_MAX_SCHEMA_ID || writer->options.store == NULL) {
+        return 0;
+    }
+    uint8_t *state = &writer->seen[schema_id];
+    if (*state == SCHEMA_UNSEEN) {
+        const etw_schema_entry entry = {schema_id,
+                                        etw_schema_store_get(writer->options.store, schema_id)};
+        *state = SCHEMA_LEFT_OUT;
+        if (entry.schema != NULL &&
+            etw_schema_size_bytes(entry.schema) <= ETW_FILE_MAX_SCHEMA_SIZE) {
+            etw_bytes_append(&current->schemas, &entry, sizeof entry);
+            *state = SCHEMA_KEPT;
+        }
+    }
+    return *state == SCHEMA_KEPT ? schema_id : 0;
+}
+
+/* Names that the store learnt since the last batch. */
+static void note_names(etw_writer *writer, job *current)
+{
+    const etw_guid *provider;
+    const char *name;
+    while (
+        writer->options.store != NULL && current->names.size < MAX_BEFORE &&
+        etw_schema_store_provider_at(writer->options.store, writer->names_seen, &provider, &name)) {
+        etw_provider_name_append(&current->names, provider, name);
+        writer->names_seen++;
+    }
+}
+
+static bool is_within_limits(const etw_event_record *record)
+{
+    size_t bytes = 0;
+    if (record->ExtendedDataCount <= SURELY_SMALL_ITEMS) {
+        return true;
+    }
+    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
+        bytes += sizeof record->ExtendedData[i] + record->ExtendedData[i].DataSize;
+    }
+    return bytes <= ETW_MAX_EXTENDED_BYTES;
+}
+
+static bool is_full(const etw_writer *writer, const job *current)
+{
+    return etw_batch_size_bytes(current->batch) >= writer->options.batch_bytes ||
+           etw_batch_count(current->batch) == ETW_BATCH_MAX_EVENTS;
+}
+
+static void hand_over(etw_writer *writer, job *current)
+{
+    note_names(writer, current);
+    submit(writer);
+}
+
+static etw_status append_event(etw_writer *writer, const etw_event_record *record,
+                               uint16_t trace_index, uint32_t schema_id, etw_error *error)
+{
+    job *current = current_job(writer);
+    if (current == NULL) {
+        note_drop(writer, DROP_QUEUE_FULL, record, trace_index, "the writer's queue was full");
+        return ETW_OK;
+    }
+    const uint32_t id = note_schema(writer, current, schema_id);
+    if (!is_within_limits(record) || !etw_batch_append(current->batch, record, trace_index, id)) {
+        note_drop(writer, DROP_LIMIT, record, trace_index, "an event was larger than the limit");
+        return etw_error_set(error, ETW_ERROR_LIMIT, "an event is larger than the limit");
+    }
+    start_flush_clock(writer);
+    if (is_full(writer, current)) {
+        hand_over(writer, current);
+    }
+    return ETW_OK;
+}
+
+etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *record,
+                                uint16_t trace_index, uint32_t schema_id, etw_error *error)
+{
+    etw_status status;
+    lock(writer);
+    if (trace_index >= writer->trace_count) {
+        unlock(writer);
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "trace %u was not added",
+                             trace_index);
+    }
+    writer->received++;
+    if (!writer->threaded && writer->failure.status != ETW_OK) {
+        etw_error failure;
+        publish(writer, etw_sink_tick(writer->sink, &failure), &failure);
+    }
+    if (writer->failure.status != ETW_OK) {
+        note_drop(writer, DROP_DISK, record, trace_index, writer->failure.message);
+        status = writer->failure.status;
+        if (error != NULL) {
+            *error = writer->failure;
+        }
+    } else {
+        status = append_event(writer, record, trace_index, schema_id, error);
+    }
+    if (!writer->threaded) {
+        submit_if_due(writer);
+    }
+    unlock(writer);
+    return status;
+}
+
+/* With the lock. Puts a small block between the events before and after it. */
+static etw_status put_before(etw_writer *writer, const etw_sink_block *block, etw_error *error)
+{
+    job *current = NULL;
+    if (writer->filled - writer->written < writer->job_count) {
+        current = job_at(writer, writer->filled);
+    }
+    if (current != NULL &&
+        (etw_batch_count(current->batch) > 0 || current->before.size > MAX_BEFORE)) {
+        hand_over(writer, current);
+    }
+    /* Blocks that are not events are few, and are never dropped: this waits whatever the policy. */
+    while (writer->filled - writer->written == writer->job_count) {
+        (void)pthread_cond_wait(&writer->room, &writer->lock);
+    }
+    current = current_job(writer);
+    const size_t size = current->before.size;
+    put_block(&current->before, block);
+    if (current->before.failed) {
+        current->before.size = size;
+        current->before.failed = false;
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block");
+    }
+    start_flush_clock(writer);
+    return ETW_OK;
+}
+
+static etw_status add_small_block(etw_writer *writer, etw_sink_block *block, etw_text *body,
+                                  etw_error *error)
+{
+    etw_status status;
+    if (body->failed) {
+        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block");
+    } else {
+        block->raw_size = (uint32_t)body->size;
+        block->body = (etw_bytes){(const uint8_t *)body->data, body->size};
+        lock(writer);
+        status = put_before(writer, block, error);
+        unlock(writer);
+    }
+    etw_text_free(body);
+    return status;
+}
+
+etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace, uint16_t *trace_index,
+                                etw_error *error)
+{
+    if (writer->trace_count == ETW_MAX_TRACES) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "a file holds at most %u traces",
+                             ETW_MAX_TRACES);
+    }
+    etw_text body = {0};
+    etw_sink_block block = {.kind = ETW_BLOCK_TRACE, .count = 1};
+    etw_trace_append(&body, writer->trace_count, trace);
+    const etw_status status = add_small_block(writer, &block, &body, error);
+    if (status == ETW_OK) {
+        writer->clocks[writer->trace_count] = trace->clock;
+        *trace_index = writer->trace_count++;
+    }
+    return status;
+}
+
+etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss, etw_error *error)
+{
+    etw_text body = {0};
+    etw_sink_block block = {.kind = ETW_BLOCK_LOSS,
+                            .count = 1,
+                            .first_time_100ns = loss->from_time_100ns,
+                            .last_time_100ns = loss->to_time_100ns};
+    etw_loss_append(&body, loss, false);
+    return add_small_block(writer, &block, &body, error);
+}
+
+etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index, int64_t ticks,
+                                       int64_t time_100ns, etw_error *error)
+{
+    const etw_clock_anchor anchor = {trace_index, ticks, time_100ns};
+    etw_text body = {0};
+    etw_sink_block block = {.kind = ETW_BLOCK_CLOCK_ANCHORS,
+                            .count = 1,
+                            .first_time_100ns = time_100ns,
+                            .last_time_100ns = time_100ns};
+    if (trace_index >= writer->trace_count) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "trace %u was not added",
+                             trace_index);
+    }
+    etw_clock_anchor_append(&body, &anchor);
+    return add_small_block(writer, &block, &body, error);
+}
+
+etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes bytes,
+                                etw_error *error)
+{
+    etw_text body = {0};
+    etw_sink_block block = {.kind = kind, .count = count};
+    if (kind != ETW_BLOCK_RENDERED && kind < ETW_BLOCK_PRIVATE_FIRST) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "block kind %u is not free", kind);
+    }
+    if (bytes.size > ETW_WRITER_MAX_BLOCK) {
+        return etw_error_set(error, ETW_ERROR_LIMIT,
+                             "a block of %zu bytes is above the limit of %zu", bytes.size,
+                             ETW_WRITER_MAX_BLOCK);
+    }
+    etw_bytes_append(&body, bytes.data, bytes.size);
+    return add_small_block(writer, &block, &body, error);
+}
+
+static bool has_drops(const etw_writer *writer)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < sizeof writer->drops / sizeof writer->drops[0]; i++) {
+        any = any || writer->drops[i].events > 0;
+    }
+    return any;
+}
+
+/* With the lock: hands over what waits, and waits until it is written or has failed. */
+static void drain(etw_writer *writer)
+{
+    for (int round = 0; round < 2; round++) {
+        while (writer->filled - writer->written == writer->job_count) {
+            (void)pthread_cond_wait(&writer->room, &writer->lock);
+        }
+        job *current = current_job(writer);
+        note_names(writer, current);
+        if (!is_empty(current)) {
+            submit(writer);
+        }
+        if (!has_drops(writer)) {
+            break;
+        }
+    }
+    while (writer->written < writer->filled) {
+        (void)pthread_cond_wait(&writer->room, &writer->lock);
+    }
+}
+
+etw_status etw_writer_flush(etw_writer *writer, etw_error *error)
+{
+    lock(writer);
+    drain(writer);
+    const etw_status status = writer->failure.status;
+    if (status != ETW_OK && error != NULL) {
+        *error = writer->failure;
+    }
+    unlock(writer);
+    return status;
+}
+
+void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts)
+{
+    etw_writer *mine = (etw_writer *)(uintptr_t)writer; /* for its lock only */
+    lock(mine);
+    *counts = writer->counts;
+    counts->received = writer->received;
+    counts->dropped = writer->dropped;
+    unlock(mine);
+}
+
+etw_status etw_writer_finish(etw_writer *writer, etw_error *error)
+{
+    lock(writer);
+    drain(writer);
+    unlock(writer);
+    stop_threads(writer);
+    const etw_status status =
+        etw_sink_finish(writer->sink, writer->received, writer->options.store, error);
+    etw_error none = {ETW_OK, 0, ""};
+    publish(writer, ETW_OK, &none);
+    writer->dropped = writer->received - writer->counts.written;
+    return status;
+}

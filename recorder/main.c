@@ -1,0 +1,91 @@
+/* etw-record: from .etl files and, on Windows, live sessions to .etwcap files. */
+#include "recorder/arguments.h"
+#include "recorder/record.h"
+#include "recorder/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void print_session(void *context, const char *name, uint32_t log_file_mode,
+                          const etw_session_losses *losses)
+{
+    (void)context;
+    printf("%s\tmode 0x%08" PRIX32 "\tevents lost %" PRIu64 "\tbuffers lost %" PRIu64 "\n", name,
+           log_file_mode, losses->events_lost,
+           losses->log_buffers_lost + losses->realtime_buffers_lost);
+}
+
+static void print_provider(void *context, const etw_guid *id, const char *name)
+{
+    (void)context;
+    etw_text text = {0};
+    etw_text_append_guid(&text, id);
+    printf("%s\t%s\n", etw_text_z(&text), name);
+    etw_text_free(&text);
+}
+
+static etw_status reclaim(etw_error *error)
+{
+    uint32_t stopped = 0;
+    const etw_status status = etw_session_reclaim(&stopped, error);
+    fprintf(stderr, "etw-record: stopped %" PRIu32 " sessions left behind\n", stopped);
+    return status;
+}
+
+static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
+{
+    etw_error error = {0};
+    etw_status status = ETW_OK;
+    switch (arguments->action) {
+    case ETW_RECORD_LIST_SESSIONS:
+        status = etw_session_list(print_session, NULL, &error);
+        break;
+    case ETW_RECORD_LIST_PROVIDERS:
+        status = etw_provider_list(arguments->action_name, print_provider, NULL, &error);
+        break;
+    case ETW_RECORD_KILL:
+        status = etw_session_kill(arguments->action_name, &error);
+        break;
+    case ETW_RECORD_RECLAIM:
+        status = reclaim(&error);
+        break;
+    case ETW_RECORD_CAPTURE:
+        etw_stop_signal_install(signal);
+        return etw_record_is_live(arguments) ? etw_record_live(arguments, signal)
+                                             : etw_record_files(arguments, signal);
+    }
+    if (status != ETW_OK) {
+        etw_report_error(&error);
+        return ETW_EXIT_FAILED;
+    }
+    return ETW_EXIT_WELL;
+}
+
+int main(int argc, char **argv)
+{
+    static etw_stop_signal signal;
+    etw_os_use_binary_stdio();
+    char **utf8 = etw_os_utf8_arguments(&argc, argv);
+    if (utf8 == NULL) {
+        fputs("etw-record: out of memory\n", stderr);
+        return ETW_EXIT_FAILED;
+    }
+    etw_record_arguments arguments;
+    etw_error error = {0};
+    switch (etw_record_arguments_parse(argc, utf8, &arguments, &error)) {
+    case ETW_OK:
+        break;
+    case ETW_END:
+        return ETW_EXIT_WELL;
+    default:
+        etw_report_error(&error);
+        fputs("Try 'etw-record --help'.\n", stderr);
+        return ETW_EXIT_USAGE;
+    }
+    arguments.show_progress = !arguments.quiet && isatty(STDERR_FILENO) != 0;
+    const int exit_status = act(&arguments, &signal);
+    atomic_store(&signal.done, true);
+    etw_record_arguments_free(&arguments);
+    return exit_status;
+}

@@ -1,0 +1,21 @@
+/* Ctrl+C and its kin. The first one asks for a clean end, the second ends the process at once: what
+ * was flushed by then is valid, the file is incomplete. On Windows also Ctrl+Break, console close,
+ * logoff and shutdown, which wait for the clean end as long as the system lets them. */
+#ifndef ETW_RECORDER_STOP_SIGNAL_H
+#define ETW_RECORDER_STOP_SIGNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+typedef struct etw_stop_signal {
+    atomic_bool stop; /* an end was asked for */
+    atomic_bool dump; /* Ctrl+Break, SIGUSR1: the flight recorder should write; taken by exchange */
+    atomic_bool done; /* set by the program when its files are closed */
+    bool break_dumps; /* Ctrl+Break dumps instead of ending */
+} etw_stop_signal;
+
+/* signal must live as long as the process. Signals have no context, so that one pointer to it is
+ * kept in this module: the program's only global state. */
+void etw_stop_signal_install(etw_stop_signal *signal);
+
+#endif
