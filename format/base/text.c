@@ -1,5 +1,7 @@
 #include "format/base/text.h"
 
+#include "format/base/plain.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +33,7 @@ static bool grow(etw_text *text, size_t needed)
     return true;
 }
 
-char *etw_text_reserve(etw_text *text, size_t extra)
+char *etw_text_grow(etw_text *text, size_t extra)
 {
     if (text->failed || extra > ETW_TEXT_MAX_SIZE - text->size) {
         text->failed = true;
@@ -44,23 +46,9 @@ char *etw_text_reserve(etw_text *text, size_t extra)
     return text->data + text->size;
 }
 
-void etw_text_append(etw_text *text, const char *bytes, size_t size)
-{
-    char *to = etw_text_reserve(text, size);
-    if (to != NULL && size > 0) {
-        memcpy(to, bytes, size);
-        text->size += size;
-    }
-}
-
 void etw_text_append_z(etw_text *text, const char *string)
 {
     etw_text_append(text, string, strlen(string));
-}
-
-void etw_text_append_char(etw_text *text, char character)
-{
-    etw_text_append(text, &character, 1);
 }
 
 /* Two digits at a time halve the divisions, which dominate the cost of printing numbers. */
@@ -69,22 +57,35 @@ static const char digit_pairs[] = "000102030405060708091011121314151617181920212
                                   "50515253545556575859606162636465666768697071727374"
                                   "75767778798081828384858687888990919293949596979899";
 
+static size_t decimal_size(uint64_t value)
+{
+    size_t size = 1;
+    while (value >= 10000) {
+        value /= 10000;
+        size += 4;
+    }
+    return size + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
 void etw_text_append_u64(etw_text *text, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
+    const size_t size = decimal_size(value);
+    char *to = etw_text_reserve(text, size);
+    if (to == NULL) {
+        return;
+    }
+    text->size += size;
+    char *at = to + size;
     while (value >= 100) {
         at -= 2;
-        memcpy(digits + at, digit_pairs + 2 * (value % 100), 2);
+        memcpy(at, digit_pairs + 2 * (value % 100), 2);
         value /= 100;
     }
     if (value >= 10) {
-        at -= 2;
-        memcpy(digits + at, digit_pairs + 2 * value, 2);
+        memcpy(to, digit_pairs + 2 * value, 2);
     } else {
-        digits[--at] = (char)('0' + value);
+        *to = (char)('0' + value);
     }
-    etw_text_append(text, digits + at, sizeof digits - at);
 }
 
 void etw_text_append_i64(etw_text *text, int64_t value)
@@ -99,15 +100,18 @@ void etw_text_append_i64(etw_text *text, int64_t value)
 
 void etw_text_append_hex(etw_text *text, uint64_t value)
 {
-    char digits[18];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = upper_digits[value & 15u];
+    const size_t digits = ((size_t)63 - (size_t)__builtin_clzll(value | 1)) / 4 + 1;
+    char *to = etw_text_reserve(text, digits + 2);
+    if (to == NULL) {
+        return;
+    }
+    text->size += digits + 2;
+    *to++ = '0';
+    *to++ = 'x';
+    for (size_t i = digits; i-- > 0;) {
+        to[i] = upper_digits[value & 15u];
         value >>= 4;
-    } while (value != 0);
-    digits[--at] = 'x';
-    digits[--at] = '0';
-    etw_text_append(text, digits + at, sizeof digits - at);
+    }
 }
 
 void etw_text_printf(etw_text *text, const char *format, ...)
@@ -272,45 +276,20 @@ void etw_text_append_code_point(etw_text *text, uint32_t code_point, etw_escape 
     etw_text_append(text, utf8, encode_utf8(code_point, utf8));
 }
 
-/* Printable ASCII that no escape form changes; the rest takes the slow way. */
-static bool is_plain(uint32_t unit)
-{
-    return unit >= 0x20u && unit < 0x7Fu && unit != '"' && unit != '\\' && unit != '&' &&
-           unit != '<' && unit != '>';
-}
-
-static size_t plain_utf16_units(const uint8_t *units, size_t count)
-{
-    size_t plain = 0;
-    while (plain < count && is_plain(etw_load_u16(units + 2 * plain))) {
-        plain++;
-    }
-    return plain;
-}
-
-static void append_plain_utf16(etw_text *text, const uint8_t *units, size_t count)
-{
-    char *to = etw_text_reserve(text, count);
-    if (to == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        to[i] = (char)units[2 * i];
-    }
-    text->size += count;
-}
-
 void etw_text_append_utf16(etw_text *text, const uint8_t *units, size_t size_bytes,
                            etw_escape escape)
 {
     const size_t count = size_bytes / 2;
-    size_t i = 0;
-    while (i < count && !text->failed) {
-        const size_t plain = plain_utf16_units(units + 2 * i, count - i);
-        append_plain_utf16(text, units + 2 * i, plain);
+    for (size_t i = 0; i < count;) {
+        char *to = etw_text_reserve(text, count - i + ETW_PLAIN_SLACK);
+        if (to == NULL) {
+            return;
+        }
+        const size_t plain = etw_copy_plain_utf16(to, units + 2 * i, count - i);
+        text->size += plain;
         i += plain;
         if (i == count) {
-            break;
+            return;
         }
         uint32_t code_point = etw_load_u16(units + 2 * i);
         i++;
@@ -353,16 +332,16 @@ size_t etw_utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code_point)
 
 void etw_text_append_utf8(etw_text *text, const uint8_t *bytes, size_t size, etw_escape escape)
 {
-    size_t i = 0;
-    while (i < size && !text->failed) {
-        size_t plain = i;
-        while (plain < size && is_plain(bytes[plain])) {
-            plain++;
+    for (size_t i = 0; i < size;) {
+        char *to = etw_text_reserve(text, size - i + ETW_PLAIN_SLACK);
+        if (to == NULL) {
+            return;
         }
-        etw_text_append(text, (const char *)bytes + i, plain - i);
-        i = plain;
+        const size_t plain = etw_copy_plain_bytes(to, bytes + i, size - i);
+        text->size += plain;
+        i += plain;
         if (i == size) {
-            break;
+            return;
         }
         uint32_t code_point;
         const size_t length = etw_utf8_decode(bytes + i, size - i, &code_point);
@@ -373,7 +352,7 @@ void etw_text_append_utf8(etw_text *text, const uint8_t *bytes, size_t size, etw
 
 static bool is_utf8(const uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < size;) {
+    for (size_t i = etw_ascii_prefix(bytes, size); i < size;) {
         uint32_t code_point;
         const size_t length = etw_utf8_decode(bytes + i, size - i, &code_point);
         if (length == 0) {
@@ -414,9 +393,5 @@ const char *etw_text_z(etw_text *text)
 
 size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes)
 {
-    size_t length = 0;
-    while (length + 2 <= size_bytes && etw_load_u16(units + length) != 0) {
-        length += 2;
-    }
-    return length;
+    return 2 * etw_units_before_nul(units, size_bytes / 2);
 }

@@ -38,13 +38,38 @@ static inline void etw_text_clear(etw_text *text)
     text->failed = false;
 }
 
+/* The slow half of etw_text_reserve. */
+char *etw_text_grow(etw_text *text, size_t extra);
+
 /* Room for extra more bytes at the returned place, or NULL (failed is set). The caller writes at
  * most extra bytes there and adds what it wrote to text->size. */
-char *etw_text_reserve(etw_text *text, size_t extra);
+static inline char *etw_text_reserve(etw_text *text, size_t extra)
+{
+    if (text->failed || text->capacity - text->size < extra || text->data == NULL) {
+        return etw_text_grow(text, extra);
+    }
+    return text->data + text->size;
+}
 
-void etw_text_append(etw_text *text, const char *bytes, size_t size);
+static inline void etw_text_append(etw_text *text, const char *bytes, size_t size)
+{
+    char *to = etw_text_reserve(text, size);
+    if (to != NULL && size > 0) {
+        memcpy(to, bytes, size);
+        text->size += size;
+    }
+}
+
+static inline void etw_text_append_char(etw_text *text, char character)
+{
+    char *to = etw_text_reserve(text, 1);
+    if (to != NULL) {
+        *to = character;
+        text->size++;
+    }
+}
+
 void etw_text_append_z(etw_text *text, const char *string);
-void etw_text_append_char(etw_text *text, char character);
 void etw_text_append_u64(etw_text *text, uint64_t value);
 void etw_text_append_i64(etw_text *text, int64_t value);
 /* "0x" and upper-case digits without leading zeros, as TdhFormatProperty writes them. */
