@@ -1,5 +1,7 @@
 #include "format/event/plan_internal.h"
 
+#define SHORT_REASON "the payload ends before this property does"
+
 typedef struct walk {
     const etw_plan *plan;
     const uint8_t *start;
@@ -38,7 +40,7 @@ static bool stop_short(walk *w, const etw_property *property)
         return false;
     }
     w->short_payload = true;
-    return stop(w, property, "the payload ends before this property does");
+    return stop(w, property, SHORT_REASON);
 }
 
 static size_t left(const walk *w)
@@ -112,42 +114,39 @@ static bool take_narrow_string(walk *w, const etw_property *property, etw_bytes 
     return true;
 }
 
-/* Counted content: an odd last byte of wide strings is taken, and left out by whoever reads units.
- */
+/* Counted content behind a prefix: both or nothing. */
+static bool take_behind(walk *w, const etw_property *property, size_t prefix, size_t size,
+                        etw_bytes *content)
+{
+    if (left(w) - prefix < size) {
+        w->short_payload = true;
+        return stop(w, property, SHORT_REASON);
+    }
+    w->at += prefix;
+    return take_text(w, property, size, content);
+}
+
+/* An odd last byte of a wide string is taken, and left out by whoever reads units. */
 static bool take_counted(walk *w, const etw_property *property, etw_bytes *content)
 {
-    const uint8_t *start = w->at;
-    etw_bytes prefix;
-    if (!take_bytes(w, property, 2, &prefix)) {
-        return false;
+    if (left(w) < 2) {
+        return stop_short(w, property);
     }
-    const uint8_t low = prefix.data[property->take == ETW_TAKE_COUNTED ? 0 : 1];
-    const uint8_t high = prefix.data[property->take == ETW_TAKE_COUNTED ? 1 : 0];
-    const size_t size = low | (size_t)high << 8;
-    if (!take_text(w, property, size, content)) {
-        w->at = start;
-        return false;
-    }
-    return true;
+    const uint8_t low = w->at[property->take == ETW_TAKE_COUNTED ? 0 : 1];
+    const uint8_t high = w->at[property->take == ETW_TAKE_COUNTED ? 1 : 0];
+    return take_behind(w, property, 2, low | (size_t)high << 8, content);
 }
 
 static bool take_hex_dump(walk *w, const etw_property *property, etw_bytes *content)
 {
-    const uint8_t *start = w->at;
-    etw_bytes prefix;
-    if (!take_bytes(w, property, 4, &prefix)) {
-        return false;
+    if (left(w) < 4) {
+        return stop_short(w, property);
     }
-    const uint32_t size = etw_load_u32(prefix.data);
+    const uint32_t size = etw_load_u32(w->at);
     if (size > UINT16_MAX) {
-        w->at = start;
         return stop(w, property, "a hex dump says it is longer than 65535 bytes");
     }
-    if (!take_bytes(w, property, size, content)) {
-        w->at = start;
-        return false;
-    }
-    return true;
+    return take_behind(w, property, 4, size, content);
 }
 
 static bool take_binary(walk *w, const etw_property *property, etw_bytes *content)
@@ -167,28 +166,30 @@ static bool take_sid(walk *w, const etw_property *property, etw_bytes *content)
     return take_bytes(w, property, 8 + 4 * (size_t)w->at[1], content);
 }
 
-/* A TOKEN_USER (two pointers) and the SID it points to; four zero bytes where there is no SID. */
+static bool is_sid_at(const uint8_t *at, size_t size)
+{
+    return size >= 8 && at[0] == 1 && at[1] <= 15 && etw_load_u32(at + 2) == 0;
+}
+
+/* A TOKEN_USER (two pointers) and the SID it points to; where there is no SID four zero bytes
+ * alone. A zero pointer in front of a SID is what tools leave that rewrite traces. */
 static bool take_wbem_sid(walk *w, const etw_property *property, etw_bytes *content)
 {
-    const uint8_t *start = w->at;
+    const size_t token_user = 2 * (size_t)w->pointer_size;
     if (left(w) < 4) {
         return stop_short(w, property);
     }
-    if (etw_load_u32(w->at) == 0) {
+    const bool has_sid =
+        left(w) > token_user && is_sid_at(w->at + token_user, left(w) - token_user);
+    if (etw_load_u32(w->at) == 0 && !has_sid) {
         w->at += 4;
         *content = (etw_bytes){w->at, 0};
         return true;
     }
-    const size_t token_user = 2 * (size_t)w->pointer_size;
     if (left(w) < token_user + 8) {
         return stop_short(w, property);
     }
-    w->at += token_user;
-    if (!take_sid(w, property, content)) {
-        w->at = start;
-        return false;
-    }
-    return true;
+    return take_behind(w, property, token_user, 8 + 4 * (size_t)w->at[token_user + 1], content);
 }
 
 static uint32_t count_of(const walk *w, const etw_property *property)
