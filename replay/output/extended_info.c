@@ -67,7 +67,8 @@ static bool tell_sid(const telling *t)
 static bool tell_session(const telling *t)
 {
     uint32_t id = 0;
-    return tell_number_if(t, etw_record_session_id(&t->alone, &id), id);
+    const bool found = etw_record_session_id(&t->alone, &id);
+    return tell_number_if(t, found, id);
 }
 
 static bool tell_instance(const telling *t)
@@ -106,7 +107,8 @@ static bool tell_stack(const telling *t)
 static bool tell_pebs(const telling *t)
 {
     uint64_t value = 0;
-    return tell_number_if(t, etw_record_pebs_index(&t->alone, &value), value);
+    const bool found = etw_record_pebs_index(&t->alone, &value);
+    return tell_number_if(t, found, value);
 }
 
 static bool tell_pmc(const telling *t)
@@ -128,19 +130,22 @@ static bool tell_pmc(const telling *t)
 static bool tell_psm_key(const telling *t)
 {
     uint64_t value = 0;
-    return tell_number_if(t, etw_record_psm_key(&t->alone, &value), value);
+    const bool found = etw_record_psm_key(&t->alone, &value);
+    return tell_number_if(t, found, value);
 }
 
 static bool tell_event_key(const telling *t)
 {
     uint64_t value = 0;
-    return tell_number_if(t, etw_record_event_key(&t->alone, &value), value);
+    const bool found = etw_record_event_key(&t->alone, &value);
+    return tell_number_if(t, found, value);
 }
 
 static bool tell_process_start_key(const telling *t)
 {
     uint64_t value = 0;
-    return tell_number_if(t, etw_record_process_start_key(&t->alone, &value), value);
+    const bool found = etw_record_process_start_key(&t->alone, &value);
+    return tell_number_if(t, found, value);
 }
 
 static bool tell_control_guid(const telling *t)
@@ -156,7 +161,8 @@ static bool tell_control_guid(const telling *t)
 static bool tell_qpc_delta(const telling *t)
 {
     uint64_t value = 0;
-    return tell_number_if(t, etw_record_qpc_delta(&t->alone, &value), value);
+    const bool found = etw_record_qpc_delta(&t->alone, &value);
+    return tell_number_if(t, found, value);
 }
 
 static bool tell_container(const telling *t)
