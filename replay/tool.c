@@ -130,11 +130,14 @@ etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, 
     return status;
 }
 
-static etw_status flush(etw_stream *stream, etw_error *error)
+etw_status etw_stream_flush(etw_stream *stream, etw_error *error)
 {
     if (stream->text.failed) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: no memory for the text",
                              stream->path);
+    }
+    if (stream->text.size == 0) {
+        return ETW_OK;
     }
     const etw_status status = etw_stream_write(stream, stream->text.data, stream->text.size, error);
     etw_text_clear(&stream->text);
@@ -144,7 +147,7 @@ static etw_status flush(etw_stream *stream, etw_error *error)
 etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error)
 {
     return stream->text.size < ETW_STREAM_CHUNK && !stream->text.failed ? ETW_OK
-                                                                        : flush(stream, error);
+                                                                        : etw_stream_flush(stream, error);
 }
 
 etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error)
@@ -152,7 +155,7 @@ etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *er
     if (stream->file >= 0) {
         etw_error ignored = {0};
         const bool is_first = !etw_failed(status);
-        const etw_status flushed = flush(stream, is_first ? error : &ignored);
+        const etw_status flushed = etw_stream_flush(stream, is_first ? error : &ignored);
         const int closed = stream->file == ETW_FILE_STDOUT
                                ? 0
                                : stream->os->close(stream->os->context, stream->file);

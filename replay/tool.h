@@ -44,8 +44,11 @@ typedef struct etw_stream {
 /* path NULL or "-": stdout. */
 etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
                            etw_error *error);
-/* Writes what waits if it is at least a chunk. */
+/* Writes what waits in text. */
+etw_status etw_stream_flush(etw_stream *stream, etw_error *error);
+/* As etw_stream_flush, but only if it is at least a chunk. */
 etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error);
+/* Writes bytes past text, which must have been flushed. */
 etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, etw_error *error);
 /* Writes all and closes; also after a failure, then *error and the status stay those of status. */
 etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error);

@@ -1,4 +1,5 @@
 /* cat and export: events as text, packets, ... */
+#include "replay/pipeline.h"
 #include "replay/tool.h"
 #include "replay/verbs.h"
 
@@ -6,9 +7,11 @@
 
 typedef struct cat {
     const etw_output_format *format;
-    etw_output *output;
     etw_stream stream;
     etw_replay *replay;
+    etw_pipeline *pipeline;
+    etw_status loss_status; /* of the callback, which cannot return one */
+    etw_error loss_error;
 } cat;
 
 /* The format of --format, else of the output's name, else JSON. */
@@ -36,43 +39,56 @@ static const etw_output_format *choose_format(const etw_replay_arguments *argume
 static void on_loss(void *context, const etw_loss *loss)
 {
     cat *c = context;
-    if (loss->cause != ETW_LOSS_FILTERED && c->format->loss != NULL) {
-        c->format->loss(c->output, loss, &c->stream.text);
+    if (loss->cause != ETW_LOSS_FILTERED && !etw_failed(c->loss_status)) {
+        c->loss_status = etw_pipeline_loss(c->pipeline, loss, &c->loss_error);
     }
 }
 
-static etw_status print_events(cat *c, bool is_live, etw_error *error)
+static etw_status print_events(cat *c, etw_error *error)
 {
     const etw_event *event;
     etw_status status = ETW_OK;
-    if (c->format->begin != NULL) {
-        c->format->begin(c->output, &c->stream.text);
-    }
     while (status == ETW_OK && !c->stream.is_closed) {
         status = etw_replay_next(c->replay, &event, error);
+        if (etw_failed(c->loss_status)) {
+            *error = c->loss_error;
+            return c->loss_status;
+        }
         if (status == ETW_OK) {
-            c->format->event(c->output, event, &c->stream.text);
-            status = is_live ? etw_stream_write(&c->stream, c->stream.text.data,
-                                                c->stream.text.size, error)
-                             : etw_stream_flush_chunks(&c->stream, error);
-            if (is_live) {
-                etw_text_clear(&c->stream.text);
-            }
+            status = etw_pipeline_event(c->pipeline, event, error);
         }
     }
-    if (c->format->end != NULL) {
-        c->format->end(c->output, &c->stream.text);
+    /* Also after a failure: what was read is printed. */
+    etw_error second = {0};
+    const etw_status finished =
+        etw_pipeline_finish(c->pipeline, etw_failed(status) ? &second : error);
+    return etw_failed(status) ? status : finished;
+}
+
+static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, etw_error *error)
+{
+    const bool is_live = arguments->replay.speed > 0;
+    const etw_pipeline_options options = {.format = c->format,
+                                          .rendering = arguments->rendering,
+                                          .threads = is_live ? 0 : arguments->threads,
+                                          .is_live = is_live,
+                                          .stream = &c->stream};
+    if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "%s is not for a terminal: give a file with -o", c->format->name);
     }
-    return status == ETW_END ? ETW_OK : status;
+    return etw_pipeline_open(&options, &c->pipeline, error);
 }
 
 static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *error)
 {
     etw_replay_options options = arguments->replay;
-    options.raw_time = arguments->rendering.raw_time;
+    /* Renderers convert the time themselves. */
+    options.raw_time = arguments->rendering.raw_time || arguments->threads > 0;
     options.loss = on_loss;
     options.loss_context = c;
-    etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
+    etw_status status =
+        etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
     if (etw_failed(status)) {
         return status;
     }
@@ -81,11 +97,9 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     if (etw_failed(status)) {
         return status;
     }
-    if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
-        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                               "%s is not for a terminal: give a file with -o", c->format->name);
-    } else {
-        status = print_events(c, options.speed > 0, error);
+    status = open_pipeline(c, arguments, error);
+    if (!etw_failed(status)) {
+        status = print_events(c, error);
     }
     return etw_stream_close(&c->stream, status, error);
 }
@@ -94,17 +108,12 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
     cat c = {.format = choose_format(arguments)};
-    c.output = c.format->open(&arguments->rendering);
-    if (c.output == NULL) {
-        etw_tool_say("out of memory");
-        return ETW_EXIT_FAILED;
-    }
     const etw_status status = run(&c, arguments, &error);
     etw_replay_totals totals = {0};
     if (c.replay != NULL) {
         etw_replay_get_totals(c.replay, &totals);
     }
-    c.format->close(c.output);
+    etw_pipeline_close(c.pipeline);
     etw_replay_close(c.replay);
     return etw_failed(status) ? etw_tool_fail(&error) : etw_tool_conclude(arguments, &totals);
 }

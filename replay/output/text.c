@@ -63,11 +63,11 @@ static void append_names(const etw_event *event, etw_text *text)
     } else {
         etw_text_append_guid(text, &header->ProviderId);
     }
-    etw_text_append_char(text, '/');
     if (plan != NULL && etw_plan_event_name(plan)->utf8_size > 0) {
+        etw_text_append_char(text, '/');
         append_safe(text, etw_plan_event_name(plan)->utf8);
     } else if ((header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
-        etw_text_printf(text, "Opcode(%u)", header->EventDescriptor.Opcode);
+        etw_text_printf(text, "/Opcode(%u)", header->EventDescriptor.Opcode);
         return;
     }
     if (header->EventDescriptor.Id != 0) {

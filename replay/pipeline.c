@@ -1,0 +1,384 @@
+#include "replay/pipeline.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+typedef struct job_event {
+    etw_event_record record; /* its pointers go into the job's bytes */
+    const etw_trace *trace;
+    const etw_schema *schema;
+    const char *provider_name;
+    etw_loss *loss; /* not NULL: a loss stands here instead of an event; owned */
+} job_event;
+
+typedef enum job_state { JOB_FILLING, JOB_READY, JOB_TAKEN, JOB_DONE } job_state;
+
+/* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready, and the
+ * caller writes the oldest when it is done. */
+typedef struct job {
+    job_state state;
+    job_event events[ETW_PIPELINE_JOB_EVENTS];
+    uint32_t count;
+    uint8_t *bytes;
+    size_t capacity;
+    size_t size;
+    etw_text text;
+} job;
+
+typedef struct renderer {
+    etw_pipeline *pipeline;
+    etw_output *output;
+    etw_event_maker *maker;
+    pthread_t thread;
+    bool is_running;
+} renderer;
+
+struct etw_pipeline {
+    etw_pipeline_options options;
+    etw_output *output; /* of the calling thread */
+    renderer *renderers;
+    job *jobs;
+    uint32_t job_count;
+    uint32_t filling; /* index of the job that the caller fills */
+    uint32_t oldest;  /* of the job to be written next */
+    uint32_t next;    /* of the job that a thread takes next */
+    uint32_t used;    /* jobs from oldest to the one before filling */
+    bool is_closing;
+    pthread_mutex_t mutex;
+    pthread_cond_t work; /* a job is ready, or closing */
+    pthread_cond_t done; /* a job is done */
+};
+
+/* The threads. */
+
+static void render(renderer *r, job *j)
+{
+    const etw_output_format *format = r->pipeline->options.format;
+    for (uint32_t i = 0; i < j->count; i++) {
+        job_event *e = &j->events[i];
+        if (e->loss != NULL) {
+            format->loss(r->output, e->loss, &j->text);
+            continue;
+        }
+        const etw_event *event =
+            etw_event_make(r->maker, &e->record, e->trace, e->schema, e->provider_name);
+        if (event == NULL) {
+            j->text.failed = true;
+            return;
+        }
+        format->event(r->output, event, &j->text);
+    }
+}
+
+static void *run_renderer(void *context)
+{
+    renderer *r = context;
+    etw_pipeline *p = r->pipeline;
+    (void)pthread_mutex_lock(&p->mutex);
+    for (;;) {
+        job *j = &p->jobs[p->next];
+        if (j->state == JOB_READY) {
+            j->state = JOB_TAKEN;
+            p->next = (p->next + 1) % p->job_count;
+            (void)pthread_mutex_unlock(&p->mutex);
+            render(r, j);
+            (void)pthread_mutex_lock(&p->mutex);
+            j->state = JOB_DONE;
+            (void)pthread_cond_signal(&p->done);
+        } else if (p->is_closing) {
+            break;
+        } else {
+            (void)pthread_cond_wait(&p->work, &p->mutex);
+        }
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+    return NULL;
+}
+
+/* Opening and closing. */
+
+static bool start_renderer(etw_pipeline *p, renderer *r)
+{
+    r->pipeline = p;
+    r->output = p->options.format->open(&p->options.rendering);
+    r->maker = etw_event_maker_new(p->options.rendering.raw_time);
+    r->is_running = r->output != NULL && r->maker != NULL &&
+                    pthread_create(&r->thread, NULL, run_renderer, r) == 0;
+    return r->is_running;
+}
+
+static bool start_threads(etw_pipeline *p)
+{
+    const uint32_t threads = p->options.threads;
+    p->job_count = 2 * threads + 1;
+    p->jobs = calloc(p->job_count, sizeof *p->jobs);
+    p->renderers = calloc(threads, sizeof *p->renderers);
+    bool is_well = p->jobs != NULL && p->renderers != NULL;
+    for (uint32_t i = 0; is_well && i < p->job_count; i++) {
+        p->jobs[i].bytes = malloc(ETW_PIPELINE_JOB_BYTES);
+        p->jobs[i].capacity = ETW_PIPELINE_JOB_BYTES;
+        is_well = p->jobs[i].bytes != NULL;
+    }
+    for (uint32_t i = 0; is_well && i < threads; i++) {
+        is_well = start_renderer(p, &p->renderers[i]);
+    }
+    return is_well;
+}
+
+etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline **pipeline,
+                             etw_error *error)
+{
+    etw_pipeline *p = calloc(1, sizeof *p);
+    *pipeline = p;
+    if (p == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
+    }
+    p->options = *options;
+    (void)pthread_mutex_init(&p->mutex, NULL);
+    (void)pthread_cond_init(&p->work, NULL);
+    (void)pthread_cond_init(&p->done, NULL);
+    p->output = options->format->open(&options->rendering);
+    if (p->output == NULL || (options->threads > 0 && !start_threads(p))) {
+        etw_pipeline_close(p);
+        *pipeline = NULL;
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u threads",
+                             options->threads);
+    }
+    if (options->format->begin != NULL) {
+        options->format->begin(p->output, &options->stream->text);
+    }
+    return ETW_OK;
+}
+
+static void stop_threads(etw_pipeline *p)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    p->is_closing = true;
+    (void)pthread_cond_broadcast(&p->work);
+    (void)pthread_mutex_unlock(&p->mutex);
+    for (uint32_t i = 0; p->renderers != NULL && i < p->options.threads; i++) {
+        renderer *r = &p->renderers[i];
+        if (r->is_running) {
+            (void)pthread_join(r->thread, NULL);
+        }
+        if (r->output != NULL) {
+            p->options.format->close(r->output);
+        }
+        etw_event_maker_free(r->maker);
+    }
+}
+
+static void clear(job *j)
+{
+    for (uint32_t i = 0; i < j->count; i++) {
+        free(j->events[i].loss);
+    }
+    j->count = 0;
+    j->size = 0;
+    etw_text_clear(&j->text);
+    j->state = JOB_FILLING;
+}
+
+void etw_pipeline_close(etw_pipeline *pipeline)
+{
+    if (pipeline == NULL) {
+        return;
+    }
+    stop_threads(pipeline);
+    for (uint32_t i = 0; pipeline->jobs != NULL && i < pipeline->job_count; i++) {
+        clear(&pipeline->jobs[i]);
+        free(pipeline->jobs[i].bytes);
+        etw_text_free(&pipeline->jobs[i].text);
+    }
+    if (pipeline->output != NULL) {
+        pipeline->options.format->close(pipeline->output);
+    }
+    (void)pthread_cond_destroy(&pipeline->done);
+    (void)pthread_cond_destroy(&pipeline->work);
+    (void)pthread_mutex_destroy(&pipeline->mutex);
+    free(pipeline->renderers);
+    free(pipeline->jobs);
+    free(pipeline);
+}
+
+/* Handing jobs over and writing what came of them. */
+
+static etw_status write_oldest(etw_pipeline *p, etw_error *error)
+{
+    job *j = &p->jobs[p->oldest];
+    (void)pthread_mutex_lock(&p->mutex);
+    while (j->state != JOB_DONE) {
+        (void)pthread_cond_wait(&p->done, &p->mutex);
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+    etw_status status = etw_stream_flush(p->options.stream, error); /* the format's beginning */
+    if (!etw_failed(status)) {
+        status = j->text.failed
+                     ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the text of events")
+                     : etw_stream_write(p->options.stream, j->text.data, j->text.size, error);
+    }
+    clear(j);
+    p->oldest = (p->oldest + 1) % p->job_count;
+    p->used--;
+    return status;
+}
+
+static bool is_oldest_done(etw_pipeline *p)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    const bool is_done = p->jobs[p->oldest].state == JOB_DONE;
+    (void)pthread_mutex_unlock(&p->mutex);
+    return is_done;
+}
+
+/* The job at filling is ready; afterwards filling is an empty one. */
+static etw_status hand_over(etw_pipeline *p, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    (void)pthread_mutex_lock(&p->mutex);
+    p->jobs[p->filling].state = JOB_READY;
+    (void)pthread_cond_signal(&p->work);
+    (void)pthread_mutex_unlock(&p->mutex);
+    p->filling = (p->filling + 1) % p->job_count;
+    p->used++;
+    while (!etw_failed(status) && p->used > 0 &&
+           (p->used == p->job_count || is_oldest_done(p))) {
+        status = write_oldest(p, error);
+    }
+    return status;
+}
+
+static size_t aligned(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+static size_t size_of(const etw_event_record *record)
+{
+    size_t size = aligned(record->UserDataLength) +
+                  record->ExtendedDataCount * sizeof *record->ExtendedData;
+    for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
+        size += aligned(record->ExtendedData[i].DataSize);
+    }
+    return size;
+}
+
+static void *take(job *j, size_t size)
+{
+    void *at = j->bytes + j->size;
+    j->size += aligned(size);
+    return at;
+}
+
+/* There is room: see make_room. */
+static void copy_record(job *j, const etw_event_record *from, etw_event_record *to)
+{
+    *to = *from;
+    if (from->UserDataLength > 0) {
+        to->UserData = take(j, from->UserDataLength);
+        memcpy(to->UserData, from->UserData, from->UserDataLength);
+    }
+    if (from->ExtendedDataCount == 0) {
+        return;
+    }
+    const size_t items_size = from->ExtendedDataCount * sizeof *from->ExtendedData;
+    to->ExtendedData = take(j, items_size);
+    memcpy(to->ExtendedData, from->ExtendedData, items_size);
+    for (uint16_t i = 0; i < from->ExtendedDataCount; i++) {
+        const etw_bytes data = etw_item_bytes(&from->ExtendedData[i]);
+        void *copy = take(j, data.size);
+        if (data.size > 0) {
+            memcpy(copy, data.data, data.size);
+        }
+        to->ExtendedData[i].DataPtr = (uint64_t)(uintptr_t)copy;
+    }
+}
+
+/* A job to fill with room for one more entry of size bytes. */
+static etw_status make_room(etw_pipeline *p, size_t size, job **filling, etw_error *error)
+{
+    job *j = &p->jobs[p->filling];
+    if (j->count == ETW_PIPELINE_JOB_EVENTS || (j->count > 0 && size > j->capacity - j->size)) {
+        const etw_status status = hand_over(p, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        j = &p->jobs[p->filling];
+    }
+    if (size > j->capacity) {
+        uint8_t *bytes = realloc(j->bytes, size);
+        if (bytes == NULL) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for an event");
+        }
+        j->bytes = bytes;
+        j->capacity = size;
+    }
+    *filling = j;
+    return ETW_OK;
+}
+
+static etw_status queue_event(etw_pipeline *p, const etw_event *event, etw_error *error)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    job *j;
+    const etw_status status = make_room(p, size_of(record), &j, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    job_event *e = &j->events[j->count++];
+    copy_record(j, record, &e->record);
+    e->trace = etw_event_trace(event);
+    e->schema = etw_event_schema(event);
+    e->provider_name = etw_event_provider_name(event);
+    e->loss = NULL;
+    return ETW_OK;
+}
+
+etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_event *event, etw_error *error)
+{
+    etw_stream *stream = pipeline->options.stream;
+    if (pipeline->options.threads > 0) {
+        return queue_event(pipeline, event, error);
+    }
+    pipeline->options.format->event(pipeline->output, event, &stream->text);
+    return pipeline->options.is_live ? etw_stream_flush(stream, error)
+                                     : etw_stream_flush_chunks(stream, error);
+}
+
+etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_error *error)
+{
+    if (pipeline->options.format->loss == NULL) {
+        return ETW_OK;
+    }
+    if (pipeline->options.threads == 0) {
+        pipeline->options.format->loss(pipeline->output, loss, &pipeline->options.stream->text);
+        return ETW_OK;
+    }
+    job *j;
+    const etw_status status = make_room(pipeline, 0, &j, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    etw_loss *copy = malloc(sizeof *copy);
+    if (copy == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a loss");
+    }
+    *copy = *loss;
+    j->events[j->count++].loss = copy;
+    return ETW_OK;
+}
+
+etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    if (pipeline->options.threads > 0) {
+        status = hand_over(pipeline, error);
+        while (!etw_failed(status) && pipeline->used > 0) {
+            status = write_oldest(pipeline, error);
+        }
+    }
+    if (!etw_failed(status) && pipeline->options.format->end != NULL) {
+        pipeline->options.format->end(pipeline->output, &pipeline->options.stream->text);
+    }
+    return status;
+}

@@ -1,0 +1,40 @@
+/* Events rendered and written in order: in the calling thread, or by threads that render while the caller
+ * reads on. The bytes are the same for any number of threads.
+ *
+ * Memory: each thread adds two jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger event has a
+ * job of its own) and their text; the caller waits when all jobs are taken. */
+#ifndef ETW_REPLAY_PIPELINE_H
+#define ETW_REPLAY_PIPELINE_H
+
+#include "replay/output/output.h"
+#include "replay/tool.h"
+
+#define ETW_PIPELINE_JOB_BYTES  ((size_t)256 << 10)
+#define ETW_PIPELINE_JOB_EVENTS 1024u
+
+typedef struct etw_pipeline etw_pipeline;
+
+typedef struct etw_pipeline_options {
+    const etw_output_format *format;
+    etw_output_options rendering;
+    uint32_t threads; /* 0: the caller renders */
+    bool is_live;     /* each event is written at once; needs threads 0 */
+    etw_stream *stream;
+} etw_pipeline_options;
+
+/* Writes the format's beginning. */
+etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline **pipeline,
+                             etw_error *error);
+
+/* With threads, event must have raw time stamps (etw_replay_options.raw_time), since the renderers
+ * convert them, and its trace, schema and provider name must live until the pipeline is closed. */
+etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_event *event, etw_error *error);
+/* In its place between events. */
+etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_error *error);
+
+/* Writes what is left and the format's end. */
+etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error);
+/* NULL is fine. Without a finish before it what is left is not written. */
+void etw_pipeline_close(etw_pipeline *pipeline);
+
+#endif
