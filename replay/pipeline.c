@@ -13,8 +13,8 @@ typedef struct job_event {
 
 typedef enum job_state { JOB_FILLING, JOB_READY, JOB_TAKEN, JOB_DONE } job_state;
 
-/* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready, and the
- * caller writes the oldest when it is done. */
+/* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready,
+ * and the caller writes the oldest when it is done. */
 typedef struct job {
     job_state state;
     job_event events[ETW_PIPELINE_JOB_EVENTS];
@@ -241,8 +241,7 @@ static etw_status hand_over(etw_pipeline *p, etw_error *error)
     (void)pthread_mutex_unlock(&p->mutex);
     p->filling = (p->filling + 1) % p->job_count;
     p->used++;
-    while (!etw_failed(status) && p->used > 0 &&
-           (p->used == p->job_count || is_oldest_done(p))) {
+    while (!etw_failed(status) && p->used > 0 && (p->used == p->job_count || is_oldest_done(p))) {
         status = write_oldest(p, error);
     }
     return status;
@@ -255,8 +254,8 @@ static size_t aligned(size_t size)
 
 static size_t size_of(const etw_event_record *record)
 {
-    size_t size = aligned(record->UserDataLength) +
-                  record->ExtendedDataCount * sizeof *record->ExtendedData;
+    size_t size =
+        aligned(record->UserDataLength) + record->ExtendedDataCount * sizeof *record->ExtendedData;
     for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
         size += aligned(record->ExtendedData[i].DataSize);
     }

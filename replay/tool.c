@@ -146,8 +146,9 @@ etw_status etw_stream_flush(etw_stream *stream, etw_error *error)
 
 etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error)
 {
-    return stream->text.size < ETW_STREAM_CHUNK && !stream->text.failed ? ETW_OK
-                                                                        : etw_stream_flush(stream, error);
+    return stream->text.size < ETW_STREAM_CHUNK && !stream->text.failed
+               ? ETW_OK
+               : etw_stream_flush(stream, error);
 }
 
 etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error)

@@ -87,8 +87,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     options.raw_time = arguments->rendering.raw_time || arguments->threads > 0;
     options.loss = on_loss;
     options.loss_context = c;
-    etw_status status =
-        etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
+    etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
     if (etw_failed(status)) {
         return status;
     }
