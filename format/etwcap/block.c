@@ -15,6 +15,11 @@ uint64_t etw_block_hash(etw_bytes bytes)
     return XXH3_64bits(bytes.data, bytes.size);
 }
 
+uint64_t etw_block_hash_seeded(etw_bytes bytes, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
+}
+
 void etw_head_store(uint8_t to[ETW_HEAD_SIZE])
 {
     memcpy(to, magic, sizeof magic);

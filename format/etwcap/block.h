@@ -50,6 +50,7 @@ typedef struct etw_block_header {
 } etw_block_header;
 
 uint64_t etw_block_hash(etw_bytes bytes);
+uint64_t etw_block_hash_seeded(etw_bytes bytes, uint64_t seed);
 
 void etw_head_store(uint8_t to[ETW_HEAD_SIZE]);
 /* NOT_THIS, DAMAGED or VERSION with a message; major and minor are set on OK and VERSION. ETW_END

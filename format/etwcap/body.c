@@ -471,6 +471,7 @@ etw_status etw_events_head_load(etw_bytes head, uint32_t event_count, etw_events
     if (etw_load_u64(head.data + hashed) != etw_block_hash((etw_bytes){head.data, hashed})) {
         return damaged(error, "the events head's checksum is wrong");
     }
+    loaded->bytes = head;
     loaded->provider_count = etw_load_u32(head.data);
     loaded->trace_count = etw_load_u32(head.data + 4);
     if (loaded->provider_count > event_count || loaded->trace_count > event_count ||

@@ -93,6 +93,7 @@ void etw_events_head_append(etw_text *body, const etw_provider_count *providers,
 
 /* A view of a head: entries are read by index. */
 typedef struct etw_events_head {
+    etw_bytes bytes; /* all of it */
     const uint8_t *providers, *traces;
     uint32_t provider_count, trace_count;
 } etw_events_head;

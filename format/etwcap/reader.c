@@ -921,7 +921,7 @@ static etw_status scan_totals(reader *self, etw_error *error)
         etw_bytes plain_head = {NULL, 0};
         if (block.header.kind == ETW_BLOCK_EVENTS &&
             etw_scan_events_head(scan, &head, NULL) == ETW_OK) {
-            plain_head = (etw_bytes){(const uint8_t *)scan->expanded.data, block.header.head_size};
+            plain_head = head.bytes;
         }
         etw_totals_add(&self->totals, &block.header, plain_head, &self->counted);
         if (block.header.kind == ETW_BLOCK_LOSS && etw_scan_body(scan, &body, NULL) == ETW_OK) {

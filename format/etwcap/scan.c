@@ -372,33 +372,25 @@ static etw_status body_damaged(etw_scan *scan, etw_error *error, const char *wha
     return etw_error_set(error, ETW_ERROR_DAMAGED, "%s", what);
 }
 
-static etw_status plain_body(etw_scan *scan, etw_bytes stored, etw_bytes *body, etw_error *error)
+/* Copies masked bytes without their mask; others are only lent. */
+static etw_status unmask(etw_scan *scan, etw_bytes masked, etw_bytes *plain, etw_error *error)
 {
-    const etw_block_header *header = &scan->current;
-    etw_status status = ETW_OK;
-    *body = stored;
-    if (etw_block_mask(header) != 0) {
-        etw_text_clear(&scan->expanded);
-        etw_bytes_append(&scan->expanded, stored.data, stored.size);
-        if (scan->expanded.failed) {
-            return no_memory(error);
-        }
-        etw_block_xor((uint8_t *)scan->expanded.data, stored.size, etw_block_mask(header));
-        *body = (etw_bytes){(const uint8_t *)scan->expanded.data, stored.size};
+    const uint8_t mask = etw_block_mask(&scan->current);
+    *plain = masked;
+    if (mask == 0) {
+        return ETW_OK;
     }
-    if ((header->flags & ETW_BLOCK_ZSTD) != 0) {
-        etw_text raw = {0};
-        status = etw_block_expand(header, *body, &raw, error);
-        etw_text_free(&scan->expanded);
-        scan->expanded = raw;
-        *body = (etw_bytes){(const uint8_t *)raw.data, raw.size};
-    } else if (header->kind != ETW_BLOCK_EVENTS && header->raw_size != header->stored_size) {
-        status = etw_error_set(error, ETW_ERROR_DAMAGED, "the raw size is wrong");
+    etw_text_clear(&scan->expanded);
+    etw_bytes_append(&scan->expanded, masked.data, masked.size);
+    if (scan->expanded.failed) {
+        return no_memory(error);
     }
-    return status;
+    etw_block_xor((uint8_t *)scan->expanded.data, masked.size, mask);
+    *plain = (etw_bytes){(const uint8_t *)scan->expanded.data, masked.size};
+    return ETW_OK;
 }
 
-etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error)
+etw_status etw_scan_stored(etw_scan *scan, etw_bytes *stored, etw_error *error)
 {
     const etw_block_header *header = &scan->current;
     const size_t size = ETW_BLOCK_HEADER_SIZE + header->stored_size;
@@ -411,15 +403,34 @@ etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error)
     if (bytes.size < size) {
         return body_damaged(scan, error, "the body is cut off");
     }
-    const etw_bytes stored = {bytes.data + ETW_BLOCK_HEADER_SIZE, header->stored_size};
-    if (etw_block_hash(stored) != header->body_hash) {
+    const etw_bytes masked = {bytes.data + ETW_BLOCK_HEADER_SIZE, header->stored_size};
+    if (etw_block_hash(masked) != header->body_hash) {
         return body_damaged(scan, error, "the body's checksum is wrong");
+    }
+    return unmask(scan, masked, stored, error);
+}
+
+etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error)
+{
+    const etw_block_header *header = &scan->current;
+    etw_status status = etw_scan_stored(scan, body, error);
+    if (status != ETW_OK) {
+        return status;
     }
     if ((header->flags & 0xFFu & ~(unsigned)ETW_BLOCK_KNOWN_FLAGS) != 0) {
         return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
                              "block flags 0x%x are of a newer version", header->flags);
     }
-    return plain_body(scan, stored, body, error);
+    if ((header->flags & ETW_BLOCK_ZSTD) != 0) {
+        etw_text raw = {0};
+        status = etw_block_expand(header, *body, &raw, error);
+        etw_text_free(&scan->expanded);
+        scan->expanded = raw;
+        *body = (etw_bytes){(const uint8_t *)raw.data, raw.size};
+    } else if (header->kind != ETW_BLOCK_EVENTS && header->raw_size != header->stored_size) {
+        status = etw_error_set(error, ETW_ERROR_DAMAGED, "the raw size is wrong");
+    }
+    return status;
 }
 
 etw_status etw_scan_events_head(etw_scan *scan, etw_events_head *head, etw_error *error)
@@ -434,13 +445,12 @@ etw_status etw_scan_events_head(etw_scan *scan, etw_events_head *head, etw_error
     if (bytes.size < size) {
         return body_damaged(scan, error, "the events head is cut off");
     }
-    etw_text_clear(&scan->expanded);
-    etw_bytes_append(&scan->expanded, bytes.data + ETW_BLOCK_HEADER_SIZE, header->head_size);
-    if (scan->expanded.failed) {
-        return no_memory(error);
+    const etw_bytes masked = {bytes.data + ETW_BLOCK_HEADER_SIZE, header->head_size};
+    etw_bytes plain;
+    const etw_status unmasked = unmask(scan, masked, &plain, error);
+    if (unmasked != ETW_OK) {
+        return unmasked;
     }
-    etw_block_xor((uint8_t *)scan->expanded.data, header->head_size, etw_block_mask(header));
-    const etw_bytes plain = {(const uint8_t *)scan->expanded.data, header->head_size};
     return etw_events_head_load(plain, header->count, head, error);
 }
 

@@ -74,6 +74,8 @@ etw_status etw_scan_next(etw_scan *scan, etw_scan_item *item, etw_error *error);
 /* The body of the block just delivered: hash checked, mask taken off, expanded. Lent until the next
  * call. DAMAGED, UNSUPPORTED, or a failure to read. */
 etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error);
+/* The body as it is stored, but without its mask: to be written again. Lent as a body is. */
+etw_status etw_scan_stored(etw_scan *scan, etw_bytes *stored, etw_error *error);
 /* The events head of the EVENTS block just delivered, without reading the rest. Lent as a body is.
  */
 etw_status etw_scan_events_head(etw_scan *scan, etw_events_head *head, etw_error *error);

@@ -575,7 +575,8 @@ static bool allocate(etw_writer *writer)
     for (uint32_t i = 0; i < writer->worker_count; i++) {
         worker *each = &writer->workers[i];
         each->writer = writer;
-        each->encoder = etw_encoder_new(options->level, options->store);
+        /* No store: its owner adds to it while encoders run. */
+        each->encoder = etw_encoder_new(options->level, NULL);
         if (each->encoder == NULL || !etw_guid_table_init(&each->providers, ETW_BATCH_MAX_EVENTS)) {
             return false;
         }

@@ -1,0 +1,545 @@
+#include "format/etwcap/recover.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "format/etwcap/codec.h"
+#include "format/etwcap/scan.h"
+#include "format/etwcap/sink.h"
+#include "format/etwcap/verify.h"
+
+#define PART_SUFFIX ".part"
+
+typedef struct recovery {
+    const etw_os *os;
+    const etw_recover_options *options;
+    etw_scan scan;
+    etw_sink *sink;
+    etw_decoder *decoder;
+    uint64_t trace_offsets[ETW_MAX_TRACES]; /* of the first good block of each; 0: none */
+    bool trace_named[ETW_MAX_TRACES];       /* by some events block */
+    etw_clock clocks[ETW_MAX_TRACES];       /* all zero where the trace is lost */
+    etw_schema_store *names;                /* of providers, for the summary */
+    uint8_t *schema_known;                  /* by file id */
+    etw_text body;                          /* of a loss record */
+    uint64_t own_dropped;
+    uint64_t size; /* of the input */
+    etw_recover_report *report;
+} recovery;
+
+static etw_recover_count *count_of(recovery *self, uint16_t kind)
+{
+    return &self->report->kinds[kind <= ETW_BLOCK_END ? kind : 0];
+}
+
+static etw_status put(recovery *self, const etw_block_header *header, etw_bytes stored,
+                      etw_error *error)
+{
+    const etw_sink_block block = {.kind = header->kind,
+                                  .flags = (uint16_t)(header->flags & 0xFFu),
+                                  .raw_size = header->raw_size,
+                                  .count = header->count,
+                                  .head_size = header->head_size,
+                                  .first_time_100ns = header->first_time_100ns,
+                                  .last_time_100ns = header->last_time_100ns,
+                                  .body = stored};
+    return etw_sink_put(self->sink, &block, error);
+}
+
+static etw_status put_loss(recovery *self, const etw_loss *loss, etw_error *error)
+{
+    etw_text_clear(&self->body);
+    etw_loss_append(&self->body, loss, false);
+    if (self->body.failed) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
+    }
+    const etw_bytes body = {(const uint8_t *)self->body.data, self->body.size};
+    const etw_block_header header = {.kind = ETW_BLOCK_LOSS,
+                                     .raw_size = (uint32_t)body.size,
+                                     .count = 1,
+                                     .first_time_100ns = loss->from_time_100ns,
+                                     .last_time_100ns = loss->to_time_100ns};
+    if (loss->events == ETW_LOSS_COUNT_UNKNOWN) {
+        self->report->lost_unknown = true;
+    } else {
+        self->report->lost_events += loss->events;
+    }
+    return put(self, &header, body, error);
+}
+
+/* ---- What was not readable ---- */
+
+static etw_status record_block(recovery *self, const etw_scan_item *block, const char *why,
+                               etw_error *error)
+{
+    const uint16_t kind = block->header.kind;
+    count_of(self, kind)->lost++;
+    if (kind == ETW_BLOCK_INDEX || kind == ETW_BLOCK_SUMMARY) {
+        return ETW_OK; /* made anew: nothing is lost */
+    }
+    etw_loss loss = {.cause = ETW_LOSS_DAMAGE,
+                     .events = kind == ETW_BLOCK_EVENTS ? block->header.count : 0,
+                     .buffers = 1,
+                     .bytes = ETW_BLOCK_HEADER_SIZE + (uint64_t)block->header.stored_size,
+                     .from_time_100ns = block->header.first_time_100ns,
+                     .to_time_100ns = block->header.last_time_100ns};
+    (void)snprintf(loss.detail, sizeof loss.detail, "%s block %llu at offset %llu: %.400s",
+                   etw_block_kind_name(kind), (unsigned long long)block->header.sequence,
+                   (unsigned long long)block->offset, why);
+    return put_loss(self, &loss, error);
+}
+
+static etw_status record_gap(recovery *self, const etw_scan_item *gap, etw_error *error)
+{
+    etw_loss loss = {.cause = ETW_LOSS_DAMAGE,
+                     .events = gap->missing > 0 ? ETW_LOSS_COUNT_UNKNOWN : 0,
+                     .buffers = gap->missing,
+                     .bytes = gap->size};
+    self->report->missing_blocks += gap->missing;
+    self->report->skipped_bytes += gap->size;
+    (void)snprintf(loss.detail, sizeof loss.detail,
+                   "%llu bytes at offset %llu: %s; %llu blocks from number %llu on are missing",
+                   (unsigned long long)gap->size, (unsigned long long)gap->offset, gap->what,
+                   (unsigned long long)gap->missing, (unsigned long long)gap->first_missing);
+    return put_loss(self, &loss, error);
+}
+
+static etw_status record_end(recovery *self, etw_error *error)
+{
+    const etw_scan *scan = &self->scan;
+    self->report->was_complete = scan->complete;
+    if (scan->complete) {
+        return ETW_OK;
+    }
+    etw_loss loss = {
+        .cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN, .bytes = scan->torn_bytes};
+    self->report->skipped_bytes += scan->torn_bytes;
+    (void)snprintf(loss.detail, sizeof loss.detail,
+                   "the file ended at offset %llu without its end block; %llu bytes of a cut-off "
+                   "block",
+                   (unsigned long long)(scan->end_offset + scan->torn_bytes),
+                   (unsigned long long)scan->torn_bytes);
+    return put_loss(self, &loss, error);
+}
+
+/* ---- What is ---- */
+
+/* Events whose trace is lost have no clock any more: their raw ticks are then the only times, and
+ * the header's must say so. */
+static void set_times(recovery *self, uint32_t count, etw_block_header *header)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        etw_item item;
+        etw_decoder_item(self->decoder, i, &item);
+        const etw_clock *clock = &self->clocks[item.trace_index % ETW_MAX_TRACES];
+        const int64_t time = etw_clock_to_filetime(clock, item.record->EventHeader.TimeStamp);
+        if (i == 0 || time < header->first_time_100ns) {
+            header->first_time_100ns = time;
+        }
+        if (i == 0 || time > header->last_time_100ns) {
+            header->last_time_100ns = time;
+        }
+    }
+}
+
+static etw_status check_events(recovery *self, etw_block_header *header, etw_bytes body,
+                               etw_error *error)
+{
+    etw_events_head head;
+    uint32_t count = 0;
+    bool lost_trace = false;
+    const uint32_t head_size = header->head_size;
+    etw_status status =
+        etw_events_head_load((etw_bytes){body.data, head_size}, header->count, &head, error);
+    if (status == ETW_OK) {
+        status = etw_decoder_decode(self->decoder,
+                                    (etw_bytes){body.data + head_size, body.size - head_size},
+                                    ETW_DECODE_ALL, &count, error);
+    }
+    if (status == ETW_OK && count != header->count) {
+        status = etw_error_set(error, ETW_ERROR_DAMAGED, "%u events instead of %u", count,
+                               header->count);
+    }
+    for (uint32_t i = 0; status == ETW_OK && i < head.trace_count; i++) {
+        const uint16_t trace = etw_events_head_trace(&head, i).trace_index;
+        if (trace >= ETW_MAX_TRACES) {
+            return etw_error_set(error, ETW_ERROR_DAMAGED, "trace %u is above the limit", trace);
+        }
+        lost_trace = lost_trace || self->trace_offsets[trace] == 0;
+    }
+    if (status == ETW_OK && lost_trace) {
+        set_times(self, count, header);
+    }
+    self->report->events += status == ETW_OK ? count : 0;
+    return status;
+}
+
+static etw_status keep_schema(void *context, const etw_schema_entry *entry, etw_error *error)
+{
+    recovery *self = context;
+    if (self->schema_known[entry->file_id] != 0) {
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "schema %u was there before",
+                             entry->file_id);
+    }
+    self->schema_known[entry->file_id] = 1;
+    return ETW_OK;
+}
+
+static etw_status keep_provider(void *context, const etw_guid *provider, const char *utf8_name,
+                                etw_error *error)
+{
+    recovery *self = context;
+    return etw_schema_store_set_provider_name(self->names, provider, utf8_name, error);
+}
+
+static etw_status check_losses(recovery *self, const etw_scan_item *block, etw_bytes body,
+                               etw_error *error)
+{
+    etw_cursor cursor = etw_cursor_over(body);
+    uint64_t own_dropped = 0;
+    for (uint32_t i = 0; i < block->header.count; i++) {
+        etw_loss loss;
+        bool own;
+        const etw_status status = etw_loss_load(&cursor, &loss, &own, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+        own_dropped += own ? loss.events : 0;
+    }
+    self->own_dropped += own_dropped;
+    return ETW_OK;
+}
+
+static etw_status check_body(recovery *self, etw_scan_item *block, etw_bytes body, etw_error *error)
+{
+    const etw_schemas_visitor visitor = {keep_schema, keep_provider, self};
+    switch (block->header.kind) {
+    case ETW_BLOCK_SCHEMAS:
+        return etw_schemas_load(body, &visitor, error);
+    case ETW_BLOCK_EVENTS:
+        return check_events(self, &block->header, body, error);
+    case ETW_BLOCK_LOSS:
+        return check_losses(self, block, body, error);
+    default:
+        return ETW_OK;
+    }
+}
+
+/* Traces and file info are written before all else; the closing blocks are made anew. */
+static bool is_copied(uint16_t kind)
+{
+    return kind != ETW_BLOCK_FILE_INFO && kind != ETW_BLOCK_TRACE && kind != ETW_BLOCK_INDEX &&
+           kind != ETW_BLOCK_SUMMARY && kind != ETW_BLOCK_END;
+}
+
+static bool is_damage(etw_status status)
+{
+    return status == ETW_ERROR_DAMAGED || status == ETW_ERROR_LIMIT;
+}
+
+static etw_status copy_block(recovery *self, etw_scan_item *block, etw_error *error)
+{
+    etw_bytes body, stored;
+    etw_error local = {ETW_OK, 0, ""};
+    etw_status status = etw_scan_body(&self->scan, &body, &local);
+    /* UNSUPPORTED: of a newer version; kept as it is. */
+    if (status == ETW_OK && is_copied(block->header.kind)) {
+        status = check_body(self, block, body, &local);
+    }
+    if (is_damage(status)) {
+        return record_block(self, block, local.message, error);
+    }
+    if (status != ETW_OK && status != ETW_ERROR_UNSUPPORTED) {
+        if (error != NULL) {
+            *error = local;
+        }
+        return status;
+    }
+    if (!is_copied(block->header.kind)) {
+        return ETW_OK;
+    }
+    status = etw_scan_stored(&self->scan, &stored, error);
+    if (status == ETW_OK) {
+        status = put(self, &block->header, stored, error);
+    }
+    count_of(self, block->header.kind)->recovered += status == ETW_OK ? 1 : 0;
+    return status;
+}
+
+static void show_progress(const recovery *self)
+{
+    if (self->options->progress != NULL) {
+        self->options->progress(self->options->progress_context, self->scan.position, self->size);
+    }
+}
+
+static etw_status copy_blocks(recovery *self, etw_error *error)
+{
+    etw_scan_item item;
+    etw_status status;
+    while ((status = etw_scan_next(&self->scan, &item, error)) == ETW_OK) {
+        status = item.kind == ETW_SCAN_GAP ? record_gap(self, &item, error)
+                                           : copy_block(self, &item, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+        show_progress(self);
+    }
+    return status == ETW_END ? record_end(self, error) : status;
+}
+
+/* ---- The start of the file ---- */
+
+static void restart(recovery *self)
+{
+    etw_scan_jump(&self->scan, self->report->head_damaged ? 0 : ETW_HEAD_SIZE, 0);
+    self->scan.complete = false;
+    self->scan.has_torn = false;
+    self->scan.searched_inside = 0;
+}
+
+typedef struct start_blocks {
+    uint64_t file_info_offset; /* 0: none */
+    uint64_t good_blocks;
+} start_blocks;
+
+static void note_traces_named(recovery *self)
+{
+    etw_events_head head;
+    if (etw_scan_events_head(&self->scan, &head, NULL) != ETW_OK) {
+        return;
+    }
+    for (uint32_t i = 0; i < head.trace_count; i++) {
+        self->trace_named[etw_events_head_trace(&head, i).trace_index % ETW_MAX_TRACES] = true;
+    }
+}
+
+static void note_trace(recovery *self, uint64_t offset, etw_bytes body)
+{
+    etw_trace trace;
+    uint16_t trace_index;
+    if (etw_trace_load(body, &trace_index, &trace, NULL) == ETW_OK &&
+        self->trace_offsets[trace_index] == 0) {
+        self->trace_offsets[trace_index] = offset;
+        self->clocks[trace_index] = trace.clock;
+    }
+}
+
+static void note_start_block(recovery *self, start_blocks *start, const etw_scan_item *block)
+{
+    etw_bytes body;
+    const uint16_t kind = block->header.kind;
+    start->good_blocks++;
+    if (kind == ETW_BLOCK_EVENTS) {
+        note_traces_named(self);
+    } else if (kind == ETW_BLOCK_TRACE && etw_scan_body(&self->scan, &body, NULL) == ETW_OK) {
+        note_trace(self, block->offset, body);
+    } else if (kind == ETW_BLOCK_FILE_INFO && start->file_info_offset == 0 &&
+               etw_scan_body(&self->scan, &body, NULL) == ETW_OK) {
+        start->file_info_offset = block->offset;
+    }
+}
+
+static etw_status copy_at(recovery *self, uint64_t offset, etw_error *error)
+{
+    etw_scan_item block;
+    etw_bytes stored;
+    etw_status status = etw_scan_at(&self->scan, offset, &block, error);
+    if (status == ETW_OK) {
+        status = etw_scan_stored(&self->scan, &stored, error);
+    }
+    if (status == ETW_OK) {
+        status = put(self, &block.header, stored, error);
+    }
+    if (status == ETW_OK) {
+        count_of(self, block.header.kind)->recovered++;
+    }
+    return status;
+}
+
+static etw_status replace_trace(recovery *self, uint16_t trace_index, etw_error *error)
+{
+    const etw_trace unknown = {.pointer_size = 8};
+    etw_loss loss = {.cause = ETW_LOSS_DAMAGE, .trace_index = trace_index};
+    etw_text body = {0};
+    etw_trace_append(&body, trace_index, &unknown);
+    const etw_block_header header = {
+        .kind = ETW_BLOCK_TRACE, .raw_size = (uint32_t)body.size, .count = 1};
+    etw_status status =
+        body.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering")
+                    : put(self, &header, (etw_bytes){(const uint8_t *)body.data, body.size}, error);
+    etw_text_free(&body);
+    if (status == ETW_OK) {
+        count_of(self, ETW_BLOCK_TRACE)->lost++;
+        (void)snprintf(loss.detail, sizeof loss.detail,
+                       "trace %u: its block and its copy are lost: times of its events are raw "
+                       "ticks",
+                       trace_index);
+        status = put_loss(self, &loss, error);
+    }
+    return status;
+}
+
+static etw_status copy_traces(recovery *self, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; status == ETW_OK && i < ETW_MAX_TRACES; i++) {
+        if (self->trace_offsets[i] != 0) {
+            status = copy_at(self, self->trace_offsets[i], error);
+        } else if (self->trace_named[i]) {
+            status = replace_trace(self, (uint16_t)i, error);
+        }
+    }
+    return status;
+}
+
+/* A first pass finds the file info and, anywhere in the file, the traces: they go first. */
+static etw_status copy_start(recovery *self, etw_error *error)
+{
+    static const uint8_t no_pairs[4] = {0, 0, 0, 0};
+    etw_scan_item item;
+    etw_status status;
+    start_blocks start = {0, 0};
+    restart(self);
+    while ((status = etw_scan_next(&self->scan, &item, error)) == ETW_OK) {
+        if (item.kind == ETW_SCAN_BLOCK) {
+            note_start_block(self, &start, &item);
+        }
+    }
+    if (status != ETW_END) {
+        return status;
+    }
+    if (start.good_blocks == 0 && self->report->head_damaged) {
+        return etw_error_set(error, ETW_ERROR_NOT_THIS, "not an .etwcap file: no block is found");
+    }
+    if (start.file_info_offset != 0) {
+        status = copy_at(self, start.file_info_offset, error);
+    } else {
+        const etw_block_header header = {.kind = ETW_BLOCK_FILE_INFO, .raw_size = sizeof no_pairs};
+        status = put(self, &header, (etw_bytes){no_pairs, sizeof no_pairs}, error);
+    }
+    return status == ETW_OK ? copy_traces(self, error) : status;
+}
+
+static etw_status check_head(recovery *self, etw_error *error)
+{
+    const uint8_t *head;
+    size_t got = 0;
+    uint32_t major, minor;
+    etw_status status = etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, 0, &head, &got, error);
+    if (status == ETW_OK) {
+        status = etw_head_load(head, got, &major, &minor, error);
+        self->report->head_damaged = status != ETW_OK && status != ETW_ERROR_VERSION;
+    }
+    return self->report->head_damaged ? ETW_OK : status;
+}
+
+static etw_status recover_into_sink(recovery *self, etw_error *error)
+{
+    etw_status status = copy_start(self, error);
+    if (status == ETW_OK) {
+        restart(self);
+        status = copy_blocks(self, error);
+    }
+    if (status == ETW_OK) {
+        const uint64_t received = etw_sink_totals(self->sink)->events + self->own_dropped;
+        status = etw_sink_finish(self->sink, received, self->names, error);
+    }
+    self->report->written_bytes = etw_sink_size(self->sink);
+    return status;
+}
+
+/* ---- Files ---- */
+
+static etw_status recover_to(recovery *self, const char *in, const char *part, etw_error *error)
+{
+    const etw_sink_options sink_options = {
+        .replace = true, .sync = ETW_SYNC_INTERVAL, .sync_interval_ms = UINT32_MAX};
+    const int file = self->os->open(self->os->context, in, ETW_OPEN_READ);
+    if (file < 0) {
+        return etw_error_set_os(error, -file, "%s: cannot open", in);
+    }
+    const int64_t size = self->os->size(self->os->context, file);
+    etw_scan_init(&self->scan, self->os, file, true);
+    self->size = size < 0 ? 0 : (uint64_t)size;
+    etw_status status = size < 0 ? etw_error_set_os(error, (int)-size, "needs a file, not a pipe")
+                                 : check_head(self, error);
+    if (status == ETW_OK) {
+        status = etw_sink_open(self->os, part, &sink_options, &self->sink, error);
+    }
+    if (status == ETW_OK) {
+        status = recover_into_sink(self, error);
+    }
+    (void)self->os->close(self->os->context, file);
+    etw_sink_free(self->sink);
+    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", in);
+}
+
+static etw_status verify_output(const recovery *self, const char *part, etw_error *error)
+{
+    etw_verify_report report;
+    const etw_status status = etw_verify(self->os, part, NULL, NULL, &report, error);
+    if (status == ETW_OK && (!report.good || report.events != self->report->events)) {
+        return etw_error_set(error, ETW_ERROR_INTERNAL,
+                             "%s: the recovered file does not verify (%llu problems)", part,
+                             (unsigned long long)report.problems);
+    }
+    return status;
+}
+
+static etw_status recover_files(recovery *self, const char *in, const char *out, const char *part,
+                                etw_error *error)
+{
+    const int there = self->os->open(self->os->context, out, ETW_OPEN_READ);
+    if (there >= 0) {
+        (void)self->os->close(self->os->context, there);
+        if (!self->options->replace) {
+            return etw_error_set(error, ETW_ERROR_EXISTS, "%s: exists", out);
+        }
+    }
+    etw_status status = recover_to(self, in, part, error);
+    if (status == ETW_OK) {
+        status = verify_output(self, part, error);
+    }
+    if (status == ETW_OK) {
+        const int result = self->os->rename(self->os->context, part, out);
+        status = result < 0 ? etw_error_set_os(error, -result, "%s: cannot rename to %s", part, out)
+                            : ETW_OK;
+    }
+    if (status != ETW_OK) {
+        (void)self->os->remove(self->os->context, part);
+    }
+    return status;
+}
+
+etw_status etw_recover(const etw_os *os, const char *in, const char *out,
+                       const etw_recover_options *options, etw_recover_report *report,
+                       etw_error *error)
+{
+    static const etw_recover_options defaults = {.replace = false};
+    memset(report, 0, sizeof *report);
+    recovery *self = calloc(1, sizeof *self);
+    const size_t part_size = strlen(out) + sizeof PART_SUFFIX;
+    char *part = malloc(part_size);
+    etw_status status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
+    if (self != NULL && part != NULL) {
+        (void)snprintf(part, part_size, "%s%s", out, PART_SUFFIX);
+        self->os = os;
+        self->options = options == NULL ? &defaults : options;
+        self->report = report;
+        self->decoder = etw_decoder_new();
+        self->schema_known = calloc((size_t)ETW_FILE_MAX_SCHEMA_ID + 1, 1);
+        self->names = etw_schema_store_new();
+        if (self->decoder != NULL && self->schema_known != NULL && self->names != NULL) {
+            status = recover_files(self, in, out, part, error);
+        }
+        etw_scan_free(&self->scan);
+        etw_decoder_free(self->decoder);
+        etw_text_free(&self->body);
+        etw_schema_store_free(self->names);
+        free(self->schema_known);
+    }
+    free(part);
+    free(self);
+    return status;
+}

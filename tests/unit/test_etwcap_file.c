@@ -1,0 +1,525 @@
+/* The container: what is written is read back, by every way of reading. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "format/etwcap/block.h"
+#include "format/etwcap/reader.h"
+#include "format/etwcap/verify.h"
+#include "tests/faulty_os.h"
+#include "tests/sample.h"
+
+#define EVENTS 3000u
+
+static int set_up(void **state)
+{
+    *state = faulty_os_new();
+    return *state == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    const uint32_t open_files = faulty_os_open_files(*state);
+    faulty_os_free(*state);
+    return open_files == 0 ? 0 : -1;
+}
+
+static void write_sample(faulty_os *os, const char *path, uint32_t count,
+                         const etw_writer_options *options)
+{
+    etw_error error;
+    if (sample_write(faulty_os_table(os), path, count, options, &error) != ETW_OK) {
+        fail_msg("%s", error.message);
+    }
+}
+
+static etw_source *open_sample(faulty_os *os, const char *path, const etw_reader_options *options)
+{
+    etw_source *source = NULL;
+    etw_error error;
+    if (etw_reader_open(faulty_os_table(os), path, options, &source, &error) != ETW_OK) {
+        fail_msg("%s", error.message);
+    }
+    return source;
+}
+
+/* Reads all; checks each event against the one that was written. */
+static uint32_t expect_sample(etw_source *source, uint32_t *losses)
+{
+    etw_item item;
+    etw_error error;
+    etw_status status;
+    uint32_t count = 0;
+    *losses = 0;
+    while ((status = etw_source_next(source, &item, &error)) == ETW_OK) {
+        sample_event event;
+        if (item.kind == ETW_ITEM_LOSS) {
+            ++*losses;
+            continue;
+        }
+        sample_make_event(count, &event);
+        assert_true(sample_equal(item.record, &event.record));
+        assert_int_equal(item.trace_index, count % 2);
+        assert_int_equal(item.schema_id, sample_schema_id(count));
+        count++;
+    }
+    assert_int_equal(status, ETW_END);
+    return count;
+}
+
+static etw_file_summary summary_of(etw_source *source)
+{
+    etw_file_summary summary;
+    etw_error error;
+    assert_int_equal(etw_reader_summary(source, &summary, &error), ETW_OK);
+    return summary;
+}
+
+static void expect_good(faulty_os *os, const char *path)
+{
+    etw_verify_report report;
+    etw_error error;
+    assert_int_equal(etw_verify(faulty_os_table(os), path, NULL, NULL, &report, &error), ETW_OK);
+    assert_true(report.good);
+}
+
+static void every_way_of_reading_gives_what_was_written(void **state)
+{
+    static const struct {
+        const char *path;
+        bool ignore_index;
+    } ways[] = {{"mem:a", false}, {"mem:a", true}, {"pipe:a", false}};
+    write_sample(*state, "mem:a", EVENTS, NULL);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        const etw_reader_options options = {.ignore_index = ways[i].ignore_index};
+        uint32_t losses;
+        etw_source *source = open_sample(*state, ways[i].path, &options);
+        assert_int_equal(etw_source_trace_count(source), 2);
+        assert_int_equal(expect_sample(source, &losses), EVENTS);
+        assert_int_equal(losses, 1);
+        const etw_file_summary summary = summary_of(source);
+        assert_true(summary.complete);
+        assert_int_equal(summary.has_index, i == 0);
+        assert_int_equal(summary.events, EVENTS);
+        assert_int_equal(summary.lost_events, 7);
+        assert_int_equal(summary.loss_records, 1);
+        assert_int_equal(summary.schemas, 2);
+        assert_int_equal(summary.provider_count, 3);
+        assert_int_equal(summary.first_time_100ns, SAMPLE_FIRST_TIME);
+        assert_int_equal(summary.last_time_100ns,
+                         SAMPLE_FIRST_TIME + (EVENTS - 1) * SAMPLE_STEP_100NS);
+        assert_string_equal(summary.application, "sample 1");
+        etw_source_close(source);
+    }
+    expect_good(*state, "mem:a");
+    expect_good(*state, "pipe:a");
+}
+
+static void index_and_scan_tell_the_same(void **state)
+{
+    etw_file_summary told[2];
+    write_sample(*state, "mem:a", EVENTS, NULL);
+    for (int scan = 0; scan < 2; scan++) {
+        const etw_reader_options options = {.ignore_index = scan != 0};
+        etw_source *source = open_sample(*state, "mem:a", &options);
+        told[scan] = summary_of(source);
+        assert_int_equal(told[scan].has_index, scan == 0);
+        told[scan].has_index = false;
+        etw_guid provider;
+        uint64_t events;
+        const char *name;
+        for (uint32_t i = 0; i < 3; i++) {
+            const etw_guid expected = sample_provider(i);
+            assert_true(etw_reader_provider(source, i, &provider, &events, &name));
+            assert_true(etw_guid_equal(&provider, &expected));
+            assert_int_equal(events, EVENTS / 3);
+        }
+        assert_false(etw_reader_provider(source, 3, &provider, &events, &name));
+        etw_source_close(source);
+    }
+    assert_memory_equal(&told[0], &told[1], sizeof told[0]);
+}
+
+static void traces_and_schemas_come_back(void **state)
+{
+    write_sample(*state, "mem:a", 20, NULL);
+    etw_source *source = open_sample(*state, "mem:a", NULL);
+    for (uint16_t i = 0; i < 2; i++) {
+        const etw_trace expected = sample_trace(i);
+        const etw_trace *trace = etw_source_trace(source, i);
+        etw_trace same = *trace;
+        assert_int_equal(trace->logfile_header.size, expected.logfile_header.size);
+        assert_memory_equal(trace->logfile_header.data, expected.logfile_header.data,
+                            expected.logfile_header.size);
+        same.logfile_header = expected.logfile_header;
+        assert_memory_equal(&same, &expected, sizeof same);
+    }
+    etw_schema_store *written = sample_store();
+    const etw_schema_store *read = etw_reader_schemas(source);
+    assert_int_equal(etw_schema_store_count(read), 2);
+    for (uint32_t id = 1; id <= 2; id++) {
+        const etw_schema *a = etw_schema_store_get(written, id);
+        const etw_schema *b = etw_schema_store_get(read, id);
+        assert_int_equal(a->hash, b->hash);
+        assert_int_equal(a->origin, b->origin);
+        assert_int_equal(a->map_count, b->map_count);
+        assert_int_equal(a->maps[a->map_count - 1].size, b->maps[b->map_count - 1].size);
+    }
+    const etw_guid provider = sample_provider(2);
+    assert_string_equal(etw_schema_store_provider_name(read, &provider), "Sample-\xC3\x9C");
+    etw_schema_store_free(written);
+    etw_source_close(source);
+}
+
+static void bytes_do_not_depend_on_the_number_of_threads(void **state)
+{
+    etw_writer_options options = {.batch_bytes = 8 << 10, .replace = true};
+    write_sample(*state, "mem:0", EVENTS, &options);
+    const etw_bytes expected = faulty_os_get(*state, "0");
+    for (uint32_t threads = 1; threads <= 5; threads += 2) {
+        options.threads = threads;
+        write_sample(*state, "mem:n", EVENTS, &options);
+        const etw_bytes bytes = faulty_os_get(*state, "n");
+        assert_int_equal(bytes.size, expected.size);
+        assert_memory_equal(bytes.data, expected.data, expected.size);
+    }
+}
+
+static void info_needs_as_many_reads_for_a_large_file(void **state)
+{
+    uint64_t reads[2];
+    const etw_reader_options options = {.summary_only = true};
+    for (int i = 0; i < 2; i++) {
+        write_sample(*state, "mem:a", i == 0 ? 100 : 20000, NULL);
+        faulty_os_reset_calls(*state);
+        etw_source *source = open_sample(*state, "mem:a", &options);
+        const etw_file_summary summary = summary_of(source);
+        assert_int_equal(summary.events, i == 0 ? 100 : 20000);
+        etw_source_close(source);
+        reads[i] = faulty_os_calls(*state, FAULTY_READ);
+    }
+    assert_int_equal(reads[0], reads[1]);
+    assert_true(reads[0] <= 12);
+}
+
+static uint32_t count_events(etw_source *source, int64_t from, int64_t to, const etw_guid *provider)
+{
+    etw_item item;
+    uint32_t count = 0;
+    while (etw_source_next(source, &item, NULL) == ETW_OK) {
+        if (item.kind != ETW_ITEM_EVENT) {
+            continue;
+        }
+        const etw_trace *trace = etw_source_trace(source, item.trace_index);
+        const int64_t time =
+            etw_clock_to_filetime(&trace->clock, item.record->EventHeader.TimeStamp);
+        const bool right =
+            provider == NULL || etw_guid_equal(provider, &item.record->EventHeader.ProviderId);
+        count += time >= from && time <= to && right ? 1u : 0u;
+    }
+    return count;
+}
+
+static void blocks_outside_the_time_range_are_passed_over(void **state)
+{
+    write_sample(*state, "mem:a", EVENTS, NULL);
+    for (int scan = 0; scan < 2; scan++) {
+        const int64_t from = SAMPLE_FIRST_TIME + 1000 * SAMPLE_STEP_100NS;
+        const int64_t to = SAMPLE_FIRST_TIME + 1099 * SAMPLE_STEP_100NS;
+        const etw_reader_options options = {.ignore_index = scan != 0,
+                                            .has_time_range = true,
+                                            .from_time_100ns = from,
+                                            .to_time_100ns = to};
+        etw_reader_counts counts;
+        etw_source *source = open_sample(*state, "mem:a", &options);
+        assert_int_equal(count_events(source, from, to, NULL), 100);
+        etw_reader_get_counts(source, &counts);
+        assert_true(counts.blocks_skipped > 10);
+        etw_source_close(source);
+    }
+}
+
+static void blocks_without_the_provider_are_passed_over(void **state)
+{
+    const etw_guid unknown = {0xFFFFFFFFu, 0, 0, {0}};
+    const etw_guid known = sample_provider(1);
+    write_sample(*state, "mem:a", EVENTS, NULL);
+    for (int scan = 0; scan < 2; scan++) {
+        etw_reader_options options = {
+            .ignore_index = scan != 0, .providers = &unknown, .provider_count = 1};
+        etw_reader_counts counts;
+        etw_source *source = open_sample(*state, "mem:a", &options);
+        assert_int_equal(count_events(source, 0, INT64_MAX, &unknown), 0);
+        etw_reader_get_counts(source, &counts);
+        assert_true(counts.blocks_skipped > 10);
+        etw_source_close(source);
+        options.providers = &known;
+        source = open_sample(*state, "mem:a", &options);
+        assert_int_equal(count_events(source, 0, INT64_MAX, &known), EVENTS / 3);
+        etw_source_close(source);
+    }
+}
+
+static etw_status take_private(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+{
+    (void)error;
+    assert_int_equal(kind, SAMPLE_PRIVATE_KIND);
+    assert_string_equal((const char *)body.data, "something private");
+    ++*(int *)context;
+    return ETW_OK;
+}
+
+static void private_blocks_reach_who_asks_for_them(void **state)
+{
+    int seen = 0;
+    uint32_t losses;
+    const etw_reader_options options = {.block = take_private, .block_context = &seen};
+    write_sample(*state, "mem:a", 20, NULL);
+    etw_source *source = open_sample(*state, "mem:a", &options);
+    assert_int_equal(expect_sample(source, &losses), 20);
+    assert_int_equal(seen, 1);
+    etw_source_close(source);
+}
+
+static void headers_come_without_payload(void **state)
+{
+    const etw_reader_options options = {.headers_only = true};
+    etw_item item;
+    uint32_t count = 0;
+    write_sample(*state, "mem:a", 100, NULL);
+    etw_source *source = open_sample(*state, "mem:a", &options);
+    while (etw_source_next(source, &item, NULL) == ETW_OK) {
+        if (item.kind == ETW_ITEM_EVENT) {
+            sample_event event;
+            sample_make_event(count++, &event);
+            assert_memory_equal(&item.record->EventHeader, &event.record.EventHeader, 80);
+            assert_int_equal(item.record->UserDataLength, 0);
+            assert_int_equal(item.record->ExtendedDataCount, 0);
+        }
+    }
+    assert_int_equal(count, 100);
+    etw_source_close(source);
+}
+
+static void file_without_events_is_a_file(void **state)
+{
+    uint32_t losses;
+    write_sample(*state, "mem:a", 0, NULL);
+    etw_source *source = open_sample(*state, "mem:a", NULL);
+    assert_int_equal(expect_sample(source, &losses), 0);
+    assert_int_equal(losses, 0);
+    const etw_file_summary summary = summary_of(source);
+    assert_true(summary.complete);
+    etw_source_close(source);
+    expect_good(*state, "mem:a");
+}
+
+static void existing_file_is_kept_unless_it_may_be_replaced(void **state)
+{
+    const etw_writer_options options = {.replace = false};
+    write_sample(*state, "mem:a", 5, NULL);
+    assert_int_equal(sample_write(faulty_os_table(*state), "mem:a", 5, &options, NULL),
+                     ETW_ERROR_EXISTS);
+}
+
+static etw_status open_changed(faulty_os *os, size_t at, uint8_t value, bool right_hash)
+{
+    etw_source *source;
+    write_sample(os, "mem:a", 5, NULL);
+    uint8_t *data = (uint8_t *)(uintptr_t)faulty_os_get(os, "a").data;
+    data[at] = value;
+    if (right_hash) {
+        etw_store_u64(data + 16, etw_block_hash((etw_bytes){data, 16}));
+    }
+    return etw_reader_open(faulty_os_table(os), "mem:a", NULL, &source, NULL);
+}
+
+static void other_files_and_newer_ones_are_told_apart(void **state)
+{
+    assert_int_equal(open_changed(*state, 0, 0x88, false), ETW_ERROR_NOT_THIS);
+    assert_int_equal(open_changed(*state, 7, '\n', false), ETW_ERROR_DAMAGED);
+    assert_int_equal(open_changed(*state, 12, 2, false), ETW_ERROR_DAMAGED);
+    assert_int_equal(open_changed(*state, 12, 2, true), ETW_ERROR_VERSION);
+}
+
+static void newer_minor_version_is_read(void **state)
+{
+    uint32_t losses;
+    write_sample(*state, "mem:a", 5, NULL);
+    uint8_t *data = (uint8_t *)(uintptr_t)faulty_os_get(*state, "a").data;
+    data[14] = 7;
+    etw_store_u64(data + 16, etw_block_hash((etw_bytes){data, 16}));
+    etw_source *source = open_sample(*state, "mem:a", NULL);
+    assert_int_equal(expect_sample(source, &losses), 5);
+    assert_int_equal(summary_of(source).version_minor, 7);
+    etw_source_close(source);
+}
+
+/* The file as it is after each flush, read to its end, then read on. */
+static void growing_file_is_followed(void **state)
+{
+    const etw_reader_options follow = {.follow = true};
+    const etw_writer_options options = {.replace = true, .threads = 1};
+    etw_writer *writer;
+    etw_item item;
+    uint32_t count = 0;
+    const etw_os *os = faulty_os_table(*state);
+    assert_int_equal(etw_writer_create(os, "mem:a", &options, &writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    assert_int_equal(etw_writer_flush(writer, NULL), ETW_OK);
+    etw_source *source = open_sample(*state, "mem:a", &follow);
+    for (uint32_t round = 0; round < 5; round++) {
+        assert_int_equal(sample_add_events(writer, round * 50, 50, NULL), ETW_OK);
+        assert_int_equal(etw_writer_flush(writer, NULL), ETW_OK);
+        etw_status status;
+        while ((status = etw_source_next(source, &item, NULL)) == ETW_OK) {
+            count += item.kind == ETW_ITEM_EVENT ? 1u : 0u;
+        }
+        assert_int_equal(status, ETW_END);
+        assert_int_equal(count, (round + 1) * 50);
+        assert_false(summary_of(source).complete);
+    }
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    assert_int_equal(etw_source_next(source, &item, NULL), ETW_END);
+    assert_true(summary_of(source).complete);
+    etw_writer_free(writer);
+    etw_source_close(source);
+}
+
+static void interval_flushes_what_waits(void **state)
+{
+    const etw_writer_options options = {.replace = true, .interval_ms = 1000};
+    etw_writer *writer;
+    etw_writer_counts counts;
+    const etw_os *os = faulty_os_table(*state);
+    assert_int_equal(etw_writer_create(os, "mem:a", &options, &writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_events(writer, 0, 5, NULL), ETW_OK);
+    etw_writer_get_counts(writer, &counts);
+    assert_int_equal(counts.written, 0);
+    faulty_os_advance_ms(*state, 1000);
+    assert_int_equal(sample_add_events(writer, 5, 1, NULL), ETW_OK);
+    etw_writer_get_counts(writer, &counts);
+    assert_int_equal(counts.written, 6);
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_free(writer);
+}
+
+static void sync_keeps_its_promise(void **state)
+{
+    static const struct {
+        etw_sync sync;
+        uint64_t least, most;
+    } rows[] = {{ETW_SYNC_NONE, 0, 0}, {ETW_SYNC_BLOCK, 20, 1000}, {ETW_SYNC_INTERVAL, 1, 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const etw_writer_options options = {
+            .replace = true, .batch_bytes = 8 << 10, .sync = rows[i].sync};
+        faulty_os_reset_calls(*state);
+        write_sample(*state, "mem:a", EVENTS, &options);
+        const uint64_t syncs = faulty_os_calls(*state, FAULTY_SYNC);
+        assert_true(syncs >= rows[i].least && syncs <= rows[i].most);
+    }
+}
+
+/* An event as large as the limits allow, and one beyond them, which is dropped and accounted for.
+ */
+static void limits_of_a_record(void **state)
+{
+    static uint8_t data[0x10000];
+    static etw_extended_data_item items[20];
+    etw_event_record record = {.UserData = data, .UserDataLength = 0xFFFF, .ExtendedData = items};
+    etw_writer *writer;
+    etw_writer_counts counts;
+    etw_item item;
+    const etw_writer_options options = {.replace = true};
+    const etw_os *os = faulty_os_table(*state);
+    for (size_t i = 0; i < 20; i++) {
+        items[i] = (etw_extended_data_item){0, 0x7F, i < 19, 0xFFFF, (uint64_t)(uintptr_t)data};
+    }
+    assert_int_equal(etw_writer_create(os, "mem:a", &options, &writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    record.ExtendedDataCount = 15;
+    assert_int_equal(etw_writer_add_event(writer, &record, 0, 0, NULL), ETW_OK);
+    record.ExtendedDataCount = 20;
+    assert_int_equal(etw_writer_add_event(writer, &record, 0, 0, NULL), ETW_ERROR_LIMIT);
+    assert_int_equal(etw_writer_add_event(writer, &record, 9, 0, NULL), ETW_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_get_counts(writer, &counts);
+    assert_int_equal(counts.received, 2);
+    assert_int_equal(counts.written, 1);
+    assert_int_equal(counts.dropped, 1);
+    etw_writer_free(writer);
+    expect_good(*state, "mem:a");
+    etw_source *source = open_sample(*state, "mem:a", NULL);
+    assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+    record.ExtendedDataCount = 15;
+    assert_true(sample_equal(item.record, &record));
+    assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+    assert_int_equal(item.kind, ETW_ITEM_LOSS);
+    assert_int_equal(item.loss->cause, ETW_LOSS_LIMIT);
+    assert_int_equal(item.loss->events, 1);
+    etw_source_close(source);
+}
+
+/* More blocks than one index block has entries. */
+static void index_is_a_chain_of_blocks(void **state)
+{
+    const etw_writer_options options = {.replace = true, .batch_bytes = 1};
+    const etw_reader_options late = {.has_time_range = true,
+                                     .from_time_100ns =
+                                         SAMPLE_FIRST_TIME + 8999 * SAMPLE_STEP_100NS,
+                                     .to_time_100ns = INT64_MAX};
+    uint32_t losses;
+    etw_item item;
+    etw_reader_counts counts;
+    write_sample(*state, "mem:a", 9000, &options);
+    expect_good(*state, "mem:a");
+    etw_source *source = open_sample(*state, "mem:a", NULL);
+    assert_int_equal(expect_sample(source, &losses), 9000);
+    assert_true(summary_of(source).has_index);
+    etw_source_close(source);
+    source = open_sample(*state, "mem:a", &late);
+    assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+    assert_int_equal(item.kind, ETW_ITEM_LOSS);
+    assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+    assert_int_equal(item.record->EventHeader.EventDescriptor.Id, 8999 % 11);
+    etw_reader_get_counts(source, &counts);
+    assert_int_equal(counts.blocks_skipped, 8999);
+    etw_source_close(source);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_way_of_reading_gives_what_was_written, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(index_and_scan_tell_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(traces_and_schemas_come_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bytes_do_not_depend_on_the_number_of_threads, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(info_needs_as_many_reads_for_a_large_file, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(blocks_outside_the_time_range_are_passed_over, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(blocks_without_the_provider_are_passed_over, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(private_blocks_reach_who_asks_for_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(headers_come_without_payload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(file_without_events_is_a_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(existing_file_is_kept_unless_it_may_be_replaced, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(other_files_and_newer_ones_are_told_apart, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(newer_minor_version_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(growing_file_is_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(interval_flushes_what_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sync_keeps_its_promise, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(limits_of_a_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(index_is_a_chain_of_blocks, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
