@@ -1,0 +1,21 @@
+/* Constants that the encoder and the decoder of events blocks share. FORMAT.md, "Events block". */
+#ifndef ETW_FORMAT_ETWCAP_EVENTS_H
+#define ETW_FORMAT_ETWCAP_EVENTS_H
+
+/* Parts of a body, each a zstd frame of its own, in this order. */
+enum {
+    ETW_SECTION_HEADERS,
+    ETW_SECTION_ITEMS,
+    ETW_SECTION_TEXTS,
+    ETW_SECTION_PAYLOAD,
+    ETW_SECTION_COUNT
+};
+
+/* How one extended item of a kind is written: 1 to 8: integers of that many bytes. */
+enum {
+    ETW_ITEM_BLOBS = 0,
+    ETW_ITEM_STACKS4 = 9, /* 8 bytes, then 4-byte addresses */
+    ETW_ITEM_STACKS8 = 10
+};
+
+#endif

@@ -1,0 +1,109 @@
+#include "format/etwcap/fields.h"
+
+#include <stdlib.h>
+
+bool etw_fields_init(etw_fields *fields)
+{
+    fields->columns = etw_column_writer_new();
+    return fields->columns != NULL;
+}
+
+void etw_fields_free(etw_fields *fields)
+{
+    etw_column_writer_free(fields->columns);
+    etw_pool_free(&fields->blobs);
+    free(fields->values);
+    free(fields->predicted);
+    free(fields->ids);
+    free(fields->words);
+}
+
+bool etw_fields_reserve(etw_fields *fields, uint32_t count)
+{
+    if (count <= fields->capacity) {
+        return true;
+    }
+    free(fields->values);
+    free(fields->predicted);
+    free(fields->ids);
+    fields->values = malloc(count * sizeof *fields->values);
+    fields->predicted = malloc(count * sizeof *fields->predicted);
+    fields->ids = malloc(count * sizeof *fields->ids);
+    const bool good = fields->values != NULL && fields->predicted != NULL && fields->ids != NULL;
+    fields->capacity = good ? count : 0;
+    return good;
+}
+
+void etw_put(etw_text *out, const void *bytes, size_t size)
+{
+    etw_text_append(out, (const char *)bytes, size);
+}
+
+void etw_put_varint(etw_text *out, uint64_t value)
+{
+    while (value >= 0x80) {
+        etw_text_append_char(out, (char)(0x80 | (value & 0x7F)));
+        value >>= 7;
+    }
+    etw_text_append_char(out, (char)value);
+}
+
+bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
+                      bool predicted)
+{
+    return etw_column_write(fields->columns, fields->values, predicted ? fields->predicted : NULL,
+                            count, width, false, out);
+}
+
+bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count,
+                          bool predicted)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        fields->values[i] = ids[i];
+    }
+    return etw_fields_write(fields, out, count, 4, predicted);
+}
+
+bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
+                            uint32_t count, uint32_t word)
+{
+    etw_pool *blobs = &fields->blobs;
+    etw_pool_clear(blobs);
+    for (uint32_t i = 0; i < count; i++) {
+        fields->ids[i] = etw_pool_add(blobs, rows[i].data, rows[i].size);
+    }
+    if (blobs->bytes.failed || !etw_fields_write_ids(fields, out, fields->ids, count, false)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < blobs->count; i++) {
+        fields->values[i] = etw_pool_get(blobs, i).size / word;
+    }
+    if (!etw_fields_write(fields, out, blobs->count, 4, false)) {
+        return false;
+    }
+    if (word == 1) {
+        for (uint32_t i = 0; i < blobs->count; i++) {
+            const etw_bytes blob = etw_pool_get(blobs, i);
+            etw_put(out, blob.data, blob.size);
+        }
+        return true;
+    }
+    const size_t most = blobs->bytes.size / word;
+    if (most > fields->word_capacity) {
+        free(fields->words);
+        fields->words = malloc(most * sizeof *fields->words);
+        fields->word_capacity = fields->words == NULL ? 0 : most;
+    }
+    if (most > fields->word_capacity) {
+        return false;
+    }
+    uint32_t words = 0;
+    for (uint32_t i = 0; i < blobs->count; i++) {
+        const etw_bytes blob = etw_pool_get(blobs, i);
+        for (size_t at = 0; at < blob.size; at += word) {
+            fields->words[words++] =
+                word == 4 ? etw_load_u32(blob.data + at) : etw_load_u64(blob.data + at);
+        }
+    }
+    return etw_column_write(fields->columns, fields->words, NULL, words, word, true, out);
+}

@@ -1,0 +1,36 @@
+/* Writing columns of a block: what the header, item and payload parts share. */
+#ifndef ETW_FORMAT_ETWCAP_FIELDS_H
+#define ETW_FORMAT_ETWCAP_FIELDS_H
+
+#include "format/etwcap/column.h"
+#include "format/etwcap/pool.h"
+
+typedef struct etw_fields {
+    etw_column_writer *columns;
+    etw_pool blobs;   /* of one field at a time */
+    uint64_t *values; /* scratch: capacity of them, for callers to fill */
+    uint64_t *predicted;
+    uint32_t *ids;
+    uint32_t capacity;
+    uint64_t *words;
+    size_t word_capacity;
+} etw_fields;
+
+bool etw_fields_init(etw_fields *fields);
+void etw_fields_free(etw_fields *fields);
+bool etw_fields_reserve(etw_fields *fields, uint32_t count);
+
+void etw_put(etw_text *out, const void *bytes, size_t size);
+void etw_put_varint(etw_text *out, uint64_t value);
+
+/* A column of fields->values, with fields->predicted where predicted is set. */
+bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
+                      bool predicted);
+bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count,
+                          bool predicted);
+/* Byte strings of one field: which of the distinct ones for each row, then their sizes in words of
+ * 1, 4 or 8 bytes, and contents. */
+bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
+                            uint32_t count, uint32_t word);
+
+#endif

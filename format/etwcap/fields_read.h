@@ -1,0 +1,28 @@
+/* Reading columns of a block back: what the header, item and payload parts share. */
+#ifndef ETW_FORMAT_ETWCAP_FIELDS_READ_H
+#define ETW_FORMAT_ETWCAP_FIELDS_READ_H
+
+#include "format/etwcap/column.h"
+
+typedef struct etw_fields_reader {
+    etw_column_reader *columns;
+    uint32_t capacity;
+    uint64_t *values;    /* the column read last */
+    uint32_t *ids;       /* of blobs: which one for each row */
+    etw_bytes *contents; /* of blobs, by id; valid until the next blobs are read */
+    uint64_t *words;
+    size_t word_capacity;
+} etw_fields_reader;
+
+bool etw_fields_reader_init(etw_fields_reader *reader);
+void etw_fields_reader_free(etw_fields_reader *reader);
+bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count);
+
+/* The column into reader->values. predicted: as etw_column_read. */
+bool etw_fields_read(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count, uint32_t width,
+                     bool *predicted);
+/* count blobs: contents[ids[i]] of each row. No content is larger than max_size. */
+bool etw_fields_read_blobs(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count,
+                           uint32_t word, size_t max_size);
+
+#endif

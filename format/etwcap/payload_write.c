@@ -1,0 +1,407 @@
+#include "format/etwcap/payload_write.h"
+
+#include "format/etwcap/narrow.h"
+#include "format/etwcap/references.h"
+#include "format/etwcap/rows.h"
+
+#include <stdlib.h>
+
+enum { KEY_CANDIDATES = 4, LEAST_KEYED_ROWS = 12, KEY_SAMPLE = 64 };
+
+struct etw_payload_writer {
+    etw_pool texts; /* strings of all kinds */
+    etw_text narrow;
+    etw_references references;
+    etw_rows table;
+    uint32_t capacity;   /* of the arrays below */
+    etw_bytes *odd_rows; /* that the layout does not fit */
+    uint32_t *odd_places;
+    uint32_t *found; /* references of the kind being written */
+    uint64_t *keys;
+};
+
+etw_payload_writer *etw_payload_writer_new(void)
+{
+    etw_payload_writer *writer = calloc(1, sizeof *writer);
+    if (writer != NULL && !etw_references_init(&writer->references)) {
+        etw_payload_writer_free(writer);
+        return NULL;
+    }
+    return writer;
+}
+
+static void free_arrays(etw_payload_writer *writer)
+{
+    free(writer->odd_rows);
+    free(writer->odd_places);
+    free(writer->found);
+    free(writer->keys);
+}
+
+void etw_payload_writer_free(etw_payload_writer *writer)
+{
+    if (writer != NULL) {
+        etw_pool_free(&writer->texts);
+        etw_text_free(&writer->narrow);
+        etw_references_free(&writer->references);
+        free_arrays(writer);
+        etw_rows_free(&writer->table);
+        free(writer);
+    }
+}
+
+static bool reserve_events(etw_payload_writer *writer, uint32_t count)
+{
+    if (count <= writer->capacity) {
+        return true;
+    }
+    free_arrays(writer);
+    writer->odd_rows = malloc(count * sizeof *writer->odd_rows);
+    writer->odd_places = malloc(count * sizeof *writer->odd_places);
+    writer->found = malloc(count * sizeof *writer->found);
+    writer->keys = malloc(count * sizeof *writer->keys);
+    const bool good = writer->odd_rows != NULL && writer->odd_places != NULL &&
+                      writer->found != NULL && writer->keys != NULL;
+    writer->capacity = good ? count : 0;
+    return good;
+}
+
+bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
+{
+    etw_pool_clear(&writer->texts);
+    etw_references_clear(&writer->references);
+    return reserve_events(writer, event_count) && etw_rows_begin(&writer->table, event_count);
+}
+
+void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out)
+{
+    etw_put_varint(out, writer->texts.count);
+    etw_put(out, writer->texts.bytes.data, writer->texts.bytes.size);
+}
+
+/* ---- rows and their regions ---- */
+
+/* Where the row's regions start; false where the layout does not fit it. */
+static bool parse_row(const etw_layout *layout, etw_bytes row, uint16_t *bases, size_t stride)
+{
+    etw_bytes rest = row;
+    for (uint32_t r = 0; r < layout->region_count; r++) {
+        bases[r * stride] = (uint16_t)(row.size - rest.size);
+        rest = etw_layout_next(layout, r, rest);
+        if (rest.data == NULL) {
+            return false;
+        }
+    }
+    return rest.size == 0;
+}
+
+/* Rows that the layout fits come to the front, the odd ones behind them, both in order. Returns how
+ * many fit. */
+static uint32_t part_rows(etw_payload_writer *writer, const etw_layout *layout, etw_bytes *rows,
+                          uint32_t count)
+{
+    uint16_t bases[ETW_LAYOUT_MAX_REGIONS];
+    uint32_t kept = 0;
+    uint32_t odd = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (parse_row(layout, rows[i], bases, 1)) {
+            rows[kept++] = rows[i];
+        } else {
+            writer->odd_rows[odd] = rows[i];
+            writer->odd_places[odd++] = i;
+        }
+    }
+    memcpy(rows + kept, writer->odd_rows, odd * sizeof *rows);
+    return kept;
+}
+
+static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layout *layout,
+                                      const etw_bytes *rows, uint32_t count)
+{
+    const etw_row_group *group = etw_rows_add_group(&writer->table, count, layout->region_count);
+    if (group == NULL) {
+        return NULL;
+    }
+    uint16_t *bases = writer->table.bases + group->first_cell;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)parse_row(layout, rows[i], bases + i, count);
+    }
+    memcpy(writer->table.rows + group->first_row, rows, count * sizeof *rows);
+    return group;
+}
+
+/* Payloads that the layout does not fit, as bytes, each with its place among its kind. */
+static bool write_odd_rows(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
+                           const etw_bytes *rows, uint32_t count)
+{
+    etw_put_varint(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        fields->values[i] = writer->odd_places[i];
+    }
+    return count == 0 || (etw_fields_write(fields, out, count, 4, false) &&
+                          etw_fields_write_blobs(fields, out, rows, count, 1));
+}
+
+static uint32_t add_text(etw_payload_writer *writer, uint32_t tail, const uint8_t *bytes,
+                         size_t size)
+{
+    if (tail == ETW_TAIL_ANSI) {
+        return etw_pool_add(&writer->texts, bytes, size - 1);
+    }
+    etw_text_clear(&writer->narrow);
+    uint8_t *narrow = (uint8_t *)etw_text_reserve(&writer->narrow, size / 2 * 3);
+    if (narrow == NULL) {
+        return ETW_POOL_FULL;
+    }
+    return etw_pool_add(&writer->texts, narrow, etw_narrow(bytes, size / 2 - 1, narrow));
+}
+
+/* The texts of all string fields: field by field, so that new ones are numbered in a row. */
+static bool add_texts(etw_payload_writer *writer, const etw_layout *layout,
+                      const etw_row_group *group)
+{
+    const uint32_t count = group->count;
+    for (uint32_t r = 0; r + 1 < layout->region_count; r++) {
+        const etw_region *region = &layout->regions[r];
+        if (!etw_tail_is_string(region->tail)) {
+            continue;
+        }
+        const uint16_t *bases = writer->table.bases + etw_group_cell(group, r);
+        uint32_t *strings = writer->table.strings + etw_group_cell(group, r);
+        for (uint32_t i = 0; i < count; i++) {
+            const uint8_t *row = writer->table.rows[group->first_row + i].data;
+            const uint32_t from = (uint32_t)bases[i] + region->size;
+            strings[i] = add_text(writer, region->tail, row + from, bases[count + i] - from);
+            if (strings[i] == ETW_POOL_FULL) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- the layout ---- */
+
+/* Constants of the sample that are none in all rows become integers. */
+static void check_constants(const etw_payload_writer *writer, const etw_row_group *group,
+                            etw_layout *layout)
+{
+    etw_layout checked = {.region_count = layout->region_count};
+    const etw_bytes *rows = writer->table.rows + group->first_row;
+    for (uint32_t r = 0; r < layout->region_count; r++) {
+        const uint16_t *bases = writer->table.bases + etw_group_cell(group, r);
+        const etw_region region = layout->regions[r];
+        uint32_t offset = 0;
+        checked.regions[r] = region;
+        checked.regions[r].first_piece = (uint16_t)checked.piece_count;
+        for (uint32_t p = 0; p < region.piece_count; p++) {
+            etw_piece piece = layout->pieces[region.first_piece + p];
+            const uint8_t *first = rows[0].data + bases[0] + offset;
+            for (uint32_t i = 1; piece.constant && i < group->count; i++) {
+                piece.constant = memcmp(rows[i].data + bases[i] + offset, first, piece.size) == 0;
+            }
+            offset += piece.size;
+            for (uint32_t left = piece.size; left > 0;) {
+                const uint32_t take = piece.constant || left <= 8 ? left : 8;
+                checked.pieces[checked.piece_count++] = (etw_piece){(uint16_t)take, piece.constant};
+                left -= take;
+            }
+        }
+        checked.regions[r].piece_count =
+            (uint16_t)(checked.piece_count - checked.regions[r].first_piece);
+    }
+    *layout = checked;
+}
+
+static void write_layout(const etw_payload_writer *writer, const etw_row_group *group,
+                         const etw_layout *layout, etw_text *out)
+{
+    for (uint32_t r = 0; r < layout->region_count; r++) {
+        const etw_region *region = &layout->regions[r];
+        const uint8_t *at = writer->table.rows[group->first_row].data +
+                            writer->table.bases[etw_group_cell(group, r)];
+        etw_put_varint(out, region->size);
+        for (uint32_t p = 0; p < region->piece_count; p++) {
+            const etw_piece *piece = &layout->pieces[region->first_piece + p];
+            if (piece->constant) {
+                etw_text_append_char(out, 0);
+                etw_put_varint(out, piece->size);
+                etw_put(out, at, piece->size);
+            } else {
+                etw_text_append_char(out, (char)piece->size);
+            }
+            at += piece->size;
+        }
+        const bool more = r + 1 < layout->region_count;
+        etw_text_append_char(out, (char)(region->tail | (more ? ETW_TAIL_MORE : 0)));
+    }
+}
+
+/* ---- fields ---- */
+
+static void load_field(const etw_payload_writer *writer, const etw_row_group *group,
+                       const etw_field *of, uint64_t *values)
+{
+    const size_t cell = etw_group_cell(group, of->region);
+    if (of->width == 0) {
+        for (uint32_t i = 0; i < group->count; i++) {
+            values[i] = writer->table.strings[cell + i];
+        }
+        return;
+    }
+    const uint64_t mask = etw_column_mask(of->width);
+    const etw_bytes *rows = writer->table.rows + group->first_row;
+    const uint16_t *bases = writer->table.bases + cell;
+    for (uint32_t i = 0; i < group->count; i++) {
+        values[i] = etw_load_u64(rows[i].data + bases[i] + of->offset) & mask;
+    }
+}
+
+/* Without a reference a string is told to be new: numbered after the highest so far. */
+static void predict(const etw_payload_writer *writer, const etw_row_group *group,
+                    const etw_field *of, const uint32_t *found, const uint64_t *values,
+                    uint64_t *predicted)
+{
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (found[i] == ETW_NO_REFERENCE ||
+            !etw_rows_field_at(&writer->table, found[i], of, &predicted[i])) {
+            predicted[i] = of->width == 0 ? next : 0;
+        }
+        next = values[i] >= next ? values[i] + 1 : next;
+    }
+}
+
+/* How many bytes of a sample of rows would be told right if that field were the key. */
+static uint32_t key_gain(etw_payload_writer *writer, const etw_row_group *group,
+                         const etw_field *list, uint32_t count, uint32_t key)
+{
+    uint32_t gain = 0;
+    const uint32_t step = group->count / KEY_SAMPLE + 1;
+    for (uint32_t i = 0; i < group->count; i += step) {
+        if (writer->found[i] == ETW_NO_REFERENCE) {
+            continue;
+        }
+        for (uint32_t f = 0; f < count && f < 16; f++) {
+            uint64_t own = 0;
+            uint64_t other = 0;
+            if (f != key &&
+                etw_rows_field_at(&writer->table, group->first_row + i, &list[f], &own) &&
+                etw_rows_field_at(&writer->table, writer->found[i], &list[f], &other) &&
+                own == other) {
+                gain += list[f].width == 0 ? 4 : list[f].width;
+            }
+        }
+    }
+    return gain * step;
+}
+
+/* The field that tells most of the others, or count where none tells enough. */
+static uint32_t choose_key(etw_payload_writer *writer, etw_fields *fields,
+                           const etw_row_group *group, const etw_field *list, uint32_t count,
+                           uint32_t realm)
+{
+    uint32_t best = count;
+    uint32_t best_gain = group->count; /* one byte a row at least */
+    uint32_t tried = 0;
+    if (group->count < LEAST_KEYED_ROWS || count < 2) {
+        return count;
+    }
+    for (uint32_t f = 0; f < count && tried < KEY_CANDIDATES; f++) {
+        if (list[f].width == 1) {
+            continue;
+        }
+        tried++;
+        load_field(writer, group, &list[f], fields->values);
+        etw_references_try(&writer->references, realm + (list[f].width == 0), fields->values,
+                           group->count, group->first_row, writer->found);
+        const uint32_t gain = key_gain(writer, group, list, count, f);
+        if (gain > best_gain) {
+            best_gain = gain;
+            best = f;
+        }
+    }
+    return best;
+}
+
+static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
+                         const etw_row_group *group, const etw_field *list, uint32_t count,
+                         uint32_t realm)
+{
+    const uint32_t key = choose_key(writer, fields, group, list, count, realm);
+    etw_put_varint(out, key == count ? 0 : key + 1);
+    if (key < count) {
+        load_field(writer, group, &list[key], writer->keys);
+        memcpy(fields->values, writer->keys, group->count * sizeof *fields->values);
+        if (!etw_fields_write(fields, out, group->count, list[key].width == 0 ? 4 : list[key].width,
+                              false)) {
+            return false;
+        }
+        etw_references_link(&writer->references, realm + (list[key].width == 0), writer->keys,
+                            group->count, group->first_row, writer->found);
+    }
+    for (uint32_t f = 0; f < count; f++) {
+        if (f == key) {
+            continue;
+        }
+        load_field(writer, group, &list[f], fields->values);
+        if (key < count) {
+            predict(writer, group, &list[f], writer->found, fields->values, fields->predicted);
+        }
+        if (!etw_fields_write(fields, out, group->count, list[f].width == 0 ? 4 : list[f].width,
+                              key < count)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The words or bytes of the one region that has them. rows is scratch. */
+static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw_text *out,
+                       const etw_layout *layout, const etw_row_group *group, etw_bytes *rows)
+{
+    for (uint32_t r = 0; r < layout->region_count; r++) {
+        const uint32_t word = etw_tail_word(layout->regions[r].tail);
+        if (word == 0) {
+            continue;
+        }
+        const uint16_t *bases = writer->table.bases + etw_group_cell(group, r);
+        const uint16_t *next = r + 1 < layout->region_count ? bases + group->count : NULL;
+        for (uint32_t i = 0; i < group->count; i++) {
+            const etw_bytes row = writer->table.rows[group->first_row + i];
+            const uint32_t from = (uint32_t)bases[i] + layout->regions[r].size;
+            rows[i].data = row.data + from;
+            rows[i].size = (next == NULL ? row.size : next[i]) - from;
+        }
+        if (!etw_fields_write_blobs(fields, out, rows, group->count, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, etw_bytes *rows,
+                       uint32_t count, uint32_t realm, etw_text *out)
+{
+    etw_layout layout;
+    etw_field list[ETW_MAX_FIELDS];
+    etw_layout_infer(rows, count, &layout);
+    const uint32_t kept = part_rows(writer, &layout, rows, count);
+    if (!write_odd_rows(writer, fields, out, rows + kept, count - kept)) {
+        return false;
+    }
+    if (kept == 0) {
+        return true;
+    }
+    const etw_row_group *group = add_group(writer, &layout, rows, kept);
+    if (group == NULL) {
+        return false;
+    }
+    if (!add_texts(writer, &layout, group)) {
+        return false;
+    }
+    check_constants(writer, group, &layout);
+    write_layout(writer, group, &layout, out);
+    return write_rest(writer, fields, out, &layout, group, rows) &&
+           write_fields(writer, fields, out, group, list, etw_list_fields(&layout, list), realm);
+}

@@ -1,0 +1,38 @@
+/* Byte strings, each content kept once and numbered from 0 in the order of first sight. */
+#ifndef ETW_FORMAT_ETWCAP_POOL_H
+#define ETW_FORMAT_ETWCAP_POOL_H
+
+#include "format/base/text.h"
+
+/* More entries than this a pool does not take. */
+#define ETW_POOL_MAX_ENTRIES ((uint32_t)1 << 17)
+#define ETW_POOL_FULL        UINT32_MAX
+
+typedef struct etw_pool_slot {
+    uint32_t hash;
+    uint32_t id_plus_1; /* 0: free */
+} etw_pool_slot;
+
+typedef struct etw_pool {
+    etw_text bytes;    /* all contents, one after another, each with one 0 behind it */
+    uint32_t *offsets; /* of each entry in bytes; count + 1 of them */
+    uint32_t count;
+    etw_pool_slot *slots;
+    uint32_t slot_count; /* a power of two, or 0 */
+} etw_pool;
+
+void etw_pool_free(etw_pool *pool);
+/* Forgets the entries and keeps the memory. */
+void etw_pool_clear(etw_pool *pool);
+/* The number of that content, new or known; ETW_POOL_FULL at the limit or where memory ran out
+ * (then bytes.failed is set). */
+uint32_t etw_pool_add(etw_pool *pool, const uint8_t *bytes, size_t size);
+
+static inline etw_bytes etw_pool_get(const etw_pool *pool, uint32_t id)
+{
+    const etw_bytes bytes = {(const uint8_t *)pool->bytes.data + pool->offsets[id],
+                             pool->offsets[id + 1] - pool->offsets[id] - 1};
+    return bytes;
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* The payloads of a block while it is written or read, kind by kind, so that a later row can be
+ * told from an earlier one. Writer and reader keep the same table. */
+#ifndef ETW_FORMAT_ETWCAP_ROWS_H
+#define ETW_FORMAT_ETWCAP_ROWS_H
+
+#include "format/etwcap/column.h"
+#include "format/etwcap/layout.h"
+
+/* Rows times regions of a block: a row of R regions has R - 1 terminators at least, so that a full
+ * batch stays below. */
+#define ETW_ROWS_MAX_CELLS ((size_t)1 << 20)
+
+/* One column of a kind: the texts of a region's string, or an integer of a region. */
+typedef struct etw_field {
+    uint16_t region;
+    uint16_t offset; /* of an integer within its region */
+    uint8_t width;   /* of an integer; 0: a string */
+} etw_field;
+
+#define ETW_MAX_FIELDS (ETW_LAYOUT_MAX_REGIONS + ETW_LAYOUT_MAX_PIECES)
+
+/* The rows of one kind that its layout fits. */
+typedef struct etw_row_group {
+    uint32_t first_row, count;
+    uint32_t first_cell; /* of bases and strings: region by region, row by row */
+    uint32_t region_count;
+} etw_row_group;
+
+typedef struct etw_rows {
+    uint32_t capacity;
+    uint32_t row_count;
+    etw_bytes *rows;
+    uint32_t *group_of;
+    etw_row_group *groups;
+    uint32_t group_count;
+    uint16_t *bases;   /* where each region of each row starts */
+    uint32_t *strings; /* the number of the text behind each region of each row */
+    size_t cell_count, cell_capacity;
+} etw_rows;
+
+void etw_rows_free(etw_rows *rows);
+/* Empties the table and makes room for count rows. */
+bool etw_rows_begin(etw_rows *rows, uint32_t count);
+/* Adds count rows whose bytes, bases and strings the caller then sets. NULL where memory ran out or
+ * the limit was met. */
+const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count);
+
+/* The fields of a layout: strings, then integers, each in order of place. list: ETW_MAX_FIELDS. */
+uint32_t etw_list_fields(const etw_layout *layout, etw_field *list);
+
+static inline size_t etw_group_cell(const etw_row_group *group, uint32_t region)
+{
+    return group->first_cell + (size_t)region * group->count;
+}
+
+/* Up to 8 bytes as a number. */
+static inline uint64_t etw_load_width(const uint8_t *from, uint32_t width)
+{
+    uint64_t value = 0;
+    switch (width) {
+    case 1:
+        return *from;
+    case 2:
+        return etw_load_u16(from);
+    case 4:
+        return etw_load_u32(from);
+    case 8:
+        return etw_load_u64(from);
+    default:
+        memcpy(&value, from, width);
+        return value;
+    }
+}
+
+/* The value of a field in any row; false where that row has no such place. */
+static inline bool etw_rows_field_at(const etw_rows *rows, uint32_t row, const etw_field *of,
+                                     uint64_t *value)
+{
+    const etw_row_group *group = &rows->groups[rows->group_of[row]];
+    if (of->region >= group->region_count) {
+        return false;
+    }
+    const size_t cell = etw_group_cell(group, of->region) + (row - group->first_row);
+    if (of->width == 0) {
+        *value = rows->strings[cell];
+        return true;
+    }
+    const uint32_t from = (uint32_t)rows->bases[cell] + of->offset;
+    if (from + of->width > rows->rows[row].size) {
+        return false;
+    }
+    *value = etw_load_width(rows->rows[row].data + from, of->width);
+    return true;
+}
+
+#endif
