@@ -221,6 +221,12 @@ static void add_typical(etw_batch *batch, sample *one, uint32_t i)
     one->record.EventHeader.ActivityId.Data1 = random_below(5);
     one->record.BufferContext.ProcessorIndex = (uint16_t)random_below(4);
     one->record.EventHeader.Size = (uint16_t)random_below(65536);
+    if (i % 6 == 5) {
+        const uint64_t stack[4] = {i, pointer, pointer + 16 * number, pointer};
+        add_item(one, ETW_EXT_STACK_TRACE64, stack, (uint16_t)(16 + 8 * random_below(3)));
+        add_item(one, ETW_EXT_RELATED_ACTIVITYID, stack, 16);
+        add_item(one, ETW_EXT_EVENT_KEY, stack, 8);
+    }
     add_data(one, &pointer, sizeof pointer);
     switch (i % 6) {
     case 0:
