@@ -11,6 +11,7 @@ int main(int argc, char **argv)
 #ifdef SIGPIPE
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error code, not a death */
 #endif
+    etw_os_use_binary_stdio();
     argv = etw_os_utf8_arguments(&argc, argv);
     if (argv == NULL) {
         etw_tool_say("out of memory");
