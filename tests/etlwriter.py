@@ -302,7 +302,7 @@ class Trace:
     def at(self, seconds):
         """Raw ticks of the moment so many seconds after the start."""
         per_second = {CLOCK_QPC: self.frequency, CLOCK_SYSTEM: 10_000_000, CLOCK_CYCLES: self.cpu_mhz * 1_000_000}
-        return self.start_ticks + int(seconds * per_second[self.clock])
+        return self.start_ticks + round(seconds * per_second[self.clock])
 
     def filetime(self, ticks):
         """System time of raw ticks, in 100 ns."""

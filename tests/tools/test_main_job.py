@@ -16,6 +16,19 @@ ITEMS = [
     (etlwriter.session_id(7), "SessionID", 7),
     (etlwriter.stack32(5, [0x1000, 0xFFFFFFFF]), "StackTrace", {"MatchId": 5, "Addresses": ["0x1000", "0xFFFFFFFF"]}),
     (etlwriter.stack64(0, [0x7FF812345678]), "StackTrace", {"MatchId": 0, "Addresses": ["0x7FF812345678"]}),
+    (etlwriter.instance_info(1, 2, GUID), "InstanceInfo", {"InstanceId": 1, "ParentInstanceId": 2, "ParentGuid": GUID}),
+    (etlwriter.pebs_index(9), "PEBSIndex", 9),
+    (etlwriter.pmc_counters([1, 1 << 63]), "PMCCounters", [1, 1 << 63]),
+    (etlwriter.psm_key(3), "PSMKey", 3),
+    (etlwriter.event_key(4), "EventKey", 4),
+    (etlwriter.process_start_key(1 << 40), "ProcessStartKey", 1 << 40),
+    (etlwriter.control_guid(GUID), "ControlGuid", GUID),
+    (etlwriter.qpc_delta(5), "QpcDelta", 5),
+    (etlwriter.container_id(GUID), "ContainerId", GUID),
+    (etlwriter.stack_key32(1, 2), "StackKey", {"MatchId": 1, "StackKey": "0x2"}),
+    (etlwriter.stack_key64(1, 1 << 40), "StackKey", {"MatchId": 1, "StackKey": "0x10000000000"}),
+    (etlwriter.provider_traits("Name", GUID), "ProviderGroup", GUID),
+    ((0x77, b"\1\2\3"), "ExtType119", "010203"),  # unknown kinds are shown as bytes
 ]
 SESSIONS = {
     "64 bit": {},
