@@ -816,3 +816,8 @@ uint16_t etw_property_out_type(const etw_property *property)
 {
     return property->out_type;
 }
+
+bool etw_property_has_length(const etw_property *property)
+{
+    return property->has_length;
+}

@@ -46,6 +46,8 @@ const etw_name *etw_property_name(const etw_property *property);
 uint32_t etw_property_nth(const etw_property *property);
 uint16_t etw_property_in_type(const etw_property *property);
 uint16_t etw_property_out_type(const etw_property *property);
+/* Its length is fixed or given by another property: a string is not ended by a NUL of its own. */
+bool etw_property_has_length(const etw_property *property);
 
 /* One element of one property, located in the payload but not yet made text. */
 typedef struct etw_value {

@@ -1,0 +1,484 @@
+/* The controller's side: StartTrace, ControlTrace, EnableTrace and their kin (evntrace.h). */
+#include "replay/etwapi/session_table.h"
+#include "replay/etwapi/settings.h"
+
+#include <string.h>
+
+/* EVENT_FILTER_TYPE_... that are honoured (evntprov.h of Windows 8.1). */
+#define FILTER_TYPE_PID      0x80000004u
+#define FILTER_TYPE_EVENT_ID 0x80000200u
+
+#define DEFAULT_BUFFER_SIZE_KB 64u
+
+/* Where the caller's block says its name strings are, and how much fits there. */
+static wchar_t *name_place(EVENT_TRACE_PROPERTIES *properties, ULONG offset, ULONG *units)
+{
+    if (offset < sizeof *properties || offset >= properties->Wnode.BufferSize) {
+        *units = 0;
+        return NULL;
+    }
+    *units = (properties->Wnode.BufferSize - offset) / sizeof(wchar_t);
+    return (wchar_t *)(void *)((BYTE *)properties + offset);
+}
+
+/* Copies what the session is and counts into the caller's block, which keeps its own offsets. */
+static ULONG copy_out(const etwapi_session *session, EVENT_TRACE_PROPERTIES *properties)
+{
+    const ULONG size = properties->Wnode.BufferSize;
+    const ULONG file_offset = properties->LogFileNameOffset;
+    const ULONG name_offset = properties->LoggerNameOffset;
+    *properties = session->properties;
+    properties->Wnode.BufferSize = size;
+    properties->LogFileNameOffset = file_offset;
+    properties->LoggerNameOffset = name_offset;
+    ULONG units;
+    wchar_t *place = name_place(properties, name_offset, &units);
+    if (place == NULL) {
+        return ERROR_SUCCESS;
+    }
+    if (wcslen(session->name) >= units) {
+        return ERROR_MORE_DATA;
+    }
+    memcpy(place, session->name, (wcslen(session->name) + 1) * sizeof *place);
+    return ERROR_SUCCESS;
+}
+
+static ULONG check_properties(const EVENT_TRACE_PROPERTIES *properties)
+{
+    if (properties == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    return properties->Wnode.BufferSize < sizeof *properties ? ERROR_BAD_LENGTH : ERROR_SUCCESS;
+}
+
+static void set_started(etwapi_session *session, TRACEHANDLE handle)
+{
+    EVENT_TRACE_PROPERTIES *properties = &session->properties;
+    properties->Wnode.HistoricalContext = (ULONG64)handle;
+    if (properties->BufferSize == 0) {
+        properties->BufferSize = DEFAULT_BUFFER_SIZE_KB;
+    }
+    properties->NumberOfBuffers = properties->MinimumBuffers;
+    properties->EventsLost = 0;
+    properties->LogBuffersLost = 0;
+    properties->RealTimeBuffersLost = 0;
+}
+
+static ULONG start_in(etwapi_session *table, TRACEHANDLE *handle, const wchar_t *name,
+                      EVENT_TRACE_PROPERTIES *properties)
+{
+    if (etwapi_by_name(table, name) != NULL) {
+        return ERROR_ALREADY_EXISTS;
+    }
+    etwapi_session *session = etwapi_take_slot(table);
+    if (session == NULL) {
+        return ERROR_NO_SYSTEM_RESOURCES;
+    }
+    memcpy(session->name, name, (wcslen(name) + 1) * sizeof *name);
+    session->properties = *properties;
+    *handle = etwapi_handle_of(table, session);
+    set_started(session, *handle);
+    return copy_out(session, properties);
+}
+
+ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTIES *properties)
+{
+    const ULONG code = check_properties(properties);
+    if (handle == NULL || name == NULL || code != ERROR_SUCCESS) {
+        return code != ERROR_SUCCESS ? code : ERROR_INVALID_PARAMETER;
+    }
+    if (wcslen(name) >= ETWAPI_NAME_UNITS || name[0] == L'\0') {
+        return ERROR_INVALID_PARAMETER;
+    }
+    if (etwapi_get_settings()->deny_start) {
+        return ERROR_ACCESS_DENIED;
+    }
+    etwapi_session *table = etwapi_lock_sessions();
+    const ULONG started = table == NULL ? (ULONG)ERROR_NO_SYSTEM_RESOURCES
+                                        : start_in(table, handle, name, properties);
+    etwapi_unlock_sessions();
+    return started;
+}
+
+static void update(etwapi_session *session, const EVENT_TRACE_PROPERTIES *properties)
+{
+    session->properties.EnableFlags = properties->EnableFlags;
+    if (properties->FlushTimer != 0) {
+        session->properties.FlushTimer = properties->FlushTimer;
+    }
+    if (properties->MaximumBuffers != 0) {
+        session->properties.MaximumBuffers = properties->MaximumBuffers;
+    }
+    session->change++;
+}
+
+ULONG WINAPI ControlTraceW(TRACEHANDLE handle, LPCWSTR name, EVENT_TRACE_PROPERTIES *properties,
+                           ULONG control)
+{
+    const ULONG code = check_properties(properties);
+    if (code != ERROR_SUCCESS) {
+        return code;
+    }
+    etwapi_session *table = etwapi_lock_sessions();
+    etwapi_session *session = NULL;
+    if (table != NULL) {
+        session = name != NULL ? etwapi_by_name(table, name) : etwapi_by_handle(table, handle);
+    }
+    ULONG result = ERROR_WMI_INSTANCE_NOT_FOUND;
+    if (session != NULL) {
+        if (control == EVENT_TRACE_CONTROL_UPDATE) {
+            update(session, properties);
+        }
+        result = control <= EVENT_TRACE_CONTROL_FLUSH ? copy_out(session, properties)
+                                                      : (ULONG)ERROR_INVALID_PARAMETER;
+        if (control == EVENT_TRACE_CONTROL_STOP) {
+            etwapi_release_slot(session);
+        }
+    }
+    etwapi_unlock_sessions();
+    return result;
+}
+
+/* --- names in ANSI
+ * ---------------------------------------------------------------------------------
+ */
+
+static bool widen(const char *ansi, wchar_t wide[ETWAPI_NAME_UNITS])
+{
+    return ansi != NULL &&
+           MultiByteToWideChar(CP_ACP, 0, ansi, -1, wide, (int)ETWAPI_NAME_UNITS) > 0;
+}
+
+/* The wide call without the caller's name strings; then the session's name in ANSI at their place.
+ */
+static ULONG copy_name_ansi(EVENT_TRACE_PROPERTIES *properties, const wchar_t *name)
+{
+    const ULONG offset = properties->LoggerNameOffset;
+    if (offset < sizeof *properties || offset >= properties->Wnode.BufferSize) {
+        return ERROR_SUCCESS;
+    }
+    const int room = (int)(properties->Wnode.BufferSize - offset);
+    return WideCharToMultiByte(CP_ACP, 0, name, -1, (char *)properties + offset, room, NULL, NULL) >
+                   0
+               ? ERROR_SUCCESS
+               : ERROR_MORE_DATA;
+}
+
+/* A block with room for the wide name, made from the caller's. */
+typedef struct wide_properties {
+    EVENT_TRACE_PROPERTIES head;
+    wchar_t name[ETWAPI_NAME_UNITS];
+} wide_properties;
+
+static void begin_wide(const EVENT_TRACE_PROPERTIES *properties, wide_properties *wide)
+{
+    memset(wide, 0, sizeof *wide);
+    wide->head = *properties;
+    wide->head.Wnode.BufferSize = sizeof *wide;
+    wide->head.LogFileNameOffset = 0;
+    wide->head.LoggerNameOffset = offsetof(wide_properties, name);
+}
+
+static ULONG end_wide(EVENT_TRACE_PROPERTIES *properties, const wide_properties *wide)
+{
+    const ULONG size = properties->Wnode.BufferSize;
+    const ULONG file_offset = properties->LogFileNameOffset;
+    const ULONG name_offset = properties->LoggerNameOffset;
+    *properties = wide->head;
+    properties->Wnode.BufferSize = size;
+    properties->LogFileNameOffset = file_offset;
+    properties->LoggerNameOffset = name_offset;
+    return copy_name_ansi(properties, wide->name);
+}
+
+ULONG WINAPI QueryAllTracesW(EVENT_TRACE_PROPERTIES **array, ULONG room, ULONG *count)
+{
+    if (array == NULL || count == NULL || room == 0) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    etwapi_session *table = etwapi_lock_sessions();
+    ULONG found = 0;
+    for (ULONG i = 0; table != NULL && i < ETWAPI_MAX_SESSIONS; i++) {
+        if (!etwapi_is_used(&table[i])) {
+            continue;
+        }
+        if (found < room) {
+            (void)copy_out(&table[i], array[found]);
+        }
+        found++;
+    }
+    etwapi_unlock_sessions();
+    *count = found;
+    return found > room ? ERROR_MORE_DATA : ERROR_SUCCESS;
+}
+
+ULONG WINAPI QueryAllTracesA(EVENT_TRACE_PROPERTIES **array, ULONG room, ULONG *count)
+{
+    if (array == NULL || count == NULL || room == 0) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    etwapi_session *table = etwapi_lock_sessions();
+    ULONG found = 0;
+    for (ULONG i = 0; table != NULL && i < ETWAPI_MAX_SESSIONS; i++) {
+        if (!etwapi_is_used(&table[i])) {
+            continue;
+        }
+        if (found < room) {
+            wide_properties wide;
+            begin_wide(array[found], &wide);
+            (void)copy_out(&table[i], &wide.head);
+            (void)end_wide(array[found], &wide);
+        }
+        found++;
+    }
+    etwapi_unlock_sessions();
+    *count = found;
+    return found > room ? ERROR_MORE_DATA : ERROR_SUCCESS;
+}
+
+/* --- enabling -----------------------------------------------------------------------------------
+ */
+
+/* EVENT_FILTER_EVENT_ID of evntprov.h. */
+typedef struct event_id_filter {
+    BOOLEAN filter_in;
+    UCHAR reserved;
+    USHORT count;
+    USHORT events[];
+} event_id_filter;
+
+static void take_event_ids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
+{
+    const event_id_filter *ids = (const event_id_filter *)(uintptr_t)filter->Ptr;
+    if (filter->Size < sizeof *ids) {
+        return;
+    }
+    const size_t room = (filter->Size - sizeof *ids) / sizeof ids->events[0];
+    provider->exclude_ids = !ids->filter_in;
+    for (size_t i = 0; i < ids->count && i < room && i < ETWAPI_MAX_FILTER_IDS; i++) {
+        provider->ids[provider->id_count++] = ids->events[i];
+    }
+}
+
+static void take_pids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
+{
+    const ULONG *pids = (const ULONG *)(uintptr_t)filter->Ptr;
+    for (ULONG i = 0; i < filter->Size / sizeof *pids && i < ETWAPI_MAX_FILTER_PIDS; i++) {
+        provider->pids[provider->pid_count++] = pids[i];
+    }
+}
+
+static void take_filters(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filters,
+                         ULONG count)
+{
+    for (ULONG i = 0; filters != NULL && i < count; i++) {
+        if (filters[i].Type == FILTER_TYPE_EVENT_ID) {
+            take_event_ids(provider, &filters[i]);
+        } else if (filters[i].Type == FILTER_TYPE_PID) {
+            take_pids(provider, &filters[i]);
+        }
+    }
+}
+
+static etwapi_provider *find_provider(etwapi_session *session, const GUID *id)
+{
+    for (ULONG i = 0; i < session->provider_count; i++) {
+        if (memcmp(&session->providers[i].id, id, sizeof *id) == 0) {
+            return &session->providers[i];
+        }
+    }
+    return NULL;
+}
+
+static ULONG enable(etwapi_session *session, const etwapi_provider *wanted)
+{
+    etwapi_provider *provider = find_provider(session, &wanted->id);
+    if (provider == NULL) {
+        if (session->provider_count == ETWAPI_MAX_PROVIDERS) {
+            return ERROR_NO_SYSTEM_RESOURCES;
+        }
+        provider = &session->providers[session->provider_count++];
+    }
+    *provider = *wanted;
+    session->change++;
+    return ERROR_SUCCESS;
+}
+
+static void disable(etwapi_session *session, const GUID *id)
+{
+    etwapi_provider *provider = find_provider(session, id);
+    if (provider != NULL) {
+        *provider = session->providers[--session->provider_count];
+        session->change++;
+    }
+}
+
+/* wanted NULL: disable. */
+static ULONG change_provider(TRACEHANDLE handle, const GUID *id, const etwapi_provider *wanted)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
+    ULONG code = ERROR_INVALID_HANDLE;
+    if (session != NULL && wanted == NULL) {
+        disable(session, id);
+        code = ERROR_SUCCESS;
+    } else if (session != NULL) {
+        code = enable(session, wanted);
+    }
+    etwapi_unlock_sessions();
+    return code;
+}
+
+ULONG WINAPI EnableTraceEx2(TRACEHANDLE handle, LPCGUID provider_id, ULONG control, UCHAR level,
+                            ULONGLONG any_keyword, ULONGLONG all_keyword, ULONG timeout,
+                            PENABLE_TRACE_PARAMETERS parameters)
+{
+    (void)timeout;
+    if (provider_id == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    if (control == EVENT_CONTROL_CODE_DISABLE_PROVIDER) {
+        return change_provider(handle, provider_id, NULL);
+    }
+    if (control == EVENT_CONTROL_CODE_CAPTURE_STATE) {
+        return ERROR_SUCCESS; /* the trace holds what it holds: there is no provider to ask */
+    }
+    if (control != EVENT_CONTROL_CODE_ENABLE_PROVIDER) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    etwapi_provider wanted = {
+        .id = *provider_id, .level = level, .any_keyword = any_keyword, .all_keyword = all_keyword};
+    if (parameters != NULL) {
+        const bool counted = parameters->Version >= ENABLE_TRACE_PARAMETERS_VERSION_2;
+        wanted.enable_property = parameters->EnableProperty;
+        take_filters(&wanted, parameters->EnableFilterDesc,
+                     counted ? parameters->FilterDescCount : 1);
+    }
+    return change_provider(handle, provider_id, &wanted);
+}
+
+ULONG WINAPI EnableTraceEx(LPCGUID provider_id, LPCGUID source_id, TRACEHANDLE handle,
+                           ULONG is_enabled, UCHAR level, ULONGLONG any_keyword,
+                           ULONGLONG all_keyword, ULONG enable_property,
+                           PEVENT_FILTER_DESCRIPTOR filter)
+{
+    (void)source_id;
+    ENABLE_TRACE_PARAMETERS parameters = {.Version = ENABLE_TRACE_PARAMETERS_VERSION,
+                                          .EnableProperty = enable_property,
+                                          .EnableFilterDesc = filter};
+    return EnableTraceEx2(handle, provider_id, is_enabled, level, any_keyword, all_keyword, 0,
+                          &parameters);
+}
+
+ULONG WINAPI EnableTrace(ULONG is_enabled, ULONG flags, ULONG level, LPCGUID provider_id,
+                         TRACEHANDLE handle)
+{
+    return EnableTraceEx2(handle, provider_id, is_enabled, (UCHAR)level, flags, 0, 0, NULL);
+}
+
+/* --- ANSI forms ---------------------------------------------------------------------------------
+ */
+
+ULONG WINAPI StartTraceA(TRACEHANDLE *handle, LPCSTR name, EVENT_TRACE_PROPERTIES *properties)
+{
+    const ULONG checked = check_properties(properties);
+    wchar_t wide_name[ETWAPI_NAME_UNITS];
+    if (checked != ERROR_SUCCESS || !widen(name, wide_name)) {
+        return checked != ERROR_SUCCESS ? checked : ERROR_INVALID_PARAMETER;
+    }
+    wide_properties wide;
+    begin_wide(properties, &wide);
+    const ULONG code = StartTraceW(handle, wide_name, &wide.head);
+    return code == ERROR_SUCCESS ? end_wide(properties, &wide) : code;
+}
+
+ULONG WINAPI ControlTraceA(TRACEHANDLE handle, LPCSTR name, EVENT_TRACE_PROPERTIES *properties,
+                           ULONG control)
+{
+    const ULONG checked = check_properties(properties);
+    wchar_t wide_name[ETWAPI_NAME_UNITS];
+    if (checked != ERROR_SUCCESS || (name != NULL && !widen(name, wide_name))) {
+        return checked != ERROR_SUCCESS ? checked : ERROR_INVALID_PARAMETER;
+    }
+    wide_properties wide;
+    begin_wide(properties, &wide);
+    const ULONG code = ControlTraceW(handle, name == NULL ? NULL : wide_name, &wide.head, control);
+    return code == ERROR_SUCCESS ? end_wide(properties, &wide) : code;
+}
+
+#define CONTROL(function, code)                                                                    \
+    ULONG WINAPI function##W(TRACEHANDLE handle, LPCWSTR name, EVENT_TRACE_PROPERTIES *properties) \
+    {                                                                                              \
+        return ControlTraceW(handle, name, properties, code);                                      \
+    }                                                                                              \
+    ULONG WINAPI function##A(TRACEHANDLE handle, LPCSTR name, EVENT_TRACE_PROPERTIES *properties)  \
+    {                                                                                              \
+        return ControlTraceA(handle, name, properties, code);                                      \
+    }
+
+CONTROL(QueryTrace, EVENT_TRACE_CONTROL_QUERY)
+CONTROL(StopTrace, EVENT_TRACE_CONTROL_STOP)
+CONTROL(UpdateTrace, EVENT_TRACE_CONTROL_UPDATE)
+CONTROL(FlushTrace, EVENT_TRACE_CONTROL_FLUSH)
+
+/* --- information --------------------------------------------------------------------------------
+ */
+
+/* TRACE_VERSION_INFO.EtwTraceProcessingVersion of Windows 10. */
+#define TRACE_PROCESSING_VERSION 1u
+
+static ULONG give(void *into, ULONG room, const void *from, ULONG size, ULONG *returned)
+{
+    if (returned != NULL) {
+        *returned = size;
+    }
+    if (into == NULL || room < size) {
+        return ERROR_BAD_LENGTH;
+    }
+    memcpy(into, from, size);
+    return ERROR_SUCCESS;
+}
+
+ULONG WINAPI TraceSetInformation(TRACEHANDLE handle, TRACE_INFO_CLASS information, void *data,
+                                 ULONG size)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
+    ULONG code = session == NULL ? ERROR_INVALID_HANDLE : ERROR_SUCCESS;
+    if (session != NULL && information == TraceSystemTraceEnableFlagsInfo) {
+        if (data == NULL || size < sizeof(ULONG)) {
+            code = ERROR_BAD_LENGTH;
+        } else {
+            memcpy(&session->properties.EnableFlags, data, sizeof(ULONG));
+            session->change++;
+        }
+    }
+    /* Stacks, profile sources, counters: the trace has what was recorded, the setting is accepted.
+     */
+    etwapi_unlock_sessions();
+    return code;
+}
+
+ULONG WINAPI TraceQueryInformation(TRACEHANDLE handle, TRACE_INFO_CLASS information, void *data,
+                                   ULONG size, ULONG *returned)
+{
+    const TRACE_VERSION_INFO version = {.EtwTraceProcessingVersion = TRACE_PROCESSING_VERSION};
+    const ULONG max_loggers = ETWAPI_MAX_SESSIONS;
+    switch (information) {
+    case TraceVersionInfo:
+        return give(data, size, &version, sizeof version, returned);
+    case TraceMaxLoggersQuery:
+        return give(data, size, &max_loggers, sizeof max_loggers, returned);
+    case TraceSystemTraceEnableFlagsInfo: {
+        etwapi_session *table = etwapi_lock_sessions();
+        const etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
+        const ULONG code = session == NULL ? (ULONG)ERROR_INVALID_HANDLE
+                                           : give(data, size, &session->properties.EnableFlags,
+                                                  sizeof(ULONG), returned);
+        etwapi_unlock_sessions();
+        return code;
+    }
+    default:
+        return ERROR_NOT_SUPPORTED;
+    }
+}

@@ -1,0 +1,170 @@
+#include "replay/etwapi/delivery.h"
+
+#include <string.h>
+
+#define HEADER_EVENT_CLASS 0x68fdd900u
+
+/* EVENT_ENABLE_PROPERTY_... that evntcons.h of mingw-w64 lacks. */
+#define PROPERTY_SID               0x001u
+#define PROPERTY_TS_ID             0x002u
+#define PROPERTY_STACK             0x004u
+#define PROPERTY_PSM_KEY           0x008u
+#define PROPERTY_IGNORE_KEYWORD_0  0x010u
+#define PROPERTY_PROCESS_START_KEY 0x080u
+#define PROPERTY_EVENT_KEY         0x100u
+#define PROPERTY_CONTAINER_ID      0x800u
+
+/* EVENT_TRACE_FLAG_... that let a kernel class through, by the first member of the class' GUID
+ * (each is unique among them). A class that is not listed passes with any flag. */
+static const struct {
+    uint32_t class_data1;
+    uint32_t flags;
+} kernel_classes[] = {
+    {0x3d6fa8d0u, 0x00000009u}, /* Process: PROCESS, PROCESS_COUNTERS */
+    {0x3d6fa8d1u, 0x00000812u}, /* Thread: THREAD, CSWITCH, DISPATCHER */
+    {0x2cb15d1du, 0x00000004u}, /* Image: IMAGE_LOAD */
+    {0x3d6fa8d4u, 0x00000500u}, /* DiskIo: DISK_IO, DISK_IO_INIT */
+    {0x90cbdc39u, 0x06000200u}, /* FileIo: DISK_FILE_IO, FILE_IO, FILE_IO_INIT */
+    {0x3d6fa8d3u, 0x0000F000u}, /* PageFault: MEMORY_*, VIRTUAL_ALLOC, VAMAP */
+    {0x9a280ac0u, 0x00010000u}, /* TcpIp: NETWORK_TCPIP */
+    {0xbf3a50c5u, 0x00010000u}, /* UdpIp: NETWORK_TCPIP */
+    {0xae53722eu, 0x00020000u}, /* Registry: REGISTRY */
+    {0x13976d09u, 0x00040000u}, /* DbgPrint: DBGPRINT */
+    {0x3282fc76u, 0x00080000u}, /* Job: JOB */
+    {0x45d8cccdu, 0x00100000u}, /* ALPC: ALPC */
+    {0xd837ca92u, 0x00200000u}, /* SplitIo: SPLIT_IO */
+    {0xce1dbfb4u, 0x010000E0u}, /* PerfInfo: DPC, INTERRUPT, SYSTEMCALL, PROFILE */
+};
+
+static const GUID kernel_classes_all[] = {
+    {0x01853a65, 0x418f, 0x4f36, {0xae, 0xfc, 0xdc, 0x0f, 0x1d, 0x2f, 0xd2, 0x35}},
+    {0xdef2fe46, 0x7bd6, 0x4b80, {0xbd, 0x94, 0xf5, 0x7f, 0xe2, 0x0d, 0x0c, 0xe3}},
+};
+
+static bool is_header_class(const etw_event_record *record)
+{
+    return record->EventHeader.ProviderId.Data1 == HEADER_EVENT_CLASS;
+}
+
+/* Flags by which a kernel session lets this class through; 0 where it is no kernel class. */
+static uint32_t kernel_flags_of(const etw_guid *provider)
+{
+    for (size_t i = 0; i < sizeof kernel_classes / sizeof kernel_classes[0]; i++) {
+        if (kernel_classes[i].class_data1 == provider->Data1) {
+            return kernel_classes[i].flags;
+        }
+    }
+    for (size_t i = 0; i < sizeof kernel_classes_all / sizeof kernel_classes_all[0]; i++) {
+        if (memcmp(&kernel_classes_all[i], provider, sizeof *provider) == 0) {
+            return UINT32_MAX;
+        }
+    }
+    return 0;
+}
+
+static bool passes_level(const etwapi_provider *provider, uint8_t level)
+{
+    return level == 0 || provider->level == 0 || level <= provider->level;
+}
+
+static bool passes_keyword(const etwapi_provider *provider, uint64_t keyword)
+{
+    if (keyword == 0) {
+        return (provider->enable_property & PROPERTY_IGNORE_KEYWORD_0) == 0;
+    }
+    const bool any = provider->any_keyword == 0 || (keyword & provider->any_keyword) != 0;
+    return any && (keyword & provider->all_keyword) == provider->all_keyword;
+}
+
+static bool passes_ids(const etwapi_provider *provider, uint16_t id)
+{
+    for (USHORT i = 0; i < provider->id_count; i++) {
+        if (provider->ids[i] == id) {
+            return !provider->exclude_ids;
+        }
+    }
+    return provider->id_count == 0 || provider->exclude_ids;
+}
+
+static bool passes_pids(const etwapi_provider *provider, uint32_t process_id)
+{
+    for (ULONG i = 0; i < provider->pid_count; i++) {
+        if (provider->pids[i] == process_id) {
+            return true;
+        }
+    }
+    return provider->pid_count == 0;
+}
+
+static bool passes(const etwapi_provider *provider, const etw_event_record *record)
+{
+    const etw_event_header *header = &record->EventHeader;
+    return passes_level(provider, header->EventDescriptor.Level) &&
+           passes_keyword(provider, header->EventDescriptor.Keyword) &&
+           passes_ids(provider, header->EventDescriptor.Id) &&
+           passes_pids(provider, header->ProcessId);
+}
+
+bool etwapi_wants(const etwapi_session *session, const etw_event_record *record,
+                  ULONG *enable_property)
+{
+    *enable_property = 0;
+    if (is_header_class(record)) {
+        return true;
+    }
+    const etw_guid *id = &record->EventHeader.ProviderId;
+    if ((session->properties.EnableFlags & kernel_flags_of(id)) != 0) {
+        return true;
+    }
+    for (ULONG i = 0; i < session->provider_count; i++) {
+        const etwapi_provider *provider = &session->providers[i];
+        if (memcmp(&provider->id, id, sizeof *id) == 0) {
+            *enable_property = provider->enable_property;
+            return passes(provider, record);
+        }
+    }
+    return false;
+}
+
+/* The enable property that asks for an item's kind; 0: the item comes unasked. */
+static ULONG property_of(uint16_t ext_type)
+{
+    switch (ext_type) {
+    case ETW_EXT_SID:
+        return PROPERTY_SID;
+    case ETW_EXT_TS_ID:
+        return PROPERTY_TS_ID;
+    case ETW_EXT_STACK_TRACE32:
+    case ETW_EXT_STACK_TRACE64:
+    case ETW_EXT_STACK_KEY32:
+    case ETW_EXT_STACK_KEY64:
+        return PROPERTY_STACK;
+    case ETW_EXT_PSM_KEY:
+        return PROPERTY_PSM_KEY;
+    case ETW_EXT_PROCESS_START_KEY:
+        return PROPERTY_PROCESS_START_KEY;
+    case ETW_EXT_EVENT_KEY:
+        return PROPERTY_EVENT_KEY;
+    case ETW_EXT_CONTAINER_ID:
+        return PROPERTY_CONTAINER_ID;
+    default:
+        return 0;
+    }
+}
+
+uint16_t etwapi_keep_items(const etw_event_record *record, ULONG enable_property,
+                           etw_extended_data_item *items)
+{
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
+        const ULONG property = property_of(record->ExtendedData[i].ExtType);
+        if (property == 0 || (enable_property & property) != 0) {
+            items[kept++] = record->ExtendedData[i];
+        }
+    }
+    for (uint16_t i = 0; i < kept; i++) {
+        const uint16_t linkage = i + 1u < kept ? 1u : 0u;
+        items[i].Linkage = (uint16_t)((items[i].Linkage & ~1u) | linkage);
+    }
+    return kept;
+}

@@ -1,0 +1,199 @@
+#include "replay/etwapi/known_schemas.h"
+
+#include "format/schema/resolver.h"
+#include "replay/etwapi/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <windows.h>
+
+#define MAX_MANIFESTS 64u
+/* Kinds of events remembered; more than any real trace has, a bound for a hostile one. */
+#define SLOT_COUNT ((uint32_t)1 << 16)
+
+/* What tells kinds of events apart (tei-layout: provider, id, version; class, opcode, version). */
+typedef struct kind {
+    etw_guid provider;
+    uint16_t id;
+    uint8_t version;
+    uint8_t opcode;
+    uint16_t flags; /* classic, trace message, pointer size */
+    uint16_t unused;
+} kind;
+
+typedef struct slot {
+    kind key;
+    const etw_schema *schema; /* NULL: empty */
+} slot;
+
+/* Process-wide, as TDH's own cache is. */
+typedef struct known {
+    SRWLOCK lock;
+    etw_schema_store *store;
+    etw_resolver *resolver;
+    slot *slots;
+    uint32_t used;
+    char *manifests[MAX_MANIFESTS];
+    uint32_t manifest_count;
+} known;
+
+static known all = {.lock = SRWLOCK_INIT};
+
+static etw_status make_resolver(etw_error *error)
+{
+    const etw_resolver_options options = {(const char *const *)all.manifests, all.manifest_count,
+                                          false};
+    etw_resolver *fresh = NULL;
+    const etw_status status = etw_resolver_new(all.store, &options, &fresh, error);
+    if (status == ETW_OK) {
+        etw_resolver_free(all.resolver);
+        all.resolver = fresh;
+    }
+    return status;
+}
+
+/* The lock is held. */
+static bool is_ready(void)
+{
+    if (all.resolver != NULL) {
+        return true;
+    }
+    if (all.store == NULL) {
+        all.store = etw_schema_store_new();
+        all.slots = calloc(SLOT_COUNT, sizeof *all.slots);
+        const char *manifests = etwapi_get_settings()->manifest_path;
+        if (manifests[0] != '\0') {
+            all.manifests[all.manifest_count++] = strdup(manifests);
+        }
+    }
+    if (all.store == NULL || all.slots == NULL) {
+        return false;
+    }
+    if (make_resolver(NULL) != ETW_OK) {
+        /* A manifest that cannot be read must not take everything else away. */
+        all.manifest_count = 0;
+        return make_resolver(NULL) == ETW_OK;
+    }
+    return true;
+}
+
+static kind kind_of(const etw_event_record *record)
+{
+    const etw_event_header *header = &record->EventHeader;
+    const uint16_t telling =
+        ETW_FLAG_CLASSIC_HEADER | ETW_FLAG_TRACE_MESSAGE | ETW_FLAG_32_BIT_HEADER;
+    const kind key = {header->ProviderId,
+                      header->EventDescriptor.Id,
+                      header->EventDescriptor.Version,
+                      header->EventDescriptor.Opcode,
+                      (uint16_t)(header->Flags & telling),
+                      0};
+    return key;
+}
+
+/* FNV-1a: keys are few and come from a trace that the user chose. */
+static slot *slot_of(const kind *key)
+{
+    uint32_t hash = 2166136261u;
+    const uint8_t *bytes = (const uint8_t *)key;
+    for (size_t i = 0; i < sizeof *key; i++) {
+        hash = (hash ^ bytes[i]) * 16777619u;
+    }
+    uint32_t at = hash & (SLOT_COUNT - 1);
+    while (all.slots[at].schema != NULL && memcmp(&all.slots[at].key, key, sizeof *key) != 0) {
+        at = (at + 1) & (SLOT_COUNT - 1);
+    }
+    return &all.slots[at];
+}
+
+static bool is_tracelogging(const etw_event_record *record)
+{
+    return etw_record_find_item(record, ETW_EXT_EVENT_SCHEMA_TL) != NULL;
+}
+
+void etwapi_learn(const etw_event_record *record, const etw_schema *schema)
+{
+    /* TraceLogging events carry their schema with them: nothing to remember. */
+    if (schema == NULL || is_tracelogging(record)) {
+        return;
+    }
+    const kind key = kind_of(record);
+    AcquireSRWLockExclusive(&all.lock);
+    if (is_ready() && all.used < SLOT_COUNT / 2) {
+        slot *place = slot_of(&key);
+        if (place->schema == NULL &&
+            etw_schema_store_intern(all.store, schema, &place->schema, NULL) == ETW_OK) {
+            place->key = key;
+            all.used++;
+        }
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+}
+
+const etw_schema *etwapi_find_schema(const etw_event_record *record)
+{
+    const kind key = kind_of(record);
+    const etw_schema *schema = NULL;
+    AcquireSRWLockExclusive(&all.lock);
+    if (is_ready()) {
+        schema = is_tracelogging(record) ? NULL : slot_of(&key)->schema;
+        if (schema == NULL) {
+            (void)etw_resolver_find(all.resolver, record, etw_record_pointer_size(record, 8),
+                                    &schema, NULL);
+        }
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+    return schema;
+}
+
+void etwapi_learn_provider(const etw_guid *provider, const char *utf8_name)
+{
+    AcquireSRWLockExclusive(&all.lock);
+    if (is_ready()) {
+        (void)etw_schema_store_set_provider_name(all.store, provider, utf8_name, NULL);
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+}
+
+etw_status etwapi_load_manifest(const char *path, etw_error *error)
+{
+    AcquireSRWLockExclusive(&all.lock);
+    etw_status status = ETW_ERROR_NO_MEMORY;
+    if (!is_ready()) {
+        status = etw_error_set(error, status, "out of memory for schemas");
+    } else if (all.manifest_count == MAX_MANIFESTS) {
+        status = etw_error_set(error, ETW_ERROR_LIMIT, "more than %u manifests", MAX_MANIFESTS);
+    } else {
+        all.manifests[all.manifest_count++] = strdup(path);
+        status = make_resolver(error);
+        if (status != ETW_OK) {
+            free(all.manifests[--all.manifest_count]);
+        }
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+    return status;
+}
+
+void etwapi_visit_providers(void (*visit)(void *context, const etw_guid *provider,
+                                          const char *utf8_name),
+                            void *context)
+{
+    AcquireSRWLockExclusive(&all.lock);
+    const etw_guid *provider;
+    const char *name;
+    for (uint32_t i = 0; is_ready() && etw_schema_store_provider_at(all.store, i, &provider, &name);
+         i++) {
+        visit(context, provider, name);
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+}
+
+void etwapi_visit_schemas(void (*visit)(void *context, const etw_schema *schema), void *context)
+{
+    AcquireSRWLockExclusive(&all.lock);
+    for (uint32_t id = 1; is_ready() && id <= etw_schema_store_count(all.store); id++) {
+        visit(context, etw_schema_store_get(all.store, id));
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+}

@@ -1,0 +1,29 @@
+/* The schemas of the traces that this process plays, found again by an event: consumers call TDH
+ * with copies of records, later, and from other threads. */
+#ifndef ETW_REPLAY_ETWAPI_KNOWN_SCHEMAS_H
+#define ETW_REPLAY_ETWAPI_KNOWN_SCHEMAS_H
+
+#include "format/event/schema.h"
+
+/* Remembers the schema of the record's kind; quick where it is known already. schema NULL: nothing.
+ */
+void etwapi_learn(const etw_event_record *record, const etw_schema *schema);
+
+/* The schema of an event: a learnt one, or by what every system knows (TraceLogging metadata, the
+ * classic classes, manifests of ETWAPI_MANIFESTS and TdhLoadManifest). NULL where none explains it.
+ * Valid until the process ends. */
+const etw_schema *etwapi_find_schema(const etw_event_record *record);
+
+void etwapi_learn_provider(const etw_guid *provider, const char *utf8_name);
+
+/* Adds a manifest file to what etwapi_find_schema knows. */
+etw_status etwapi_load_manifest(const char *path, etw_error *error);
+
+/* Calls visit for each provider with a known name, and for each known schema. The table is locked:
+ * visit must not call back into this module. */
+void etwapi_visit_providers(void (*visit)(void *context, const etw_guid *provider,
+                                          const char *utf8_name),
+                            void *context);
+void etwapi_visit_schemas(void (*visit)(void *context, const etw_schema *schema), void *context);
+
+#endif

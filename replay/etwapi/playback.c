@@ -1,0 +1,577 @@
+/* The consumer's side: OpenTrace, ProcessTrace, CloseTrace over a saved trace (evntrace.h). */
+#include "replay/etwapi/delivery.h"
+#include "replay/etwapi/known_schemas.h"
+#include "replay/etwapi/settings.h"
+#include "replay/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ProcessTrace takes at most so many handles (its documentation), so more need not be open. */
+#define MAX_OPEN_TRACES 64u
+
+/* A buffer callback comes after so many events, and a stop or a changed provider is seen then. */
+#define EVENTS_PER_BUFFER 256u
+
+/* While a session waits for a provider to be enabled, or for its end. */
+#define WAIT_MS 10u
+
+/* One open trace. Between OpenTrace and CloseTrace; the thread in ProcessTrace owns all but
+ * closing. */
+typedef struct playback {
+    ULONG generation; /* odd while open; part of the handle */
+    etw_replay *replay;
+    const etw_event *event; /* the next one, NULL before the first and after the last */
+    bool ended;
+    bool is_real_time;
+    bool is_raw, wants_records; /* PROCESS_TRACE_MODE_... */
+    bool processing;
+    volatile LONG closing;
+    TRACEHANDLE session;    /* of a real-time trace */
+    etwapi_session enabled; /* the session as it was last looked at */
+    ULONG events_since_look, read_count, lost_count;
+    EVENT_TRACE_LOGFILEW log;      /* what the callbacks get; its strings are owned */
+    etw_extended_data_item *items; /* room for kept items */
+    ULONG item_room;
+} playback;
+
+/* Handles are process-wide, as ETW's are. */
+typedef struct open_traces {
+    SRWLOCK lock;
+    playback *traces[MAX_OPEN_TRACES];
+    ULONG generations[MAX_OPEN_TRACES];
+} open_traces;
+
+static open_traces open = {.lock = SRWLOCK_INIT};
+
+/* --- handles ------------------------------------------------------------------------------------
+ */
+
+static TRACEHANDLE add_trace(playback *trace)
+{
+    TRACEHANDLE handle = INVALID_PROCESSTRACE_HANDLE;
+    AcquireSRWLockExclusive(&open.lock);
+    for (ULONG i = 0; i < MAX_OPEN_TRACES; i++) {
+        if (open.traces[i] == NULL) {
+            open.traces[i] = trace;
+            open.generations[i]++;
+            /* Bit 40 keeps these apart from sessions' handles. */
+            handle = (TRACEHANDLE)((uint64_t)1 << 40 | (uint64_t)open.generations[i] << 8 | i);
+            break;
+        }
+    }
+    ReleaseSRWLockExclusive(&open.lock);
+    return handle;
+}
+
+/* The lock is held. */
+static playback **place_of(TRACEHANDLE handle)
+{
+    const uint64_t index = (uint64_t)handle & 0xFFu;
+    const bool ours = ((uint64_t)handle >> 40) == 1 && index < MAX_OPEN_TRACES;
+    if (!ours || (ULONG)((uint64_t)handle >> 8) != open.generations[index]) {
+        return NULL;
+    }
+    return open.traces[index] == NULL ? NULL : &open.traces[index];
+}
+
+static void free_trace(playback *trace)
+{
+    etw_replay_close(trace->replay);
+    free(trace->log.LogFileName);
+    free(trace->log.LoggerName);
+    free(trace->log.LogfileHeader.LogFileName);
+    free(trace->log.LogfileHeader.LoggerName);
+    free(trace->items);
+    free(trace);
+}
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+static ULONG code_of(etw_status status)
+{
+    switch (status) {
+    case ETW_ERROR_NOT_FOUND:
+        return ERROR_FILE_NOT_FOUND;
+    case ETW_ERROR_ACCESS:
+        return ERROR_ACCESS_DENIED;
+    case ETW_ERROR_NO_MEMORY:
+        return ERROR_NOT_ENOUGH_MEMORY;
+    case ETW_ERROR_NOT_THIS:
+    case ETW_ERROR_DAMAGED:
+        return ERROR_FILE_CORRUPT;
+    default:
+        return ERROR_BAD_PATHNAME;
+    }
+}
+
+static wchar_t *widen(const char *utf8)
+{
+    const int size = MultiByteToWideChar(CP_UTF8, 0, utf8, -1, NULL, 0);
+    wchar_t *wide = size <= 0 ? NULL : calloc((size_t)size, sizeof *wide);
+    if (wide != NULL) {
+        (void)MultiByteToWideChar(CP_UTF8, 0, utf8, -1, wide, size);
+    }
+    return wide;
+}
+
+static LARGE_INTEGER large(int64_t value)
+{
+    LARGE_INTEGER result;
+    result.QuadPart = value;
+    return result;
+}
+
+/* TRACE_LOGFILE_HEADER in this process' own layout, from what the trace said in its. */
+static void fill_header(const etw_trace *trace, TRACE_LOGFILE_HEADER *header)
+{
+    header->BufferSize = trace->buffer_size_bytes;
+    header->Version = trace->os_version;
+    header->ProviderVersion = trace->os_build;
+    header->NumberOfProcessors = trace->processor_count;
+    header->EndTime = large(trace->end_time_100ns);
+    header->TimerResolution = trace->timer_resolution_100ns;
+    header->MaximumFileSize = trace->maximum_file_size_mb;
+    header->LogFileMode = trace->log_file_mode;
+    header->BuffersWritten = trace->buffers_written;
+    header->StartBuffers = trace->start_buffers;
+    header->PointerSize = trace->pointer_size;
+    header->EventsLost = trace->events_lost;
+    header->CpuSpeedInMHz = trace->cpu_mhz;
+    header->TimeZone.Bias = trace->utc_bias_minutes;
+    header->BootTime = large(trace->boot_time_100ns);
+    header->PerfFreq = large((int64_t)trace->clock.frequency_hz);
+    header->StartTime = large(trace->start_time_100ns);
+    header->ReservedFlags = trace->clock.type;
+    header->BuffersLost = trace->buffers_lost;
+    header->LoggerName = widen(trace->session_name);
+    header->LogFileName = widen(trace->log_file_name);
+}
+
+/* Looks ahead to the first event: the header of the trace is known from then on. */
+static void advance(playback *trace)
+{
+    if (trace->ended) {
+        return;
+    }
+    if (etw_replay_next(trace->replay, &trace->event, NULL) != ETW_OK) {
+        trace->ended = true;
+        trace->event = NULL;
+        return;
+    }
+    etwapi_learn(etw_event_record_of(trace->event), etw_event_schema(trace->event));
+    const char *name = etw_event_provider_name(trace->event);
+    if (name != NULL) {
+        etwapi_learn_provider(&etw_event_record_of(trace->event)->EventHeader.ProviderId, name);
+    }
+}
+
+static ULONG open_file(playback *trace, const char *path)
+{
+    const etwapi_settings *settings = etwapi_get_settings();
+    const char *manifests[] = {settings->manifest_path};
+    const etw_replay_options options = {.raw_time = true,
+                                        .speed = trace->is_real_time ? settings->speed : 0,
+                                        .manifest_paths = manifests,
+                                        .manifest_path_count =
+                                            settings->manifest_path[0] == '\0' ? 0 : 1};
+    const etw_status status = etw_replay_open(path, &options, &trace->replay, NULL);
+    if (status != ETW_OK) {
+        return code_of(status);
+    }
+    advance(trace);
+    if (trace->event != NULL) {
+        fill_header(etw_event_trace(trace->event), &trace->log.LogfileHeader);
+    }
+    return ERROR_SUCCESS;
+}
+
+static ULONG open_session(playback *trace, const wchar_t *name)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    const etwapi_session *session = table == NULL ? NULL : etwapi_by_name(table, name);
+    if (session != NULL) {
+        trace->session = etwapi_handle_of(table, session);
+        trace->enabled = *session;
+    }
+    etwapi_unlock_sessions();
+    if (session == NULL) {
+        return ERROR_WMI_INSTANCE_NOT_FOUND;
+    }
+    const char *path = etwapi_get_settings()->trace_path;
+    return path[0] == '\0' ? (ULONG)ERROR_FILE_NOT_FOUND : open_file(trace, path);
+}
+
+static ULONG open_log_file(playback *trace, const wchar_t *name)
+{
+    char path[ETWAPI_MAX_PATH_BYTES];
+    if (WideCharToMultiByte(CP_UTF8, 0, name, -1, path, (int)sizeof path, NULL, NULL) <= 0) {
+        return ERROR_BAD_PATHNAME;
+    }
+    return open_file(trace, path);
+}
+
+static ULONG open_playback(const EVENT_TRACE_LOGFILEW *log, playback **opened)
+{
+    playback *trace = calloc(1, sizeof *trace);
+    if (trace == NULL) {
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
+    trace->log = *log;
+    trace->log.LogFileName = log->LogFileName == NULL ? NULL : _wcsdup(log->LogFileName);
+    trace->log.LoggerName = log->LoggerName == NULL ? NULL : _wcsdup(log->LoggerName);
+    memset(&trace->log.LogfileHeader, 0, sizeof trace->log.LogfileHeader);
+    trace->is_real_time = (log->ProcessTraceMode & PROCESS_TRACE_MODE_REAL_TIME) != 0;
+    trace->is_raw = (log->ProcessTraceMode & PROCESS_TRACE_MODE_RAW_TIMESTAMP) != 0;
+    trace->wants_records = (log->ProcessTraceMode & PROCESS_TRACE_MODE_EVENT_RECORD) != 0;
+    ULONG code = ERROR_INVALID_PARAMETER;
+    if (trace->is_real_time && log->LoggerName != NULL) {
+        code = open_session(trace, log->LoggerName);
+    } else if (!trace->is_real_time && log->LogFileName != NULL) {
+        code = open_log_file(trace, log->LogFileName);
+    }
+    if (code != ERROR_SUCCESS) {
+        free_trace(trace);
+        return code;
+    }
+    *opened = trace;
+    return ERROR_SUCCESS;
+}
+
+TRACEHANDLE WINAPI OpenTraceW(EVENT_TRACE_LOGFILEW *log)
+{
+    playback *trace = NULL;
+    ULONG code = log == NULL ? (ULONG)ERROR_INVALID_PARAMETER : open_playback(log, &trace);
+    if (code != ERROR_SUCCESS) {
+        SetLastError(code);
+        return INVALID_PROCESSTRACE_HANDLE;
+    }
+    /* The caller sees the header at once, its strings lent until CloseTrace. */
+    log->LogfileHeader = trace->log.LogfileHeader;
+    log->IsKernelTrace = trace->log.IsKernelTrace;
+    const TRACEHANDLE handle = add_trace(trace);
+    if (handle == INVALID_PROCESSTRACE_HANDLE) {
+        free_trace(trace);
+        SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+    }
+    return handle;
+}
+
+static wchar_t *widen_ansi(const char *ansi)
+{
+    if (ansi == NULL) {
+        return NULL;
+    }
+    const int size = MultiByteToWideChar(CP_ACP, 0, ansi, -1, NULL, 0);
+    wchar_t *wide = size <= 0 ? NULL : calloc((size_t)size, sizeof *wide);
+    if (wide != NULL) {
+        (void)MultiByteToWideChar(CP_ACP, 0, ansi, -1, wide, size);
+    }
+    return wide;
+}
+
+/* The two structures differ in the types of their strings and of the buffer callback only. */
+_Static_assert(sizeof(EVENT_TRACE_LOGFILEA) == sizeof(EVENT_TRACE_LOGFILEW), "one layout");
+
+TRACEHANDLE WINAPI OpenTraceA(EVENT_TRACE_LOGFILEA *log)
+{
+    if (log == NULL) {
+        SetLastError(ERROR_INVALID_PARAMETER);
+        return INVALID_PROCESSTRACE_HANDLE;
+    }
+    EVENT_TRACE_LOGFILEW wide;
+    memcpy(&wide, log, sizeof wide);
+    wide.LogFileName = widen_ansi(log->LogFileName);
+    wide.LoggerName = widen_ansi(log->LoggerName);
+    const TRACEHANDLE handle = OpenTraceW(&wide);
+    log->LogfileHeader = wide.LogfileHeader;
+    free(wide.LogFileName);
+    free(wide.LoggerName);
+    return handle;
+}
+
+ULONG WINAPI CloseTrace(TRACEHANDLE handle)
+{
+    playback *trace = NULL;
+    bool pending = false;
+    AcquireSRWLockExclusive(&open.lock);
+    playback **place = place_of(handle);
+    if (place != NULL) {
+        trace = *place;
+        pending = trace->processing;
+        if (pending) {
+            trace->closing = 1; /* ProcessTrace frees it when it is done with it */
+        } else {
+            *place = NULL;
+        }
+    }
+    ReleaseSRWLockExclusive(&open.lock);
+    if (trace == NULL) {
+        return ERROR_INVALID_HANDLE;
+    }
+    if (pending) {
+        return ERROR_CTX_CLOSE_PENDING;
+    }
+    free_trace(trace);
+    return ERROR_SUCCESS;
+}
+
+/* --- delivering ---------------------------------------------------------------------------------
+ */
+
+/* What became of the session since the last look: its providers, or its end. */
+static bool look_at_session(playback *trace)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    const etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, trace->session);
+    if (session != NULL && session->change != trace->enabled.change) {
+        trace->enabled = *session;
+    }
+    const bool exists = session != NULL;
+    etwapi_unlock_sessions();
+    return exists;
+}
+
+static void count_loss(playback *trace)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, trace->session);
+    if (session != NULL) {
+        session->properties.EventsLost++;
+    }
+    etwapi_unlock_sessions();
+    trace->log.EventsLost++;
+}
+
+/* A trace's events flow once something is enabled: a session without providers stays silent, and a
+ * consumer that enables them after ProcessTrace began must not miss the start. */
+static bool is_silent(const playback *trace)
+{
+    return trace->is_real_time && etwapi_get_settings()->filter &&
+           trace->enabled.provider_count == 0 && trace->enabled.properties.EnableFlags == 0;
+}
+
+static void give_classic(const playback *trace, const etw_event_record *record)
+{
+    const etw_event_header *header = &record->EventHeader;
+    EVENT_TRACE event = {.MofData = record->UserData, .MofLength = record->UserDataLength};
+    event.Header.Size = header->Size;
+    event.Header.Class.Type = header->EventDescriptor.Opcode;
+    event.Header.Class.Level = header->EventDescriptor.Level;
+    event.Header.Class.Version = header->EventDescriptor.Version;
+    event.Header.ThreadId = header->ThreadId;
+    event.Header.ProcessId = header->ProcessId;
+    event.Header.TimeStamp = large(header->TimeStamp);
+    memcpy(&event.Header.Guid, &header->ProviderId, sizeof event.Header.Guid);
+    event.Header.ProcessorTime = header->ProcessorTime;
+    memcpy(&event.BufferContext, &record->BufferContext, sizeof event.BufferContext);
+    trace->log.EventCallback(&event);
+}
+
+static bool reserve_items(playback *trace, ULONG count)
+{
+    if (count <= trace->item_room) {
+        return true;
+    }
+    etw_extended_data_item *items = realloc(trace->items, count * sizeof *items);
+    if (items == NULL) {
+        return false;
+    }
+    trace->items = items;
+    trace->item_room = count;
+    return true;
+}
+
+static void give(playback *trace, ULONG enable_property, bool keep_all_items)
+{
+    etw_event_record record = *etw_event_record_of(trace->event);
+    if (!trace->is_raw) {
+        record.EventHeader.TimeStamp = etw_event_time_100ns(trace->event);
+    }
+    trace->log.CurrentTime = record.EventHeader.TimeStamp;
+    record.UserContext = trace->log.Context;
+    if (!keep_all_items && record.ExtendedDataCount > 0 &&
+        reserve_items(trace, record.ExtendedDataCount)) {
+        record.ExtendedDataCount = etwapi_keep_items(&record, enable_property, trace->items);
+        record.ExtendedData = trace->items;
+        if (record.ExtendedDataCount == 0) {
+            record.EventHeader.Flags &= (uint16_t)~ETW_FLAG_EXTENDED_INFO;
+        }
+    }
+    if (trace->wants_records && trace->log.EventRecordCallback != NULL) {
+        trace->log.EventRecordCallback((EVENT_RECORD *)&record);
+    } else if (!trace->wants_records && trace->log.EventCallback != NULL) {
+        give_classic(trace, &record);
+    }
+}
+
+/* One event is due: it is delivered, filtered out, or lost on request. */
+static void deliver(playback *trace)
+{
+    const etwapi_settings *settings = etwapi_get_settings();
+    const etw_event_record *record = etw_event_record_of(trace->event);
+    ULONG enable_property = 0;
+    const bool filtered = trace->is_real_time && settings->filter;
+    if (filtered && !etwapi_wants(&trace->enabled, record, &enable_property)) {
+        return;
+    }
+    trace->read_count++;
+    if (trace->is_real_time && settings->lose_each != 0 &&
+        trace->read_count % settings->lose_each == 0) {
+        count_loss(trace);
+        return;
+    }
+    give(trace, enable_property, !filtered);
+}
+
+/* After each buffer's worth of events: the consumer's buffer callback, and a look at the session.
+ * False ends ProcessTrace. */
+static bool end_buffer(playback *trace, bool *session_gone)
+{
+    trace->events_since_look = 0;
+    trace->log.BuffersRead++;
+    trace->log.BufferSize = trace->log.LogfileHeader.BufferSize;
+    trace->log.Filled = trace->log.BufferSize;
+    if (trace->log.BufferCallback != NULL && !trace->log.BufferCallback(&trace->log)) {
+        return false;
+    }
+    if (trace->is_real_time && !look_at_session(trace)) {
+        *session_gone = true;
+    }
+    return true;
+}
+
+static bool is_in_range(const playback *trace, const FILETIME *start, const FILETIME *end)
+{
+    const uint64_t time = (uint64_t)etw_event_time_100ns(trace->event);
+    const uint64_t from =
+        start == NULL ? 0 : (uint64_t)start->dwHighDateTime << 32 | start->dwLowDateTime;
+    const uint64_t to =
+        end == NULL ? UINT64_MAX : (uint64_t)end->dwHighDateTime << 32 | end->dwLowDateTime;
+    return time >= from && time <= to;
+}
+
+/* The trace whose next event is the oldest; NULL where none has one. */
+static playback *oldest(playback *const *traces, ULONG count)
+{
+    playback *found = NULL;
+    for (ULONG i = 0; i < count; i++) {
+        if (traces[i]->event != NULL && (found == NULL || etw_event_time_100ns(traces[i]->event) <
+                                                              etw_event_time_100ns(found->event))) {
+            found = traces[i];
+        }
+    }
+    return found;
+}
+
+static bool any_closing(playback *const *traces, ULONG count)
+{
+    for (ULONG i = 0; i < count; i++) {
+        if (traces[i]->closing != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Real-time traces that have ended keep ProcessTrace waiting until the session is stopped, or not,
+ * as the environment says. */
+static void wait_for_end(playback *const *traces, ULONG count)
+{
+    for (ULONG i = 0; i < count; i++) {
+        while (traces[i]->is_real_time && etwapi_get_settings()->wait_at_end &&
+               !any_closing(traces, count) && look_at_session(traces[i])) {
+            Sleep(WAIT_MS);
+        }
+    }
+}
+
+static ULONG process(playback *const *traces, ULONG count, const FILETIME *start,
+                     const FILETIME *end)
+{
+    for (;;) {
+        if (any_closing(traces, count)) {
+            return ERROR_CANCELLED;
+        }
+        playback *trace = oldest(traces, count);
+        if (trace == NULL) {
+            wait_for_end(traces, count);
+            return ERROR_SUCCESS;
+        }
+        if (is_silent(trace)) {
+            Sleep(WAIT_MS);
+            trace->ended |= !look_at_session(trace);
+        } else {
+            if (is_in_range(trace, start, end)) {
+                deliver(trace);
+            }
+            advance(trace);
+            bool session_gone = false;
+            if (++trace->events_since_look >= EVENTS_PER_BUFFER &&
+                !end_buffer(trace, &session_gone)) {
+                return ERROR_CANCELLED;
+            }
+            trace->ended |= session_gone;
+        }
+        if (trace->ended) {
+            trace->event = NULL;
+        }
+    }
+}
+
+/* Marks the traces as being processed; false where a handle is not open or already in use. */
+static bool take(const TRACEHANDLE *handles, ULONG count, playback **traces)
+{
+    bool valid = true;
+    AcquireSRWLockExclusive(&open.lock);
+    for (ULONG i = 0; i < count; i++) {
+        playback **place = place_of(handles[i]);
+        traces[i] = place == NULL ? NULL : *place;
+        valid = valid && traces[i] != NULL && !traces[i]->processing;
+    }
+    for (ULONG i = 0; valid && i < count; i++) {
+        traces[i]->processing = true;
+    }
+    ReleaseSRWLockExclusive(&open.lock);
+    return valid;
+}
+
+static void give_back(const TRACEHANDLE *handles, ULONG count, playback *const *traces)
+{
+    for (ULONG i = 0; i < count; i++) {
+        AcquireSRWLockExclusive(&open.lock);
+        traces[i]->processing = false;
+        const bool closing = traces[i]->closing != 0;
+        if (closing) {
+            *place_of(handles[i]) = NULL;
+        }
+        ReleaseSRWLockExclusive(&open.lock);
+        if (closing) {
+            free_trace(traces[i]);
+        }
+    }
+}
+
+ULONG WINAPI ProcessTrace(TRACEHANDLE *handles, ULONG count, FILETIME *start, FILETIME *end)
+{
+    if (handles == NULL || count == 0) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    playback *traces[MAX_OPEN_TRACES];
+    if (count > MAX_OPEN_TRACES) {
+        return ERROR_BAD_LENGTH;
+    }
+    if (!take(handles, count, traces)) {
+        return ERROR_INVALID_HANDLE;
+    }
+    const ULONG code = process(traces, count, start, end);
+    bool session_ended = false;
+    for (ULONG i = 0; i < count; i++) {
+        if (code != ERROR_CANCELLED && traces[i]->events_since_look > 0) {
+            (void)end_buffer(traces[i], &session_ended);
+        }
+    }
+    give_back(handles, count, traces);
+    return code;
+}

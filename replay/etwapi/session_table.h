@@ -1,0 +1,59 @@
+/* The sessions of the simulated system: one table in memory shared by all processes of the user, so
+ * that one process can list, stop and reclaim what another started, and a crashed one leaves its
+ * session behind as on Windows. */
+#ifndef ETW_REPLAY_ETWAPI_SESSION_TABLE_H
+#define ETW_REPLAY_ETWAPI_SESSION_TABLE_H
+
+#include "replay/etwapi/etw_headers.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* As Windows: 64 sessions, names of 1024 units with the NUL. */
+#define ETWAPI_MAX_SESSIONS    64u
+#define ETWAPI_NAME_UNITS      1024u
+#define ETWAPI_MAX_PROVIDERS   256u
+#define ETWAPI_MAX_FILTER_IDS  64u
+#define ETWAPI_MAX_FILTER_PIDS 8u
+
+typedef struct etwapi_provider {
+    GUID id;
+    UCHAR level;
+    ULONGLONG any_keyword, all_keyword;
+    ULONG enable_property;
+    bool exclude_ids; /* of the event-id filter */
+    USHORT id_count;
+    USHORT ids[ETWAPI_MAX_FILTER_IDS];
+    ULONG pid_count;
+    ULONG pids[ETWAPI_MAX_FILTER_PIDS];
+} etwapi_provider;
+
+typedef struct etwapi_session {
+    ULONG generation; /* odd while the slot is in use; part of the handle */
+    DWORD process_id;
+    wchar_t name[ETWAPI_NAME_UNITS];
+    EVENT_TRACE_PROPERTIES properties; /* offsets are not used */
+    ULONG change; /* counts changes of the providers, so that a consumer knows when to look again */
+    ULONG provider_count;
+    etwapi_provider providers[ETWAPI_MAX_PROVIDERS];
+} etwapi_session;
+
+/* Takes the table for this thread alone; NULL where the system refuses shared memory. Each lock is
+ * paired with an unlock, also after NULL. */
+etwapi_session *etwapi_lock_sessions(void);
+void etwapi_unlock_sessions(void);
+
+static inline bool etwapi_is_used(const etwapi_session *session)
+{
+    return (session->generation & 1u) != 0;
+}
+
+TRACEHANDLE etwapi_handle_of(const etwapi_session *table, const etwapi_session *session);
+/* NULL where there is none (any more). The table is locked by the caller. */
+etwapi_session *etwapi_by_handle(etwapi_session *table, TRACEHANDLE handle);
+etwapi_session *etwapi_by_name(etwapi_session *table, const wchar_t *name);
+/* A free slot, cleared and in use; NULL where all are used. */
+etwapi_session *etwapi_take_slot(etwapi_session *table);
+void etwapi_release_slot(etwapi_session *session);
+
+#endif

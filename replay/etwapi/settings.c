@@ -1,0 +1,51 @@
+#include "replay/etwapi/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <windows.h>
+
+/* Empty where the variable is not set or too long. */
+static void read_variable(const wchar_t *name, char *into, int size)
+{
+    wchar_t wide[ETWAPI_MAX_PATH_BYTES];
+    const DWORD units = GetEnvironmentVariableW(name, wide, ETWAPI_MAX_PATH_BYTES);
+    into[0] = '\0';
+    if (units > 0 && units < ETWAPI_MAX_PATH_BYTES &&
+        WideCharToMultiByte(CP_UTF8, 0, wide, -1, into, size, NULL, NULL) == 0) {
+        into[0] = '\0';
+    }
+}
+
+static bool variable_is(const wchar_t *name, const char *value)
+{
+    char text[64];
+    read_variable(name, text, (int)sizeof text);
+    return strcmp(text, value) == 0;
+}
+
+static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **context)
+{
+    (void)once;
+    (void)context;
+    etwapi_settings *settings = parameter;
+    char text[64];
+    read_variable(L"ETWAPI_TRACE", settings->trace_path, ETWAPI_MAX_PATH_BYTES);
+    read_variable(L"ETWAPI_MANIFESTS", settings->manifest_path, ETWAPI_MAX_PATH_BYTES);
+    read_variable(L"ETWAPI_SPEED", text, (int)sizeof text);
+    settings->speed = strtod(text, NULL);
+    read_variable(L"ETWAPI_LOSE", text, (int)sizeof text);
+    settings->lose_each = (uint32_t)strtoul(text, NULL, 10);
+    settings->filter = !variable_is(L"ETWAPI_FILTER", "off");
+    settings->wait_at_end = variable_is(L"ETWAPI_AT_END", "wait");
+    settings->deny_start = variable_is(L"ETWAPI_DENY", "start");
+    return TRUE;
+}
+
+const etwapi_settings *etwapi_get_settings(void)
+{
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+    static etwapi_settings settings;
+    (void)InitOnceExecuteOnce(&once, read_settings, &settings, NULL);
+    return &settings;
+}

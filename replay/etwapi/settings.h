@@ -1,0 +1,23 @@
+/* What the environment tells the drop-in API. Read once, when the DLL is first used. ETWAPI.md
+ * explains each variable to users. */
+#ifndef ETW_REPLAY_ETWAPI_SETTINGS_H
+#define ETW_REPLAY_ETWAPI_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ETWAPI_MAX_PATH_BYTES 4096u
+
+typedef struct etwapi_settings {
+    char trace_path[ETWAPI_MAX_PATH_BYTES];    /* ETWAPI_TRACE: what real-time sessions deliver */
+    char manifest_path[ETWAPI_MAX_PATH_BYTES]; /* ETWAPI_MANIFESTS: "" for none */
+    double speed;       /* ETWAPI_SPEED: 0 as fast as possible, 1 the recorded pace */
+    bool filter;        /* ETWAPI_FILTER: off delivers everything, whatever was enabled */
+    bool wait_at_end;   /* ETWAPI_AT_END: wait keeps the session open, stop ends it */
+    bool deny_start;    /* ETWAPI_DENY: start refuses StartTrace */
+    uint32_t lose_each; /* ETWAPI_LOSE: each so many-th event is lost, 0 none */
+} etwapi_settings;
+
+const etwapi_settings *etwapi_get_settings(void);
+
+#endif

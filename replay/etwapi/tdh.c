@@ -1,0 +1,263 @@
+/* TDH over the schemas of saved traces: information, maps, properties (tdh.h). */
+#include "format/event/plan.h"
+#include "format/event/tei.h"
+#include "replay/etwapi/etw_headers.h"
+#include "replay/etwapi/known_schemas.h"
+
+#include <string.h>
+#include <wchar.h>
+
+/* Depth of a property path: TDH takes the struct and its member. */
+#define MAX_PATH_PARTS 2u
+
+static ULONG give(const uint8_t *from, size_t size, void *into, ULONG *room)
+{
+    const ULONG needed = (ULONG)size;
+    if (*room < needed || into == NULL) {
+        *room = needed;
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    memcpy(into, from, size);
+    *room = needed;
+    return ERROR_SUCCESS;
+}
+
+static const etw_event_record *as_record(const EVENT_RECORD *event)
+{
+    return (const etw_event_record *)event;
+}
+
+ULONG WINAPI TdhGetEventInformation(EVENT_RECORD *event, ULONG context_count, TDH_CONTEXT *context,
+                                    TRACE_EVENT_INFO *information, ULONG *size)
+{
+    (void)context_count;
+    (void)context;
+    if (event == NULL || size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    const etw_schema *schema = etwapi_find_schema(as_record(event));
+    if (schema == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    const ULONG code = give(schema->tei.data, schema->tei.size, information, size);
+    if (code == ERROR_SUCCESS) {
+        /* These are the event's own, not the kind's. */
+        information->EventDescriptor = event->EventHeader.EventDescriptor;
+    }
+    return code;
+}
+
+static bool is_named(etw_bytes map, const wchar_t *name)
+{
+    const size_t name_bytes = (wcslen(name) + 1) * sizeof *name;
+    const uint32_t offset =
+        map.size >= sizeof(EVENT_MAP_INFO) ? etw_load_u32(map.data) : UINT32_MAX;
+    return offset < map.size && map.size - offset >= name_bytes &&
+           memcmp(map.data + offset, name, name_bytes) == 0;
+}
+
+ULONG WINAPI TdhGetEventMapInformation(EVENT_RECORD *event, LPWSTR name, EVENT_MAP_INFO *map,
+                                       ULONG *size)
+{
+    if (event == NULL || name == NULL || size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    const etw_schema *schema = etwapi_find_schema(as_record(event));
+    for (uint32_t i = 0; schema != NULL && i < schema->map_count; i++) {
+        if (is_named(schema->maps[i], name)) {
+            return give(schema->maps[i].data, schema->maps[i].size, map, size);
+        }
+    }
+    return ERROR_NOT_FOUND;
+}
+
+/* --- properties by name
+ * --------------------------------------------------------------------------- */
+
+typedef struct path_part {
+    char name[512]; /* UTF-8 */
+    ULONG index;    /* ULONG_MAX: not an array, or all of it */
+} path_part;
+
+/* A walk that looks for one property. Depth and position follow the open structs. */
+typedef struct search {
+    const etw_event_record *record;
+    path_part parts[MAX_PATH_PARTS];
+    ULONG part_count;
+    ULONG depth;               /* open structs */
+    ULONG matched;             /* of them, those that match the path so far */
+    const uint8_t *from, *end; /* what was found, NULL: nothing yet */
+} search;
+
+static bool is_part(const path_part *part, const etw_property *property, uint32_t element)
+{
+    return strcmp(part->name, etw_property_name(property)->utf8) == 0 &&
+           (part->index == ULONG_MAX || part->index == element);
+}
+
+/* TDH counts prefixes and terminators to a property (live TDH: sizes of z-strings and counted
+ * ones). */
+static void extend(const search *look, const etw_value *value, const uint8_t **from,
+                   const uint8_t **end)
+{
+    const uint8_t *payload_end =
+        (const uint8_t *)look->record->UserData + look->record->UserDataLength;
+    switch (etw_property_in_type(value->property)) {
+    case ETW_IN_UNICODESTRING:
+        if (!etw_property_has_length(value->property) && payload_end - *end >= 2) {
+            *end += 2;
+        }
+        break;
+    case ETW_IN_ANSISTRING:
+        if (!etw_property_has_length(value->property) && payload_end > *end) {
+            *end += 1;
+        }
+        break;
+    case ETW_IN_MANIFEST_COUNTEDSTRING:
+    case ETW_IN_MANIFEST_COUNTEDANSISTRING:
+    case ETW_IN_MANIFEST_COUNTEDBINARY:
+    case ETW_IN_COUNTEDSTRING:
+    case ETW_IN_COUNTEDANSISTRING:
+    case ETW_IN_REVERSEDCOUNTEDSTRING:
+    case ETW_IN_REVERSEDCOUNTEDANSISTRING:
+        *from -= 2;
+        break;
+    case ETW_IN_HEXDUMP:
+        *from -= 4;
+        break;
+    default:
+        break;
+    }
+}
+
+static etw_status see_value(void *context, const etw_value *value)
+{
+    search *look = context;
+    if (look->matched + 1 != look->part_count || look->depth != look->matched ||
+        !is_part(&look->parts[look->matched], value->property, value->element)) {
+        return ETW_OK;
+    }
+    const uint8_t *from = value->bytes.data;
+    const uint8_t *end = from + value->bytes.size;
+    extend(look, value, &from, &end);
+    if (look->from == NULL) {
+        look->from = from;
+    }
+    look->end = end;
+    return look->parts[look->matched].index == ULONG_MAX ? ETW_OK : ETW_END;
+}
+
+static etw_status see_struct(void *context, const etw_property *property, uint32_t element)
+{
+    search *look = context;
+    if (look->depth == look->matched && look->matched + 1 < look->part_count &&
+        is_part(&look->parts[look->matched], property, element)) {
+        look->matched++;
+    }
+    look->depth++;
+    return ETW_OK;
+}
+
+static etw_status leave_struct(void *context, const etw_property *property)
+{
+    (void)property;
+    search *look = context;
+    look->depth--;
+    if (look->matched > look->depth) {
+        look->matched = look->depth;
+    }
+    return ETW_OK;
+}
+
+static bool read_path(const PROPERTY_DATA_DESCRIPTOR *descriptors, ULONG count, search *look)
+{
+    if (descriptors == NULL || count == 0 || count > MAX_PATH_PARTS) {
+        return false;
+    }
+    for (ULONG i = 0; i < count; i++) {
+        const wchar_t *name = (const wchar_t *)(uintptr_t)descriptors[i].PropertyName;
+        path_part *part = &look->parts[i];
+        part->index = descriptors[i].ArrayIndex;
+        if (name == NULL || WideCharToMultiByte(CP_UTF8, 0, name, -1, part->name,
+                                                (int)sizeof part->name, NULL, NULL) <= 0) {
+            return false;
+        }
+    }
+    look->part_count = count;
+    return true;
+}
+
+static ULONG find_property(const EVENT_RECORD *event, const PROPERTY_DATA_DESCRIPTOR *descriptors,
+                           ULONG count, etw_bytes *found)
+{
+    search look = {.record = as_record(event)};
+    if (event == NULL || !read_path(descriptors, count, &look)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    const etw_schema *schema = etwapi_find_schema(look.record);
+    etw_plan *plan = NULL;
+    if (schema == NULL || etw_plan_compile(schema, &plan, NULL) != ETW_OK) {
+        return ERROR_NOT_FOUND;
+    }
+    static const etw_visitor visitor = {
+        .value = see_value, .open_struct = see_struct, .close_struct = leave_struct};
+    etw_walk_end end;
+    (void)etw_plan_walk(plan, look.record, etw_record_pointer_size(look.record, 8), &visitor, &look,
+                        &end);
+    etw_plan_free(plan);
+    if (look.from == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    *found = (etw_bytes){look.from, (size_t)(look.end - look.from)};
+    return ERROR_SUCCESS;
+}
+
+ULONG WINAPI TdhGetPropertySize(EVENT_RECORD *event, ULONG context_count, TDH_CONTEXT *context,
+                                ULONG count, PROPERTY_DATA_DESCRIPTOR *descriptors, ULONG *size)
+{
+    (void)context_count;
+    (void)context;
+    etw_bytes found;
+    const ULONG code = size == NULL ? (ULONG)ERROR_INVALID_PARAMETER
+                                    : find_property(event, descriptors, count, &found);
+    if (code == ERROR_SUCCESS) {
+        *size = (ULONG)found.size;
+    }
+    return code;
+}
+
+ULONG WINAPI TdhGetProperty(EVENT_RECORD *event, ULONG context_count, TDH_CONTEXT *context,
+                            ULONG count, PROPERTY_DATA_DESCRIPTOR *descriptors, ULONG size,
+                            BYTE *buffer)
+{
+    (void)context_count;
+    (void)context;
+    etw_bytes found;
+    const ULONG code = find_property(event, descriptors, count, &found);
+    return code == ERROR_SUCCESS ? give(found.data, found.size, buffer, &size) : code;
+}
+
+ULONG WINAPI TdhLoadManifest(PWSTR path)
+{
+    char utf8[4096];
+    if (path == NULL ||
+        WideCharToMultiByte(CP_UTF8, 0, path, -1, utf8, (int)sizeof utf8, NULL, NULL) <= 0) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    switch (etwapi_load_manifest(utf8, NULL)) {
+    case ETW_OK:
+        return ERROR_SUCCESS;
+    case ETW_ERROR_NOT_FOUND:
+        return ERROR_FILE_NOT_FOUND;
+    case ETW_ERROR_NO_MEMORY:
+        return ERROR_OUTOFMEMORY;
+    default:
+        return ERROR_XML_PARSE_ERROR;
+    }
+}
+
+ULONG WINAPI TdhUnloadManifest(PWSTR path)
+{
+    /* What was learnt stays: a trace's events need it until the process ends. */
+    return path == NULL ? ERROR_INVALID_PARAMETER : ERROR_SUCCESS;
+}

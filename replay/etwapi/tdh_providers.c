@@ -1,0 +1,259 @@
+/* What providers are there and what they call their levels, keywords, ...: by the traces played. */
+#include "format/event/plan.h"
+#include "format/event/tei.h"
+#include "replay/etwapi/etw_headers.h"
+#include "replay/etwapi/known_schemas.h"
+#include "replay/etwapi/wide.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* DECODING_SOURCE of a provider with a manifest. */
+#define SCHEMA_SOURCE_XML 0u
+
+/* --- the list of providers
+ * -------------------------------------------------------------------------- */
+
+/* Two passes: first the sizes, then the entries with their names behind them. */
+typedef struct provider_list {
+    PROVIDER_ENUMERATION_INFO *info; /* NULL: only count */
+    ULONG count;
+    ULONG name_bytes;
+    ULONG name_offset; /* of the next name, from the start of info */
+} provider_list;
+
+static void add_provider(void *context, const etw_guid *provider, const char *utf8_name)
+{
+    provider_list *list = context;
+    const ULONG units = etwapi_wide_units(utf8_name);
+    if (list->info != NULL) {
+        TRACE_PROVIDER_INFO *entry = &list->info->TraceProviderInfoArray[list->count];
+        memcpy(&entry->ProviderGuid, provider, sizeof entry->ProviderGuid);
+        entry->SchemaSource = SCHEMA_SOURCE_XML;
+        entry->ProviderNameOffset = list->name_offset;
+        wchar_t *place = (wchar_t *)(void *)((BYTE *)list->info + list->name_offset);
+        etwapi_put_wide(place, utf8_name, units);
+        list->name_offset += units * (ULONG)sizeof(wchar_t);
+    }
+    list->count++;
+    list->name_bytes += units * (ULONG)sizeof(wchar_t);
+}
+
+ULONG WINAPI TdhEnumerateProviders(PROVIDER_ENUMERATION_INFO *info, ULONG *size)
+{
+    if (size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    provider_list list = {0};
+    etwapi_visit_providers(add_provider, &list);
+    const ULONG names = (ULONG)offsetof(PROVIDER_ENUMERATION_INFO, TraceProviderInfoArray) +
+                        list.count * (ULONG)sizeof(TRACE_PROVIDER_INFO);
+    const ULONG needed = names + list.name_bytes;
+    if (info == NULL || *size < needed) {
+        *size = needed;
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    *size = needed;
+    info->NumberOfProviders = list.count;
+    provider_list fill = {.info = info, .name_offset = names};
+    etwapi_visit_providers(add_provider, &fill);
+    return ERROR_SUCCESS;
+}
+
+/* --- fields of a provider
+ * --------------------------------------------------------------------------- */
+
+#define MAX_FIELDS 1024u
+
+typedef struct field {
+    ULONGLONG value;
+    char *name;
+} field;
+
+typedef struct field_list {
+    const GUID *provider;
+    EVENT_FIELD_TYPE type;
+    bool only_one; /* just the field of this value */
+    ULONGLONG wanted;
+    field fields[MAX_FIELDS];
+    ULONG count;
+} field_list;
+
+static void add_field(field_list *list, ULONGLONG value, const char *name)
+{
+    if (name[0] == '\0' || list->count == MAX_FIELDS || (list->only_one && value != list->wanted)) {
+        return;
+    }
+    for (ULONG i = 0; i < list->count; i++) {
+        if (list->fields[i].value == value) {
+            return;
+        }
+    }
+    char *copy = strdup(name);
+    if (copy != NULL) {
+        list->fields[list->count++] = (field){value, copy};
+    }
+}
+
+/* A schema lists the names of its event's keyword bits, lowest bit first; which is certain only
+ * where there is one for each bit. */
+static void add_keywords(field_list *list, const etw_plan *plan, ULONGLONG keyword)
+{
+    const ULONGLONG own_bits = keyword & 0x0000FFFFFFFFFFFFull;
+    const uint32_t count = etw_plan_keyword_count(plan);
+    if ((uint32_t)__builtin_popcountll(own_bits) != count) {
+        return;
+    }
+    ULONGLONG left = own_bits;
+    for (uint32_t i = 0; i < count; i++) {
+        const ULONGLONG bit = left & (0 - left);
+        add_field(list, bit, etw_plan_keyword_name(plan, i)->utf8);
+        left &= left - 1;
+    }
+}
+
+static void add_fields_of(field_list *list, const etw_plan *plan,
+                          const etw_event_descriptor *descriptor)
+{
+    switch (list->type) {
+    case EventKeywordInformation:
+        add_keywords(list, plan, descriptor->Keyword);
+        break;
+    case EventLevelInformation:
+        add_field(list, descriptor->Level, etw_plan_level_name(plan)->utf8);
+        break;
+    case EventChannelInformation:
+        add_field(list, descriptor->Channel, etw_plan_channel_name(plan)->utf8);
+        break;
+    case EventTaskInformation:
+        add_field(list, descriptor->Task, etw_plan_task_name(plan)->utf8);
+        break;
+    case EventOpcodeInformation:
+        /* TDH gives the task in the upper half and the opcode in the lower. */
+        add_field(list, (ULONGLONG)descriptor->Task << 16 | descriptor->Opcode,
+                  etw_plan_opcode_name(plan)->utf8);
+        break;
+    default:
+        break;
+    }
+}
+
+static void visit_schema(void *context, const etw_schema *schema)
+{
+    field_list *list = context;
+    const size_t descriptor_offset = offsetof(TRACE_EVENT_INFO, EventDescriptor);
+    if (schema->tei.size < sizeof(TRACE_EVENT_INFO) ||
+        memcmp(schema->tei.data, list->provider, sizeof *list->provider) != 0) {
+        return;
+    }
+    etw_event_descriptor descriptor;
+    memcpy(&descriptor, schema->tei.data + descriptor_offset, sizeof descriptor);
+    etw_plan *plan = NULL;
+    if (etw_plan_compile(schema, &plan, NULL) == ETW_OK) {
+        add_fields_of(list, plan, &descriptor);
+        etw_plan_free(plan);
+    }
+}
+
+static ULONG give_fields(const field_list *list, PROVIDER_FIELD_INFOARRAY *array, ULONG *size)
+{
+    ULONG offset = (ULONG)offsetof(PROVIDER_FIELD_INFOARRAY, FieldInfoArray) +
+                   list->count * (ULONG)sizeof(PROVIDER_FIELD_INFO);
+    ULONG needed = offset;
+    for (ULONG i = 0; i < list->count; i++) {
+        needed += etwapi_wide_units(list->fields[i].name) * (ULONG)sizeof(wchar_t);
+    }
+    if (array == NULL || *size < needed) {
+        *size = needed;
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    *size = needed;
+    array->NumberOfElements = list->count;
+    array->FieldType = list->type;
+    for (ULONG i = 0; i < list->count; i++) {
+        const ULONG units = etwapi_wide_units(list->fields[i].name);
+        array->FieldInfoArray[i] =
+            (PROVIDER_FIELD_INFO){.NameOffset = offset, .Value = list->fields[i].value};
+        etwapi_put_wide((wchar_t *)(void *)((BYTE *)array + offset), list->fields[i].name, units);
+        offset += units * (ULONG)sizeof(wchar_t);
+    }
+    return ERROR_SUCCESS;
+}
+
+static ULONG query_fields(field_list *list, PROVIDER_FIELD_INFOARRAY *array, ULONG *size)
+{
+    etwapi_visit_schemas(visit_schema, list);
+    const ULONG code = list->count == 0 ? (ULONG)ERROR_NOT_FOUND : give_fields(list, array, size);
+    for (ULONG i = 0; i < list->count; i++) {
+        free(list->fields[i].name);
+    }
+    return code;
+}
+
+ULONG WINAPI TdhEnumerateProviderFieldInformation(LPGUID provider, EVENT_FIELD_TYPE type,
+                                                  PROVIDER_FIELD_INFOARRAY *array, ULONG *size)
+{
+    if (provider == NULL || size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    field_list list = {.provider = provider, .type = type};
+    return query_fields(&list, array, size);
+}
+
+ULONG WINAPI TdhQueryProviderFieldInformation(LPGUID provider, ULONGLONG value,
+                                              EVENT_FIELD_TYPE type,
+                                              PROVIDER_FIELD_INFOARRAY *array, ULONG *size)
+{
+    if (provider == NULL || size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    field_list list = {.provider = provider, .type = type, .only_one = true, .wanted = value};
+    return query_fields(&list, array, size);
+}
+
+/* --- EnumerateTraceGuidsEx
+ * ---------------------------------------------------------------------------- */
+
+typedef struct guid_list {
+    GUID *guids; /* NULL: only count */
+    ULONG room, count;
+} guid_list;
+
+static void add_guid(void *context, const etw_guid *provider, const char *utf8_name)
+{
+    (void)utf8_name;
+    guid_list *list = context;
+    if (list->count < list->room) {
+        memcpy(&list->guids[list->count], provider, sizeof *provider);
+    }
+    list->count++;
+}
+
+static ULONG query_guids(void *out, ULONG out_size, ULONG *returned)
+{
+    guid_list list = {out, out == NULL ? 0 : out_size / (ULONG)sizeof(GUID), 0};
+    etwapi_visit_providers(add_guid, &list);
+    *returned = list.count * (ULONG)sizeof(GUID);
+    return list.count > list.room ? ERROR_INSUFFICIENT_BUFFER : ERROR_SUCCESS;
+}
+
+ULONG WINAPI EnumerateTraceGuidsEx(TRACE_QUERY_INFO_CLASS information, void *in, ULONG in_size,
+                                   void *out, ULONG out_size, ULONG *returned)
+{
+    ULONG ignored;
+    ULONG *size = returned == NULL ? &ignored : returned;
+    if (information == TraceGuidQueryList) {
+        return query_guids(out, out_size, size);
+    }
+    if (information != TraceGuidQueryInfo || in == NULL || in_size != sizeof(GUID)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    /* Nobody runs a provider here: its registrations are none. */
+    const TRACE_GUID_INFO none = {0, 0};
+    *size = sizeof none;
+    if (out == NULL || out_size < sizeof none) {
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    memcpy(out, &none, sizeof none);
+    return ERROR_SUCCESS;
+}
