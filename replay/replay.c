@@ -3,6 +3,7 @@
 #include "format/etl/etl.h"
 #include "format/schema/resolver.h"
 #include "replay/filter.h"
+#include "replay/rewind.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 struct etw_replay {
     etw_replay_options options;
     const etw_os *os;
+    etw_rewind *rewind; /* behind os where stdin is read */
     etw_source *source;
     bool is_etl;
     etw_schema_store *store;    /* all schemas of events, the file's own and those found here */
@@ -66,9 +68,19 @@ static etw_status open_etl(etw_replay *replay, const char *path, etw_error *erro
 
 static etw_status open_source(etw_replay *replay, const char *path, etw_error *error)
 {
+    if (strcmp(path, "-") == 0) {
+        replay->rewind = etw_rewind_new(replay->os);
+        if (replay->rewind == NULL) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for stdin");
+        }
+        replay->os = etw_rewind_os(replay->rewind);
+    }
     etw_status status = open_etwcap(replay, path, error);
-    if (status == ETW_ERROR_NOT_THIS) {
+    if (status == ETW_ERROR_NOT_THIS &&
+        (replay->rewind == NULL || etw_rewind_to_start(replay->rewind))) {
         status = open_etl(replay, path, error);
+    } else if (replay->rewind != NULL) {
+        etw_rewind_keep_on(replay->rewind);
     }
     if (status == ETW_ERROR_NOT_THIS) {
         return etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", path);
@@ -120,6 +132,7 @@ void etw_replay_close(etw_replay *replay)
     }
     etw_event_maker_free(replay->maker);
     etw_source_close(replay->source);
+    etw_rewind_free(replay->rewind);
     etw_resolver_free(replay->resolver);
     etw_schema_store_free(replay->store);
     free(replay->of_file);

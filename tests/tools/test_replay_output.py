@@ -1,0 +1,173 @@
+"""The formats besides JSON, and how the tool behaves: filters, pipes, exit statuses, wrong usage."""
+import csv
+import io
+import json
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+from conftest import need_program
+from etlwriter import Trace, field, related_activity, session_id, structure
+
+ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
+EVENTS = "{http://schemas.microsoft.com/win/2004/08/events/event}"
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Ten events of two providers, a second apart, and a self-describing one at the end."""
+    made = Trace()
+    for number in range(10):
+        made.event(TWO if number % 3 == 0 else ONE, id=number, data=b"x", level=number % 6, pid=100 + number % 2,
+                   time=made.at(number))
+    made.tracelogging("Named.Provider", "Hello", [
+        field("Text", "utf16z", "a \"b\" <c> & \u00e9\x1b[31m\n"), structure("Peer", field("Port", "u16", 0xBB01, out="port")),
+        field("List", "u32", [1, 2])], items=[related_activity(ONE), session_id(2)], level=5, pid=7, time=made.at(20))
+    made.write(tmp_path / "a.etl")
+    return tmp_path / "a.etl"
+
+
+@pytest.fixture
+def recorded(native_tool, trace, tmp_path):
+    native_tool("etw-record", "--input", trace, "-o", tmp_path / "a.etwcap", "-q")
+    return tmp_path / "a.etwcap"
+
+
+@pytest.mark.parametrize("options, ids", [
+    (["--provider", ONE], [1, 2, 4, 5, 7, 8]),
+    (["--provider", ONE.upper().strip("{}")], [1, 2, 4, 5, 7, 8]),
+    (["--provider", "named.PROVIDER", "--provider", TWO], [0, 3, 6, 9, 0]),
+    (["--provider", "No.Such"], []),
+    (["--id", "3,4", "--id", "8"], [3, 4, 8]),
+    (["--level", "1", "--provider", ONE], [1, 7]),
+    (["--level", "error", "--provider", ONE], [1, 2, 7, 8]),
+    (["--pid", "101"], [1, 3, 5, 7, 9]),
+    (["--since", "2024-05-01T12:00:08Z", "--provider", ONE], [8]),
+    (["--until", "2024-05-01 12:00:02", "--provider", ONE], [1]),
+    (["--since", "+4s", "--until", "+5.5", "--pid", "100,101"], [4, 5]),
+    (["--provider", ONE, "--head", "2"], [1, 2]),
+])
+def test_filters_choose_events(tool, trace, recorded, options, ids):
+    for path in (trace, recorded):
+        assert [event["Id"] for event in tool.events(path, *options)] == ids
+
+
+def test_text_is_one_safe_line_per_event(tool, trace):
+    lines = tool("etw-replay", trace, "--format", "text").stdout.decode().splitlines()
+    assert len(lines) == 12
+    assert lines[-1].startswith("2024-05-01T12:00:20.0000000Z 7.8 [0] Verbose Named.Provider/Hello ")
+    assert "\\x1b[31m\\n" in lines[-1] and "\x1b" not in lines[-1]
+    assert "Peer={Port=443}" in lines[-1] and "List=[1 2]" in lines[-1] and "SessionID=2" in lines[-1]
+
+
+def test_csv_has_the_same_columns_in_each_row(tool, trace):
+    rows = list(csv.DictReader(io.StringIO(tool("etw-replay", trace, "--format", "csv").stdout.decode(), newline="")))
+    assert len(rows) == 12 and all(None not in row and None not in row.values() for row in rows)
+    last = rows[-1]
+    assert (last["ProviderName"], last["EventName"], last["ProcessId"]) == ("Named.Provider", "Hello", "7")
+    assert json.loads(last["EventProperties"])["Peer"] == {"Port": "443"}
+    assert json.loads(last["ExtendedInfo"])["SessionID"] == 2
+    assert rows[1]["UserData"] == "78" and rows[1]["EventPropertiesError"] == "no schema"
+
+
+def test_xml_is_well_formed_and_holds_the_values(tool, trace):
+    root = xml.etree.ElementTree.fromstring(tool("etw-replay", trace, "--format", "xml").stdout)
+    events = root.findall(EVENTS + "Event")
+    assert len(events) == 12
+    system, data = events[-1].find(EVENTS + "System"), events[-1].find(EVENTS + "EventData")
+    assert system.find(EVENTS + "Provider").get("Name") == "Named.Provider"
+    assert system.find(EVENTS + "Correlation").get("RelatedActivityID") == ONE
+    values = {value.get("Name"): value.text for value in data.findall(EVENTS + "Data")}
+    assert values["Text"] == "a \"b\" <c> & \u00e9\ufffd[31m\n"
+    assert data.find(EVENTS + "ComplexData").find(EVENTS + "Data").text == "443"
+    assert [value.text for value in data.findall(EVENTS + "Data") if value.get("Name") == "List"] == ["1", "2"]
+
+
+def test_tshark_reads_the_pcapng(tool, trace, tmp_path):
+    tshark = need_program("tshark")
+    tool("etw-replay", "export", trace, "-o", tmp_path / "a.pcapng", "--provider", "Named.Provider", "--provider", ONE)
+    done = subprocess.run([tshark, "-r", tmp_path / "a.pcapng", "-T", "json"], stdout=subprocess.PIPE, check=True)
+    packets = [packet["_source"]["layers"] for packet in json.loads(done.stdout)]
+    assert len(packets) == 7
+    header = packets[-1]["ETW Header"]
+    assert header["etw.provider_name"] == "Named.Provider"
+    assert header["etw.message"].startswith("Hello {\"Text\":\"a ") and "\"Peer\":{\"Port\":\"443\"}" in header["etw.message"]
+    assert packets[-1]["frame"]["frame.time_epoch"].startswith("1714564820.0000000")
+
+
+def test_every_trace_of_the_corpus_is_a_valid_pcapng(native_tool, corpus, tmp_path):
+    tshark = need_program("tshark")
+    for name in ("demikernel__PktMon.etl", "ebpforwindows.etl", "net.4.5.2.x64.etl", "MIDI__TraceCaptureFile.etl"):
+        native_tool("etw-replay", "export", corpus(name), "-f", "-o", tmp_path / "a.pcapng", "--head", "3000", "-q")
+        done = subprocess.run([tshark, "-r", tmp_path / "a.pcapng", "-T", "fields", "-e", "frame.number", "-e", "_ws.malformed"],
+                              stdout=subprocess.PIPE, check=True)
+        lines = done.stdout.decode().splitlines()
+        count = len(native_tool("etw-replay", corpus(name), "--head", "3000").stdout.splitlines())
+        assert len(lines) == count and not any(line.split("\t")[1:] not in ([], [""]) for line in lines), name
+
+
+@pytest.mark.parametrize("threads", ["0", "1", "3"])
+@pytest.mark.parametrize("form", ["json", "text", "xml", "csv", "pcapng"])
+def test_the_bytes_do_not_depend_on_the_threads(tool, trace, form, threads, tmp_path):
+    alone = tool("etw-replay", trace, "--format", form, "-o", tmp_path / "a", "-f")
+    tool("etw-replay", trace, "--format", form, "-o", tmp_path / "b", "-f", "--threads", threads)
+    assert alone.stdout == b"" and (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_reader_that_goes_away_is_no_failure(native_tool, tmp_path):
+    trace = Trace(buffer_size=65536)
+    for number in range(60000):
+        trace.event(ONE, id=1, data=bytes(40))
+    trace.write(tmp_path / "a.etl")
+    process = subprocess.Popen(native_tool.words("etw-replay", tmp_path / "a.etl"), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert (process.wait(), errors) == (0, b"")
+
+
+def test_stdin_can_be_either_kind_of_file(tool, trace, recorded):
+    for path in (trace, recorded):
+        assert tool("etw-replay", "-", input=path.read_bytes()).stdout == tool("etw-replay", path).stdout
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ([], b"no trace named"),
+    (["--no-such-option", "a.etl"], b"--no-such-option"),
+    (["--id", "x", "a.etl"], b"--id 'x'"),
+    (["--id", "65536", "a.etl"], b"65535"),
+    (["--since", "yesterday", "a.etl"], b"--since 'yesterday'"),
+    (["--format", "yaml", "a.etl"], b"yaml"),
+    (["a.etl", "b.etl"], b"b.etl"),
+    (["cut", "a.etl"], b"-o"),
+    (["repack", "a.etl", "-o", "b", "--level", "20"], b"19"),
+    (["info", "--provider", "x", "a.etl"], b"--provider"),
+])
+def test_wrong_usage_is_status_2_and_says_which_option(tool, arguments, words):
+    done = tool("etw-replay", *arguments, status=2)
+    assert words in done.stderr and done.stdout == b""
+
+
+def test_failures_are_status_1_and_name_the_file(tool, tmp_path):
+    (tmp_path / "text.etl").write_bytes(b"this is no trace at all" * 100)
+    (tmp_path / "empty.etl").write_bytes(b"")
+    for name in ("missing.etl", "text.etl", "empty.etl"):
+        done = tool("etw-replay", tmp_path / name, status=1)
+        assert name.encode() in done.stderr and done.stdout == b""
+
+
+def test_an_existing_file_is_not_replaced_unasked(tool, trace, tmp_path):
+    (tmp_path / "out.json").write_bytes(b"precious")
+    done = tool("etw-replay", trace, "-o", tmp_path / "out.json", status=1)
+    assert b"--force" in done.stderr and (tmp_path / "out.json").read_bytes() == b"precious"
+    tool("etw-replay", trace, "-o", tmp_path / "out.json", "--force")
+    assert json.loads((tmp_path / "out.json").read_bytes().splitlines()[0])
+
+
+@pytest.mark.parametrize("verb", ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "repack", "diff"])
+def test_each_verb_has_help(native_tool, verb):
+    text = native_tool("etw-replay", verb, "--help").stdout.decode()
+    assert text.startswith("Usage: etw-replay " + verb) and "Exit status" in text
+    assert max(map(len, text.splitlines())) <= 120
