@@ -200,14 +200,15 @@ static etw_status open_capture(live *recording)
     return status;
 }
 
-/* The file last: where the session is refused, none is left that looks like a recording. */
+/* Everything that can be refused is opened before the session starts, so that a wrong output path
+ * does not leave providers enabled. */
 static etw_status open_all(live *recording)
 {
     etw_status status = open_schemas(recording);
     if (status == ETW_OK) {
-        status = open_session(recording);
+        status = open_capture(recording);
     }
-    return status == ETW_OK ? open_capture(recording) : status;
+    return status == ETW_OK ? open_session(recording) : status;
 }
 
 static etw_status run(live *recording)

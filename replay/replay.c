@@ -34,7 +34,8 @@ struct etw_replay {
 static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
-    etw_reader_options options = {.headers_only = replay->options.headers_only};
+    etw_reader_options options = {.headers_only = replay->options.headers_only,
+                                  .ignore_index = replay->options.ignore_index};
     if (filter->has_since || filter->has_until) {
         options.has_time_range = true;
         options.from_time_100ns = filter->has_since ? filter->since_100ns : INT64_MIN;
@@ -59,6 +60,7 @@ static etw_status open_etl(etw_replay *replay, const char *path, etw_error *erro
 {
     const etw_etl_options options = {.scan = learn,
                                      .scan_context = replay,
+                                     .scan_schemas_only = true,
                                      .progress = replay->options.progress,
                                      .progress_context = replay->options.progress_context};
     replay->is_etl = true;

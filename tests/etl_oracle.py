@@ -8,7 +8,8 @@ by their place in the file; records of one buffer keep their order.
 import struct
 import zlib
 
-KERNEL, FULL, INSTANCE, EVENT = (1, 2, 3, 4, 16, 17), (10, 20), (11, 21), (18, 19)
+KERNEL, INSTANCE, EVENT = (1, 2, 3, 4, 16, 17), (11, 21), (13, 18, 19)
+ERROR, MESSAGE = 13, 15
 BITS32 = (1, 3, 10, 11, 16, 18)
 CLASSES = """
 68fdd9004a3e11d184f40000f80464e3 3d6fa8d4fe0511d09dda00c04fd7ba7c 3d6fa8d3fe0511d09dda00c04fd7ba7c
@@ -148,7 +149,7 @@ def modern(record):
 
 
 def decode(record, kind):
-    if kind == 15:
+    if kind == MESSAGE:
         return message(record)
     if kind in KERNEL:
         return kernel(record, kind)
@@ -160,12 +161,12 @@ def records(data):
     for cpu, wide, body in buffers(data):
         at, before, key = 0, 0, 0
         while at + 8 <= len(body):
-            kind = 15 if body[at + 3] == 0x90 else body[at + 2]
+            kind = MESSAGE if body[at + 3] == 0x90 else body[at + 2]
             size, = struct.unpack_from("<H", body, at + 4 if kind in KERNEL else at)
             record = body[at:at + size]
             ticks, fields, flags, items, start = decode(record, kind)
             before = before if ticks is None else ticks
-            if kind != 15:
+            if kind not in (MESSAGE, ERROR):
                 flags |= 0x20 if kind in BITS32 else 0x40
             flags |= (0x200 if wide else 0) | (1 if items else 0)
             checksum = 0

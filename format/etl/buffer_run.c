@@ -25,9 +25,10 @@ void etw_run_start(etw_run *run, const etw_buffer_entry *entry, const etw_buffer
     run->extra_flags = wide ? ETW_FLAG_PROCESSOR_INDEX : 0;
     run->compressed = (header->flags & ETW_BUFFER_COMPRESSED) != 0;
     run->cut = entry->kind == ETW_BUFFER_KIND_CUT;
+    run->end_problem = "the file ends in this buffer";
     if (!run->compressed && run->limit > run->stored_size) {
         run->limit = run->stored_size;
-        run->end_problem = run->cut ? "the file ends here" : "the buffer ends here";
+        run->end_problem = run->cut ? run->end_problem : "the buffer ends here";
     }
     run->at = ETW_BUFFER_HEADER_SIZE;
     run->fill_size = ETW_RUN_WINDOW;
@@ -36,15 +37,13 @@ void etw_run_start(etw_run *run, const etw_buffer_entry *entry, const etw_buffer
     run->input_at = ETW_BUFFER_HEADER_SIZE;
 }
 
-uint8_t *etw_run_unload(etw_run *run)
+void etw_run_unload(etw_run *run)
 {
-    uint8_t *window = run->window;
     run->window = NULL;
     run->window_begin = run->compressed ? ETW_BUFFER_HEADER_SIZE : run->at;
     run->window_end = run->window_begin;
     run->input_at = ETW_BUFFER_HEADER_SIZE;
     run->xpress = (etw_xpress){0, 0, 0, 0, 0, false};
-    return window;
 }
 
 /* Nothing beyond the window can be read. */
@@ -76,7 +75,7 @@ static etw_status fill_plain(etw_run *run, const etw_run_input *input, etw_error
     run->window_end = run->at + (uint32_t)got;
     if (got < size) {
         run->cut = true; /* the file became shorter while it is read */
-        end_early(run, "the file ends here");
+        end_early(run, "the file ends in this buffer");
     }
     return ETW_OK;
 }
@@ -119,7 +118,7 @@ static etw_status unpack_piece(etw_run *run, const etw_run_input *input, uint32_
     if (result == ETW_XPRESS_DAMAGED) {
         end_early(run, "the compressed data contradicts itself");
     } else if (result == ETW_XPRESS_INPUT && all_read) {
-        end_early(run, run->cut ? "the file ends here" : "the compressed data ends early");
+        end_early(run, run->cut ? "the file ends in this buffer" : "the compressed data ends early");
     }
     return ETW_OK;
 }
@@ -193,13 +192,14 @@ static etw_run_step pass_damage(etw_run *run, const etw_run_input *input, const 
 /* The end of what can be read; where that is not the end of the records, says so once. */
 static etw_run_step end(etw_run *run, etw_run_damage *damage)
 {
-    if (run->limit >= run->used_size) {
+    if (run->limit >= run->used_size && !run->cut) {
         return ETW_RUN_END;
     }
     const uint32_t at = smaller(run->at, run->used_size); /* padding may have led beyond it */
     *damage = (etw_run_damage){run->end_problem, at, run->used_size - at, run->cut};
     run->at = run->limit;
     run->used_size = run->limit;
+    run->cut = false;
     return ETW_RUN_DAMAGE;
 }
 

@@ -32,7 +32,7 @@ typedef struct etw_run {
     etw_buffer_context context;
     uint16_t extra_flags; /* ETW_FLAG_PROCESSOR_INDEX or 0 */
     bool compressed;
-    bool cut;                /* limit is where the file ends */
+    bool cut;                /* the file ends in this buffer */
     const char *end_problem; /* why limit is below used_size */
     uint32_t used_size;
     uint32_t stored_size;
@@ -63,7 +63,7 @@ typedef struct etw_run_damage {
 void etw_run_start(etw_run *run, const etw_buffer_entry *entry, const etw_buffer_header *header);
 
 /* Takes the window away; the run goes on at the same record when it has one again. */
-uint8_t *etw_run_unload(etw_run *run);
+void etw_run_unload(etw_run *run);
 
 /* Finds the record at run->at, whole; needs a window. */
 etw_run_step etw_run_locate(etw_run *run, const etw_run_input *input, etw_run_damage *damage,

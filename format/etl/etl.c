@@ -28,6 +28,11 @@ typedef struct merge_entry {
     etw_run *run;
 } merge_entry;
 
+typedef struct window {
+    uint8_t *memory;
+    etw_run *owner; /* NULL: free */
+} window;
+
 typedef struct etl_source {
     etw_source base;
     const etw_os *os;
@@ -52,8 +57,7 @@ typedef struct etl_source {
     int64_t limit_ticks;
     uint64_t limit_offset;
     bool lent; /* the first run's record was delivered and is to be passed */
-    uint8_t *free_windows[ETW_ETL_MAX_WINDOWS];
-    size_t free_window_count;
+    window windows[ETW_ETL_MAX_WINDOWS];
     size_t window_count;
     etw_loss losses[MAX_QUEUED_LOSSES];
     size_t loss_count;
@@ -183,50 +187,52 @@ static void queue_missing_buffers(etl_source *self)
 
 /* ---- windows --------------------------------------------------------------------------------- */
 
-static void put_window(etl_source *self, uint8_t *window)
+static void put_window(etl_source *self, etw_run *run)
 {
-    if (window != NULL) {
-        self->free_windows[self->free_window_count++] = window;
-    }
-}
-
-/* The run that needs its window last. Those whose window cannot be made again are passed by. */
-static etw_run *find_victim(const etl_source *self)
-{
-    etw_run *victim = NULL;
-    int64_t latest = INT64_MIN;
-    for (size_t i = 1; i < self->merge_count; i++) {
-        etw_run *run = self->merge[i].run;
-        if (run->window != NULL && self->merge[i].ticks >= latest) {
-            latest = self->merge[i].ticks;
-            victim = run;
+    for (size_t i = 0; i < self->window_count; i++) {
+        if (self->windows[i].owner == run) {
+            self->windows[i].owner = NULL;
         }
     }
-    return victim;
+    etw_run_unload(run);
 }
 
-/* run is none of the merge's but its first, so that the victim is another. */
-static etw_status get_window(etl_source *self, etw_run *run, etw_error *error)
+/* A free window; else, when there may be no more, the one whose run needs it last. */
+static window *find_window(etl_source *self)
 {
-    if (self->free_window_count != 0) {
-        run->window = self->free_windows[--self->free_window_count];
-        return ETW_OK;
+    window *found = NULL;
+    for (size_t i = 0; i < self->window_count; i++) {
+        window *at = &self->windows[i];
+        if (at->owner == NULL) {
+            return at;
+        }
+        if (found == NULL || at->owner->frame.ticks > found->owner->frame.ticks) {
+            found = at;
+        }
     }
     if (self->window_count < ETW_ETL_MAX_WINDOWS) {
-        run->window = malloc(ETW_RUN_WINDOW);
-        if (run->window != NULL) {
+        window *added = &self->windows[self->window_count];
+        added->memory = malloc(ETW_RUN_WINDOW);
+        if (added->memory != NULL) {
             self->window_count++;
-            return ETW_OK;
+            return added;
         }
     }
-    etw_run *victim = find_victim(self);
-    if (victim == NULL) {
+    return found;
+}
+
+static etw_status get_window(etl_source *self, etw_run *run, etw_error *error)
+{
+    window *found = find_window(self);
+    if (found == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "a window of %u bytes", ETW_RUN_WINDOW);
     }
-    if (victim->compressed) {
-        victim->restarts++;
+    if (found->owner != NULL) {
+        found->owner->restarts += found->owner->compressed;
+        etw_run_unload(found->owner);
     }
-    run->window = etw_run_unload(victim);
+    found->owner = run;
+    run->window = found->memory;
     return ETW_OK;
 }
 
@@ -279,7 +285,7 @@ static etw_status push(etl_source *self, etw_run *run, etw_error *error)
 static void drop_first(etl_source *self)
 {
     etw_run *run = self->merge[0].run;
-    put_window(self, etw_run_unload(run));
+    put_window(self, run);
     free(run);
     self->merge[0] = self->merge[--self->merge_count];
     if (self->merge_count > 1) {
@@ -628,11 +634,11 @@ static void etl_close(etw_source *source)
     etl_source *self = (etl_source *)source;
     while (self->merge_count != 0) {
         etw_run *run = self->merge[--self->merge_count].run;
-        put_window(self, etw_run_unload(run));
+        put_window(self, run);
         free(run);
     }
-    while (self->free_window_count != 0) {
-        free(self->free_windows[--self->free_window_count]);
+    while (self->window_count != 0) {
+        free(self->windows[--self->window_count].memory);
     }
     etw_buffer_table_free(&self->table);
     free(self->merge);
@@ -739,7 +745,7 @@ static etw_status visit_buffer(etl_source *self, etw_buffer_entry *entry,
                ETW_RUN_FAILED) {
         status = error == NULL ? ETW_ERROR_IO : error->status;
     }
-    put_window(self, etw_run_unload(&run));
+    put_window(self, &run);
     return status;
 }
 
@@ -862,7 +868,7 @@ static etw_status read_logfile_header(etl_source *self, const etw_buffer_header 
     } else if (step == ETW_RUN_RECORD && is_logfile_header(etw_run_record(&run), &run.frame)) {
         status = keep_logfile_header(self, &run, error);
     }
-    put_window(self, etw_run_unload(&run));
+    put_window(self, &run);
     return status;
 }
 
@@ -1005,7 +1011,8 @@ etw_status etw_etl_open(const etw_os *os, const char *path, const etw_etl_option
     }
     if (status != ETW_OK) {
         etl_close(&self->base);
-        return etw_error_wrap(error, status, "%s", path);
+        (void)etw_error_wrap(error, status, "%s", path); /* a scan may have failed without a text */
+        return status;
     }
     *source = &self->base;
     return ETW_OK;

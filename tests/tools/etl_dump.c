@@ -70,6 +70,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: etl_dump FILE.etl [--records]\n");
         return 2;
     }
+    etw_os_use_binary_stdio();
     const bool records = argc > 2 && strcmp(argv[2], "--records") == 0;
     etw_error error;
     etw_source *source;

@@ -1,0 +1,684 @@
+/* The reader of trace files, on files made here: order, losses, damage, limits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "format/etl/buffer_table.h"
+#include "tests/unit/etl_maker.h"
+
+#define BUFFER     1024u
+#define SEQUENTIAL 1u
+#define CIRCULAR   2u
+#define COMPRESSED 0x04000001u
+
+/* What a reader delivered: ids of events ("h": the log-file header event) and causes of losses in
+ * order ("L7"), and the details of losses. */
+typedef struct reading {
+    char order[400];
+    char details[2000];
+    uint64_t events, losses;
+    int64_t last_ticks;
+    etw_loss loss;
+    etw_etl_statistics statistics;
+    etw_trace trace;
+    etw_status status;
+    etw_error error;
+} reading;
+
+static maker file;
+static reading seen;
+
+static int setup(void **state)
+{
+    (void)state;
+    maker_free(&file);
+    memset(&seen, 0, sizeof seen);
+    file.buffer_size = BUFFER;
+    return 0;
+}
+
+static void note(const char *format, unsigned value)
+{
+    const size_t size = strlen(seen.order);
+    (void)snprintf(seen.order + size, sizeof seen.order - size, format, value);
+}
+
+static void note_item(const etw_item *item)
+{
+    if (item->kind == ETW_ITEM_LOSS) {
+        const size_t size = strlen(seen.details);
+        seen.losses++;
+        seen.loss = *item->loss;
+        note("L%u ", item->loss->cause);
+        (void)snprintf(seen.details + size, sizeof seen.details - size, "%s\n", item->loss->detail);
+        return;
+    }
+    seen.events++;
+    seen.last_ticks = item->record->EventHeader.TimeStamp;
+    if ((item->record->EventHeader.Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
+        note("h ", 0);
+    } else {
+        note("%u ", item->record->EventHeader.EventDescriptor.Id);
+    }
+}
+
+static etw_status read_with(const etw_etl_options *options)
+{
+    const etw_os os = maker_os(&file);
+    etw_source *source;
+    etw_item item;
+    memset(&seen, 0, sizeof seen);
+    seen.status = etw_etl_open(&os, "a/b.etl", options, &source, &seen.error);
+    if (seen.status != ETW_OK) {
+        return seen.status;
+    }
+    while ((seen.status = etw_source_next(source, &item, &seen.error)) == ETW_OK) {
+        note_item(&item);
+    }
+    seen.statistics = *etw_etl_statistics_of(source);
+    seen.trace = *etw_source_trace(source, 0);
+    etw_source_close(source);
+    return seen.status;
+}
+
+static void read_all(void)
+{
+    assert_int_equal(read_with(NULL), ETW_END);
+}
+
+/* A buffer of events with the given ids and times, ended by id 0. */
+typedef struct timed {
+    uint16_t id;
+    int64_t ticks;
+} timed;
+
+static void add_buffer(uint16_t cpu, uint16_t flags, const timed *events)
+{
+    maker_begin(&file, cpu, flags);
+    for (; events->id != 0; events++) {
+        (void)maker_event(&file, events->id, events->ticks, 5);
+    }
+    maker_end(&file);
+}
+
+#define EVENTS(...)                                                                                \
+    (const timed[])                                                                                \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            0, 0                                                                                   \
+        }                                                                                          \
+    }
+
+static void buffers_are_merged_by_time_and_ties_by_place(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(1, 0, EVENTS({1, 2000}, {4, 2300}, {7, 2500}));
+    add_buffer(0, 0, EVENTS({9, 2900}));
+    add_buffer(2, 0, EVENTS({2, 2000}, {3, 2300}, {8, 2500}));
+    add_buffer(3, 0, EVENTS({5, 500}, {6, 2400}));
+    read_all();
+    /* 5 is older than the header event, which nevertheless comes first */
+    assert_string_equal(seen.order, "h 5 1 2 4 3 6 7 8 9 ");
+    assert_int_equal(seen.statistics.records_by_type[ETW_TYPE_EVENT64], 9);
+    assert_int_equal(seen.statistics.records_by_type[ETW_TYPE_SYSTEM64], 1);
+    assert_int_equal(seen.statistics.buffers, 5);
+    assert_string_equal(seen.trace.source_path, "b.etl");
+    assert_string_equal(seen.trace.session_name, "S");
+    assert_string_equal(seen.trace.log_file_name, "f");
+}
+
+static void records_of_one_buffer_keep_their_order(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}, {2, 1500}, {3, 2100}));
+    add_buffer(1, 0, EVENTS({4, 2050}));
+    read_all();
+    assert_string_equal(seen.order, "h 1 2 4 3 ");
+}
+
+static void the_processor_is_read_by_the_form_of_the_buffer(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t word, flags, processor;
+    } cases[] = {{0x0803, 0x00, 3}, {0x0103, 0x20, 0x103}, {0xF903, 0x20, 0x103}};
+    for (size_t i = 0; i < 3; i++) {
+        (void)setup(NULL);
+        (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+        add_buffer(cases[i].word, cases[i].flags, EVENTS({1, 2000}));
+        const etw_os os = maker_os(&file);
+        etw_source *source;
+        etw_item item;
+        assert_int_equal(etw_etl_open(&os, "a", NULL, &source, NULL), ETW_OK);
+        assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+        assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+        assert_int_equal(etw_record_processor(item.record), cases[i].processor);
+        assert_int_equal((item.record->EventHeader.Flags & ETW_FLAG_PROCESSOR_INDEX) != 0,
+                         cases[i].flags != 0);
+        assert_int_equal(item.record->BufferContext.LoggerId, 9);
+        etw_source_close(source);
+    }
+}
+
+static void clocks_are_those_of_the_header(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t type;
+        int64_t ticks, time_100ns;
+    } cases[] = {
+        {ETW_CLOCK_QPC, 1000 + 77, MAKER_START_TIME + 77},
+        {ETW_CLOCK_SYSTEM_TIME, MAKER_START_TIME + 5, MAKER_START_TIME + 5},
+        {ETW_CLOCK_CPU_CYCLE, 1000 + 2000, MAKER_START_TIME + 10}, /* 2000 MHz */
+    };
+    for (size_t i = 0; i < 3; i++) {
+        (void)setup(NULL);
+        (void)maker_header(&file, SEQUENTIAL, cases[i].type);
+        add_buffer(0, 0, EVENTS({1, cases[i].ticks}));
+        read_all();
+        assert_int_equal(seen.last_ticks, cases[i].ticks);
+        assert_int_equal(etw_clock_to_filetime(&seen.trace.clock, seen.last_ticks),
+                         cases[i].time_100ns);
+    }
+}
+
+static void messages_without_time_take_that_of_the_record_before(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    maker_begin(&file, 0, 0);
+    for (int i = 0; i < 3; i++) {
+        if (i == 1) {
+            (void)maker_event(&file, 2, 2000, 0);
+        } else {
+            uint8_t *at = maker_add(&file, 16);
+            etw_store_u32(at, 0x9000000Au);
+            etw_store_u16(at + 4, (uint16_t)(i + 1));
+        }
+    }
+    maker_end(&file);
+    add_buffer(0, 0, EVENTS({9, 1999}));
+    read_all();
+    assert_string_equal(seen.order, "h 9 1 2 3 ");
+    assert_int_equal(seen.last_ticks, 2000);
+}
+
+/* ---- losses of the session --------------------------------------------------------------------
+ */
+
+static void flags_of_buffers_are_losses_in_their_place(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}));
+    add_buffer(0, ETW_BUFFER_EVENTS_LOST, EVENTS({2, 3000}));
+    maker_begin(&file, 0, ETW_BUFFER_BUFFER_LOST);
+    maker_end(&file);
+    add_buffer(0, ETW_BUFFER_BACKUP_CORRUPT, EVENTS({3, 4000}));
+    read_all();
+    assert_string_equal(seen.order, "h 1 L1 2 L2 L3 3 ");
+    assert_true(seen.loss.events == ETW_LOSS_COUNT_UNKNOWN);
+    assert_int_equal(seen.loss.from_time_100ns, MAKER_START_TIME + 3000);
+    assert_non_null(strstr(seen.details, "buffer 2 at 0x800"));
+}
+
+static void counts_of_the_header_are_not_counted_twice(void **state)
+{
+    (void)state;
+    uint8_t *payload = maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    etw_store_u32(payload + 0x30, 12);
+    etw_store_u32(payload + 0x114, 3);
+    add_buffer(0, ETW_BUFFER_EVENTS_LOST | ETW_BUFFER_BUFFER_LOST, EVENTS({1, 2000}));
+    read_all();
+    assert_string_equal(seen.order, "h L1 L2 L1 L2 1 ");
+    assert_int_equal(seen.loss.events, 0);
+    assert_int_equal(seen.trace.events_lost, 12);
+    assert_int_equal(seen.trace.buffers_lost, 3);
+}
+
+/* ---- damage -----------------------------------------------------------------------------------
+ */
+
+static void zeros_at_the_end_are_no_damage(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}));
+    (void)maker_add(&file, 5 * BUFFER + 17);
+    read_all();
+    assert_string_equal(seen.order, "h 1 ");
+    assert_int_equal(seen.statistics.unused_bytes, 5 * BUFFER + 17);
+}
+
+static void zeros_between_buffers_are_a_loss(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}));
+    (void)maker_add(&file, 2 * BUFFER);
+    add_buffer(0, 0, EVENTS({2, 3000}));
+    read_all();
+    assert_string_equal(seen.order, "h 1 L7 2 ");
+    assert_int_equal(seen.loss.bytes, 2 * BUFFER);
+    assert_string_equal(seen.details, "buffer 2 at 0x800: zeros where a buffer should be\n");
+}
+
+static void a_damaged_header_costs_no_record(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } damage[] = {{0x00, 0x10}, {0x01, 0},    {0x02, 1}, {0x03, 0x80},
+                  {0x31, 0xFF}, {0x34, 0x80}, {0x36, 99}};
+    for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
+        (void)setup(NULL);
+        (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+        add_buffer(0, 0, EVENTS({1, 2000}, {2, 2001}));
+        add_buffer(0, 0, EVENTS({3, 3000}, {4, 3001}));
+        add_buffer(0, 0, EVENTS({5, 4000}));
+        file.data[2 * BUFFER + damage[i].at] = damage[i].value;
+        read_all();
+        assert_int_equal(seen.events, 6);
+        assert_true(seen.losses >= 1);
+        assert_int_equal(seen.statistics.damaged_buffers, 1);
+        assert_non_null(strstr(seen.details, "buffer 2 at 0x800"));
+    }
+}
+
+static void reading_goes_on_behind_a_damaged_record(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}, {2, 2001}, {3, 2002}, {4, 2003}, {5, 2004}, {6, 2005}));
+    uint8_t *third = file.data + BUFFER + 72 + 2 * 88;
+    static const uint32_t markers[] = {0, 0xC0130010u, 0xC0FF0055u, 0xC013FFFFu, 0x12345678u};
+    for (size_t i = 0; i < sizeof markers / sizeof markers[0]; i++) {
+        etw_store_u32(third, markers[i]);
+        read_all();
+        assert_string_equal(seen.order, "h 1 2 L7 4 5 6 ");
+        assert_int_equal(seen.loss.bytes, 88);
+        assert_non_null(strstr(seen.details, "buffer 1 at 0x400: at 0xf8: "));
+    }
+}
+
+static void a_file_cut_in_a_buffer_says_so(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}, {2, 2001}, {3, 2002}));
+    const size_t whole = file.size;
+    for (size_t size = BUFFER + 2; size < whole; size++) { /* one zero byte is unused space */
+        file.size = size;
+        read_all();
+        const size_t records = size < BUFFER + 72 ? 0 : (size - BUFFER - 72 + 3) / 88;
+        assert_int_equal(seen.events, 1 + (records < 3 ? records : 3));
+        assert_int_equal(seen.losses, 1);
+        assert_int_equal(seen.loss.cause, ETW_LOSS_TRUNCATED);
+    }
+    file.size = whole;
+}
+
+static void missing_buffers_show_in_the_count(void **state)
+{
+    (void)state;
+    for (uint32_t mode = SEQUENTIAL; mode <= CIRCULAR; mode++) {
+        (void)setup(NULL);
+        uint8_t *payload = maker_header(&file, mode, ETW_CLOCK_QPC);
+        etw_store_u32(payload + 0x24, 10);
+        etw_store_u64(payload + 0x10, (uint64_t)MAKER_START_TIME + 1000);
+        add_buffer(0, 0, EVENTS({1, 2000}));
+        read_all();
+        assert_string_equal(seen.order, mode == SEQUENTIAL ? "h 1 L9 " : "h 1 ");
+    }
+}
+
+static void what_is_no_trace_is_refused(void **state)
+{
+    (void)state;
+    static const char *const contents[] = {"", "PK\3\4 not a trace", NULL};
+    for (size_t i = 0; i < 3; i++) {
+        (void)setup(NULL);
+        if (contents[i] != NULL) {
+            memcpy(maker_add(&file, 200), contents[i], strlen(contents[i]));
+            file.size = i == 0 ? 0 : file.size;
+        } else {
+            (void)maker_add(&file, 4096);
+        }
+        assert_int_equal(read_with(NULL), ETW_ERROR_NOT_THIS);
+        assert_non_null(strstr(seen.error.message, "a/b.etl: not a Windows event trace"));
+    }
+}
+
+static void a_trace_without_its_header_event_is_read(void **state)
+{
+    (void)state;
+    add_buffer(0, 0, EVENTS({1, 2000}, {2, 2001}));
+    read_all();
+    assert_string_equal(seen.order, "L7 1 2 ");
+}
+
+static void failing_reads_are_errors_that_name_the_place(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}));
+    file.fail_from = BUFFER + 90;
+    assert_int_equal(read_with(NULL), ETW_ERROR_IO);
+    assert_non_null(strstr(seen.error.message, "at offset 0x"));
+}
+
+static void short_reads_are_completed(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}, {2, 2001}, {3, 2002}));
+    file.read_most = 7;
+    read_all();
+    assert_string_equal(seen.order, "h 1 2 3 ");
+}
+
+/* ---- compressed buffers -----------------------------------------------------------------------
+ */
+
+/* Packs the open buffer as literals alone, each flag word 32 of them, and closes it. */
+static void end_packed(void)
+{
+    const uint32_t used = (uint32_t)(file.size - file.buffer);
+    const size_t body = used - 72;
+    uint8_t *copy = malloc(body);
+    assert_non_null(copy);
+    memcpy(copy, file.data + file.buffer + 72, body);
+    file.size = file.buffer + 72;
+    for (size_t at = 0; at < body; at += 32) {
+        const size_t size = body - at < 32 ? body - at : 32;
+        memcpy(maker_add(&file, 4 + size) + 4, copy + at, size);
+    }
+    free(copy);
+    uint8_t *header = file.data + file.buffer;
+    etw_store_u32(header, (uint32_t)(file.size - file.buffer));
+    etw_store_u32(header + 0x30, used);
+}
+
+static void add_packed(uint16_t cpu, const timed *events)
+{
+    maker_begin(&file, cpu, ETW_BUFFER_COMPRESSED);
+    for (; events->id != 0; events++) {
+        (void)maker_event(&file, events->id, events->ticks, 5);
+    }
+    end_packed();
+}
+
+static void compressed_buffers_are_unpacked(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, COMPRESSED, ETW_CLOCK_QPC);
+    add_packed(0, EVENTS({1, 2000}, {3, 2002}));
+    add_packed(1, EVENTS({2, 2001}, {4, 2003}));
+    read_all();
+    assert_string_equal(seen.order, "h 1 2 3 4 ");
+    assert_int_equal(seen.statistics.compressed_buffers, 2);
+}
+
+/* Larger than a window: it slides. */
+static void large_compressed_buffers_are_unpacked_piece_by_piece(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, COMPRESSED, ETW_CLOCK_QPC);
+    maker_begin(&file, 0, ETW_BUFFER_COMPRESSED);
+    for (uint16_t i = 1; i <= 100; i++) {
+        (void)maker_event(&file, i, 2000 + i, i * 600u);
+    }
+    end_packed();
+    read_all();
+    assert_int_equal(seen.events, 101);
+    assert_int_equal(seen.losses, 0);
+    assert_int_equal(seen.last_ticks, 2100);
+}
+
+static void a_damaged_compressed_buffer_costs_its_rest(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, COMPRESSED, ETW_CLOCK_QPC);
+    const size_t second = file.size;
+    add_packed(0, EVENTS({1, 2000}, {2, 2001}, {3, 2002}, {4, 2003}));
+    const size_t third = file.size;
+    add_packed(1, EVENTS({5, 3001}));
+    /* a match that reaches back too far, in the flags of the fifth word */
+    file.data[second + 72 + 4 * 36 + 3] = 0x80;
+    file.data[second + 72 + 4 * 36 + 4] = 0xFF;
+    file.data[second + 72 + 4 * 36 + 5] = 0xFF;
+    read_all();
+    assert_string_equal(seen.order, "h 1 L7 5 ");
+    assert_non_null(strstr(seen.details, "contradicts itself"));
+    /* a header that cannot be: the next buffer is searched for */
+    file.data[second + 0x36] = 77;
+    read_all();
+    assert_string_equal(seen.order, "h L7 5 ");
+    assert_int_equal(seen.loss.bytes, third - second);
+    /* a size that leads into the next buffer */
+    file.data[second + 0x36] = 0;
+    file.data[second] = (uint8_t)(file.data[second] + 8);
+    read_all();
+    assert_string_equal(seen.order, "h L7 1 L7 5 ");
+}
+
+/* ---- limits -----------------------------------------------------------------------------------
+ */
+
+/* More buffers overlap than there are windows, and each record is in another buffer than the one
+ * before: windows wander. */
+static void more_buffers_may_overlap_than_there_are_windows(void **state)
+{
+    (void)state;
+    const uint16_t buffers = ETW_ETL_MAX_WINDOWS + 30;
+    for (int packed = 0; packed < 2; packed++) {
+        (void)setup(NULL);
+        (void)maker_header(&file, packed != 0 ? COMPRESSED : SEQUENTIAL, ETW_CLOCK_QPC);
+        for (uint16_t i = 0; i < buffers; i++) {
+            maker_begin(&file, i, packed != 0 ? ETW_BUFFER_COMPRESSED : 0);
+            for (uint16_t j = 0; j < 8; j++) {
+                (void)maker_event(&file, (uint16_t)(j + 1), 2000 + j * 1000 + i, 5);
+            }
+            packed != 0 ? end_packed() : maker_end(&file);
+        }
+        const etw_os os = maker_os(&file);
+        etw_source *source;
+        etw_item item;
+        assert_int_equal(etw_etl_open(&os, "a", NULL, &source, NULL), ETW_OK);
+        assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+        for (int64_t i = 0; i < buffers * 8; i++) {
+            assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+            assert_int_equal(item.kind, ETW_ITEM_EVENT);
+            assert_int_equal(item.record->EventHeader.TimeStamp,
+                             2000 + i / buffers * 1000 + i % buffers);
+            assert_int_equal(item.record->EventHeader.EventDescriptor.Id, i / buffers + 1);
+        }
+        assert_int_equal(etw_source_next(source, &item, NULL), ETW_END);
+        etw_source_close(source);
+    }
+}
+
+/* A compressed buffer that lost its window too often is given up, and says so; nothing else is
+ * lost. */
+static void too_much_overlap_of_compressed_buffers_is_a_loss(void **state)
+{
+    (void)state;
+    const uint16_t buffers = 2 * ETW_ETL_MAX_WINDOWS, rounds = 200;
+    (void)maker_header(&file, COMPRESSED, ETW_CLOCK_QPC);
+    for (uint16_t i = 0; i < buffers; i++) {
+        maker_begin(&file, i, ETW_BUFFER_COMPRESSED);
+        for (uint16_t j = 0; j < rounds; j++) {
+            (void)maker_event(&file, 1, 2000 + j * 1000 + i, 0);
+        }
+        end_packed();
+    }
+    const etw_os os = maker_os(&file);
+    etw_source *source;
+    etw_item item;
+    uint64_t events = 0, lost = 0;
+    assert_int_equal(etw_etl_open(&os, "a", NULL, &source, NULL), ETW_OK);
+    while (etw_source_next(source, &item, NULL) == ETW_OK) {
+        if (item.kind == ETW_ITEM_EVENT) {
+            events++;
+        } else {
+            assert_int_equal(item.loss->cause, ETW_LOSS_LIMIT);
+            lost += item.loss->bytes / 80;
+        }
+    }
+    assert_true(lost != 0);
+    assert_int_equal(events + lost, 1u + buffers * rounds);
+    etw_source_close(source);
+}
+
+static void too_many_overlapping_buffers_are_a_loss(void **state)
+{
+    (void)state;
+    const uint32_t beyond = 100, buffers = ETW_ETL_MAX_RUNS + beyond;
+    (void)maker_header(&file, COMPRESSED, ETW_CLOCK_QPC);
+    file.buffer_size = 0;
+    for (uint32_t i = 0; i < buffers; i++) {
+        maker_begin(&file, 0, 0);
+        (void)maker_event(&file, 1, 2000 + i, 0);
+        (void)maker_event(&file, 2, 1000000 + i, 0);
+        maker_end(&file);
+    }
+    read_all();
+    assert_int_equal(seen.events, 1 + 2 * ETW_ETL_MAX_RUNS);
+    assert_int_equal(seen.losses, beyond);
+    assert_int_equal(seen.loss.cause, ETW_LOSS_LIMIT);
+}
+
+/* A file of more buffers than the table holds in memory, made up while it is read: behind the
+ * header buffer, in file, come MANY of one event each, shuffled in time. */
+#define MANY     ((uint32_t)ETW_BUFFER_TABLE_CHUNK * 2 + 1000)
+#define ONE_SIZE (72u + 80u)
+
+static int64_t read_many(void *context, int handle, void *into, size_t size, uint64_t offset)
+{
+    if (handle != 7) { /* the table's temporary file */
+        return etw_os_default()->read_at(NULL, handle, into, size, offset);
+    }
+    if (offset < file.size) {
+        size = size < file.size - offset ? size : file.size - (size_t)offset;
+        return maker_read_at(context, handle, into, size, offset);
+    }
+    const uint64_t number = (offset - file.size) / ONE_SIZE;
+    const size_t skipped = (size_t)((offset - file.size) % ONE_SIZE);
+    uint8_t one[ONE_SIZE] = {0};
+    etw_store_u32(one, ONE_SIZE);
+    etw_store_u16(one + 0x2A, 9);
+    etw_store_u32(one + 0x30, ONE_SIZE);
+    etw_store_u32(one + 72, 0xC0130050u);
+    etw_store_u64(one + 72 + 16, 2000 + number * 1000003 % MANY);
+    size = size < ONE_SIZE - skipped ? size : ONE_SIZE - skipped;
+    memcpy(into, one + skipped, size);
+    return number < MANY ? (int64_t)size : 0;
+}
+
+static int64_t size_of_many(void *context, int handle)
+{
+    (void)context;
+    (void)handle;
+    return (int64_t)(file.size + (uint64_t)MANY * ONE_SIZE);
+}
+
+static int close_many(void *context, int handle)
+{
+    return handle == 7 ? 0 : etw_os_default()->close(context, handle);
+}
+
+static void a_table_beyond_memory_moves_to_a_temporary_file(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, COMPRESSED, ETW_CLOCK_QPC);
+    etw_os os = maker_os(&file);
+    os.read_at = read_many;
+    os.size = size_of_many;
+    os.close = close_many;
+    etw_source *source;
+    etw_item item;
+    assert_int_equal(etw_etl_open(&os, "a", NULL, &source, NULL), ETW_OK);
+    assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_int_equal(etw_source_next(source, &item, NULL), ETW_OK);
+        assert_int_equal(item.record->EventHeader.TimeStamp, 2000 + i);
+    }
+    assert_int_equal(etw_source_next(source, &item, NULL), ETW_END);
+    etw_source_close(source);
+}
+
+/* ---- the first pass ---------------------------------------------------------------------------
+ */
+
+static etw_status note_scanned(void *context, const etw_event_record *record,
+                               const etw_trace *trace, etw_error *error)
+{
+    (void)trace;
+    (void)error;
+    uint64_t *sum = context;
+    *sum = *sum * 10 + record->EventHeader.EventDescriptor.Id % 10;
+    return record->EventHeader.EventDescriptor.Id == 9 ? ETW_ERROR_STOPPED : ETW_OK;
+}
+
+static void the_scan_sees_records_in_file_order(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({3, 3000}, {0xFFFE, 3001}));
+    add_buffer(0, 0, EVENTS({1, 2000}, {2, 2001}));
+    uint64_t sum = 0;
+    etw_etl_options options = {.scan = note_scanned, .scan_context = &sum};
+    assert_int_equal(read_with(&options), ETW_END);
+    assert_string_equal(seen.order, "h 1 2 3 65534 ");
+    assert_int_equal(sum, 3412);
+    sum = 0;
+    options.scan_schemas_only = true;
+    assert_int_equal(read_with(&options), ETW_END);
+    assert_string_equal(seen.order, "h 1 2 3 65534 ");
+    assert_int_equal(sum, 4);
+    add_buffer(0, 0, EVENTS({9, 4000}));
+    options.scan_schemas_only = false;
+    assert_int_equal(read_with(&options), ETW_ERROR_STOPPED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(buffers_are_merged_by_time_and_ties_by_place, setup),
+        cmocka_unit_test_setup(records_of_one_buffer_keep_their_order, setup),
+        cmocka_unit_test_setup(the_processor_is_read_by_the_form_of_the_buffer, setup),
+        cmocka_unit_test_setup(clocks_are_those_of_the_header, setup),
+        cmocka_unit_test_setup(messages_without_time_take_that_of_the_record_before, setup),
+        cmocka_unit_test_setup(flags_of_buffers_are_losses_in_their_place, setup),
+        cmocka_unit_test_setup(counts_of_the_header_are_not_counted_twice, setup),
+        cmocka_unit_test_setup(zeros_at_the_end_are_no_damage, setup),
+        cmocka_unit_test_setup(zeros_between_buffers_are_a_loss, setup),
+        cmocka_unit_test_setup(a_damaged_header_costs_no_record, setup),
+        cmocka_unit_test_setup(reading_goes_on_behind_a_damaged_record, setup),
+        cmocka_unit_test_setup(a_file_cut_in_a_buffer_says_so, setup),
+        cmocka_unit_test_setup(missing_buffers_show_in_the_count, setup),
+        cmocka_unit_test_setup(what_is_no_trace_is_refused, setup),
+        cmocka_unit_test_setup(a_trace_without_its_header_event_is_read, setup),
+        cmocka_unit_test_setup(failing_reads_are_errors_that_name_the_place, setup),
+        cmocka_unit_test_setup(short_reads_are_completed, setup),
+        cmocka_unit_test_setup(compressed_buffers_are_unpacked, setup),
+        cmocka_unit_test_setup(large_compressed_buffers_are_unpacked_piece_by_piece, setup),
+        cmocka_unit_test_setup(a_damaged_compressed_buffer_costs_its_rest, setup),
+        cmocka_unit_test_setup(more_buffers_may_overlap_than_there_are_windows, setup),
+        cmocka_unit_test_setup(too_much_overlap_of_compressed_buffers_is_a_loss, setup),
+        cmocka_unit_test_setup(too_many_overlapping_buffers_are_a_loss, setup),
+        cmocka_unit_test_setup(a_table_beyond_memory_moves_to_a_temporary_file, setup),
+        cmocka_unit_test_setup(the_scan_sees_records_in_file_order, setup),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    maker_free(&file);
+    return failed;
+}
