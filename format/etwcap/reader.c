@@ -402,7 +402,6 @@ static void search_traces(reader *self)
             (void)load_trace(self, body, NULL);
         }
     }
-    self->side.complete = false;
 }
 
 /* Events name traces by number: each must be there, if only as a place holder without a clock. */
@@ -913,7 +912,6 @@ static etw_status scan_totals(reader *self, etw_error *error)
     memset(&self->totals, 0, sizeof self->totals);
     etw_guid_table_clear(&self->counted);
     etw_scan_jump(scan, ETW_HEAD_SIZE, 0);
-    scan->complete = false;
     while ((status = etw_scan_next(scan, &block, error)) == ETW_OK) {
         if (block.kind == ETW_SCAN_GAP || block.header.kind == ETW_BLOCK_SUMMARY) {
             continue;
@@ -940,7 +938,6 @@ static etw_status scan_totals(reader *self, etw_error *error)
     self->totals.dropped = own;
     self->totals.received = self->totals.events + own;
     self->complete = scan->complete;
-    scan->complete = false;
     return status == ETW_END ? ETW_OK : status;
 }
 

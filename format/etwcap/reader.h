@@ -7,7 +7,8 @@
 #include "format/event/source.h"
 
 typedef struct etw_reader_options {
-    bool headers_only; /* records come without user data and items */
+    bool headers_only; /* records come without user data and items; EventHeader.Size is then too
+                          small */
     bool ignore_index; /* scan block by block even where an index is there */
     /* Blocks that cannot hold a match are passed over; single events are still the caller's to
      * test. */

@@ -293,8 +293,6 @@ static etw_status copy_blocks(recovery *self, etw_error *error)
 static void restart(recovery *self)
 {
     etw_scan_jump(&self->scan, self->report->head_damaged ? 0 : ETW_HEAD_SIZE, 0);
-    self->scan.complete = false;
-    self->scan.has_torn = false;
     self->scan.searched_inside = 0;
 }
 

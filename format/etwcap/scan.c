@@ -124,13 +124,24 @@ static uint64_t past(uint64_t offset, const etw_block_header *header)
 typedef struct search {
     bool found;
     uint64_t offset; /* of what was found, or the file's end */
-    bool all_zero;   /* everything passed over */
+    bool all_zero;   /* everything passed over, from scan->position on */
 } search;
 
 static bool is_zero(etw_bytes bytes)
 {
     return bytes.size == 0 ||
            (bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.size - 1) == 0);
+}
+
+/* Moves on by size bytes, and looks at those of them that count. */
+static void pass_over(const etw_scan *scan, search *result, etw_bytes bytes, size_t size)
+{
+    const uint64_t before = result->offset < scan->position ? scan->position - result->offset : 0;
+    if (before < size) {
+        const etw_bytes counted = {bytes.data + before, size - (size_t)before};
+        result->all_zero = result->all_zero && is_zero(counted);
+    }
+    result->offset += size;
 }
 
 /* The next good header at from or behind it whose sequence number fits. */
@@ -148,8 +159,7 @@ static etw_status find_header(etw_scan *scan, uint64_t from, search *result, etw
             etw_block_header header;
             if (etw_block_header_load(bytes.data + at, &header) &&
                 header.sequence >= scan->next_sequence) {
-                result->all_zero = result->all_zero && is_zero((etw_bytes){bytes.data, at});
-                result->offset += at;
+                pass_over(scan, result, bytes, at);
                 result->found = true;
                 return ETW_OK;
             }
@@ -157,9 +167,7 @@ static etw_status find_header(etw_scan *scan, uint64_t from, search *result, etw
         }
         const bool last = bytes.size < SEARCH_STEP;
         /* A header may start in the last bytes of a step: they are looked at again. */
-        const size_t step = last ? bytes.size : SEARCH_STEP - ETW_BLOCK_HEADER_SIZE + 1;
-        result->all_zero = result->all_zero && is_zero((etw_bytes){bytes.data, step});
-        result->offset += step;
+        pass_over(scan, result, bytes, last ? bytes.size : SEARCH_STEP - ETW_BLOCK_HEADER_SIZE + 1);
         if (last) {
             return ETW_OK;
         }
@@ -181,6 +189,7 @@ static etw_status at_end(etw_scan *scan, uint64_t offset, uint64_t torn_bytes)
 {
     scan->end_offset = offset;
     scan->torn_bytes = torn_bytes;
+    scan->ended = scan->complete || !scan->follow || !scan->input.seekable;
     return ETW_END;
 }
 
@@ -334,7 +343,7 @@ etw_status etw_scan_next(etw_scan *scan, etw_scan_item *item, etw_error *error)
 {
     bool again = true;
     etw_status status = ETW_OK;
-    if (scan->complete) {
+    if (scan->ended) {
         return ETW_END;
     }
     while (again) {
@@ -459,6 +468,9 @@ void etw_scan_jump(etw_scan *scan, uint64_t offset, uint64_t sequence)
     scan->position = offset;
     scan->next_sequence = sequence;
     scan->has_current = false;
+    scan->ended = false;
+    scan->complete = false;
+    scan->has_torn = false;
 }
 
 etw_status etw_scan_at(etw_scan *scan, uint64_t offset, etw_scan_item *item, etw_error *error)

@@ -55,6 +55,7 @@ typedef struct etw_scan {
     uint64_t searched_inside;
     etw_text expanded;
     /* Once next gave ETW_END: */
+    bool ended;          /* it stays so */
     bool complete;       /* there was a good end block */
     etw_end end;         /* what it says */
     uint64_t end_offset; /* just past the last block */
