@@ -129,7 +129,7 @@ static void append_filled(const inserts *in, const etw_name *message, etw_text *
         const char *percent = memchr(at, '%', (size_t)(end - at));
         const char *stop = percent == NULL ? end : percent;
         etw_text_append_utf8(text, (const uint8_t *)at, (size_t)(stop - at), in->escape);
-        if (percent == NULL || percent + 1 >= end || percent[1] == '0') {
+        if (percent == NULL || percent[1] == '0') {
             return; /* "%0" ends a message */
         }
         at = percent + 1;
