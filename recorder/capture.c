@@ -1,5 +1,7 @@
 #include "recorder/capture.h"
 
+#include "format/etwcap/block.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +26,7 @@ struct etw_capture {
     char *segment_path;
     int64_t start_ns, segment_start_ns;
     uint32_t events_since_tick;
+    uint64_t segment_events; /* handed to the current segment */
     etw_capture_totals totals;
 };
 
@@ -78,6 +81,7 @@ static etw_status open_segment(etw_capture *capture, etw_error *error)
         uint16_t index;
         status = etw_writer_add_trace(capture->writer, &capture->traces[i], &index, error);
     }
+    capture->segment_events = 0;
     capture->segment_start_ns = capture->os->monotonic_ns(capture->os->context);
     return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", capture->segment_path);
 }
@@ -179,6 +183,9 @@ static etw_status close_segment(etw_capture *capture, etw_error *error)
     if (capture->writer == NULL) {
         return ETW_OK;
     }
+    if (capture->options.segment_closing != NULL) {
+        capture->options.segment_closing(capture->options.context);
+    }
     etw_status status = etw_writer_finish(capture->writer, error);
     etw_writer_counts counts;
     etw_writer_get_counts(capture->writer, &counts);
@@ -255,6 +262,12 @@ etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
     return etw_capture_rotate(capture, error);
 }
 
+etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
+                                etw_error *error)
+{
+    return etw_writer_add_block(capture->writer, ETW_BLOCK_RENDERED, events, blob, error);
+}
+
 etw_status etw_capture_rotate(etw_capture *capture, etw_error *error)
 {
     const etw_status status = close_segment(capture, error);
@@ -283,6 +296,11 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     if (status != ETW_OK) {
         return status;
     }
+    if (capture->options.witness != NULL) {
+        capture->options.witness(capture->options.context, record, schema, pointer_size,
+                                 capture->segment_events);
+    }
+    capture->segment_events++;
     capture->totals.events++;
     capture->totals.with_schema += schema != NULL;
     status = etw_writer_add_event(capture->writer, record, trace_index,

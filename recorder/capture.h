@@ -44,6 +44,12 @@ typedef struct etw_capture_options {
     etw_capture_limits limits;
     etw_resolver *resolver; /* with its store; both outlive the capture */
     etw_schema_store *store;
+    /* Sees each event with its schema before it is written, with its number in the segment; may be
+     * NULL. What it gathers is written by etw_capture_rendered. */
+    void (*witness)(void *context, const etw_event_record *record, const etw_schema *schema,
+                    uint32_t pointer_size, uint64_t event_number);
+    /* Called before a segment is closed, when its last blocks can still be added; may be NULL. */
+    void (*segment_closing)(void *context);
     const atomic_bool *stop; /* ends the capture once it is true; looked at by ticks; may be NULL */
     /* Called when a segment was closed and will not change any more; may be NULL. */
     void (*segment_closed)(void *context, const char *path);
@@ -71,6 +77,10 @@ etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_erro
 /* To be called about once a second by whoever feeds the capture: limits of time and disk. ETW_END
  * as for events. */
 etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
+
+/* A blob of TDH's own texts (format/event/oracle.h) for events of the current segment. */
+etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
+                                etw_error *error);
 
 /* Closes the current segment and begins the next, whatever the limits say. */
 etw_status etw_capture_rotate(etw_capture *capture, etw_error *error);

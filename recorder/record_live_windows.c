@@ -1,3 +1,4 @@
+#include "recorder/oracle_source.h"
 #include "recorder/record.h"
 #include "recorder/report.h"
 #include "recorder/tdh_source.h"
@@ -15,6 +16,7 @@ typedef struct live {
     etw_capture *capture; /* to disk, or the flight recorder's own */
     etw_flight *flight;   /* NULL unless asked for */
     etw_session *session;
+    etw_oracle_source *oracle; /* NULL unless asked for */
     bool trace_added;
     etw_status_line line;
     uint64_t last_events; /* at the last status line */
@@ -42,6 +44,30 @@ static etw_status dump(live *recording)
     }
     recording->capture = etw_flight_capture(recording->flight);
     return status;
+}
+
+static void witness(void *context, const etw_event_record *record, const etw_schema *schema,
+                    uint32_t pointer_size, uint64_t event_number)
+{
+    live *recording = context;
+    etw_oracle_source_event(recording->oracle, record, schema, pointer_size, event_number);
+}
+
+/* TDH's texts gathered so far go into the segment whose events they are about. They prove, they are
+ * not evidence: where they do not fit, the recording goes on without them. */
+static void write_texts(void *context)
+{
+    live *recording = context;
+    etw_bytes blob = {NULL, 0};
+    uint32_t events = 0;
+    etw_error error;
+    etw_status status = etw_oracle_source_take(recording->oracle, &blob, &events, &error);
+    if (status == ETW_OK && events > 0) {
+        status = etw_capture_rendered(recording->capture, blob, events, &error);
+    }
+    if (status != ETW_OK) {
+        etw_report_error(&error);
+    }
 }
 
 static etw_status on_event(void *context, const etw_event_record *record)
@@ -106,6 +132,9 @@ static etw_status on_tick(void *context)
         if (status != ETW_OK) {
             return status;
         }
+    }
+    if (recording->oracle != NULL && recording->flight == NULL) {
+        write_texts(recording);
     }
     return etw_capture_tick(recording->capture, &recording->error);
 }
@@ -183,7 +212,18 @@ static etw_status open_schemas(live *recording)
 static etw_status open_capture(live *recording)
 {
     const etw_record_arguments *arguments = recording->arguments;
+    if (arguments->oracle_events > 0) {
+        recording->oracle = etw_oracle_source_new(arguments->oracle_events);
+        if (recording->oracle == NULL) {
+            return etw_error_set(&recording->error, ETW_ERROR_NO_MEMORY,
+                                 "out of memory for TDH's texts");
+        }
+    }
+    const bool has_oracle = recording->oracle != NULL;
     const etw_capture_options options = {.path = arguments->output,
+                                         .witness = has_oracle ? witness : NULL,
+                                         .segment_closing = has_oracle ? write_texts : NULL,
+                                         .context = recording,
                                          .writer = arguments->writer,
                                          .limits = arguments->limits,
                                          .resolver = recording->resolver,
@@ -268,6 +308,7 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
     } else {
         etw_capture_free(recording.capture);
     }
+    etw_oracle_source_free(recording.oracle);
     etw_resolver_free(recording.resolver);
     etw_schema_store_free(recording.store);
     return exit_status;

@@ -817,7 +817,12 @@ uint16_t etw_property_out_type(const etw_property *property)
     return property->out_type;
 }
 
-bool etw_property_has_length(const etw_property *property)
+bool etw_property_is_array(const etw_property *property)
 {
-    return property->has_length;
+    return property->is_array;
+}
+
+uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *property)
+{
+    return (uint32_t)(property - plan->properties);
 }

@@ -46,13 +46,16 @@ const etw_name *etw_property_name(const etw_property *property);
 uint32_t etw_property_nth(const etw_property *property);
 uint16_t etw_property_in_type(const etw_property *property);
 uint16_t etw_property_out_type(const etw_property *property);
-/* Its length is fixed or given by another property: a string is not ended by a NUL of its own. */
-bool etw_property_has_length(const etw_property *property);
+/* Its values come between open_array and close_array, be they one or many. */
+bool etw_property_is_array(const etw_property *property);
+/* Where the property stands in the schema's EVENT_PROPERTY_INFO array. */
+uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *property);
 
 /* One element of one property, located in the payload but not yet made text. */
 typedef struct etw_value {
     const etw_property *property;
     etw_bytes bytes;       /* the element's content: without count prefix or terminator */
+    etw_bytes whole;       /* all it takes of the payload: with them */
     uint32_t pointer_size; /* of the record */
     uint32_t element;      /* index within its array, 0 for a scalar */
 } etw_value;

@@ -253,7 +253,8 @@ static bool visited(walk *w, etw_status status)
     return status == ETW_OK;
 }
 
-static bool report_value(walk *w, const etw_property *property, etw_bytes content, uint32_t element)
+static bool report_value(walk *w, const etw_property *property, etw_bytes content,
+                         const uint8_t *start, uint32_t element)
 {
     if (property->value_slot != ETW_NO_SLOT) {
         keep_slot(w, property, content);
@@ -261,7 +262,8 @@ static bool report_value(walk *w, const etw_property *property, etw_bytes conten
     if (w->visitor->value == NULL) {
         return true;
     }
-    const etw_value value = {property, content, w->pointer_size, element};
+    const etw_bytes whole = {start, (size_t)(w->at - start)};
+    const etw_value value = {property, content, whole, w->pointer_size, element};
     return visited(w, w->visitor->value(w->context, &value));
 }
 
@@ -298,7 +300,8 @@ static bool walk_element(walk *w, const etw_property *property, uint32_t element
         }
     } else {
         etw_bytes content;
-        if (!take_content(w, property, &content) || !report_value(w, property, content, element)) {
+        if (!take_content(w, property, &content) ||
+            !report_value(w, property, content, start, element)) {
             return false;
         }
     }
@@ -343,7 +346,7 @@ static bool walk_members(walk *w, uint32_t first, uint32_t count)
         if (property->take == ETW_TAKE_FIXED && !property->is_array) {
             etw_bytes content;
             if (!take_bytes(w, property, property->fixed_size, &content) ||
-                !report_value(w, property, content, 0)) {
+                !report_value(w, property, content, content.data, 0)) {
                 return false;
             }
         } else if (!(property->is_array ? walk_array(w, property) : walk_element(w, property, 0))) {

@@ -1,6 +1,5 @@
 /* TDH over the schemas of saved traces: information, maps, properties (tdh.h). */
 #include "format/event/plan.h"
-#include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
 
@@ -95,41 +94,6 @@ static bool is_part(const path_part *part, const etw_property *property, uint32_
            (part->index == ULONG_MAX || part->index == element);
 }
 
-/* TDH counts prefixes and terminators to a property (live TDH: sizes of z-strings and counted
- * ones). */
-static void extend(const search *look, const etw_value *value, const uint8_t **from,
-                   const uint8_t **end)
-{
-    const uint8_t *payload_end =
-        (const uint8_t *)look->record->UserData + look->record->UserDataLength;
-    switch (etw_property_in_type(value->property)) {
-    case ETW_IN_UNICODESTRING:
-        if (!etw_property_has_length(value->property) && payload_end - *end >= 2) {
-            *end += 2;
-        }
-        break;
-    case ETW_IN_ANSISTRING:
-        if (!etw_property_has_length(value->property) && payload_end > *end) {
-            *end += 1;
-        }
-        break;
-    case ETW_IN_MANIFEST_COUNTEDSTRING:
-    case ETW_IN_MANIFEST_COUNTEDANSISTRING:
-    case ETW_IN_MANIFEST_COUNTEDBINARY:
-    case ETW_IN_COUNTEDSTRING:
-    case ETW_IN_COUNTEDANSISTRING:
-    case ETW_IN_REVERSEDCOUNTEDSTRING:
-    case ETW_IN_REVERSEDCOUNTEDANSISTRING:
-        *from -= 2;
-        break;
-    case ETW_IN_HEXDUMP:
-        *from -= 4;
-        break;
-    default:
-        break;
-    }
-}
-
 static etw_status see_value(void *context, const etw_value *value)
 {
     search *look = context;
@@ -137,13 +101,12 @@ static etw_status see_value(void *context, const etw_value *value)
         !is_part(&look->parts[look->matched], value->property, value->element)) {
         return ETW_OK;
     }
-    const uint8_t *from = value->bytes.data;
-    const uint8_t *end = from + value->bytes.size;
-    extend(look, value, &from, &end);
+    /* TDH counts prefixes and terminators to a property (live TDH: sizes of z-strings and counted
+     * ones). */
     if (look->from == NULL) {
-        look->from = from;
+        look->from = value->whole.data;
     }
-    look->end = end;
+    look->end = value->whole.data + value->whole.size;
     return look->parts[look->matched].index == ULONG_MAX ? ETW_OK : ETW_END;
 }
 
