@@ -189,34 +189,6 @@ static double double_of(etw_bytes bytes)
     return value;
 }
 
-static bool append_integer(etw_text *text, const etw_property *property, etw_bytes bytes)
-{
-    switch ((etw_show)property->show) {
-    case ETW_SHOW_I8:
-    case ETW_SHOW_I16:
-    case ETW_SHOW_I32:
-    case ETW_SHOW_I64:
-    case ETW_SHOW_SIGNED_DECIMAL:
-        etw_text_append_i64(text, signed_of(bytes));
-        return true;
-    case ETW_SHOW_U8:
-    case ETW_SHOW_U16:
-    case ETW_SHOW_U32:
-    case ETW_SHOW_U64:
-    case ETW_SHOW_DECIMAL:
-        etw_text_append_u64(text, unsigned_of(bytes));
-        return true;
-    case ETW_SHOW_HEX:
-        etw_text_append_hex(text, unsigned_of(bytes));
-        return true;
-    case ETW_SHOW_PORT:
-        etw_text_append_u64(text, (uint64_t)bytes.data[0] << 8 | bytes.data[1]);
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void append_boolean(etw_text *text, etw_bytes bytes)
 {
     if (unsigned_of(bytes) != 0) {
@@ -248,10 +220,27 @@ static void append_narrow(etw_text *text, etw_bytes bytes, bool utf8, etw_escape
 static bool append_shown(etw_text *text, const etw_property *property, etw_bytes bytes, bool exact,
                          etw_escape escape)
 {
-    if (append_integer(text, property, bytes)) {
-        return true;
-    }
     switch ((etw_show)property->show) {
+    case ETW_SHOW_I8:
+    case ETW_SHOW_I16:
+    case ETW_SHOW_I32:
+    case ETW_SHOW_I64:
+    case ETW_SHOW_SIGNED_DECIMAL:
+        etw_text_append_i64(text, signed_of(bytes));
+        return true;
+    case ETW_SHOW_U8:
+    case ETW_SHOW_U16:
+    case ETW_SHOW_U32:
+    case ETW_SHOW_U64:
+    case ETW_SHOW_DECIMAL:
+        etw_text_append_u64(text, unsigned_of(bytes));
+        return true;
+    case ETW_SHOW_HEX:
+        etw_text_append_hex(text, unsigned_of(bytes));
+        return true;
+    case ETW_SHOW_PORT:
+        etw_text_append_u64(text, (uint64_t)bytes.data[0] << 8 | bytes.data[1]);
+        return true;
     case ETW_SHOW_IPV4:
         etw_text_append_ipv4(text, bytes.data);
         return true;
@@ -305,9 +294,10 @@ static bool append_shown(etw_text *text, const etw_property *property, etw_bytes
     case ETW_SHOW_UTF8:
         append_narrow(text, bytes, true, escape);
         return true;
-    default:
-        return true;
+    case ETW_SHOW_EMPTY:
+        break;
     }
+    return true;
 }
 
 bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape, etw_text *text)
@@ -364,23 +354,26 @@ static void append_json_float(etw_text *text, float value)
     etw_text_append_z(text, out);
 }
 
+/* Whether the text of such a value is a JSON number or literal as it stands. */
+static bool is_json_literal(etw_show show)
+{
+    return (show >= ETW_SHOW_I8 && show <= ETW_SHOW_U64) || show == ETW_SHOW_DECIMAL ||
+           show == ETW_SHOW_SIGNED_DECIMAL || show == ETW_SHOW_PORT || show == ETW_SHOW_BOOLEAN;
+}
+
 static bool append_json_bare(etw_text *text, const etw_value *value)
 {
-    switch ((etw_show)value->property->show) {
-    case ETW_SHOW_BOOLEAN:
-        append_boolean(text, value->bytes);
-        return true;
-    case ETW_SHOW_FLOAT:
+    const etw_show show = (etw_show)value->property->show;
+    if (show == ETW_SHOW_FLOAT) {
         append_json_float(text, (float)float_of(value->bytes));
-        return true;
-    case ETW_SHOW_DOUBLE:
+    } else if (show == ETW_SHOW_DOUBLE) {
         append_json_double(text, double_of(value->bytes));
-        return true;
-    case ETW_SHOW_HEX:
+    } else if (is_json_literal(show)) {
+        (void)append_shown(text, value->property, value->bytes, false, ETW_ESCAPE_JSON);
+    } else {
         return false;
-    default:
-        return append_integer(text, value->property, value->bytes);
     }
+    return true;
 }
 
 /* A mapped value is its name; one that its map does not know stays a number. */
