@@ -253,30 +253,6 @@ static etw_status collect_maps(etw_manifest_set *set, const etw_manifest_provide
     return ETW_OK;
 }
 
-/* The handle of the field that length= or count= names: the nearest one before, first among its own
- * siblings, then around each struct it is in, then anywhere. 0: there is none. */
-static uint32_t referenced(const etw_manifest_field *from, const char *name)
-{
-    const etw_manifest_field *scope = from->parent;
-    for (;;) {
-        for (const etw_manifest_field *at = from->previous; at != NULL; at = at->previous) {
-            if (at->parent == scope && at->name != NULL && strcmp(at->name, name) == 0) {
-                return at->handle;
-            }
-        }
-        if (scope == NULL) {
-            break;
-        }
-        scope = scope->parent;
-    }
-    for (const etw_manifest_field *at = from->previous; at != NULL; at = at->previous) {
-        if (at->name != NULL && strcmp(at->name, name) == 0) {
-            return at->handle;
-        }
-    }
-    return 0;
-}
-
 static bool is_number(const char *text, uint32_t *value)
 {
     char *end;
@@ -288,9 +264,52 @@ static bool is_number(const char *text, uint32_t *value)
     return *end == '\0';
 }
 
+/* The fields met so far, by the struct they are in and their name: the latest of that name wins. */
+typedef struct scope_names {
+    etw_table fields; /* {scope, name} -> etw_manifest_field */
+    etw_arena keys;
+    etw_text key;
+} scope_names;
+
+static const char anywhere; /* the scope that has every field */
+
+static void make_scope_key(scope_names *names, const void *scope, const char *name)
+{
+    etw_text_clear(&names->key);
+    etw_text_append(&names->key, (const char *)&scope, sizeof scope);
+    etw_text_append_z(&names->key, name);
+}
+
+static const etw_manifest_field *in_scope(scope_names *names, const void *scope, const char *name)
+{
+    make_scope_key(names, scope, name);
+    return etw_table_get(&names->fields, names->key.data, names->key.size);
+}
+
+static bool enter(scope_names *names, const void *scope, etw_manifest_field *field)
+{
+    make_scope_key(names, scope, field->name == NULL ? "" : field->name);
+    const char *key = etw_arena_copy(&names->keys, names->key.data, names->key.size);
+    return key != NULL && etw_table_set(&names->fields, key, names->key.size, field);
+}
+
+/* The field that length= or count= names: the nearest one before, first among its own siblings,
+ * then around each struct it is in, then anywhere. NULL: there is none. */
+static const etw_manifest_field *referenced(scope_names *names, const etw_manifest_field *from,
+                                            const char *name)
+{
+    for (const etw_manifest_field *scope = from->parent;; scope = scope->parent) {
+        const etw_manifest_field *found = in_scope(names, scope, name);
+        if (found != NULL || scope == NULL) {
+            return found != NULL ? found : in_scope(names, &anywhere, name);
+        }
+    }
+}
+
 /* Reads length= or count=: a number, or a field's name. */
-static etw_status fill_size(const etw_manifest_field *field, const char *text, uint16_t *number,
-                            uint32_t *from, etw_error *error)
+static etw_status resolve_size(scope_names *names, const etw_manifest_field *field,
+                               const char *text, uint16_t *number, const etw_manifest_field **from,
+                               etw_error *error)
 {
     uint32_t value;
     if (text == NULL) {
@@ -300,12 +319,46 @@ static etw_status fill_size(const etw_manifest_field *field, const char *text, u
         *number = (uint16_t)value;
         return ETW_OK;
     }
-    *from = referenced(field, text);
-    if (*from == 0) {
+    *from = referenced(names, field, text);
+    if (*from == NULL) {
         return etw_error_set(error, ETW_ERROR_DAMAGED, "%s refers to %s, which is not before it",
                              field->name == NULL ? "a field" : field->name, text);
     }
     return ETW_OK;
+}
+
+static etw_status resolve_fields(scope_names *names, const etw_manifest_template *template,
+                                 etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (etw_manifest_field *at = template->first; at != NULL && status == ETW_OK; at = at->next) {
+        status = resolve_size(names, at, at->length, &at->fixed_length, &at->length_from, error);
+        if (status == ETW_OK) {
+            status = resolve_size(names, at, at->count, &at->fixed_count, &at->count_from, error);
+        }
+        if (status == ETW_OK && (!enter(names, at->parent, at) || !enter(names, &anywhere, at))) {
+            status = no_memory(error);
+        }
+    }
+    return status;
+}
+
+/* Once for each template, in time linear to its fields. */
+static etw_status resolve_template(etw_manifest_template *template, etw_error *error)
+{
+    if (template->problem != NULL) {
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "%s", template->problem);
+    }
+    if (template->is_resolved) {
+        return ETW_OK;
+    }
+    scope_names names = {0};
+    const etw_status status = resolve_fields(&names, template, error);
+    template->is_resolved = status == ETW_OK;
+    etw_table_free(&names.fields);
+    etw_arena_free(&names.keys);
+    etw_text_free(&names.key);
+    return status;
 }
 
 static uint16_t usual_length(uint16_t in_type, uint16_t out_type, uint32_t pointer_size)
@@ -319,40 +372,23 @@ static uint16_t usual_length(uint16_t in_type, uint16_t out_type, uint32_t point
     return (uint16_t)etw_in_type_size(in_type);
 }
 
-static etw_status add_field(etw_manifest_set *set, etw_manifest_field *field, uint32_t pointer_size,
-                            etw_error *error)
+static void add_field(etw_manifest_set *set, etw_manifest_field *field, uint32_t pointer_size)
 {
     etw_tei_property_spec spec = {.name = field->name,
                                   .is_struct = field->is_struct,
                                   .map_name = field->map,
                                   .in_type = field->in_type,
                                   .out_type = field->out_type,
+                                  .count = field->fixed_count,
+                                  .length = field->fixed_length,
                                   .tags = field->tags};
-    if (!field->is_struct) {
+    if (!field->is_struct && field->fixed_length == 0) {
         spec.length = usual_length(field->in_type, field->out_type, pointer_size);
     }
-    etw_status status = fill_size(field, field->length, &spec.length, &spec.length_from, error);
-    if (status == ETW_OK) {
-        status = fill_size(field, field->count, &spec.count, &spec.count_from, error);
-    }
-    if (status == ETW_OK) {
-        const uint32_t parent = field->parent == NULL ? 0 : field->parent->handle;
-        field->handle = etw_tei_builder_add(set->builder, parent, &spec);
-    }
-    return status;
-}
-
-static etw_status add_fields(etw_manifest_set *set, const etw_manifest_template *template,
-                             uint32_t pointer_size, etw_error *error)
-{
-    etw_status status = ETW_OK;
-    if (template->problem != NULL) {
-        return etw_error_set(error, ETW_ERROR_DAMAGED, "%s", template->problem);
-    }
-    for (etw_manifest_field *at = template->first; at != NULL && status == ETW_OK; at = at->next) {
-        status = add_field(set, at, pointer_size, error);
-    }
-    return status;
+    spec.count_from = field->count_from == NULL ? 0 : field->count_from->handle;
+    spec.length_from = field->length_from == NULL ? 0 : field->length_from->handle;
+    const uint32_t parent = field->parent == NULL ? 0 : field->parent->handle;
+    field->handle = etw_tei_builder_add(set->builder, parent, &spec);
 }
 
 /* The name that the manifest gives the event. The runtime's own events come with task numbers that
@@ -400,13 +436,9 @@ static etw_status make_tei(etw_manifest_set *set, const etw_manifest_event *even
         .provider_message = message_of(provider, provider->message, &set->provider_message),
         .event_name = event_name(set, event, task),
         .event_attributes = event->attributes};
-    const etw_status status =
-        template == NULL ? ETW_OK : add_fields(set, template, pointer_size, error);
-    etw_bytes unused;
-    if (status != ETW_OK) {
-        /* Leaves the builder empty for the next event. */
-        (void)etw_tei_builder_finish(set->builder, &(etw_tei_event_spec){0}, &unused, NULL);
-        return status;
+    for (etw_manifest_field *at = template == NULL ? NULL : template->first; at != NULL;
+         at = at->next) {
+        add_field(set, at, pointer_size);
     }
     return etw_tei_builder_finish(set->builder, &spec, tei, error);
 }
@@ -415,7 +447,7 @@ static etw_status make_schema(etw_manifest_set *set, const etw_manifest_event *e
                               etw_schema_store *store, const etw_event_record *record,
                               uint32_t pointer_size, const etw_schema **schema, etw_error *error)
 {
-    const etw_manifest_template *template =
+    etw_manifest_template *template =
         event->tid == NULL
             ? NULL
             : etw_table_get(&event->provider->templates, event->tid, strlen(event->tid));
@@ -426,6 +458,9 @@ static etw_status make_schema(etw_manifest_set *set, const etw_manifest_event *e
         return etw_error_set(error, ETW_ERROR_DAMAGED, "there is no template %s", event->tid);
     }
     if (template != NULL) {
+        status = resolve_template(template, error);
+    }
+    if (template != NULL && status == ETW_OK) {
         status = collect_maps(set, event->provider, template, maps, &made.map_count, error);
     }
     if (status == ETW_OK) {
@@ -444,8 +479,13 @@ etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
     if ((record->EventHeader.Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
         return ETW_OK;
     }
-    const etw_manifest_event *event = etw_table_get(&set->model.events, &key, sizeof key);
+    etw_manifest_event *event = etw_table_get(&set->model.events, &key, sizeof key);
     if (event == NULL) {
+        return ETW_OK;
+    }
+    if (event->made != NULL && event->made_pointer_size == pointer_size &&
+        memcmp(&event->made_for, seen, sizeof *seen) == 0) {
+        *schema = event->made;
         return ETW_OK;
     }
     const etw_status status = make_schema(set, event, store, record, pointer_size, schema, error);
@@ -454,6 +494,9 @@ etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
         return etw_error_wrap(error, status, "%s event %u version %u", name == NULL ? "?" : name,
                               seen->Id, seen->Version);
     }
+    event->made = *schema;
+    event->made_for = *seen;
+    event->made_pointer_size = pointer_size;
     return ETW_OK;
 }
 

@@ -38,7 +38,7 @@ etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema
 etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
                                      etw_schema_store *store, etw_error *error);
 
-/* As etw_schema_source.find. */
+/* As etw_schema_source.find. One set is always asked with one store. */
 etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
                                  const etw_event_record *record, uint32_t pointer_size,
                                  const etw_schema **schema, etw_error *error);

@@ -4,7 +4,7 @@
 #ifndef ETW_FORMAT_SCHEMA_MANIFEST_MODEL_H
 #define ETW_FORMAT_SCHEMA_MANIFEST_MODEL_H
 
-#include "format/base/guid.h"
+#include "format/event/schema.h"
 #include "format/schema/arena.h"
 #include "format/schema/table.h"
 
@@ -31,7 +31,6 @@ typedef struct etw_manifest_map {
 /* One <data> or <struct>, in the order of the file. */
 typedef struct etw_manifest_field {
     struct etw_manifest_field *next;
-    struct etw_manifest_field *previous;
     const struct etw_manifest_field *parent; /* the <struct> around it */
     const char *name;
     const char *map;
@@ -41,13 +40,20 @@ typedef struct etw_manifest_field {
     uint16_t out_type;
     uint32_t tags;
     bool is_struct;
+    /* Once the template's references are resolved: */
+    const struct etw_manifest_field *count_from;
+    const struct etw_manifest_field *length_from;
+    uint16_t fixed_count; /* 0: none given */
+    uint16_t fixed_length;
     uint32_t handle; /* in the builder, while a schema is made */
 } etw_manifest_field;
 
 typedef struct etw_manifest_template {
     etw_manifest_field *first, *last;
-    uint32_t flags;      /* ETW_TEMPLATE_... */
-    const char *problem; /* NULL, or why no schema can be made of it */
+    uint32_t field_count; /* at most ETW_MAX_PROPERTIES */
+    uint32_t flags;       /* ETW_TEMPLATE_... */
+    bool is_resolved;     /* what count= and length= refer to was looked up */
+    const char *problem;  /* NULL, or why no schema can be made of it */
 } etw_manifest_template;
 
 /* What numbers of an event descriptor are called. */
@@ -108,6 +114,10 @@ typedef struct etw_manifest_event {
     const char *symbol;
     const char *attributes;
     uint32_t tags;
+    /* The latest schema made of it, and for what; NULL: none yet. */
+    const etw_schema *made;
+    etw_event_descriptor made_for;
+    uint32_t made_pointer_size;
 } etw_manifest_event;
 
 /* All that was read so far. */

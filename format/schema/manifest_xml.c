@@ -460,17 +460,21 @@ static void end_template(reader *self)
 static etw_manifest_field *add_field(reader *self, attributes given)
 {
     etw_manifest_template *template = self->template;
+    if (template != NULL && template->field_count == ETW_MAX_PROPERTIES) {
+        template->problem = "a template has too many fields";
+        return NULL;
+    }
     etw_manifest_field *field = template == NULL ? NULL : allocate(self, sizeof *field);
     if (field == NULL) {
         return NULL;
     }
+    template->field_count++;
     field->name = copy(self, attribute(given, "name"));
     field->count = copy(self, attribute(given, "count"));
     field->length = copy(self, attribute(given, "length"));
     field->map = copy(self, attribute(given, "map"));
     field->tags = number_or(given, "tags", 0) & (UINT32_MAX >> ETW_TEI_TAGS_SHIFT);
     field->parent = self->structure;
-    field->previous = template->last;
     if (template->last == NULL) {
         template->first = field;
     } else {
