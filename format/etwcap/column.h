@@ -8,12 +8,13 @@
 
 #include "format/base/text.h"
 
-/* What a value is told from before it is written. Stored in the high half of a column's first byte.
- */
+/* What a value is told from before it is written: the high half of a column's first byte. Values above
+ * DELTA are the caller's: predictions by rules that writer and reader share. */
 enum {
-    ETW_COLUMN_PLAIN = 0,    /* nothing: the value itself */
-    ETW_COLUMN_DELTA = 1,    /* the value before it */
-    ETW_COLUMN_PREDICTED = 2 /* what the caller predicted, by a rule that reader and writer share */
+    ETW_COLUMN_PLAIN = 0, /* nothing: the value itself */
+    ETW_COLUMN_DELTA = 1, /* the value before it */
+    ETW_COLUMN_FIRST_GUESS = 2,
+    ETW_COLUMN_SHIFTED = 8 /* with one of the above but PLAIN: differences lost low zero bits */
 };
 
 /* How what is left is written. The low half. */
@@ -22,28 +23,37 @@ enum {
     ETW_COLUMN_PLANES = 1,   /* the lowest bytes of all, then the next bytes of all, ... */
     ETW_COLUMN_DICTIONARY = 2,
     ETW_COLUMN_SPARSE = 3, /* a bit for each value that is not 0, then those */
-    ETW_COLUMN_ROWS = 4    /* value by value */
+    ETW_COLUMN_ROWS = 4,   /* value by value */
+    ETW_COLUMN_BUCKETS = 5 /* a byte for the magnitude, then the bits below it, packed */
 };
 
 /* A dictionary holds at most this many values; up to 256 its indexes take one byte, else two. */
 #define ETW_COLUMN_MAX_DICTIONARY ((uint32_t)1 << 16)
 
+/* A way to tell values: fill gives the predictions of count values from the one at from on. */
+typedef struct etw_guess {
+    uint32_t mode; /* ETW_COLUMN_FIRST_GUESS or above */
+    void (*fill)(const void *context, uint32_t from, uint32_t count, uint64_t *predicted);
+    const void *context;
+} etw_guess;
+
 typedef struct etw_column_writer etw_column_writer;
 etw_column_writer *etw_column_writer_new(void);
 void etw_column_writer_free(etw_column_writer *writer);
-/* predicted: a guess for each value, or NULL. rows: where no transform helps, keep values whole,
- * for columns in which sequences repeat (stacks). False where memory ran out; out->failed tells of
- * its own. */
-bool etw_column_write(etw_column_writer *writer, const uint64_t *values, const uint64_t *predicted,
-                      uint32_t count, uint32_t width, bool rows, etw_text *out);
+/* rows: where no transform helps, keep values whole, for columns in which sequences repeat (stacks).
+ * False where memory ran out; out->failed tells of its own. */
+bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                      uint32_t width, const etw_guess *guesses, uint32_t guess_count, bool rows,
+                      etw_text *out);
 
 typedef struct etw_column_reader etw_column_reader;
 etw_column_reader *etw_column_reader_new(void);
 void etw_column_reader_free(etw_column_reader *reader);
-/* False where the bytes break the format. The values are below 2^(8 * width). *predicted: they are
- * folded differences to the predictions, which the caller adds; NULL: that is not allowed here. */
+/* False where the bytes break the format. The values are below 2^(8 * width). *mode: where it is a
+ * guess, they are differences to the predictions, which the caller adds modulo the width; NULL: no
+ * guess is allowed here. */
 bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                     uint32_t count, uint32_t width, bool *predicted);
+                     uint32_t count, uint32_t width, uint32_t *mode);
 
 static inline uint64_t etw_column_mask(uint32_t width)
 {
@@ -51,17 +61,38 @@ static inline uint64_t etw_column_mask(uint32_t width)
 }
 
 /* Signed differences as small unsigned numbers: 0, -1, 1, -2, ... become 0, 1, 2, 3, ... modulo the
- * width, so that wrap-around costs nothing. */
-static inline uint64_t etw_column_fold(uint64_t difference, uint32_t width)
+ * width, so that wrap-around costs nothing. The lowest shift bits, all 0, are dropped first. */
+static inline uint64_t etw_column_fold(uint64_t difference, uint32_t width, uint32_t shift)
 {
-    const unsigned shift = 64 - 8 * width;
-    const int64_t is = (int64_t)(difference << shift) >> shift;
+    const unsigned up = 64 - 8 * width;
+    const int64_t is = (int64_t)(difference << up) >> up >> shift;
     return (((uint64_t)is << 1) ^ (uint64_t)(is >> 63)) & etw_column_mask(width);
 }
 
-static inline uint64_t etw_column_unfold(uint64_t folded, uint32_t width)
+static inline uint64_t etw_column_unfold(uint64_t folded, uint32_t width, uint32_t shift)
 {
-    return ((folded >> 1) ^ (0 - (folded & 1))) & etw_column_mask(width);
+    return (((folded >> 1) ^ (0 - (folded & 1))) << shift) & etw_column_mask(width);
+}
+
+/* BUCKETS: values below 8 are their own bucket; above, four buckets for each power of two, and the bits
+ * below the leading three are kept as they are. */
+static inline uint32_t etw_bucket_of(uint64_t value)
+{
+    if (value < 8) {
+        return (uint32_t)value;
+    }
+    const uint32_t top = 63u - (uint32_t)__builtin_clzll(value);
+    return 8 + (top - 3) * 4 + (uint32_t)(value >> (top - 2) & 3);
+}
+
+static inline uint32_t etw_bucket_bits(uint32_t bucket)
+{
+    return bucket < 8 ? 0 : (bucket - 8) / 4 + 1;
+}
+
+static inline uint64_t etw_bucket_base(uint32_t bucket)
+{
+    return bucket < 8 ? bucket : (uint64_t)(4 | (bucket & 3)) << ((bucket - 8) / 4 + 1);
 }
 
 #endif

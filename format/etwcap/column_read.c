@@ -53,43 +53,47 @@ static void add_plane(uint64_t *values, uint32_t count, const uint8_t *plane, un
     }
 }
 
-static void add_two_planes(uint64_t *values, uint32_t count, const uint8_t *plane, uint64_t base)
+static void set_plane(uint64_t *values, uint32_t count, const uint8_t *plane, unsigned shift,
+                      uint64_t base)
 {
     for (uint32_t i = 0; i < count; i++) {
-        values[i] = base | plane[i] | (uint64_t)plane[count + i] << 8;
+        values[i] = base | (uint64_t)plane[i] << shift;
     }
 }
 
-static void set_plane(uint64_t *values, uint32_t count, const uint8_t *plane, uint64_t base)
+static void set_two_planes(uint64_t *values, uint32_t count, const uint8_t *plane, unsigned shift,
+                           uint64_t base)
 {
     for (uint32_t i = 0; i < count; i++) {
-        values[i] = base | plane[i];
+        values[i] = base | (plane[i] | (uint64_t)plane[count + i] << 8) << shift;
     }
 }
 
 static bool read_planes(etw_cursor *cursor, uint64_t *values, uint32_t count, uint32_t width)
 {
-    const uint32_t planes = etw_cursor_u8(cursor);
-    if (planes > width) {
+    const uint32_t head = etw_cursor_u8(cursor);
+    const uint32_t low = head >> 4;
+    const uint32_t planes = head & 0xF;
+    if (low + planes > width) {
         return false;
     }
-    const uint64_t base = planes == 8 ? 0 : take(cursor, width - planes) << (8 * planes);
+    const uint64_t base = planes < width ? take(cursor, width) : 0;
     const uint8_t *from = etw_cursor_take(cursor, (size_t)planes * count);
     if (from == NULL) {
         return false;
     }
     uint32_t plane = 0;
     if (planes >= 2) {
-        add_two_planes(values, count, from, base);
+        set_two_planes(values, count, from, 8 * low, base);
         plane = 2;
     } else if (planes == 1) {
-        set_plane(values, count, from, base);
+        set_plane(values, count, from, 8 * low, base);
         plane = 1;
     } else {
         fill(values, count, base);
     }
     for (; plane < planes; plane++) {
-        add_plane(values, count, from + (size_t)plane * count, 8 * plane);
+        add_plane(values, count, from + (size_t)plane * count, 8 * (low + plane));
     }
     return true;
 }
@@ -122,6 +126,44 @@ static bool read_rows(etw_cursor *cursor, uint64_t *values, uint32_t count, uint
         values[i] = take(cursor, width);
     }
     return !cursor->failed;
+}
+
+static bool read_buckets(etw_cursor *cursor, uint64_t *values, uint32_t count, uint32_t width)
+{
+    const uint8_t *buckets = etw_cursor_take(cursor, count);
+    if (buckets == NULL) {
+        return false;
+    }
+    uint64_t bits = 0;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bits += etw_bucket_bits(buckets[i]);
+        most = buckets[i] > most ? buckets[i] : most;
+    }
+    const size_t size = (size_t)((bits + 7) / 8);
+    const uint8_t *packed = etw_cursor_take(cursor, size);
+    if (packed == NULL || most > etw_bucket_of(etw_column_mask(width))) {
+        return false;
+    }
+    uint64_t at = 0; /* bit */
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t more = etw_bucket_bits(buckets[i]);
+        const size_t byte = (size_t)(at / 8);
+        const unsigned shift = (unsigned)(at % 8);
+        uint64_t low = 0;
+        if (byte + 8 <= size) {
+            low = etw_load_u64(packed + byte) >> shift;
+        } else if (byte < size) {
+            memcpy(&low, packed + byte, size - byte);
+            low >>= shift;
+        }
+        if (shift + more > 64) {
+            low |= (uint64_t)packed[byte + 8] << (64 - shift);
+        }
+        values[i] = etw_bucket_base(buckets[i]) | (low & (((uint64_t)1 << more) - 1));
+        at += more;
+    }
+    return true;
 }
 
 static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
@@ -164,6 +206,8 @@ static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *v
         return read_dictionary(reader, cursor, values, count, width);
     case ETW_COLUMN_SPARSE:
         return !nested && read_sparse(reader, cursor, values, count, width);
+    case ETW_COLUMN_BUCKETS:
+        return read_buckets(cursor, values, count, width);
     case ETW_COLUMN_ROWS:
         return read_rows(cursor, values, count, width);
     default:
@@ -171,40 +215,39 @@ static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *v
     }
 }
 
-static bool read_deltas(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                        uint32_t count, uint32_t width)
-{
-    values[0] = take(cursor, width);
-    const uint32_t form = etw_cursor_u8(cursor);
-    if (count > 1 && !read_form(reader, cursor, values + 1, count - 1, width, form & 0xF, false)) {
-        return false;
-    }
-    const uint64_t mask = etw_column_mask(width);
-    for (uint32_t i = 1; i < count; i++) {
-        values[i] = (values[i - 1] + etw_column_unfold(values[i], width)) & mask;
-    }
-    return !cursor->failed;
-}
-
 bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                     uint32_t count, uint32_t width, bool *predicted)
+                     uint32_t count, uint32_t width, uint32_t *mode)
 {
-    if (predicted != NULL) {
-        *predicted = false;
+    if (mode != NULL) {
+        *mode = ETW_COLUMN_PLAIN;
     }
     if (count == 0) {
         return true;
     }
     const uint8_t head = etw_cursor_u8(cursor);
-    const uint32_t mode = head >> 4;
-    if (mode == ETW_COLUMN_DELTA) {
-        return (head & 0xF) == 0 && read_deltas(reader, cursor, values, count, width);
-    }
-    if (mode > ETW_COLUMN_PREDICTED || (mode == ETW_COLUMN_PREDICTED && predicted == NULL)) {
+    const uint32_t from = (head >> 4) & (ETW_COLUMN_SHIFTED - 1);
+    const bool delta = from == ETW_COLUMN_DELTA;
+    const uint32_t shift = (head >> 4 & ETW_COLUMN_SHIFTED) != 0 ? etw_cursor_u8(cursor) : 0;
+    if (shift > 63 || (from >= ETW_COLUMN_FIRST_GUESS && mode == NULL)) {
         return false;
     }
-    if (mode == ETW_COLUMN_PREDICTED) {
-        *predicted = true;
+    const uint64_t first = delta ? take(cursor, width) : 0;
+    const uint32_t left = delta ? count - 1 : count;
+    uint64_t *residuals = delta ? values + 1 : values;
+    if (left > 0 && !read_form(reader, cursor, residuals, left, width, head & 0xF, false)) {
+        return false;
     }
-    return read_form(reader, cursor, values, count, width, head & 0xF, false);
+    for (uint32_t i = 0; i < left && from != ETW_COLUMN_PLAIN; i++) {
+        residuals[i] = etw_column_unfold(residuals[i], width, shift);
+    }
+    if (delta) {
+        const uint64_t mask = etw_column_mask(width);
+        values[0] = first;
+        for (uint32_t i = 1; i < count; i++) {
+            values[i] = (values[i - 1] + values[i]) & mask;
+        }
+    } else if (mode != NULL) {
+        *mode = from;
+    }
+    return !cursor->failed;
 }

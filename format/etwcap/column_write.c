@@ -18,7 +18,7 @@ typedef struct dictionary_slot {
 } dictionary_slot;
 
 struct etw_column_writer {
-    uint64_t *residuals[2]; /* of the transform being tried, and of the best so far */
+    uint64_t *residuals;
     uint32_t capacity;
     uint16_t *indexes;  /* into the dictionary; same capacity */
     uint64_t *distinct; /* ETW_COLUMN_MAX_DICTIONARY values, in order of first sight */
@@ -71,8 +71,7 @@ etw_column_writer *etw_column_writer_new(void)
 void etw_column_writer_free(etw_column_writer *writer)
 {
     if (writer != NULL) {
-        free(writer->residuals[0]);
-        free(writer->residuals[1]);
+        free(writer->residuals);
         free(writer->indexes);
         free(writer->distinct);
         free(writer->slots);
@@ -85,14 +84,11 @@ static bool reserve(etw_column_writer *writer, uint32_t count)
     if (count <= writer->capacity) {
         return true;
     }
-    free(writer->residuals[0]);
-    free(writer->residuals[1]);
+    free(writer->residuals);
     free(writer->indexes);
-    writer->residuals[0] = malloc(count * sizeof *writer->residuals[0]);
-    writer->residuals[1] = malloc(count * sizeof *writer->residuals[1]);
+    writer->residuals = malloc(count * sizeof *writer->residuals);
     writer->indexes = malloc(count * sizeof *writer->indexes);
-    const bool good =
-        writer->residuals[0] != NULL && writer->residuals[1] != NULL && writer->indexes != NULL;
+    const bool good = writer->residuals != NULL && writer->indexes != NULL;
     writer->capacity = good ? count : 0;
     return good;
 }
@@ -138,15 +134,19 @@ static uint32_t plane_cost(const etw_column_writer *writer, const uint64_t *samp
     return cost;
 }
 
-/* Entropy of the values themselves, and how many distinct ones the sample has. */
-static uint32_t value_cost(const etw_column_writer *writer, const uint64_t *sample, uint32_t count,
-                           uint32_t *distinct)
+/* What a dictionary would cost the sample of a column of count values of so many planes. A sample holds
+ * few of the values that are rare; those seen once stand for them, at the price of an index among all
+ * and of an entry. */
+static uint32_t dictionary_cost(const etw_column_writer *writer, const uint64_t *sample,
+                                uint32_t sampled, uint32_t count, uint32_t planes,
+                                uint32_t *distinct)
 {
     uint64_t keys[2 * SAMPLE_SIZE];
     uint16_t seen[2 * SAMPLE_SIZE] = {0};
-    uint32_t cost = writer->total_cost[count];
+    uint32_t cost = writer->total_cost[sampled] + sampled * 8;
+    uint32_t single = 0;
     *distinct = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < sampled; i++) {
         uint32_t at = (uint32_t)((sample[i] * UINT64_C(0x9E3779B97F4A7C15)) >> 55);
         while (seen[at] != 0 && keys[at] != sample[i]) {
             at = (at + 1) & (2 * SAMPLE_SIZE - 1);
@@ -154,8 +154,26 @@ static uint32_t value_cost(const etw_column_writer *writer, const uint64_t *samp
         if (seen[at] == 0) {
             keys[at] = sample[i];
             ++*distinct;
+            single++;
         }
+        single -= seen[at] == 1;
         cost -= writer->log_cost[++seen[at]];
+    }
+    const uint32_t entries = *distinct * planes * 8 * 256;
+    const uint32_t rarer = log2_fixed(count) - log2_fixed(sampled);
+    return cost + (uint32_t)((uint64_t)entries * sampled / count) +
+           single * (rarer + (count > sampled ? planes * 8 * 256 : 0));
+}
+
+static uint32_t bucket_cost(const etw_column_writer *writer, const uint64_t *sample,
+                            uint32_t count)
+{
+    uint16_t seen[256] = {0};
+    uint32_t cost = writer->total_cost[count] + count * 8;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t bucket = etw_bucket_of(sample[i]);
+        cost -= writer->log_cost[++seen[bucket]];
+        cost += etw_bucket_bits(bucket) * 256;
     }
     return cost;
 }
@@ -184,12 +202,15 @@ static estimate estimate_forms(const etw_column_writer *writer, const uint64_t *
     }
     if (planes > 1) {
         uint32_t distinct = 0;
-        const uint32_t cost = value_cost(writer, sample, sample_count, &distinct);
-        const uint64_t values =
-            (uint64_t)distinct * planes * 8 * 256 * sample_count / count + sample_count * 8;
-        if (distinct <= sample_count / 2 && cost + values < best.bits_256) {
-            best.bits_256 = cost + (uint32_t)values;
-            best.form = ETW_COLUMN_DICTIONARY;
+        const uint32_t buckets = bucket_cost(writer, sample, sample_count);
+        const uint32_t dictionary =
+            dictionary_cost(writer, sample, sample_count, count, planes, &distinct);
+        if (dictionary < best.bits_256) {
+            best = (estimate){dictionary, ETW_COLUMN_DICTIONARY};
+        }
+        /* Packed bits hide from zstd what repeats: they must gain more. */
+        if (distinct > sample_count / 4 && buckets + buckets / 32 < best.bits_256) {
+            best = (estimate){buckets, ETW_COLUMN_BUCKETS};
         }
     }
     return best;
@@ -218,18 +239,23 @@ static void write_plane(const uint64_t *values, uint32_t count, unsigned shift, 
     }
 }
 
+/* The bytes that vary, each as a plane; the others once. */
 static void write_planes(const uint64_t *values, uint32_t count, uint32_t width, uint64_t varying,
                          etw_text *out)
 {
-    const uint32_t planes = significant_bytes(varying);
-    etw_text_append_char(out, (char)planes);
-    put(out, values[0] >> (planes == 8 ? 0 : 8 * planes), width - planes);
+    const uint32_t top = significant_bytes(varying);
+    const uint32_t low = varying == 0 ? 0 : (uint32_t)__builtin_ctzll(varying) / 8;
+    const uint32_t planes = top - low;
+    etw_text_append_char(out, (char)(low << 4 | planes));
+    if (planes < width) {
+        put(out, values[0] & ~(etw_column_mask(planes) << 8 * low), width);
+    }
     uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)planes * count);
     if (to == NULL) {
         return;
     }
     for (uint32_t plane = 0; plane < planes; plane++) {
-        write_plane(values, count, 8 * plane, to + (size_t)plane * count);
+        write_plane(values, count, 8 * (low + plane), to + (size_t)plane * count);
     }
     out->size += (size_t)planes * count;
 }
@@ -305,8 +331,38 @@ static void write_rows(const uint64_t *values, uint32_t count, uint32_t width, e
     out->size += (size_t)count * width;
 }
 
-static void write_form(etw_column_writer *writer, uint64_t *values, uint32_t count, uint32_t width,
-                       uint32_t mode, uint32_t form, bool rows, etw_text *out);
+static void write_buckets(const uint64_t *values, uint32_t count, etw_text *out)
+{
+    /* 8 more than the most: whole words are stored. */
+    uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)count * 9 + 8);
+    if (to == NULL) {
+        return;
+    }
+    uint8_t *packed = to + count;
+    uint64_t bits = 0;
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t bucket = etw_bucket_of(values[i]);
+        const uint32_t more = etw_bucket_bits(bucket);
+        const uint64_t low = values[i] & (((uint64_t)1 << more) - 1);
+        to[i] = (uint8_t)bucket;
+        bits |= low << held;
+        if (held + more >= 64) {
+            etw_store_u64(packed, bits);
+            packed += 8;
+            bits = held == 0 ? 0 : low >> (64 - held);
+            held = held + more - 64;
+        } else {
+            held += more;
+        }
+    }
+    etw_store_u64(packed, bits);
+    packed += (held + 7) / 8;
+    out->size += (size_t)(packed - to);
+}
+
+static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t count,
+                           uint32_t width, uint32_t form, bool rows, etw_text *out);
 
 /* Moves the values that are not 0 to the front of values. */
 static void write_sparse(etw_column_writer *writer, uint64_t *values, uint32_t count,
@@ -330,83 +386,156 @@ static void write_sparse(etw_column_writer *writer, uint64_t *values, uint32_t c
         uint64_t sample[SAMPLE_SIZE];
         const uint32_t sampled = take_sample(values, kept, sample);
         estimate nested = estimate_forms(writer, sample, sampled, kept);
-        write_form(writer, values, kept, width, ETW_COLUMN_PLAIN, nested.form, false, out);
+        const size_t head = out->size;
+        etw_text_append_char(out, 0);
+        const uint32_t written =
+            write_form(writer, values, kept, width, nested.form, false, out);
+        if (!out->failed) {
+            out->data[head] = (char)written;
+        }
     }
 }
 
-static void write_form(etw_column_writer *writer, uint64_t *values, uint32_t count, uint32_t width,
-                       uint32_t mode, uint32_t form, bool rows, etw_text *out)
+/* Writes values in that form where it holds, else in one that does; returns which. Scrambles them. */
+static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t count,
+                           uint32_t width, uint32_t form, bool rows, etw_text *out)
 {
     const uint64_t varying = varying_bits(values, count);
+    const uint32_t limit =
+        count / 2 < ETW_COLUMN_MAX_DICTIONARY ? count / 2 : ETW_COLUMN_MAX_DICTIONARY;
     uint32_t distinct = 0;
     if (varying == 0) {
-        etw_text_append_char(out, (char)(mode << 4 | ETW_COLUMN_CONSTANT));
         put(out, values[0], width);
-    } else if (form == ETW_COLUMN_SPARSE) {
-        etw_text_append_char(out, (char)(mode << 4 | ETW_COLUMN_SPARSE));
-        write_sparse(writer, values, count, width, out);
-    } else if (form == ETW_COLUMN_DICTIONARY &&
-               build_dictionary(writer, values, count,
-                                count / 2 < ETW_COLUMN_MAX_DICTIONARY ? count / 2
-                                                                      : ETW_COLUMN_MAX_DICTIONARY,
-                                &distinct)) {
-        etw_text_append_char(out, (char)(mode << 4 | ETW_COLUMN_DICTIONARY));
-        write_dictionary(writer, count, distinct, width, out);
-    } else if (rows) {
-        etw_text_append_char(out, (char)(mode << 4 | ETW_COLUMN_ROWS));
-        write_rows(values, count, width, out);
-    } else {
-        etw_text_append_char(out, (char)(mode << 4 | ETW_COLUMN_PLANES));
-        write_planes(values, count, width, varying, out);
+        return ETW_COLUMN_CONSTANT;
     }
+    if (form == ETW_COLUMN_SPARSE) {
+        write_sparse(writer, values, count, width, out);
+        return ETW_COLUMN_SPARSE;
+    }
+    if (form == ETW_COLUMN_DICTIONARY &&
+        build_dictionary(writer, values, count, limit, &distinct)) {
+        write_dictionary(writer, count, distinct, width, out);
+        return ETW_COLUMN_DICTIONARY;
+    }
+    if (rows) {
+        write_rows(values, count, width, out);
+        return ETW_COLUMN_ROWS;
+    }
+    if (form == ETW_COLUMN_BUCKETS) {
+        write_buckets(values, count, out);
+        return ETW_COLUMN_BUCKETS;
+    }
+    write_planes(values, count, width, varying, out);
+    return ETW_COLUMN_PLANES;
 }
 
-static void make_deltas(const uint64_t *values, uint32_t count, uint32_t width, uint64_t *deltas)
+/* Differences to the values before: count - 1 of them. */
+static void make_deltas(const uint64_t *values, uint32_t count, uint64_t *deltas)
 {
     for (uint32_t i = 1; i < count; i++) {
-        deltas[i - 1] = etw_column_fold(values[i] - values[i - 1], width);
+        deltas[i - 1] = values[i] - values[i - 1];
     }
 }
 
-static void make_differences(const uint64_t *values, const uint64_t *predicted, uint32_t count,
-                             uint32_t width, uint64_t *differences)
+/* Differences, in place, to small numbers; low bits that all lack are dropped. Returns how many. */
+static uint32_t fold_all(uint64_t *differences, uint32_t count, uint32_t width)
 {
+    uint64_t all = 0;
     for (uint32_t i = 0; i < count; i++) {
-        differences[i] = etw_column_fold(values[i] - predicted[i], width);
+        all |= differences[i];
     }
+    all &= etw_column_mask(width);
+    const uint32_t shift = all == 0 ? 0 : (uint32_t)__builtin_ctzll(all);
+    for (uint32_t i = 0; i < count; i++) {
+        differences[i] = etw_column_fold(differences[i], width, shift);
+    }
+    return shift;
+}
+
+/* Runs of neighbouring values, or all of them. */
+typedef struct runs {
+    uint32_t count, length, stride;
+} runs;
+
+static runs sample_runs(uint32_t count)
+{
+    if (count <= SAMPLE_SIZE) {
+        return (runs){1, count, 0};
+    }
+    return (runs){SAMPLE_RUNS, SAMPLE_RUN, (count - SAMPLE_RUN) / (SAMPLE_RUNS - 1)};
+}
+
+/* The differences of the sampled values to a guess, and about how many bits they have. */
+static uint32_t sample_guess(const uint64_t *values, uint32_t count, uint32_t width,
+                             const etw_guess *guess, uint64_t *sample)
+{
+    const runs of = sample_runs(count);
+    for (uint32_t run = 0; run < of.count; run++) {
+        uint64_t *to = sample + run * of.length;
+        guess->fill(guess->context, run * of.stride, of.length, to);
+        for (uint32_t i = 0; i < of.length; i++) {
+            to[i] = values[run * of.stride + i] - to[i];
+        }
+    }
+    uint32_t bits = 0;
+    (void)fold_all(sample, of.count * of.length, width);
+    for (uint32_t i = 0; i < of.count * of.length; i++) {
+        bits += sample[i] == 0 ? 0 : 65u - (uint32_t)__builtin_clzll(sample[i]);
+    }
+    return bits;
+}
+
+static uint32_t sample_deltas(const uint64_t *values, uint32_t count, uint32_t width,
+                              uint64_t *sample)
+{
+    const runs of = sample_runs(count - 1);
+    for (uint32_t run = 0; run < of.count; run++) {
+        make_deltas(values + run * of.stride, of.length + 1, sample + run * of.length);
+    }
+    (void)fold_all(sample, of.count * of.length, width);
+    return of.count * of.length;
 }
 
 /* What to tell the values from: the mode and form that cost the least for a sample. */
 typedef struct choice {
     uint32_t mode;
     estimate estimate;
+    const etw_guess *guess;
 } choice;
 
-static choice choose(etw_column_writer *writer, const uint64_t *values, const uint64_t *predicted,
-                     uint32_t count, uint32_t width)
+static choice choose(const etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                     uint32_t width, const etw_guess *guesses, uint32_t guess_count)
 {
-    uint64_t sample[SAMPLE_SIZE];
-    uint32_t sampled = take_sample(values, count, sample);
-    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample, sampled, count)};
-    make_deltas(values, count, width, writer->residuals[0]);
-    sampled = take_sample(writer->residuals[0], count - 1, sample);
-    const estimate delta = estimate_forms(writer, sample, sampled, count);
+    uint64_t sample[2][SAMPLE_SIZE];
+    uint32_t sampled = take_sample(values, count, sample[0]);
+    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample[0], sampled, count), NULL};
+    const uint32_t deltas = sample_deltas(values, count, width, sample[0]);
+    const estimate delta = estimate_forms(writer, sample[0], deltas, count);
     if (delta.bits_256 + delta.bits_256 / 16 < best.estimate.bits_256) {
-        best = (choice){ETW_COLUMN_DELTA, delta};
+        best = (choice){ETW_COLUMN_DELTA, delta, NULL};
     }
-    if (predicted != NULL) {
-        make_differences(values, predicted, count, width, writer->residuals[1]);
-        sampled = take_sample(writer->residuals[1], count, sample);
-        const estimate guess = estimate_forms(writer, sample, sampled, count);
-        if (guess.bits_256 < best.estimate.bits_256) {
-            best = (choice){ETW_COLUMN_PREDICTED, guess};
+    uint32_t least_bits = UINT32_MAX;
+    uint32_t nearest = 0;
+    for (uint32_t g = 0; g < guess_count; g++) {
+        const uint32_t bits = sample_guess(values, count, width, &guesses[g], sample[1]);
+        if (bits < least_bits) {
+            least_bits = bits;
+            nearest = g;
+            memcpy(sample[0], sample[1], sampled * sizeof sample[0][0]);
+        }
+    }
+    if (guess_count > 0) {
+        const estimate guess = estimate_forms(writer, sample[0], sampled, count);
+        if (guess.bits_256 + guess.bits_256 / 16 < best.estimate.bits_256) {
+            best = (choice){guesses[nearest].mode, guess, &guesses[nearest]};
         }
     }
     return best;
 }
 
-bool etw_column_write(etw_column_writer *writer, const uint64_t *values, const uint64_t *predicted,
-                      uint32_t count, uint32_t width, bool rows, etw_text *out)
+bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                      uint32_t width, const etw_guess *guesses, uint32_t guess_count, bool rows,
+                      etw_text *out)
 {
     if (count == 0) {
         return true;
@@ -414,20 +543,39 @@ bool etw_column_write(etw_column_writer *writer, const uint64_t *values, const u
     if (!reserve(writer, count)) {
         return false;
     }
-    choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}};
+    uint64_t *residuals = writer->residuals;
+    choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
     if (count >= SMALL_COLUMN && varying_bits(values, count) != 0) {
-        best = choose(writer, values, predicted, count, width);
+        best = choose(writer, values, count, width, guesses, guess_count);
     }
     const uint32_t form = best.estimate.form;
-    if (best.mode == ETW_COLUMN_PREDICTED) {
-        write_form(writer, writer->residuals[1], count, width, best.mode, form, rows, out);
-    } else if (best.mode == ETW_COLUMN_DELTA) {
-        etw_text_append_char(out, (char)(best.mode << 4));
-        put(out, values[0], width);
-        write_form(writer, writer->residuals[0], count - 1, width, 0, form, false, out);
+    uint32_t mode = best.mode;
+    uint32_t left = count;
+    if (best.guess != NULL) {
+        best.guess->fill(best.guess->context, 0, count, residuals);
+        for (uint32_t i = 0; i < count; i++) {
+            residuals[i] = values[i] - residuals[i];
+        }
+    } else if (mode == ETW_COLUMN_DELTA) {
+        make_deltas(values, count, residuals);
+        left = count - 1;
     } else {
-        memcpy(writer->residuals[1], values, count * sizeof *values);
-        write_form(writer, writer->residuals[1], count, width, best.mode, form, rows, out);
+        memcpy(residuals, values, count * sizeof *values);
+    }
+    const uint32_t shift = mode == ETW_COLUMN_PLAIN ? 0 : fold_all(residuals, left, width);
+    mode |= shift == 0 ? 0 : (uint32_t)ETW_COLUMN_SHIFTED;
+    const size_t head = out->size;
+    etw_text_append_char(out, (char)(mode << 4));
+    if (shift != 0) {
+        etw_text_append_char(out, (char)shift);
+    }
+    if (best.mode == ETW_COLUMN_DELTA) {
+        put(out, values[0], width);
+    }
+    const uint32_t written =
+        write_form(writer, residuals, left, width, form, rows && best.mode == ETW_COLUMN_PLAIN, out);
+    if (!out->failed) {
+        out->data[head] = (char)(mode << 4 | written);
     }
     return true;
 }

@@ -189,7 +189,7 @@ static bool read_times(etw_decoder *decoder, etw_cursor *cursor)
     }
     for (uint32_t i = 0; i < decoder->count; i++) {
         decoder->records[decoder->order[i]].EventHeader.TimeStamp =
-            (int64_t)etw_column_unfold(decoder->fields.values[i], 8);
+            (int64_t)etw_column_unfold(decoder->fields.values[i], 8, 0);
     }
     for (uint32_t i = 0; i < decoder->count; i++) {
         now += (uint64_t)decoder->records[i].EventHeader.TimeStamp;
@@ -256,16 +256,19 @@ static bool read_threads(etw_decoder *decoder, etw_cursor *cursor)
 /* A column of 4-byte values, told from the same thread's last. */
 static bool read_told_by_thread(etw_decoder *decoder, etw_cursor *cursor)
 {
-    bool predicted = false;
+    uint32_t mode = 0;
     uint64_t *values = decoder->fields.values;
-    if (!etw_fields_read(&decoder->fields, cursor, decoder->count, 4, &predicted)) {
+    if (!etw_fields_read(&decoder->fields, cursor, decoder->count, 4, &mode)) {
         return false;
     }
-    if (predicted) {
+    if (mode > ETW_COLUMN_FIRST_GUESS) {
+        return false;
+    }
+    if (mode == ETW_COLUMN_FIRST_GUESS) {
         memset(decoder->last, 0, decoder->count * sizeof *decoder->last);
         for (uint32_t i = 0; i < decoder->count; i++) {
             uint64_t *last = &decoder->last[decoder->events[i].thread];
-            values[i] = (*last + etw_column_unfold(values[i], 4)) & UINT32_MAX;
+            values[i] = (*last + values[i]) & UINT32_MAX;
             *last = values[i];
         }
     }
@@ -463,8 +466,9 @@ static bool read_payload(etw_decoder *decoder)
     }
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
         const kind *of = &decoder->kinds[k];
-        if (!etw_payload_read(decoder->payload, &decoder->fields, &cursor, of->count,
-                              of->record.EventHeader.ProviderId.Data1, decoder->rows)) {
+        if (of->count == 0 ||
+            !etw_payload_read(decoder->payload, &decoder->fields, &cursor, decoder->records,
+                              decoder->order + of->start, of->count, decoder->rows)) {
             return false;
         }
         for (uint32_t i = 0; i < of->count; i++) {

@@ -231,9 +231,9 @@ static bool write_times(etw_encoder *encoder, const etw_batch *batch, etw_text *
         const uint64_t now = (uint64_t)record_at(batch, e)->EventHeader.TimeStamp;
         const uint64_t before =
             e == 0 ? now : (uint64_t)record_at(batch, e - 1)->EventHeader.TimeStamp;
-        values[i] = etw_column_fold(now - before, 8);
+        values[i] = etw_column_fold(now - before, 8, 0);
     }
-    return etw_fields_write(&encoder->fields, out, batch->count, 8, false);
+    return etw_fields_write(&encoder->fields, out, batch->count, 8, NULL, 0);
 }
 
 static bool write_threads(etw_encoder *encoder, const etw_batch *batch, etw_text *out)
@@ -262,11 +262,11 @@ static bool write_threads(etw_encoder *encoder, const etw_batch *batch, etw_text
             encoder->fields.values[i] =
                 etw_load_u32(etw_pool_get(&encoder->threads, i).data + 4 * field);
         }
-        if (!etw_fields_write(&encoder->fields, out, count, 4, false)) {
+        if (!etw_fields_write(&encoder->fields, out, count, 4, NULL, 0)) {
             return false;
         }
     }
-    return etw_fields_write_ids(&encoder->fields, out, encoder->fields.ids, batch->count, false);
+    return etw_fields_write_ids(&encoder->fields, out, encoder->fields.ids, batch->count);
 }
 
 /* A column of 4-byte values, told from the same thread's last. */
@@ -279,7 +279,9 @@ static bool write_told_by_thread(etw_encoder *encoder, uint32_t count, etw_text 
         encoder->fields.predicted[i] = *last;
         *last = values[i];
     }
-    return etw_fields_write(&encoder->fields, out, count, 4, true);
+    const etw_guess guess = {ETW_COLUMN_FIRST_GUESS, etw_guess_from_array,
+                             encoder->fields.predicted};
+    return etw_fields_write(&encoder->fields, out, count, 4, &guess, 1);
 }
 
 static bool write_by_thread(etw_encoder *encoder, const etw_batch *batch, size_t offset,
@@ -300,7 +302,7 @@ static bool write_guids(etw_encoder *encoder, const etw_pool *pool, etw_text *ou
         for (uint32_t i = 0; i < pool->count; i++) {
             encoder->fields.values[i] = etw_load_u64(etw_pool_get(pool, i).data + 8 * half);
         }
-        if (!etw_fields_write(&encoder->fields, out, pool->count, 8, false)) {
+        if (!etw_fields_write(&encoder->fields, out, pool->count, 8, NULL, 0)) {
             return false;
         }
     }
@@ -334,12 +336,12 @@ static bool write_headers(etw_encoder *encoder, const etw_batch *batch)
     for (uint32_t i = 0; i < batch->count; i++) {
         encoder->fields.values[i] = encoder->kind_of[i];
     }
-    bool good = etw_fields_write(&encoder->fields, out, batch->count, 2, false) &&
+    bool good = etw_fields_write(&encoder->fields, out, batch->count, 2, NULL, 0) &&
                 write_times(encoder, batch, out);
     for (uint32_t i = 0; i < batch->count; i++) {
         encoder->fields.values[i] = record_at(batch, i)->BufferContext.ProcessorIndex;
     }
-    good = good && etw_fields_write(&encoder->fields, out, batch->count, 2, false) &&
+    good = good && etw_fields_write(&encoder->fields, out, batch->count, 2, NULL, 0) &&
            write_threads(encoder, batch, out) &&
            write_by_thread(encoder, batch, offsetof(etw_event_header, KernelTime), out) &&
            write_by_thread(encoder, batch, offsetof(etw_event_header, UserTime), out) &&
@@ -348,7 +350,7 @@ static bool write_headers(etw_encoder *encoder, const etw_batch *batch)
         encoder->fields.values[i] = (uint16_t)(size_excess(record_at(batch, i)) -
                                                encoder->kinds[encoder->kind_of[i]].size_excess);
     }
-    return good && etw_fields_write(&encoder->fields, out, batch->count, 2, false);
+    return good && etw_fields_write(&encoder->fields, out, batch->count, 2, NULL, 0);
 }
 
 /* ---- items ---- */
@@ -377,7 +379,7 @@ static bool write_item(etw_encoder *encoder, const etw_batch *batch, const kind 
         for (uint32_t i = 0; i < of->count; i++) {
             encoder->fields.values[i] = etw_load_u64(rows[i].data) & etw_column_mask(width);
         }
-        return etw_fields_write(&encoder->fields, out, of->count, width, false);
+        return etw_fields_write(&encoder->fields, out, of->count, width, NULL, 0);
     }
     if (!words) {
         etw_text_append_char(out, ETW_ITEM_BLOBS);
@@ -389,7 +391,7 @@ static bool write_item(etw_encoder *encoder, const etw_batch *batch, const kind 
         rows[i].data += 8;
         rows[i].size -= 8;
     }
-    return etw_fields_write(&encoder->fields, out, of->count, 8, false) &&
+    return etw_fields_write(&encoder->fields, out, of->count, 8, NULL, 0) &&
            etw_fields_write_blobs(&encoder->fields, out, rows, of->count, stack);
 }
 
@@ -408,14 +410,16 @@ static bool write_items(etw_encoder *encoder, const etw_batch *batch)
 
 static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
 {
-    etw_payload_begin(encoder->payload, batch->count);
+    if (!etw_payload_begin(encoder->payload, batch->count)) {
+        return false;
+    }
+    const etw_event_record **records = etw_payload_records(encoder->payload);
     for (uint32_t k = 0; k < encoder->kind_count; k++) {
         const kind *of = &encoder->kinds[k];
         for (uint32_t i = 0; i < of->count; i++) {
-            encoder->rows[i] =
-                etw_record_user_data(record_at(batch, encoder->order[of->start + i]));
+            records[i] = record_at(batch, encoder->order[of->start + i]);
         }
-        if (!etw_payload_write(encoder->payload, &encoder->fields, encoder->rows, of->count,
+        if (!etw_payload_write(encoder->payload, &encoder->fields, of->count,
                                of->first->record.EventHeader.ProviderId.Data1,
                                &encoder->sections[ETW_SECTION_PAYLOAD])) {
             return false;

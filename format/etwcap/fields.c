@@ -49,19 +49,23 @@ void etw_put_varint(etw_text *out, uint64_t value)
 }
 
 bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
-                      bool predicted)
+                      const etw_guess *guesses, uint32_t guess_count)
 {
-    return etw_column_write(fields->columns, fields->values, predicted ? fields->predicted : NULL,
-                            count, width, false, out);
+    return etw_column_write(fields->columns, fields->values, count, width, guesses, guess_count,
+                            false, out);
 }
 
-bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count,
-                          bool predicted)
+void etw_guess_from_array(const void *context, uint32_t from, uint32_t count, uint64_t *predicted)
+{
+    memcpy(predicted, (const uint64_t *)context + from, count * sizeof *predicted);
+}
+
+bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         fields->values[i] = ids[i];
     }
-    return etw_fields_write(fields, out, count, 4, predicted);
+    return etw_fields_write(fields, out, count, 4, NULL, 0);
 }
 
 bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
@@ -72,13 +76,13 @@ bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *
     for (uint32_t i = 0; i < count; i++) {
         fields->ids[i] = etw_pool_add(blobs, rows[i].data, rows[i].size);
     }
-    if (blobs->bytes.failed || !etw_fields_write_ids(fields, out, fields->ids, count, false)) {
+    if (blobs->bytes.failed || !etw_fields_write_ids(fields, out, fields->ids, count)) {
         return false;
     }
     for (uint32_t i = 0; i < blobs->count; i++) {
         fields->values[i] = etw_pool_get(blobs, i).size / word;
     }
-    if (!etw_fields_write(fields, out, blobs->count, 4, false)) {
+    if (!etw_fields_write(fields, out, blobs->count, 4, NULL, 0)) {
         return false;
     }
     if (word == 1) {
@@ -105,5 +109,5 @@ bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *
                 word == 4 ? etw_load_u32(blob.data + at) : etw_load_u64(blob.data + at);
         }
     }
-    return etw_column_write(fields->columns, fields->words, NULL, words, word, true, out);
+    return etw_column_write(fields->columns, fields->words, words, word, NULL, 0, word == 8, out);
 }

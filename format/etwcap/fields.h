@@ -23,11 +23,12 @@ bool etw_fields_reserve(etw_fields *fields, uint32_t count);
 void etw_put(etw_text *out, const void *bytes, size_t size);
 void etw_put_varint(etw_text *out, uint64_t value);
 
-/* A column of fields->values, with fields->predicted where predicted is set. */
+/* A column of fields->values. guess may be NULL. */
 bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
-                      bool predicted);
-bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count,
-                          bool predicted);
+                      const etw_guess *guesses, uint32_t guess_count);
+bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count);
+/* A guess that was made for all values: context is their array. */
+void etw_guess_from_array(const void *context, uint32_t from, uint32_t count, uint64_t *predicted);
 /* Byte strings of one field: which of the distinct ones for each row, then their sizes in words of
  * 1, 4 or 8 bytes, and contents. */
 bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,

@@ -36,9 +36,9 @@ bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count)
 }
 
 bool etw_fields_read(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count, uint32_t width,
-                     bool *predicted)
+                     uint32_t *mode)
 {
-    return etw_column_read(reader->columns, cursor, reader->values, count, width, predicted);
+    return etw_column_read(reader->columns, cursor, reader->values, count, width, mode);
 }
 
 /* Numbers of blobs appear in the order 0, 1, 2, ...: *distinct is one more than the highest. */

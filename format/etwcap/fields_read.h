@@ -18,9 +18,9 @@ bool etw_fields_reader_init(etw_fields_reader *reader);
 void etw_fields_reader_free(etw_fields_reader *reader);
 bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count);
 
-/* The column into reader->values. predicted: as etw_column_read. */
+/* The column into reader->values. mode: as etw_column_read. */
 bool etw_fields_read(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count, uint32_t width,
-                     bool *predicted);
+                     uint32_t *mode);
 /* count blobs: contents[ids[i]] of each row. No content is larger than max_size. */
 bool etw_fields_read_blobs(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count,
                            uint32_t word, size_t max_size);

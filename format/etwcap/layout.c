@@ -314,32 +314,42 @@ static bool add_piece(etw_layout *layout, etw_region *region, uint32_t size, boo
     return true;
 }
 
-/* Integers are little-endian: their low bytes change at least as often as their high ones. Where
- * the changes rise from one byte to the next, an integer begins. */
+/* Where the integer that begins at from ends: its low bytes change at least as often as its high ones,
+ * so that a rise from one byte to the next is the beginning of another. Bytes that never change belong
+ * to it up to a natural size, so that kinds with the same fields are cut alike. */
+static uint32_t integer_end(const uint8_t *changes, uint32_t from, uint32_t active, uint32_t size)
+{
+    uint32_t end = active + 1;
+    while (end < size && end - from < 8 && changes[end] != 0 &&
+           changes[end] <= changes[end - 1] + 1 + changes[end - 1] / 8) {
+        end++;
+    }
+    const uint32_t natural = from + (end - from <= 2 ? 2 : end - from <= 4 ? 4 : 8);
+    while (end < size && end < natural && changes[end] == 0) {
+        end++;
+    }
+    return end;
+}
+
 static bool cut_integers(etw_layout *layout, etw_region *region, const uint8_t *changes)
 {
     uint32_t at = 0;
     while (at < region->size) {
-        uint32_t end = at;
-        while (end < region->size && changes[end] == 0) {
-            end++;
+        uint32_t active = at;
+        while (active < region->size && changes[active] == 0) {
+            active++;
         }
-        if (end > at) {
-            if (!add_piece(layout, region, end - at, true)) {
-                return false;
-            }
-            at = end;
-            continue;
-        }
-        end = at + 1;
-        while (end < region->size && end - at < 8 && changes[end] != 0 &&
-               changes[end] <= changes[end - 1] + 1 + changes[end - 1] / 8) {
-            end++;
-        }
-        if (!add_piece(layout, region, end - at, false)) {
+        const uint32_t from = active - at < 4 && active < region->size ? at : active;
+        if (from > at && !add_piece(layout, region, from - at, true)) {
             return false;
         }
-        at = end;
+        if (active == region->size) {
+            return true;
+        }
+        at = integer_end(changes, from, active, region->size);
+        if (!add_piece(layout, region, at - from, false)) {
+            return false;
+        }
     }
     return true;
 }

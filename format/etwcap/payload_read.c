@@ -23,6 +23,7 @@ struct etw_payload_reader {
     uint32_t *found;
     uint32_t *odd_places;
     uint64_t *keys;
+    uint64_t *low_keys;
     uint8_t *memory; /* ETW_BATCH_MAX_BYTES: all payloads of the block */
     size_t used;
 };
@@ -50,6 +51,7 @@ void etw_payload_reader_free(etw_payload_reader *reader)
         free(reader->found);
         free(reader->odd_places);
         free(reader->keys);
+        free(reader->low_keys);
         free(reader->memory);
         free(reader);
     }
@@ -63,10 +65,13 @@ static bool reserve_events(etw_payload_reader *reader, uint32_t count)
     free(reader->found);
     free(reader->odd_places);
     free(reader->keys);
+    free(reader->low_keys);
     reader->found = malloc(count * sizeof *reader->found);
     reader->odd_places = malloc(count * sizeof *reader->odd_places);
     reader->keys = malloc(count * sizeof *reader->keys);
-    const bool good = reader->found != NULL && reader->odd_places != NULL && reader->keys != NULL;
+    reader->low_keys = malloc(count * sizeof *reader->low_keys);
+    const bool good = reader->found != NULL && reader->odd_places != NULL && reader->keys != NULL &&
+                      reader->low_keys != NULL;
     reader->capacity = good ? count : 0;
     return good;
 }
@@ -202,6 +207,7 @@ typedef struct kind_job {
     etw_field list[ETW_MAX_FIELDS];
     uint32_t field_count;
     uint32_t key; /* index into list, or field_count */
+    uint32_t also; /* another field under which the rows can be found later, or field_count */
     uint32_t realm;
 } kind_job;
 
@@ -228,13 +234,29 @@ static void store_width(uint8_t *to, uint64_t value, uint32_t width)
 
 static void link_key(kind_job *job, const etw_field *key)
 {
-    memcpy(job->reader->keys, job->fields->values, job->group->count * sizeof(uint64_t));
-    etw_references_link(&job->reader->references, job->realm + (key->width == 0), job->reader->keys,
-                        job->group->count, job->group->first_row, job->reader->found);
+    etw_payload_reader *reader = job->reader;
+    for (uint32_t i = 0; i < job->group->count; i++) {
+        reader->keys[i] = job->fields->values[i];
+        reader->low_keys[i] = job->fields->values[i] & UINT32_MAX;
+    }
+    etw_references_link(&reader->references, job->realm + (key->width == 0), reader->low_keys,
+                        job->group->count, job->group->first_row, reader->found);
+}
+
+static void link_also(kind_job *job, const etw_field *of)
+{
+    etw_payload_reader *reader = job->reader;
+    for (uint32_t i = 0; i < job->group->count; i++) {
+        uint64_t value = 0;
+        (void)etw_rows_field_at(&reader->table, job->group->first_row + i, of, &value);
+        reader->low_keys[i] = value & UINT32_MAX;
+    }
+    etw_references_link(&reader->references, job->realm + (of->width == 0), reader->low_keys,
+                        job->group->count, job->group->first_row, reader->found);
 }
 
 /* A string's texts, from the values or what the values say of the prediction. */
-static bool set_strings(kind_job *job, const etw_field *of, bool predicted)
+static bool set_strings(kind_job *job, const etw_field *of, uint32_t mode)
 {
     etw_payload_reader *reader = job->reader;
     const uint64_t *values = job->fields->values;
@@ -243,13 +265,13 @@ static bool set_strings(kind_job *job, const etw_field *of, bool predicted)
     uint64_t next = 0;
     for (uint32_t i = 0; i < job->group->count; i++) {
         uint64_t value = values[i];
-        if (predicted) {
-            uint64_t told = 0;
-            if (reader->found[i] == ETW_NO_REFERENCE ||
+        if (mode != ETW_COLUMN_PLAIN) {
+            uint64_t told = next;
+            if (reader->found[i] != ETW_NO_REFERENCE &&
                 !etw_rows_field_at(&reader->table, reader->found[i], of, &told)) {
                 told = next;
             }
-            value = (told + etw_column_unfold(value, 4)) & UINT32_MAX;
+            value = (told + value) & UINT32_MAX;
         }
         if (value >= reader->text_count || (wide && reader->texts[value].units == SIZE_MAX)) {
             return false;
@@ -260,22 +282,20 @@ static bool set_strings(kind_job *job, const etw_field *of, bool predicted)
     return true;
 }
 
-static void set_integers(kind_job *job, const etw_field *of, const uint64_t *values, bool predicted)
+static void set_integers(kind_job *job, uint32_t field, const uint64_t *values, uint32_t mode)
 {
-    etw_rows *table = &job->reader->table;
+    const etw_field *of = &job->list[field];
+    const etw_rows *table = &job->reader->table;
     const uint16_t *bases = table->bases + etw_group_cell(job->group, of->region);
-    etw_bytes *rows = table->rows + job->group->first_row;
-    const uint32_t *found = job->reader->found;
+    const etw_bytes *rows = table->rows + job->group->first_row;
+    const etw_told told = {table, job->group, of, etw_told_by(job->list, field, mode),
+                           job->reader->found, mode};
     for (uint32_t i = 0; i < job->group->count; i++) {
         uint8_t *to = (uint8_t *)(uintptr_t)rows[i].data + bases[i] + of->offset;
-        uint64_t value = values[i];
-        if (predicted) {
-            uint64_t told = 0;
-            if (found[i] == ETW_NO_REFERENCE || !etw_rows_field_at(table, found[i], of, &told)) {
-                told = 0;
-            }
-            value = told + etw_column_unfold(value, of->width);
-        }
+        const uint64_t value =
+            mode == ETW_COLUMN_PLAIN
+                ? values[i]
+                : etw_rows_tell(&told, i) + values[i];
         store_width(to, value, of->width);
     }
 }
@@ -370,31 +390,33 @@ static bool lay_out_rows(kind_job *job)
     return true;
 }
 
-static bool read_field(kind_job *job, const etw_field *of, bool *predicted)
+/* Reads a column; a guess must be one that the field and the kind allow. */
+static bool read_field(kind_job *job, const etw_field *of, uint32_t *mode)
 {
-    *predicted = false;
-    return etw_fields_read(job->fields, job->cursor, job->group->count,
-                           of->width == 0 ? 4 : of->width,
-                           job->key < job->field_count ? predicted : NULL);
+    const bool keyed = job->key < job->field_count;
+    const uint32_t width = of->width == 0 ? 4 : of->width;
+    return etw_fields_read(job->fields, job->cursor, job->group->count, width, mode) &&
+           *mode < ETW_TOLD_END && (keyed || *mode != ETW_TOLD_BY_REFERENCE) &&
+           (of->width != 0 || *mode <= ETW_TOLD_BY_REFERENCE);
 }
 
 static bool read_fields(kind_job *job)
 {
     const uint32_t count = job->field_count;
     const etw_field *key = job->key < count ? &job->list[job->key] : NULL;
-    bool predicted = false;
+    uint32_t mode = ETW_COLUMN_PLAIN;
     if (key != NULL) {
         if (!etw_fields_read(job->fields, job->cursor, job->group->count,
                              key->width == 0 ? 4 : key->width, NULL) ||
-            (key->width == 0 && !set_strings(job, key, false))) {
+            (key->width == 0 && !set_strings(job, key, ETW_COLUMN_PLAIN))) {
             return false;
         }
         link_key(job, key);
     }
     uint32_t f = 0;
     for (; f < count && job->list[f].width == 0; f++) {
-        if (f != job->key && (!read_field(job, &job->list[f], &predicted) ||
-                              !set_strings(job, &job->list[f], predicted))) {
+        if (f != job->key && (!read_field(job, &job->list[f], &mode) ||
+                              !set_strings(job, &job->list[f], mode))) {
             return false;
         }
     }
@@ -402,32 +424,28 @@ static bool read_fields(kind_job *job)
         return false;
     }
     if (key != NULL && key->width != 0) {
-        set_integers(job, key, job->reader->keys, false);
+        set_integers(job, job->key, job->reader->keys, ETW_COLUMN_PLAIN);
     }
     for (; f < count; f++) {
         if (f != job->key) {
-            if (!read_field(job, &job->list[f], &predicted)) {
+            if (!read_field(job, &job->list[f], &mode)) {
                 return false;
             }
-            set_integers(job, &job->list[f], job->fields->values, predicted);
+            set_integers(job, f, job->fields->values, mode);
         }
+    }
+    if (job->also < count) {
+        link_also(job, &job->list[job->also]);
     }
     return true;
 }
 
-static bool read_kept_rows(kind_job *job, uint32_t count)
+static bool read_kept_rows(kind_job *job)
 {
-    if (!read_layout(job->cursor, &job->layout, job->constants)) {
-        return false;
-    }
-    job->group = etw_rows_add_group(&job->reader->table, count, job->layout.region_count);
-    if (job->group == NULL) {
-        return false;
-    }
     for (uint32_t r = 0; r < job->layout.region_count; r++) {
         const uint32_t word = etw_tail_word(job->layout.regions[r].tail);
         if (word != 0 &&
-            !etw_fields_read_blobs(job->fields, job->cursor, count, word, ETW_MAX_USER_DATA_SIZE)) {
+            !etw_fields_read_blobs(job->fields, job->cursor, job->group->count, word, ETW_MAX_USER_DATA_SIZE)) {
             return false;
         }
     }
@@ -436,7 +454,12 @@ static bool read_kept_rows(kind_job *job, uint32_t count)
     if (job->cursor->failed || key > job->field_count) {
         return false;
     }
+    const uint64_t also = etw_cursor_varint(job->cursor);
+    if (job->cursor->failed || also > job->field_count) {
+        return false;
+    }
     job->key = key == 0 ? job->field_count : (uint32_t)key - 1;
+    job->also = also == 0 ? job->field_count : (uint32_t)also - 1;
     return read_fields(job);
 }
 
@@ -474,8 +497,22 @@ static bool read_odd_rows(etw_payload_reader *reader, etw_fields_reader *fields,
     return true;
 }
 
+/* The records of the kept rows, in order, into the table. */
+static void set_records(etw_payload_reader *reader, const etw_row_group *group,
+                        const etw_event_record *records, const uint32_t *order, uint32_t count,
+                        const etw_bytes *rows)
+{
+    const etw_event_record **to = reader->table.records + group->first_row;
+    for (uint32_t i = 0; i < count; i++) {
+        if (rows[i].data == NULL) {
+            *to++ = &records[order[i]];
+        }
+    }
+}
+
 bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw_cursor *cursor,
-                      uint32_t count, uint32_t realm, etw_bytes *rows)
+                      const etw_event_record *records, const uint32_t *order, uint32_t count,
+                      etw_bytes *rows)
 {
     uint32_t odd = 0;
     memset(rows, 0, count * sizeof *rows);
@@ -489,8 +526,16 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
     job.reader = reader;
     job.fields = fields;
     job.cursor = cursor;
-    job.realm = realm;
-    if (!read_kept_rows(&job, count - odd)) {
+    job.realm = records[order[0]].EventHeader.ProviderId.Data1;
+    if (!read_layout(cursor, &job.layout, job.constants)) {
+        return false;
+    }
+    job.group = etw_rows_add_group(&reader->table, count - odd, job.layout.region_count);
+    if (job.group == NULL) {
+        return false;
+    }
+    set_records(reader, job.group, records, order, count, rows);
+    if (!read_kept_rows(&job)) {
         return false;
     }
     const etw_bytes *kept = reader->table.rows + job.group->first_row;

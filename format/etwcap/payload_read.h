@@ -3,6 +3,7 @@
 #define ETW_FORMAT_ETWCAP_PAYLOAD_READ_H
 
 #include "format/etwcap/fields_read.h"
+#include "format/event/record.h"
 
 typedef struct etw_payload_reader etw_payload_reader;
 etw_payload_reader *etw_payload_reader_new(void);
@@ -11,8 +12,10 @@ void etw_payload_reader_free(etw_payload_reader *reader);
 /* Starts a block; texts: its section, which must live until the next. False where it is malformed.
  */
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count);
-/* The payloads of the next kind into rows, lent until the next block begins. */
+/* The payloads of the next kind into rows, lent until the next block begins. Its events are
+ * records[order[0]] ..., their headers known; count is not 0. */
 bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw_cursor *cursor,
-                      uint32_t count, uint32_t realm, etw_bytes *rows);
+                      const etw_event_record *records, const uint32_t *order, uint32_t count,
+                      etw_bytes *rows);
 
 #endif

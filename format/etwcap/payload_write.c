@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { KEY_CANDIDATES = 4, LEAST_KEYED_ROWS = 12, KEY_SAMPLE = 64 };
+enum { KEY_CANDIDATES = 2, /* of strings and of integers */ LEAST_KEYED_ROWS = 12, KEY_SAMPLE = 64 };
 
 struct etw_payload_writer {
     etw_pool texts; /* strings of all kinds */
@@ -14,7 +14,9 @@ struct etw_payload_writer {
     etw_references references;
     etw_rows table;
     uint32_t capacity;   /* of the arrays below */
-    etw_bytes *odd_rows; /* that the layout does not fit */
+    etw_bytes *rows;
+    const etw_event_record **records;
+    const etw_event_record **odd_records; /* whose payload the layout does not fit */
     uint32_t *odd_places;
     uint32_t *found; /* references of the kind being written */
     uint64_t *keys;
@@ -32,7 +34,9 @@ etw_payload_writer *etw_payload_writer_new(void)
 
 static void free_arrays(etw_payload_writer *writer)
 {
-    free(writer->odd_rows);
+    free(writer->rows);
+    free(writer->records);
+    free(writer->odd_records);
     free(writer->odd_places);
     free(writer->found);
     free(writer->keys);
@@ -56,11 +60,14 @@ static bool reserve_events(etw_payload_writer *writer, uint32_t count)
         return true;
     }
     free_arrays(writer);
-    writer->odd_rows = malloc(count * sizeof *writer->odd_rows);
+    writer->rows = malloc(count * sizeof *writer->rows);
+    writer->records = malloc(count * sizeof *writer->records);
+    writer->odd_records = malloc(count * sizeof *writer->odd_records);
     writer->odd_places = malloc(count * sizeof *writer->odd_places);
     writer->found = malloc(count * sizeof *writer->found);
     writer->keys = malloc(count * sizeof *writer->keys);
-    const bool good = writer->odd_rows != NULL && writer->odd_places != NULL &&
+    const bool good = writer->rows != NULL && writer->records != NULL &&
+                      writer->odd_records != NULL && writer->odd_places != NULL &&
                       writer->found != NULL && writer->keys != NULL;
     writer->capacity = good ? count : 0;
     return good;
@@ -95,28 +102,30 @@ static bool parse_row(const etw_layout *layout, etw_bytes row, uint16_t *bases, 
     return rest.size == 0;
 }
 
-/* Rows that the layout fits come to the front, the odd ones behind them, both in order. Returns how
- * many fit. */
-static uint32_t part_rows(etw_payload_writer *writer, const etw_layout *layout, etw_bytes *rows,
-                          uint32_t count)
+/* Records whose payload the layout fits come to the front, the odd ones behind them, both in order.
+ * Returns how many fit. */
+static uint32_t part_rows(etw_payload_writer *writer, const etw_layout *layout, uint32_t count)
 {
     uint16_t bases[ETW_LAYOUT_MAX_REGIONS];
     uint32_t kept = 0;
     uint32_t odd = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (parse_row(layout, rows[i], bases, 1)) {
-            rows[kept++] = rows[i];
+        if (parse_row(layout, writer->rows[i], bases, 1)) {
+            writer->records[kept++] = writer->records[i];
         } else {
-            writer->odd_rows[odd] = rows[i];
+            writer->odd_records[odd] = writer->records[i];
             writer->odd_places[odd++] = i;
         }
     }
-    memcpy(rows + kept, writer->odd_rows, odd * sizeof *rows);
+    memcpy(writer->records + kept, writer->odd_records, odd * sizeof *writer->records);
+    for (uint32_t i = 0; i < count && odd > 0; i++) {
+        writer->rows[i] = etw_record_user_data(writer->records[i]);
+    }
     return kept;
 }
 
 static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layout *layout,
-                                      const etw_bytes *rows, uint32_t count)
+                                      uint32_t count)
 {
     const etw_row_group *group = etw_rows_add_group(&writer->table, count, layout->region_count);
     if (group == NULL) {
@@ -124,9 +133,11 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
     }
     uint16_t *bases = writer->table.bases + group->first_cell;
     for (uint32_t i = 0; i < count; i++) {
-        (void)parse_row(layout, rows[i], bases + i, count);
+        (void)parse_row(layout, writer->rows[i], bases + i, count);
     }
-    memcpy(writer->table.rows + group->first_row, rows, count * sizeof *rows);
+    memcpy(writer->table.rows + group->first_row, writer->rows, count * sizeof *writer->rows);
+    memcpy(writer->table.records + group->first_row, writer->records,
+           count * sizeof *writer->records);
     return group;
 }
 
@@ -138,7 +149,7 @@ static bool write_odd_rows(etw_payload_writer *writer, etw_fields *fields, etw_t
     for (uint32_t i = 0; i < count; i++) {
         fields->values[i] = writer->odd_places[i];
     }
-    return count == 0 || (etw_fields_write(fields, out, count, 4, false) &&
+    return count == 0 || (etw_fields_write(fields, out, count, 4, NULL, 0) &&
                           etw_fields_write_blobs(fields, out, rows, count, 1));
 }
 
@@ -257,16 +268,23 @@ static void load_field(const etw_payload_writer *writer, const etw_row_group *gr
     }
 }
 
+static void tell(const void *context, uint32_t from, uint32_t count, uint64_t *predicted)
+{
+    const etw_told *told = context;
+    for (uint32_t i = 0; i < count; i++) {
+        predicted[i] = etw_rows_tell(told, from + i);
+    }
+}
+
 /* Without a reference a string is told to be new: numbered after the highest so far. */
-static void predict(const etw_payload_writer *writer, const etw_row_group *group,
-                    const etw_field *of, const uint32_t *found, const uint64_t *values,
-                    uint64_t *predicted)
+static void tell_texts(const etw_payload_writer *writer, const etw_row_group *group,
+                       const etw_field *of, const uint64_t *values, uint64_t *predicted)
 {
     uint64_t next = 0;
     for (uint32_t i = 0; i < group->count; i++) {
-        if (found[i] == ETW_NO_REFERENCE ||
-            !etw_rows_field_at(&writer->table, found[i], of, &predicted[i])) {
-            predicted[i] = of->width == 0 ? next : 0;
+        if (writer->found[i] == ETW_NO_REFERENCE ||
+            !etw_rows_field_at(&writer->table, writer->found[i], of, &predicted[i])) {
+            predicted[i] = next;
         }
         next = values[i] >= next ? values[i] + 1 : next;
     }
@@ -296,47 +314,109 @@ static uint32_t key_gain(etw_payload_writer *writer, const etw_row_group *group,
     return gain * step;
 }
 
-/* The field that tells most of the others, or count where none tells enough. */
-static uint32_t choose_key(etw_payload_writer *writer, etw_fields *fields,
-                           const etw_row_group *group, const etw_field *list, uint32_t count,
-                           uint32_t realm)
+/* Keys of one kind and of others should meet, however wide the integers are that they were cut to. */
+static void load_keys(etw_payload_writer *writer, const etw_row_group *group, const etw_field *of)
+{
+    load_field(writer, group, of, writer->keys);
+    for (uint32_t i = 0; i < group->count; i++) {
+        writer->keys[i] &= UINT32_MAX;
+    }
+}
+
+static uint32_t found_count(const etw_payload_writer *writer, const etw_row_group *group)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        count += writer->found[i] != ETW_NO_REFERENCE;
+    }
+    return count;
+}
+
+/* The field that tells most of the others, or count where none tells enough; and *also, an integer that
+ * names things new to the block, for kinds that come later. */
+static uint32_t choose_key(etw_payload_writer *writer, const etw_row_group *group,
+                           const etw_field *list, uint32_t count, uint32_t realm, uint32_t *also)
 {
     uint32_t best = count;
     uint32_t best_gain = group->count; /* one byte a row at least */
-    uint32_t tried = 0;
+    uint32_t strings = 0;
+    uint32_t integers = 0;
+    *also = count;
     if (group->count < LEAST_KEYED_ROWS || count < 2) {
         return count;
     }
-    for (uint32_t f = 0; f < count && tried < KEY_CANDIDATES; f++) {
-        if (list[f].width == 1) {
+    for (uint32_t f = 0; f < count; f++) {
+        uint32_t *tried = list[f].width == 0 ? &strings : &integers;
+        if (list[f].width == 1 || list[f].width == 2 || *tried == KEY_CANDIDATES) {
             continue;
         }
-        tried++;
-        load_field(writer, group, &list[f], fields->values);
-        etw_references_try(&writer->references, realm + (list[f].width == 0), fields->values,
+        ++*tried;
+        load_keys(writer, group, &list[f]);
+        etw_references_try(&writer->references, realm + (list[f].width == 0), writer->keys,
                            group->count, group->first_row, writer->found);
         const uint32_t gain = key_gain(writer, group, list, count, f);
         if (gain > best_gain) {
             best_gain = gain;
             best = f;
         }
+        if (list[f].width != 0 && *also == count &&
+            found_count(writer, group) < group->count / 2) {
+            *also = f;
+        }
     }
+    *also = *also == best ? count : *also;
     return best;
+}
+
+static bool write_texts(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
+                        const etw_row_group *group, const etw_field *of, bool keyed)
+{
+    const etw_guess guess = {ETW_TOLD_BY_REFERENCE, etw_guess_from_array, fields->predicted};
+    if (keyed) {
+        tell_texts(writer, group, of, fields->values, fields->predicted);
+    }
+    return etw_fields_write(fields, out, group->count, 4, &guess, keyed ? 1 : 0);
+}
+
+static bool write_integers(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
+                           const etw_row_group *group, const etw_field *list, uint32_t field,
+                           bool keyed)
+{
+    etw_told told[ETW_TOLD_END];
+    etw_guess guesses[ETW_TOLD_END];
+    uint32_t count = 0;
+    const uint32_t width = list[field].width;
+    for (uint32_t mode = ETW_TOLD_BY_REFERENCE; mode < ETW_TOLD_END && width > 1; mode++) {
+        const bool by_field = mode == ETW_TOLD_BY_FIELD || mode == ETW_TOLD_BY_FIELD2;
+        const etw_field *by = by_field ? etw_told_by(list, field, mode) : NULL;
+        if ((mode == ETW_TOLD_BY_REFERENCE && !keyed) || (by_field && by == NULL) ||
+            (mode == ETW_TOLD_BY_TIME && width < 5)) {
+            continue;
+        }
+        told[count] =
+            (etw_told){&writer->table, group, &list[field], by, writer->found, mode};
+        guesses[count] = (etw_guess){mode, tell, &told[count]};
+        count++;
+    }
+    return etw_fields_write(fields, out, group->count, width, guesses, count);
 }
 
 static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
                          const etw_row_group *group, const etw_field *list, uint32_t count,
                          uint32_t realm)
 {
-    const uint32_t key = choose_key(writer, fields, group, list, count, realm);
-    etw_put_varint(out, key == count ? 0 : key + 1);
-    if (key < count) {
-        load_field(writer, group, &list[key], writer->keys);
-        memcpy(fields->values, writer->keys, group->count * sizeof *fields->values);
-        if (!etw_fields_write(fields, out, group->count, list[key].width == 0 ? 4 : list[key].width,
-                              false)) {
+    uint32_t also = count;
+    const uint32_t key = choose_key(writer, group, list, count, realm, &also);
+    const bool keyed = key < count;
+    etw_put_varint(out, keyed ? key + 1 : 0);
+    etw_put_varint(out, also < count ? also + 1 : 0);
+    if (keyed) {
+        load_field(writer, group, &list[key], fields->values);
+        if (!etw_fields_write(fields, out, group->count,
+                              list[key].width == 0 ? 4 : list[key].width, NULL, 0)) {
             return false;
         }
+        load_keys(writer, group, &list[key]);
         etw_references_link(&writer->references, realm + (list[key].width == 0), writer->keys,
                             group->count, group->first_row, writer->found);
     }
@@ -345,13 +425,15 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
             continue;
         }
         load_field(writer, group, &list[f], fields->values);
-        if (key < count) {
-            predict(writer, group, &list[f], writer->found, fields->values, fields->predicted);
-        }
-        if (!etw_fields_write(fields, out, group->count, list[f].width == 0 ? 4 : list[f].width,
-                              key < count)) {
+        if (!(list[f].width == 0 ? write_texts(writer, fields, out, group, &list[f], keyed)
+                                 : write_integers(writer, fields, out, group, list, f, keyed))) {
             return false;
         }
+    }
+    if (also < count) {
+        load_keys(writer, group, &list[also]);
+        etw_references_link(&writer->references, realm, writer->keys, group->count,
+                            group->first_row, writer->found);
     }
     return true;
 }
@@ -380,28 +462,33 @@ static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw
     return true;
 }
 
-bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, etw_bytes *rows,
-                       uint32_t count, uint32_t realm, etw_text *out)
+const etw_event_record **etw_payload_records(etw_payload_writer *writer)
+{
+    return writer->records;
+}
+
+bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
+                       uint32_t realm, etw_text *out)
 {
     etw_layout layout;
     etw_field list[ETW_MAX_FIELDS];
-    etw_layout_infer(rows, count, &layout);
-    const uint32_t kept = part_rows(writer, &layout, rows, count);
-    if (!write_odd_rows(writer, fields, out, rows + kept, count - kept)) {
+    for (uint32_t i = 0; i < count; i++) {
+        writer->rows[i] = etw_record_user_data(writer->records[i]);
+    }
+    etw_layout_infer(writer->rows, count, &layout);
+    const uint32_t kept = part_rows(writer, &layout, count);
+    if (!write_odd_rows(writer, fields, out, writer->rows + kept, count - kept)) {
         return false;
     }
     if (kept == 0) {
         return true;
     }
-    const etw_row_group *group = add_group(writer, &layout, rows, kept);
-    if (group == NULL) {
-        return false;
-    }
-    if (!add_texts(writer, &layout, group)) {
+    const etw_row_group *group = add_group(writer, &layout, kept);
+    if (group == NULL || !add_texts(writer, &layout, group)) {
         return false;
     }
     check_constants(writer, group, &layout);
     write_layout(writer, group, &layout, out);
-    return write_rest(writer, fields, out, &layout, group, rows) &&
+    return write_rest(writer, fields, out, &layout, group, writer->rows) &&
            write_fields(writer, fields, out, group, list, etw_list_fields(&layout, list), realm);
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOT_BITS = 17 };
+enum { SLOT_BITS = 18 };
 #define SLOTS ((uint32_t)1 << SLOT_BITS)
 
 bool etw_references_init(etw_references *references)

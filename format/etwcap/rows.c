@@ -5,6 +5,7 @@
 void etw_rows_free(etw_rows *rows)
 {
     free(rows->rows);
+    free(rows->records);
     free(rows->group_of);
     free(rows->groups);
     free(rows->bases);
@@ -21,12 +22,14 @@ bool etw_rows_begin(etw_rows *rows, uint32_t count)
         return true;
     }
     free(rows->rows);
+    free(rows->records);
     free(rows->group_of);
     free(rows->groups);
     rows->rows = malloc(count * sizeof *rows->rows);
+    rows->records = malloc(count * sizeof *rows->records);
     rows->group_of = malloc(count * sizeof *rows->group_of);
     rows->groups = malloc(count * sizeof *rows->groups);
-    const bool good = rows->rows != NULL && rows->group_of != NULL && rows->groups != NULL;
+    const bool good = rows->rows != NULL && rows->records != NULL && rows->group_of != NULL && rows->groups != NULL;
     rows->capacity = good ? count : 0;
     return good;
 }
@@ -62,6 +65,7 @@ const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         rows->group_of[rows->row_count + i] = rows->group_count;
         rows->rows[rows->row_count + i] = (etw_bytes){NULL, 0};
+        rows->records[rows->row_count + i] = NULL;
     }
     rows->cell_count = cells;
     rows->row_count += count;

@@ -5,6 +5,8 @@
 
 #include "format/etwcap/column.h"
 #include "format/etwcap/layout.h"
+#include "format/etwcap/references.h"
+#include "format/event/record.h"
 
 /* Rows times regions of a block: a row of R regions has R - 1 terminators at least, so that a full
  * batch stays below. */
@@ -30,6 +32,7 @@ typedef struct etw_rows {
     uint32_t capacity;
     uint32_t row_count;
     etw_bytes *rows;
+    const etw_event_record **records; /* of which these are the payloads; headers are known */
     uint32_t *group_of;
     etw_row_group *groups;
     uint32_t group_count;
@@ -41,7 +44,7 @@ typedef struct etw_rows {
 void etw_rows_free(etw_rows *rows);
 /* Empties the table and makes room for count rows. */
 bool etw_rows_begin(etw_rows *rows, uint32_t count);
-/* Adds count rows whose bytes, bases and strings the caller then sets. NULL where memory ran out or
+/* Adds count rows whose bytes, records, bases and strings the caller then sets. NULL where memory ran out or
  * the limit was met. */
 const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count);
 
@@ -91,6 +94,59 @@ static inline bool etw_rows_field_at(const etw_rows *rows, uint32_t row, const e
     }
     *value = etw_load_width(rows->rows[row].data + from, of->width);
     return true;
+}
+
+/* What a field's values may be told from. Stored: modes of a column. */
+enum {
+    ETW_TOLD_BY_REFERENCE = ETW_COLUMN_FIRST_GUESS, /* the same place in the referred row, or 0 */
+    ETW_TOLD_BY_FIELD,  /* the integer field before it in the list */
+    ETW_TOLD_BY_FIELD2, /* the one before that */
+    ETW_TOLD_BY_THREAD, /* ThreadId */
+    ETW_TOLD_BY_PROCESS,
+    ETW_TOLD_BY_TIME, /* TimeStamp */
+    ETW_TOLD_END
+};
+
+typedef struct etw_told {
+    const etw_rows *table;
+    const etw_row_group *group;
+    const etw_field *of;
+    const etw_field *by;   /* of BY_FIELD and BY_FIELD2; NULL: there is none */
+    const uint32_t *found; /* of BY_REFERENCE: for each row of the group */
+    uint32_t mode;
+} etw_told;
+
+/* What row i of the group is told to hold. Needs only what a reader has when it comes to that row. */
+static inline uint64_t etw_rows_tell(const etw_told *told, uint32_t i)
+{
+    uint64_t value = 0;
+    const uint32_t row = told->group->first_row + i;
+    switch (told->mode) {
+    case ETW_TOLD_BY_REFERENCE:
+        return told->found[i] != ETW_NO_REFERENCE &&
+                       etw_rows_field_at(told->table, told->found[i], told->of, &value)
+                   ? value
+                   : 0;
+    case ETW_TOLD_BY_FIELD:
+    case ETW_TOLD_BY_FIELD2:
+        return told->by != NULL && etw_rows_field_at(told->table, row, told->by, &value) ? value
+                                                                                          : 0;
+    case ETW_TOLD_BY_THREAD:
+        return told->table->records[row]->EventHeader.ThreadId;
+    case ETW_TOLD_BY_PROCESS:
+        return told->table->records[row]->EventHeader.ProcessId;
+    case ETW_TOLD_BY_TIME:
+        return (uint64_t)told->table->records[row]->EventHeader.TimeStamp;
+    default:
+        return 0;
+    }
+}
+
+/* Fields are numbered as listed. by: as etw_told.by. */
+static inline const etw_field *etw_told_by(const etw_field *list, uint32_t field, uint32_t mode)
+{
+    const uint32_t back = mode == ETW_TOLD_BY_FIELD ? 1 : 2;
+    return field >= back && list[field - back].width != 0 ? &list[field - back] : NULL;
 }
 
 #endif
