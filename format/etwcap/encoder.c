@@ -12,6 +12,8 @@ typedef struct kind {
     uint32_t count;
     uint32_t start; /* of its events in order */
     uint32_t hash;
+    uint32_t slot;
+    uint32_t next;        /* the kind that followed it last: often it does so again */
     uint16_t size_excess; /* of the first */
 } kind;
 
@@ -20,6 +22,17 @@ typedef struct thread {
 } thread;
 
 enum { KIND_SLOTS = 1 << 17, PROCESSORS = 1 << 12 };
+
+/* Header fields of all events, in order. */
+typedef struct header_fields {
+    uint64_t *times;
+    uint64_t *threads; /* thread and process id together */
+    uint16_t *processors;
+    uint32_t *kernel_times;
+    uint32_t *user_times;
+    uint32_t *activities; /* numbers in the pool */
+    uint16_t *size_excess; /* over its kind's */
+} header_fields;
 
 struct etw_encoder {
     ZSTD_CCtx *context;
@@ -33,6 +46,7 @@ struct etw_encoder {
     uint32_t kind_count;
     uint32_t *kind_slots; /* kind + 1 */
     uint32_t capacity;    /* events, of the arrays below */
+    header_fields headers;
     uint16_t *kind_of;
     uint32_t *order;
     uint32_t *thread_of;
@@ -51,7 +65,7 @@ etw_encoder *etw_encoder_new(int level, const etw_schema_store *store)
     encoder->level = level;
     encoder->context = ZSTD_createCCtx();
     encoder->payload = etw_payload_writer_new();
-    encoder->kind_slots = malloc(KIND_SLOTS * sizeof *encoder->kind_slots);
+    encoder->kind_slots = calloc(KIND_SLOTS, sizeof *encoder->kind_slots);
     encoder->last_thread = malloc(PROCESSORS * sizeof *encoder->last_thread);
     if (encoder->context == NULL || encoder->payload == NULL ||
         !etw_fields_init(&encoder->fields) || encoder->kind_slots == NULL ||
@@ -64,6 +78,13 @@ etw_encoder *etw_encoder_new(int level, const etw_schema_store *store)
 
 static void free_arrays(etw_encoder *encoder)
 {
+    free(encoder->headers.times);
+    free(encoder->headers.threads);
+    free(encoder->headers.processors);
+    free(encoder->headers.kernel_times);
+    free(encoder->headers.user_times);
+    free(encoder->headers.activities);
+    free(encoder->headers.size_excess);
     free(encoder->kinds);
     free(encoder->kind_of);
     free(encoder->order);
@@ -91,6 +112,20 @@ void etw_encoder_free(etw_encoder *encoder)
     free(encoder);
 }
 
+static bool reserve_headers(header_fields *of, size_t count)
+{
+    of->times = malloc(count * sizeof *of->times);
+    of->threads = malloc(count * sizeof *of->threads);
+    of->processors = malloc(count * sizeof *of->processors);
+    of->kernel_times = malloc(count * sizeof *of->kernel_times);
+    of->user_times = malloc(count * sizeof *of->user_times);
+    of->activities = malloc(count * sizeof *of->activities);
+    of->size_excess = malloc(count * sizeof *of->size_excess);
+    return of->times != NULL && of->threads != NULL && of->processors != NULL &&
+           of->kernel_times != NULL && of->user_times != NULL && of->activities != NULL &&
+           of->size_excess != NULL;
+}
+
 static bool reserve_events(etw_encoder *encoder, uint32_t count)
 {
     if (count <= encoder->capacity) {
@@ -98,13 +133,14 @@ static bool reserve_events(etw_encoder *encoder, uint32_t count)
     }
     free_arrays(encoder);
     const size_t n = count;
+    const bool have_headers = reserve_headers(&encoder->headers, n);
     encoder->kinds = malloc(n * sizeof *encoder->kinds);
     encoder->kind_of = malloc(n * sizeof *encoder->kind_of);
     encoder->order = malloc(n * sizeof *encoder->order);
     encoder->thread_of = malloc(n * sizeof *encoder->thread_of);
     encoder->last = malloc(n * sizeof *encoder->last);
     encoder->rows = malloc(n * sizeof *encoder->rows);
-    const bool good = encoder->kinds != NULL && encoder->kind_of != NULL &&
+    const bool good = have_headers && encoder->kinds != NULL && encoder->kind_of != NULL &&
                       encoder->order != NULL && encoder->thread_of != NULL &&
                       encoder->last != NULL && encoder->rows != NULL;
     encoder->capacity = good ? count : 0;
@@ -162,38 +198,77 @@ static uint16_t size_excess(const etw_event_record *record)
     return (uint16_t)(record->EventHeader.Size - explained);
 }
 
-static uint32_t find_kind(etw_encoder *encoder, const etw_staged *event)
+static uint32_t find_kind(etw_encoder *encoder, const etw_staged *event, uint32_t before)
 {
+    kind *kinds = encoder->kinds;
+    if (encoder->kind_count > 0 && same_kind(kinds[kinds[before].next].first, event)) {
+        return kinds[before].next;
+    }
     const uint32_t hash = kind_hash(event);
     uint32_t at = hash & (KIND_SLOTS - 1);
     while (encoder->kind_slots[at] != 0) {
         const uint32_t known = encoder->kind_slots[at] - 1;
-        if (encoder->kinds[known].hash == hash && same_kind(encoder->kinds[known].first, event)) {
+        if (kinds[known].hash == hash && same_kind(kinds[known].first, event)) {
+            kinds[before].next = known;
             return known;
         }
         at = (at + 1) & (KIND_SLOTS - 1);
     }
-    encoder->kind_slots[at] = encoder->kind_count + 1;
-    encoder->kinds[encoder->kind_count] = (kind){event, 0, 0, hash, size_excess(&event->record)};
-    return encoder->kind_count++;
+    const uint32_t added = encoder->kind_count++;
+    encoder->kind_slots[at] = added + 1;
+    kinds[added] = (kind){.first = event,
+                          .hash = hash,
+                          .slot = at,
+                          .next = added,
+                          .size_excess = size_excess(&event->record)};
+    kinds[before].next = added;
+    return added;
 }
 
-static void sort_kinds(etw_encoder *encoder, const etw_batch *batch)
+/* Kind and header fields of each event: the one pass over the records that needs their headers. */
+static bool survey(etw_encoder *encoder, const etw_batch *batch)
 {
-    memset(encoder->kind_slots, 0, KIND_SLOTS * sizeof *encoder->kind_slots);
+    const header_fields *to = &encoder->headers;
+    const etw_guid *activity = NULL;
+    uint32_t found = 0;
     encoder->kind_count = 0;
+    etw_pool_clear(&encoder->activities);
     for (uint32_t i = 0; i < batch->count; i++) {
-        const uint32_t found = find_kind(encoder, etw_batch_staged(batch, i));
+        const etw_staged *event = etw_batch_staged(batch, i);
+        const etw_event_header *header = &event->record.EventHeader;
+        found = find_kind(encoder, event, found);
         encoder->kind_of[i] = (uint16_t)found;
         encoder->kinds[found].count++;
+        to->times[i] = (uint64_t)header->TimeStamp;
+        to->threads[i] = etw_load_u64(&header->ThreadId);
+        to->processors[i] = event->record.BufferContext.ProcessorIndex;
+        to->kernel_times[i] = header->KernelTime;
+        to->user_times[i] = header->UserTime;
+        to->size_excess[i] =
+            (uint16_t)(size_excess(&event->record) - encoder->kinds[found].size_excess);
+        if (activity == NULL || !etw_guid_equal(activity, &header->ActivityId)) {
+            activity = &header->ActivityId;
+            to->activities[i] = etw_pool_add(&encoder->activities, (const uint8_t *)activity,
+                                             sizeof *activity);
+        } else {
+            to->activities[i] = to->activities[i - 1];
+        }
     }
+    for (uint32_t k = 0; k < encoder->kind_count; k++) {
+        encoder->kind_slots[encoder->kinds[k].slot] = 0;
+    }
+    return !encoder->activities.bytes.failed;
+}
+
+static void sort_kinds(etw_encoder *encoder, uint32_t count)
+{
     uint32_t start = 0;
     for (uint32_t k = 0; k < encoder->kind_count; k++) {
         encoder->kinds[k].start = start;
         start += encoder->kinds[k].count;
         encoder->kinds[k].count = 0;
     }
-    for (uint32_t i = 0; i < batch->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         kind *of = &encoder->kinds[encoder->kind_of[i]];
         encoder->order[of->start + of->count++] = i;
     }
@@ -216,82 +291,67 @@ static void write_kind(etw_text *out, const kind *of)
 
 /* ---- header columns ---- */
 
-static const etw_event_record *record_at(const etw_batch *batch, uint32_t index)
-{
-    return &etw_batch_staged(batch, index)->record;
-}
 
-static bool write_times(etw_encoder *encoder, const etw_batch *batch, etw_text *out)
+/* Differences to the event before, kind by kind: what follows what takes its own time. */
+static bool write_times(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
-    const int64_t first = record_at(batch, 0)->EventHeader.TimeStamp;
-    etw_put(out, &first, 8);
+    const uint64_t *times = encoder->headers.times;
     uint64_t *values = encoder->fields.values;
-    for (uint32_t i = 0; i < batch->count; i++) {
+    etw_put(out, times, 8);
+    for (uint32_t i = 0; i < count; i++) {
         const uint32_t e = encoder->order[i];
-        const uint64_t now = (uint64_t)record_at(batch, e)->EventHeader.TimeStamp;
-        const uint64_t before =
-            e == 0 ? now : (uint64_t)record_at(batch, e - 1)->EventHeader.TimeStamp;
-        values[i] = etw_column_fold(now - before, 8, 0);
+        values[i] = e == 0 ? 0 : etw_column_fold(times[e] - times[e - 1], 8, 0);
     }
-    return etw_fields_write(&encoder->fields, out, batch->count, 8, NULL, 0);
+    return etw_fields_write(&encoder->fields, out, count, 8, NULL, 0);
 }
 
-static bool write_threads(etw_encoder *encoder, const etw_batch *batch, etw_text *out)
+static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
+    const uint64_t *threads = encoder->headers.threads;
     etw_pool_clear(&encoder->threads);
     memset(encoder->last_thread, 0xFF, PROCESSORS * sizeof *encoder->last_thread);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const etw_event_record *record = record_at(batch, i);
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t *last =
-            &encoder->last_thread[record->BufferContext.ProcessorIndex & (PROCESSORS - 1)];
-        const uint8_t *pair = (const uint8_t *)&record->EventHeader.ThreadId;
+            &encoder->last_thread[encoder->headers.processors[i] & (PROCESSORS - 1)];
         if (*last != UINT32_MAX &&
-            memcmp(etw_pool_get(&encoder->threads, *last).data, pair, 8) == 0) {
+            etw_load_u64(etw_pool_get(&encoder->threads, *last).data) == threads[i]) {
             encoder->thread_of[i] = *last;
             encoder->fields.ids[i] = 0;
             continue;
         }
-        *last = etw_pool_add(&encoder->threads, pair, 8);
+        *last = etw_pool_add(&encoder->threads, (const uint8_t *)&threads[i], 8);
         encoder->thread_of[i] = *last;
         encoder->fields.ids[i] = *last + 1;
     }
-    const uint32_t count = encoder->threads.count;
-    etw_put_varint(out, count);
+    const uint32_t pairs = encoder->threads.count;
+    etw_put_varint(out, pairs);
     for (uint32_t field = 0; field < 2; field++) {
-        for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t i = 0; i < pairs; i++) {
             encoder->fields.values[i] =
                 etw_load_u32(etw_pool_get(&encoder->threads, i).data + 4 * field);
         }
-        if (!etw_fields_write(&encoder->fields, out, count, 4, NULL, 0)) {
+        if (!etw_fields_write(&encoder->fields, out, pairs, 4, NULL, 0)) {
             return false;
         }
     }
-    return etw_fields_write_ids(&encoder->fields, out, encoder->fields.ids, batch->count);
+    return !encoder->threads.bytes.failed &&
+           etw_fields_write_ids(&encoder->fields, out, encoder->fields.ids, count);
 }
 
 /* A column of 4-byte values, told from the same thread's last. */
-static bool write_told_by_thread(etw_encoder *encoder, uint32_t count, etw_text *out)
+static bool write_by_thread(etw_encoder *encoder, const uint32_t *values, uint32_t count,
+                            etw_text *out)
 {
-    const uint64_t *values = encoder->fields.values;
+    etw_fields *fields = &encoder->fields;
+    const etw_guess guess = {ETW_COLUMN_FIRST_GUESS, etw_guess_from_array, fields->predicted};
     memset(encoder->last, 0, encoder->threads.count * sizeof *encoder->last);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t *last = &encoder->last[encoder->thread_of[i]];
-        encoder->fields.predicted[i] = *last;
+        fields->values[i] = values[i];
+        fields->predicted[i] = *last;
         *last = values[i];
     }
-    const etw_guess guess = {ETW_COLUMN_FIRST_GUESS, etw_guess_from_array,
-                             encoder->fields.predicted};
-    return etw_fields_write(&encoder->fields, out, count, 4, &guess, 1);
-}
-
-static bool write_by_thread(etw_encoder *encoder, const etw_batch *batch, size_t offset,
-                            etw_text *out)
-{
-    for (uint32_t i = 0; i < batch->count; i++) {
-        encoder->fields.values[i] =
-            etw_load_u32((const uint8_t *)&record_at(batch, i)->EventHeader + offset);
-    }
-    return write_told_by_thread(encoder, batch->count, out);
+    return etw_fields_write(fields, out, count, 4, &guess, 1);
 }
 
 /* GUIDs of a pool as two integers each. */
@@ -309,51 +369,41 @@ static bool write_guids(etw_encoder *encoder, const etw_pool *pool, etw_text *ou
     return true;
 }
 
-static bool write_activities(etw_encoder *encoder, const etw_batch *batch, etw_text *out)
+static bool write_shorts(etw_encoder *encoder, const uint16_t *values, uint32_t count,
+                         etw_text *out)
 {
-    etw_pool_clear(&encoder->activities);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const etw_guid *activity = &record_at(batch, i)->EventHeader.ActivityId;
-        encoder->fields.ids[i] =
-            etw_pool_add(&encoder->activities, (const uint8_t *)activity, sizeof *activity);
+    for (uint32_t i = 0; i < count; i++) {
+        encoder->fields.values[i] = values[i];
     }
-    if (!write_guids(encoder, &encoder->activities, out)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < batch->count; i++) {
-        encoder->fields.values[i] = encoder->fields.ids[i];
-    }
-    return write_told_by_thread(encoder, batch->count, out);
+    return etw_fields_write(&encoder->fields, out, count, 2, NULL, 0);
 }
 
-static bool write_headers(etw_encoder *encoder, const etw_batch *batch)
+static bool write_headers(etw_encoder *encoder, uint32_t count)
 {
+    const header_fields *headers = &encoder->headers;
     etw_text *out = &encoder->sections[ETW_SECTION_HEADERS];
     etw_put_varint(out, encoder->kind_count);
     for (uint32_t k = 0; k < encoder->kind_count; k++) {
         write_kind(out, &encoder->kinds[k]);
     }
-    for (uint32_t i = 0; i < batch->count; i++) {
-        encoder->fields.values[i] = encoder->kind_of[i];
-    }
-    bool good = etw_fields_write(&encoder->fields, out, batch->count, 2, NULL, 0) &&
-                write_times(encoder, batch, out);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        encoder->fields.values[i] = record_at(batch, i)->BufferContext.ProcessorIndex;
-    }
-    good = good && etw_fields_write(&encoder->fields, out, batch->count, 2, NULL, 0) &&
-           write_threads(encoder, batch, out) &&
-           write_by_thread(encoder, batch, offsetof(etw_event_header, KernelTime), out) &&
-           write_by_thread(encoder, batch, offsetof(etw_event_header, UserTime), out) &&
-           write_activities(encoder, batch, out);
-    for (uint32_t i = 0; i < batch->count; i++) {
-        encoder->fields.values[i] = (uint16_t)(size_excess(record_at(batch, i)) -
-                                               encoder->kinds[encoder->kind_of[i]].size_excess);
-    }
-    return good && etw_fields_write(&encoder->fields, out, batch->count, 2, NULL, 0);
+    return write_shorts(encoder, encoder->kind_of, count, out) &&
+           write_times(encoder, count, out) &&
+           write_shorts(encoder, headers->processors, count, out) &&
+           write_threads(encoder, count, out) &&
+           write_by_thread(encoder, headers->kernel_times, count, out) &&
+           write_by_thread(encoder, headers->user_times, count, out) &&
+           write_guids(encoder, &encoder->activities, out) &&
+           write_by_thread(encoder, headers->activities, count, out) &&
+           write_shorts(encoder, headers->size_excess, count, out);
 }
 
 /* ---- items ---- */
+
+static const etw_event_record *record_at(const etw_batch *batch, uint32_t index)
+{
+    return &etw_batch_staged(batch, index)->record;
+}
+
 
 static uint32_t stack_word(uint16_t ext_type)
 {
@@ -461,8 +511,9 @@ etw_status etw_encoder_encode(etw_encoder *encoder, const etw_batch *batch, etw_
     bool good =
         reserve_events(encoder, batch->count) && etw_fields_reserve(&encoder->fields, batch->count);
     if (good && batch->count > 0) {
-        sort_kinds(encoder, batch);
-        good = write_headers(encoder, batch) && write_items(encoder, batch) &&
+        good = survey(encoder, batch);
+        sort_kinds(encoder, batch->count);
+        good = good && write_headers(encoder, batch->count) && write_items(encoder, batch) &&
                write_payload(encoder, batch);
         for (int i = 0; good && i < ETW_SECTION_COUNT; i++) {
             good =

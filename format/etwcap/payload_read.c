@@ -23,7 +23,6 @@ struct etw_payload_reader {
     uint32_t *found;
     uint32_t *odd_places;
     uint64_t *keys;
-    uint64_t *low_keys;
     uint8_t *memory; /* ETW_BATCH_MAX_BYTES: all payloads of the block */
     size_t used;
 };
@@ -35,7 +34,7 @@ etw_payload_reader *etw_payload_reader_new(void)
         return NULL;
     }
     reader->memory = malloc(ETW_BATCH_MAX_BYTES);
-    if (reader->memory == NULL || !etw_references_init(&reader->references)) {
+    if (reader->memory == NULL) {
         etw_payload_reader_free(reader);
         return NULL;
     }
@@ -51,8 +50,7 @@ void etw_payload_reader_free(etw_payload_reader *reader)
         free(reader->found);
         free(reader->odd_places);
         free(reader->keys);
-        free(reader->low_keys);
-        free(reader->memory);
+            free(reader->memory);
         free(reader);
     }
 }
@@ -65,13 +63,10 @@ static bool reserve_events(etw_payload_reader *reader, uint32_t count)
     free(reader->found);
     free(reader->odd_places);
     free(reader->keys);
-    free(reader->low_keys);
     reader->found = malloc(count * sizeof *reader->found);
     reader->odd_places = malloc(count * sizeof *reader->odd_places);
     reader->keys = malloc(count * sizeof *reader->keys);
-    reader->low_keys = malloc(count * sizeof *reader->low_keys);
-    const bool good = reader->found != NULL && reader->odd_places != NULL && reader->keys != NULL &&
-                      reader->low_keys != NULL;
+    const bool good = reader->found != NULL && reader->odd_places != NULL && reader->keys != NULL;
     reader->capacity = good ? count : 0;
     return good;
 }
@@ -110,8 +105,8 @@ static bool read_texts(etw_payload_reader *reader, etw_bytes section)
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count)
 {
     reader->used = 0;
-    etw_references_clear(&reader->references);
-    return reserve_events(reader, event_count) && etw_rows_begin(&reader->table, event_count) &&
+    return reserve_events(reader, event_count) &&
+           etw_references_begin(&reader->references, event_count) && etw_rows_begin(&reader->table, event_count) &&
            read_texts(reader, texts);
 }
 
@@ -235,24 +230,27 @@ static void store_width(uint8_t *to, uint64_t value, uint32_t width)
 static void link_key(kind_job *job, const etw_field *key)
 {
     etw_payload_reader *reader = job->reader;
+    const uint32_t realm = job->realm + (key->width == 0);
     for (uint32_t i = 0; i < job->group->count; i++) {
-        reader->keys[i] = job->fields->values[i];
-        reader->low_keys[i] = job->fields->values[i] & UINT32_MAX;
+        const uint64_t value = job->fields->values[i];
+        reader->keys[i] = value;
+        reader->found[i] =
+            etw_reference_link(&reader->references, etw_reference_tag(realm, (uint32_t)value),
+                               job->group->first_row + i);
     }
-    etw_references_link(&reader->references, job->realm + (key->width == 0), reader->low_keys,
-                        job->group->count, job->group->first_row, reader->found);
 }
 
 static void link_also(kind_job *job, const etw_field *of)
 {
     etw_payload_reader *reader = job->reader;
+    const uint32_t realm = job->realm + (of->width == 0);
     for (uint32_t i = 0; i < job->group->count; i++) {
+        const uint32_t row = job->group->first_row + i;
         uint64_t value = 0;
-        (void)etw_rows_field_at(&reader->table, job->group->first_row + i, of, &value);
-        reader->low_keys[i] = value & UINT32_MAX;
+        (void)etw_rows_field_at(&reader->table, row, of, &value);
+        (void)etw_reference_link(&reader->references, etw_reference_tag(realm, (uint32_t)value),
+                                 row);
     }
-    etw_references_link(&reader->references, job->realm + (of->width == 0), reader->low_keys,
-                        job->group->count, job->group->first_row, reader->found);
 }
 
 /* A string's texts, from the values or what the values say of the prediction. */

@@ -6,12 +6,19 @@
 
 #include <stdlib.h>
 
-enum { KEY_CANDIDATES = 2, /* of strings and of integers */ LEAST_KEYED_ROWS = 12, KEY_SAMPLE = 64 };
+enum {
+    KEY_CANDIDATES = 2, /* of strings and of integers */
+    LEAST_KEYED_ROWS = 12,
+    KEY_SAMPLE = 64,
+    KEY_FIELDS = 16, /* that are looked at */
+    KEY_TRIAL = 4096 /* rows */
+};
 
 struct etw_payload_writer {
     etw_pool texts; /* strings of all kinds */
     etw_text narrow;
     etw_references references;
+    etw_references trial; /* of keys that are only tried */
     etw_rows table;
     uint32_t capacity;   /* of the arrays below */
     etw_bytes *rows;
@@ -19,17 +26,11 @@ struct etw_payload_writer {
     const etw_event_record **odd_records; /* whose payload the layout does not fit */
     uint32_t *odd_places;
     uint32_t *found; /* references of the kind being written */
-    uint64_t *keys;
 };
 
 etw_payload_writer *etw_payload_writer_new(void)
 {
-    etw_payload_writer *writer = calloc(1, sizeof *writer);
-    if (writer != NULL && !etw_references_init(&writer->references)) {
-        etw_payload_writer_free(writer);
-        return NULL;
-    }
-    return writer;
+    return calloc(1, sizeof(etw_payload_writer));
 }
 
 static void free_arrays(etw_payload_writer *writer)
@@ -39,7 +40,6 @@ static void free_arrays(etw_payload_writer *writer)
     free(writer->odd_records);
     free(writer->odd_places);
     free(writer->found);
-    free(writer->keys);
 }
 
 void etw_payload_writer_free(etw_payload_writer *writer)
@@ -48,6 +48,7 @@ void etw_payload_writer_free(etw_payload_writer *writer)
         etw_pool_free(&writer->texts);
         etw_text_free(&writer->narrow);
         etw_references_free(&writer->references);
+        etw_references_free(&writer->trial);
         free_arrays(writer);
         etw_rows_free(&writer->table);
         free(writer);
@@ -65,10 +66,9 @@ static bool reserve_events(etw_payload_writer *writer, uint32_t count)
     writer->odd_records = malloc(count * sizeof *writer->odd_records);
     writer->odd_places = malloc(count * sizeof *writer->odd_places);
     writer->found = malloc(count * sizeof *writer->found);
-    writer->keys = malloc(count * sizeof *writer->keys);
     const bool good = writer->rows != NULL && writer->records != NULL &&
                       writer->odd_records != NULL && writer->odd_places != NULL &&
-                      writer->found != NULL && writer->keys != NULL;
+                      writer->found != NULL;
     writer->capacity = good ? count : 0;
     return good;
 }
@@ -76,8 +76,8 @@ static bool reserve_events(etw_payload_writer *writer, uint32_t count)
 bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
 {
     etw_pool_clear(&writer->texts);
-    etw_references_clear(&writer->references);
-    return reserve_events(writer, event_count) && etw_rows_begin(&writer->table, event_count);
+    return reserve_events(writer, event_count) &&
+           etw_references_begin(&writer->references, event_count) && etw_rows_begin(&writer->table, event_count);
 }
 
 void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out)
@@ -290,77 +290,102 @@ static void tell_texts(const etw_payload_writer *writer, const etw_row_group *gr
     }
 }
 
-/* How many bytes of a sample of rows would be told right if that field were the key. */
-static uint32_t key_gain(etw_payload_writer *writer, const etw_row_group *group,
-                         const etw_field *list, uint32_t count, uint32_t key)
+/* Keys of one kind and of others should meet, however wide the integers are that they were cut to:
+ * the low four bytes count. */
+static uint32_t key_tag(const etw_payload_writer *writer, uint32_t row, const etw_field *of,
+                        uint32_t realm)
 {
-    uint32_t gain = 0;
-    const uint32_t step = group->count / KEY_SAMPLE + 1;
-    for (uint32_t i = 0; i < group->count; i += step) {
+    uint64_t value = 0;
+    (void)etw_rows_field_at(&writer->table, row, of, &value);
+    return etw_reference_tag(realm + (of->width == 0), (uint32_t)value);
+}
+
+static void link_rows(etw_payload_writer *writer, const etw_row_group *group, const etw_field *of,
+                      uint32_t realm)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        const uint32_t row = group->first_row + i;
+        writer->found[i] =
+            etw_reference_link(&writer->references, key_tag(writer, row, of, realm), row);
+    }
+}
+
+/* What link_rows would find for the first rows. Returns how many, leaves no trace. */
+static uint32_t try_key(etw_payload_writer *writer, const etw_row_group *group,
+                        const etw_field *of, uint32_t realm)
+{
+    const uint32_t count = group->count < KEY_TRIAL ? group->count : KEY_TRIAL;
+    if (!etw_references_begin(&writer->trial, count)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t row = group->first_row + i;
+        const uint32_t tag = key_tag(writer, row, of, realm);
+        const uint32_t own = etw_reference_link(&writer->trial, tag, row);
+        writer->found[i] = own != ETW_NO_REFERENCE ? own : etw_reference_get(&writer->references, tag);
+    }
+    return count;
+}
+
+/* What a key field would do for the rows that were tried. */
+typedef struct key_worth {
+    uint32_t told_bytes; /* that the reference tells right, of a sample */
+    uint32_t found;      /* rows with a reference */
+    uint32_t tried;
+} key_worth;
+
+static key_worth weigh_key(etw_payload_writer *writer, const etw_row_group *group,
+                           const etw_field *list, uint32_t count, uint32_t key, uint32_t realm)
+{
+    key_worth worth = {0, 0, try_key(writer, group, &list[key], realm)};
+    const uint32_t step = worth.tried / 2 / KEY_SAMPLE + 1;
+    for (uint32_t i = 0; i < worth.tried; i++) {
+        worth.found += writer->found[i] != ETW_NO_REFERENCE;
+    }
+    /* The later half has more rows before it to refer to, as most of a large kind's rows have. */
+    for (uint32_t i = worth.tried / 2; i < worth.tried; i += step) {
         if (writer->found[i] == ETW_NO_REFERENCE) {
             continue;
         }
-        for (uint32_t f = 0; f < count && f < 16; f++) {
+        for (uint32_t f = 0; f < count && f < KEY_FIELDS; f++) {
             uint64_t own = 0;
             uint64_t other = 0;
             if (f != key &&
                 etw_rows_field_at(&writer->table, group->first_row + i, &list[f], &own) &&
                 etw_rows_field_at(&writer->table, writer->found[i], &list[f], &other) &&
                 own == other) {
-                gain += list[f].width == 0 ? 4 : list[f].width;
+                worth.told_bytes += list[f].width == 0 ? 4u : list[f].width;
             }
         }
     }
-    return gain * step;
+    worth.told_bytes *= 2 * step;
+    return worth;
 }
 
-/* Keys of one kind and of others should meet, however wide the integers are that they were cut to. */
-static void load_keys(etw_payload_writer *writer, const etw_row_group *group, const etw_field *of)
-{
-    load_field(writer, group, of, writer->keys);
-    for (uint32_t i = 0; i < group->count; i++) {
-        writer->keys[i] &= UINT32_MAX;
-    }
-}
-
-static uint32_t found_count(const etw_payload_writer *writer, const etw_row_group *group)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < group->count; i++) {
-        count += writer->found[i] != ETW_NO_REFERENCE;
-    }
-    return count;
-}
-
-/* The field that tells most of the others, or count where none tells enough; and *also, an integer that
- * names things new to the block, for kinds that come later. */
+/* The field that tells most of the others, or count where none tells a byte a row; and *also, an
+ * integer that names things new to the block, for kinds that come later. */
 static uint32_t choose_key(etw_payload_writer *writer, const etw_row_group *group,
                            const etw_field *list, uint32_t count, uint32_t realm, uint32_t *also)
 {
     uint32_t best = count;
-    uint32_t best_gain = group->count; /* one byte a row at least */
-    uint32_t strings = 0;
-    uint32_t integers = 0;
+    uint32_t best_bytes = 0;
+    uint32_t tried[2] = {0, 0};
     *also = count;
     if (group->count < LEAST_KEYED_ROWS || count < 2) {
         return count;
     }
     for (uint32_t f = 0; f < count; f++) {
-        uint32_t *tried = list[f].width == 0 ? &strings : &integers;
-        if (list[f].width == 1 || list[f].width == 2 || *tried == KEY_CANDIDATES) {
+        const bool integer = list[f].width != 0;
+        if ((integer && list[f].width < 3) || tried[integer] == KEY_CANDIDATES) {
             continue;
         }
-        ++*tried;
-        load_keys(writer, group, &list[f]);
-        etw_references_try(&writer->references, realm + (list[f].width == 0), writer->keys,
-                           group->count, group->first_row, writer->found);
-        const uint32_t gain = key_gain(writer, group, list, count, f);
-        if (gain > best_gain) {
-            best_gain = gain;
+        tried[integer]++;
+        const key_worth worth = weigh_key(writer, group, list, count, f, realm);
+        if (worth.told_bytes > worth.tried && worth.told_bytes > best_bytes) {
+            best_bytes = worth.told_bytes;
             best = f;
         }
-        if (list[f].width != 0 && *also == count &&
-            found_count(writer, group) < group->count / 2) {
+        if (integer && *also == count && worth.found < worth.tried / 2) {
             *also = f;
         }
     }
@@ -416,9 +441,7 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
                               list[key].width == 0 ? 4 : list[key].width, NULL, 0)) {
             return false;
         }
-        load_keys(writer, group, &list[key]);
-        etw_references_link(&writer->references, realm + (list[key].width == 0), writer->keys,
-                            group->count, group->first_row, writer->found);
+        link_rows(writer, group, &list[key], realm);
     }
     for (uint32_t f = 0; f < count; f++) {
         if (f == key) {
@@ -431,9 +454,7 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
         }
     }
     if (also < count) {
-        load_keys(writer, group, &list[also]);
-        etw_references_link(&writer->references, realm, writer->keys, group->count,
-                            group->first_row, writer->found);
+        link_rows(writer, group, &list[also], realm);
     }
     return true;
 }

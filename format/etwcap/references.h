@@ -1,8 +1,9 @@
 /* Earlier rows that are like a row: for each row, the last one before it with the same key.
  *
- * Events about the same thing (a method loaded, then unloaded; a thread started, then ended) repeat
- * its properties. One field of a kind may be its key; other fields are then told from the same
- * place of the earlier row's payload. Encoder and decoder find the same rows by the same rule. */
+ * Events about the same thing (a method loaded, then unloaded; a thread started, then ended) repeat its
+ * properties. One field of a kind may be its key; other fields are then told from the same place of
+ * the earlier row's payload. Encoder and decoder find the same rows by the same rule: keys are 32-bit
+ * tags made of realm and value, and two that collide only make a bad guess, in both alike. */
 #ifndef ETW_FORMAT_ETWCAP_REFERENCES_H
 #define ETW_FORMAT_ETWCAP_REFERENCES_H
 
@@ -11,29 +12,52 @@
 
 #define ETW_NO_REFERENCE UINT32_MAX
 
+/* A kind links its rows under so many keys at most. */
+#define ETW_MAX_KEYS 2u
+
 typedef struct etw_reference_slot {
-    uint64_t key;
-    uint32_t row;
-    uint32_t stamp;
+    uint32_t tag;
+    uint32_t row_plus_1; /* 0: free */
 } etw_reference_slot;
 
 typedef struct etw_references {
     etw_reference_slot *slots;
-    etw_reference_slot *trial; /* of keys that are only tried */
-    uint32_t stamp, trial_stamp;
+    uint32_t mask, capacity;
 } etw_references;
 
-bool etw_references_init(etw_references *references);
 void etw_references_free(etw_references *references);
-/* Forgets all rows: the start of a block. */
-void etw_references_clear(etw_references *references);
-/* For row first_row + i with keys[i]: found[i] becomes the last row with that key, or
- * ETW_NO_REFERENCE. realm keeps keys of different providers apart. At most ETW_BATCH_MAX_EVENTS
- * rows in all between two calls of clear. */
-void etw_references_link(etw_references *references, uint32_t realm, const uint64_t *keys,
-                         uint32_t count, uint32_t first_row, uint32_t *found);
-/* What link would find, leaving no trace. */
-void etw_references_try(etw_references *references, uint32_t realm, const uint64_t *keys,
-                        uint32_t count, uint32_t first_row, uint32_t *found);
+/* Forgets all rows and makes room for links of so many. False where memory ran out. */
+bool etw_references_begin(etw_references *references, uint32_t rows);
+
+static inline uint32_t etw_reference_tag(uint32_t realm, uint32_t key)
+{
+    const uint64_t mixed = ((uint64_t)realm << 32 | key) * UINT64_C(0x9E3779B97F4A7C15);
+    return (uint32_t)(mixed >> 32);
+}
+
+/* The slot that holds tag, or the free one where it belongs. */
+static inline etw_reference_slot *etw_reference_find(const etw_references *references, uint32_t tag)
+{
+    uint32_t at = tag & references->mask;
+    while (references->slots[at].row_plus_1 != 0 && references->slots[at].tag != tag) {
+        at = (at + 1) & references->mask;
+    }
+    return &references->slots[at];
+}
+
+/* The last row linked with that tag so far, or ETW_NO_REFERENCE. */
+static inline uint32_t etw_reference_get(const etw_references *references, uint32_t tag)
+{
+    return etw_reference_find(references, tag)->row_plus_1 - 1u;
+}
+
+/* Links row, and returns what etw_reference_get would have. */
+static inline uint32_t etw_reference_link(etw_references *references, uint32_t tag, uint32_t row)
+{
+    etw_reference_slot *slot = etw_reference_find(references, tag);
+    const uint32_t before = slot->row_plus_1 - 1u;
+    *slot = (etw_reference_slot){tag, row + 1};
+    return before;
+}
 
 #endif
