@@ -231,6 +231,21 @@ static key key_of(const etw_resolver *self, const etw_event_record *record, uint
     return made;
 }
 
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    const unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* On the way of every event, and so not a general hash: two multiplications. Seeded, so that no
+ * trace can be made whose keys all collide. */
+static uint32_t hash_key(const etw_resolver *self, const key *from)
+{
+    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15), other = UINT64_C(0xD6E8FEB86659FD93);
+    const uint64_t guid = fold(from->guid[0] ^ self->seed, from->guid[1] ^ odd);
+    return (uint32_t)fold(guid ^ from->rest ^ other, from->kind ^ self->seed ^ odd);
+}
+
 static bool same_exact(const slot *at, const etw_tracelogging *metadata)
 {
     const etw_bytes traits = metadata->traits;
@@ -244,7 +259,7 @@ static bool same_exact(const slot *at, const etw_tracelogging *metadata)
 static slot *slot_of(const etw_resolver *self, const key *wanted, const etw_tracelogging *metadata)
 {
     const uint32_t mask = self->slot_count - 1;
-    uint32_t at = (uint32_t)XXH3_64bits_withSeed(wanted, sizeof *wanted, self->seed) & mask;
+    uint32_t at = hash_key(self, wanted) & mask;
     for (;; at = (at + 1) & mask) {
         slot *found = &self->slots[at];
         if (found->learnt == 0 ||
@@ -275,8 +290,7 @@ static bool widen(etw_resolver *self)
         if (old[i].learnt != 0) {
             /* All keys differ, so any free slot of its chain will do: no bytes need comparing. */
             const uint32_t mask = self->slot_count - 1;
-            uint32_t at =
-                (uint32_t)XXH3_64bits_withSeed(&old[i].key, sizeof(key), self->seed) & mask;
+            uint32_t at = hash_key(self, &old[i].key) & mask;
             while (wider[at].learnt != 0) {
                 at = (at + 1) & mask;
             }
