@@ -171,11 +171,16 @@ static etw_status keep_in_ring(etw_capture *capture, uint64_t events, etw_error 
         return no_memory(error);
     }
     kept[capture->kept_count++] = (segment){path, events};
-    /* The one about to be opened counts too. */
-    while (capture->kept_count + 1 > capture->options.limits.ring_segments) {
+    return ETW_OK;
+}
+
+/* Makes room in the ring for one more segment. */
+static void make_room(etw_capture *capture)
+{
+    const uint32_t ring = capture->options.limits.ring_segments;
+    while (ring != 0 && capture->kept_count + 1 > ring) {
         remove_oldest_segment(capture);
     }
-    return ETW_OK;
 }
 
 static etw_status close_segment(etw_capture *capture, etw_error *error)
@@ -271,7 +276,11 @@ etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t e
 etw_status etw_capture_rotate(etw_capture *capture, etw_error *error)
 {
     const etw_status status = close_segment(capture, error);
-    return status == ETW_OK ? open_segment(capture, error) : status;
+    if (status != ETW_OK) {
+        return status;
+    }
+    make_room(capture);
+    return open_segment(capture, error);
 }
 
 const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index)

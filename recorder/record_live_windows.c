@@ -240,15 +240,14 @@ static etw_status open_capture(live *recording)
     return status;
 }
 
-/* Everything that can be refused is opened before the session starts, so that a wrong output path
- * does not leave providers enabled. */
+/* The file last: where the session is refused, none is left that looks like a recording. */
 static etw_status open_all(live *recording)
 {
     etw_status status = open_schemas(recording);
     if (status == ETW_OK) {
-        status = open_capture(recording);
+        status = open_session(recording);
     }
-    return status == ETW_OK ? open_session(recording) : status;
+    return status == ETW_OK ? open_capture(recording) : status;
 }
 
 static etw_status run(live *recording)

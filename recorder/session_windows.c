@@ -32,7 +32,7 @@ struct etw_session {
     etw_session_options options; /* pointers inside it are not used after open */
     wchar_t *name;
     char *utf8_name;
-    TRACEHANDLE controller;
+    TRACEHANDLE controller, consumer;
     etw_guid enabled[ETW_SESSION_MAX_PROVIDERS];
     uint32_t enabled_count;
     etw_provider_options *providers; /* owned copies, for a restart */
@@ -85,6 +85,14 @@ static void note_status(etw_session *session, etw_status status)
         session->sink_status = status;
     }
     etw_session_stop(session);
+}
+
+/* Wine's ntdll says so itself. Its ETW functions are stubs, and a bare "access denied" of one of
+ * them would send the user looking for rights. */
+static bool is_wine(void)
+{
+    const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+    return ntdll != NULL && GetProcAddress(ntdll, "wine_get_version") != NULL;
 }
 
 static int64_t filetime_now(void)
@@ -186,6 +194,33 @@ static etw_status set_kernel_stacks(const etw_session *session, etw_error *error
                : etw_error_set_windows(error, code, "asking for stacks of kernel events");
 }
 
+static void WINAPI on_event(EVENT_RECORD *event);
+
+static etw_status open_consumer(etw_session *session, etw_error *error)
+{
+    EVENT_TRACE_LOGFILEW log = {.LoggerName = session->name,
+                                .ProcessTraceMode = PROCESS_TRACE_MODE_REAL_TIME |
+                                                    PROCESS_TRACE_MODE_EVENT_RECORD |
+                                                    PROCESS_TRACE_MODE_RAW_TIMESTAMP,
+                                .EventRecordCallback = on_event,
+                                .Context = session};
+    session->consumer = OpenTraceW(&log);
+    if (session->consumer != INVALID_PROCESSTRACE_HANDLE) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_error_set_windows(
+        error, GetLastError(), "opening session '%s' for reading", session->utf8_name);
+    return is_wine() ? etw_error_wrap(error, status, "Wine has no event tracing") : status;
+}
+
+static void close_consumer(etw_session *session)
+{
+    if (session->consumer != INVALID_PROCESSTRACE_HANDLE) {
+        (void)CloseTrace(session->consumer);
+        session->consumer = INVALID_PROCESSTRACE_HANDLE;
+    }
+}
+
 static etw_status start(etw_session *session, etw_error *error)
 {
     etw_session_properties properties;
@@ -196,7 +231,10 @@ static etw_status start(etw_session *session, etw_error *error)
                                    session->options.kernel_flags != 0);
     }
     session->running = true;
-    etw_status status = set_kernel_stacks(session, error);
+    etw_status status = open_consumer(session, error);
+    if (status == ETW_OK) {
+        status = set_kernel_stacks(session, error);
+    }
     for (uint32_t i = 0; status == ETW_OK && i < session->provider_count; i++) {
         status = enable_and_note(session, &session->providers[i], error);
     }
@@ -248,6 +286,7 @@ static etw_status prepare(etw_session *session, const etw_session_options *optio
                           etw_error *error)
 {
     session->options = *options;
+    session->consumer = INVALID_PROCESSTRACE_HANDLE;
     InitializeSRWLock(&session->control);
     atomic_flag_clear(&session->gate);
     session->wake = CreateEventW(NULL, TRUE, FALSE, NULL);
@@ -366,6 +405,7 @@ void etw_session_close(etw_session *session)
     }
     stop_queue(session);
     stop_session(session);
+    close_consumer(session);
     if (session->wake != NULL) {
         (void)CloseHandle(session->wake);
     }
@@ -524,19 +564,8 @@ static void WINAPI on_event(EVENT_RECORD *event)
 
 static etw_status consume(etw_session *session, etw_error *error)
 {
-    EVENT_TRACE_LOGFILEW log = {.LoggerName = session->name,
-                                .ProcessTraceMode = PROCESS_TRACE_MODE_REAL_TIME |
-                                                    PROCESS_TRACE_MODE_EVENT_RECORD |
-                                                    PROCESS_TRACE_MODE_RAW_TIMESTAMP,
-                                .EventRecordCallback = on_event,
-                                .Context = session};
-    TRACEHANDLE consumer = OpenTraceW(&log);
-    if (consumer == INVALID_PROCESSTRACE_HANDLE) {
-        return etw_error_set_windows(error, GetLastError(), "opening session '%s' for reading",
-                                     session->utf8_name);
-    }
-    const ULONG code = ProcessTrace(&consumer, 1, NULL, NULL);
-    (void)CloseTrace(consumer);
+    const ULONG code = ProcessTrace(&session->consumer, 1, NULL, NULL);
+    close_consumer(session);
     return code == ERROR_SUCCESS || code == ERROR_CANCELLED
                ? ETW_OK
                : etw_error_set_windows(error, code, "reading session '%s'", session->utf8_name);

@@ -41,7 +41,7 @@ static const etw_verb verbs[] = {
     {"verify", etw_verb_verify, 1, ANY_INPUTS, false, "FILE...",
      "check every byte of an .etwcap file and say what is damaged", TAKES_JSON},
     {"recover", etw_verb_recover, 1, 1, true, "FILE -o OUT",
-     "rebuild a complete file from a damaged or cut-off one", WRITES},
+     "rebuild a complete file from a damaged or cut-off one", TAKES_OUTPUT | TAKES_FORCE},
     {"cut", etw_verb_cut, 1, 1, true, "FILE -o OUT", "write the wanted events into a new file",
      TAKES_FILTER | TAKES_REDACTION | TAKES_MANIFEST | WRITES},
     {"merge", etw_verb_merge, 1, ANY_INPUTS, true, "FILE... -o OUT",

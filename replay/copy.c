@@ -237,7 +237,6 @@ static etw_status open_inputs(copy *c, etw_error *error)
         etw_replay_options options = arguments->replay;
         in->copy = c;
         options.raw_time = true;
-        options.ignore_index = c->options->ignore_index;
         options.loss = on_loss;
         options.loss_context = in;
         status = etw_tool_open(arguments, arguments->inputs[i], &options, &in->replay, error);

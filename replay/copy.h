@@ -11,7 +11,6 @@
 typedef struct etw_copy_options {
     const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
     const etw_redaction *redaction;        /* NULL: bytes stay as they are */
-    bool ignore_index;                     /* read what an index may not know */
     const char *filtered_detail;           /* why events were left out; NULL: none is */
     const char *progress;                  /* "cutting" */
 } etw_copy_options;

@@ -38,7 +38,6 @@ typedef struct etw_replay_options {
     double speed;      /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
     bool raw_time;     /* TimeStamp stays in raw ticks */
     bool headers_only; /* no user data, no items */
-    bool ignore_index; /* of an .etwcap: read all blocks, also those its index does not tell */
     const char *const *manifest_paths;
     uint32_t manifest_path_count;
     /* Called for each loss in its place; may be NULL. */

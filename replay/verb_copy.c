@@ -1,6 +1,9 @@
 /* cut, merge, repack and recover: traces written into a new file. */
+#include "format/etwcap/recover.h"
 #include "replay/copy.h"
 #include "replay/verbs.h"
+
+#include <inttypes.h>
 
 /* A file that is read must not be replaced by what is read from it. */
 static bool writes_over_input(const etw_replay_arguments *arguments)
@@ -87,43 +90,72 @@ etw_exit etw_verb_repack(const etw_replay_arguments *arguments)
     return copy(&options);
 }
 
-/* The output is read again before success is told: a recovery that wrote nonsense would be worse
- * than none. */
-static etw_status read_again(const etw_replay_arguments *arguments, uint64_t events,
-                             etw_error *error)
+/* recover. An .etl file has no blocks to look for: what its reader can read is copied. */
+
+static void tell_recovered(const etw_replay_arguments *arguments, const etw_recover_report *report)
 {
-    etw_replay *replay;
-    const etw_event *event;
-    etw_status status = etw_replay_open(arguments->output, NULL, &replay, error);
-    while (status == ETW_OK) {
-        status = etw_replay_next(replay, &event, error);
+    static const struct {
+        etw_block_kind kind;
+        const char *name;
+    } kinds[] = {{ETW_BLOCK_EVENTS, "events"},
+                 {ETW_BLOCK_SCHEMAS, "schema"},
+                 {ETW_BLOCK_TRACE, "trace"},
+                 {ETW_BLOCK_LOSS, "loss"}};
+    if (arguments->quiet) {
+        return;
     }
-    if (status == ETW_END) {
-        etw_replay_totals totals;
-        etw_replay_get_totals(replay, &totals);
-        status = totals.events == events
-                     ? ETW_OK
-                     : etw_error_set(error, ETW_ERROR_INTERNAL,
-                                     "%s: %llu events were written, %llu are read again",
-                                     arguments->output, (unsigned long long)events,
-                                     (unsigned long long)totals.events);
+    etw_tool_say("%s: %" PRIu64 " events recovered, %" PRIu64 " known to be lost%s, %" PRIu64
+                 " bytes without a block",
+                 arguments->output, report->events, report->lost_events,
+                 report->lost_unknown ? " and an unknown number more" : "", report->skipped_bytes);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const etw_recover_count *count = &report->kinds[kinds[i].kind];
+        if (count->recovered > 0 || count->lost > 0) {
+            etw_tool_say("%s blocks: %" PRIu64 " recovered, %" PRIu64 " lost", kinds[i].name,
+                         count->recovered, count->lost);
+        }
     }
-    etw_replay_close(replay);
-    return status;
+    if (report->missing_blocks > 0) {
+        etw_tool_say("blocks without a trace: %" PRIu64, report->missing_blocks);
+    }
+}
+
+static bool is_whole(const etw_recover_report *report)
+{
+    uint64_t lost = report->missing_blocks;
+    for (size_t i = 0; i < sizeof report->kinds / sizeof report->kinds[0]; i++) {
+        lost += report->kinds[i].lost;
+    }
+    return report->was_complete && lost == 0 && report->lost_events == 0 && !report->lost_unknown;
+}
+
+static etw_exit recover_etl(const etw_replay_arguments *arguments)
+{
+    const etw_copy_options options = {.arguments = arguments, .progress = "recovering, events"};
+    return copy(&options);
 }
 
 etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
 {
-    const etw_copy_options options = {
-        .arguments = arguments, .ignore_index = true, .progress = "recovering, events"};
     etw_error error = {0};
-    etw_copy_counts counts;
+    etw_progress progress;
+    etw_recover_report report;
     if (writes_over_input(arguments)) {
         return ETW_EXIT_USAGE;
     }
-    etw_status status = etw_copy_run(&options, &counts, &error);
-    if (!etw_failed(status) && strcmp(arguments->output, "-") != 0) {
-        status = read_again(arguments, counts.events, &error);
+    etw_progress_begin(&progress, arguments, "recovering");
+    const etw_recover_options options = {.replace = arguments->writer.replace,
+                                         .progress = etw_progress_show,
+                                         .progress_context = &progress};
+    const etw_status status = etw_recover(etw_os_default(), arguments->inputs[0], arguments->output,
+                                          &options, &report, &error);
+    etw_progress_end(&progress);
+    if (status == ETW_ERROR_NOT_THIS) {
+        return recover_etl(arguments);
     }
-    return etw_copy_conclude(&options, status, &counts, &error);
+    if (etw_failed(status)) {
+        return etw_tool_fail(&error);
+    }
+    tell_recovered(arguments, &report);
+    return is_whole(&report) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
 }

@@ -5,6 +5,7 @@
 #include "format/schema/eventsource.h"
 #include "format/schema/manifest.h"
 #include "format/schema/metadata_event.h"
+#include "format/schema/provider_names.h"
 #include "format/schema/tracelogging.h"
 
 #include <stdlib.h>
@@ -370,6 +371,14 @@ static etw_status ask_sources(etw_resolver *self, const etw_event_record *record
     return ETW_OK;
 }
 
+/* At least a name for the provider of an event that nothing explains. */
+static etw_status name_provider(etw_resolver *self, const etw_guid *provider, etw_error *error)
+{
+    const char *name = etw_well_known_provider_name(provider);
+    return name == NULL ? ETW_OK
+                        : etw_schema_store_set_provider_name(self->store, provider, name, error);
+}
+
 etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
                              uint32_t pointer_size, const etw_schema **schema, etw_error *error)
 {
@@ -384,7 +393,10 @@ etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *rec
         *schema = found->schema;
         return ETW_OK;
     }
-    const etw_status status = ask_sources(resolver, record, pointer_size, schema, error);
+    etw_status status = ask_sources(resolver, record, pointer_size, schema, error);
+    if (status == ETW_OK && *schema == NULL) {
+        status = name_provider(resolver, &record->EventHeader.ProviderId, error);
+    }
     return status == ETW_OK ? remember(resolver, &made, &metadata, *schema, error) : status;
 }
 

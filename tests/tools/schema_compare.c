@@ -1,11 +1,13 @@
 /* schema_compare TRACE.etl [--also TRACE.etl]... [--manifest PATH]...
  *
  * Prints, for each schema that Windows put into TRACE as a metadata event, its text and the text of
- * the schema that this project makes of the same event from the EventSource manifests in the traces
- * and from the manifests given. One line each, tab separated, so that a test can compare them:
+ * the schema that this project makes of the same event: from the EventSource manifests in the
+ * traces, and from the manifests given. One line each, tab separated, so that a test can compare:
  *
- *     event PROVIDER NAME ID VERSION ORIGIN WINDOWS OURS
- *     map PROVIDER NAME WINDOWS OURS                                            */
+ *     event PROVIDER ORIGIN ID VERSION WINDOWS OURS
+ *     map PROVIDER ORIGIN WINDOWS OURS
+ *
+ * ORIGIN is "none", and OURS empty, where no manifest knows the event. */
 #include "format/etl/etl.h"
 #include "format/schema/eventsource.h"
 #include "format/schema/manifest.h"
@@ -80,20 +82,24 @@ static uint32_t pointer_size_of(const etw_tei *tei)
     return 8;
 }
 
-static const etw_schema *find(comparison *self, const etw_tei *tei)
+/* What one source makes of the event; NULL where it does not know it. */
+static const etw_schema *find(comparison *self, etw_schema_source *source, const etw_tei *tei)
 {
     const etw_event_record record = {.EventHeader = {.ProviderId = tei->info.ProviderGuid,
                                                      .EventDescriptor = tei->info.EventDescriptor}};
-    etw_schema_source *sources[] = {self->eventsource, self->manifests};
     const etw_schema *schema = NULL;
-    for (size_t i = 0; i < 2 && schema == NULL; i++) {
-        etw_error error = {0};
-        if (sources[i]->find(sources[i], self->store, &record, pointer_size_of(tei), &schema,
-                             &error) != ETW_OK) {
-            fprintf(stderr, "schema_compare: %s\n", error.message);
-        }
+    etw_error error = {0};
+    if (source->find(source, self->store, &record, pointer_size_of(tei), &schema, &error) !=
+        ETW_OK) {
+        die("find", &error);
     }
     return schema;
+}
+
+static void append_provider(etw_text *text, const etw_tei *tei)
+{
+    etw_bytes units;
+    append_units(text, etw_tei_string(tei, tei->info.ProviderNameOffset, &units), units);
 }
 
 static void print_map(const etw_tei *tei, uint32_t name_offset, etw_bytes theirs,
@@ -101,7 +107,7 @@ static void print_map(const etw_tei *tei, uint32_t name_offset, etw_bytes theirs
 {
     etw_text windows = {0}, made = {0};
     append_map(&windows, theirs);
-    for (uint32_t i = 0; ours != NULL && i < ours->map_count; i++) {
+    for (uint32_t i = 0; i < ours->map_count; i++) {
         etw_map map;
         etw_bytes name, wanted;
         if (etw_map_open(ours->maps[i], &map, NULL) == ETW_OK &&
@@ -112,8 +118,9 @@ static void print_map(const etw_tei *tei, uint32_t name_offset, etw_bytes theirs
         }
     }
     etw_text provider = {0};
-    append_tei_string(&provider, tei, "provider", tei->info.ProviderNameOffset);
-    printf("map\t%s\t%s\t%s\n", etw_text_z(&provider), etw_text_z(&windows), etw_text_z(&made));
+    append_provider(&provider, tei);
+    printf("map\t%s\t%s\t%s\t%s\n", etw_text_z(&provider), etw_schema_origin_name(ours->origin),
+           etw_text_z(&windows), etw_text_z(&made));
     etw_text_free(&provider);
     etw_text_free(&windows);
     etw_text_free(&made);
@@ -148,31 +155,49 @@ static void print_maps(const comparison *self, const etw_tei *tei, const etw_sch
     }
 }
 
-static void print_event(comparison *self, etw_bytes theirs)
+static void append_schema(etw_text *line, etw_bytes tei)
+{
+    append_event(line, tei);
+    etw_text_append_z(line, " | ");
+    append_properties(line, tei);
+}
+
+/* ours: NULL where no source knows the event. */
+static void print_event(const comparison *self, const etw_tei *tei, const etw_schema *ours)
+{
+    const etw_event_descriptor *event = &tei->info.EventDescriptor;
+    etw_text line = {0};
+    append_provider(&line, tei);
+    etw_text_printf(&line, "\t%s\t%u\t%u\t",
+                    ours == NULL ? "none" : etw_schema_origin_name(ours->origin), event->Id,
+                    event->Version);
+    append_schema(&line, tei->bytes);
+    etw_text_append_char(&line, '\t');
+    if (ours != NULL) {
+        append_schema(&line, ours->tei);
+    }
+    printf("event\t%s\n", etw_text_z(&line));
+    etw_text_free(&line);
+    if (ours != NULL) {
+        print_maps(self, tei, ours);
+    }
+}
+
+static void compare_event(comparison *self, etw_bytes theirs)
 {
     etw_tei tei;
     etw_error error = {0};
     if (etw_tei_open(theirs, &tei, &error) != ETW_OK) {
         die("metadata event", &error);
     }
-    const etw_schema *ours = find(self, &tei);
-    etw_text line = {0};
-    append_tei_string(&line, &tei, "provider", tei.info.ProviderNameOffset);
-    etw_text_printf(&line, "\t%u\t%u\t%s\t", tei.info.EventDescriptor.Id,
-                    tei.info.EventDescriptor.Version,
-                    ours == NULL ? "none" : etw_schema_origin_name(ours->origin));
-    append_event(&line, theirs);
-    etw_text_append_z(&line, " | ");
-    append_properties(&line, theirs);
-    etw_text_append_char(&line, '\t');
-    if (ours != NULL) {
-        append_event(&line, ours->tei);
-        etw_text_append_z(&line, " | ");
-        append_properties(&line, ours->tei);
+    const etw_schema *of_trace = find(self, self->eventsource, &tei);
+    const etw_schema *of_file = find(self, self->manifests, &tei);
+    if (of_trace != NULL) {
+        print_event(self, &tei, of_trace);
     }
-    printf("event\t%s\n", etw_text_z(&line));
-    etw_text_free(&line);
-    print_maps(self, &tei, ours);
+    if (of_file != NULL || of_trace == NULL) {
+        print_event(self, &tei, of_file);
+    }
 }
 
 int main(int argc, char **argv)
@@ -202,7 +227,7 @@ int main(int argc, char **argv)
     read_trace(&self, argv[1], false);
     for (uint32_t i = 0; i < self.blob_count; i++) {
         if (self.blobs[i].opcode == OPCODE_EVENT_INFO) {
-            print_event(&self, self.blobs[i].bytes);
+            compare_event(&self, self.blobs[i].bytes);
         }
     }
     for (uint32_t i = 0; i < self.blob_count; i++) {

@@ -237,6 +237,21 @@ static void asks_the_classic_table_last_unless_told_not_to(void **state)
     assert_null(find(self, &record, 8));
 }
 
+static void names_well_known_providers_of_unexplained_events(void **state)
+{
+    fixture *self = *state;
+    etw_event_record record = event(1);
+    assert_true(
+        etw_guid_parse("22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716", &record.EventHeader.ProviderId));
+    assert_null(etw_schema_store_provider_name(self->store, &record.EventHeader.ProviderId));
+    assert_null(find(self, &record, 8));
+    assert_string_equal(etw_schema_store_provider_name(self->store, &record.EventHeader.ProviderId),
+                        "Microsoft-Windows-Kernel-Process");
+    record = event(1);
+    assert_null(find(self, &record, 8));
+    assert_null(etw_schema_store_provider_name(self->store, &provider));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +264,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(tells_tracelogging_events_apart_by_all_their_metadata,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(asks_the_classic_table_last_unless_told_not_to, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(names_well_known_providers_of_unexplained_events, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(keeps_answering_beyond_its_limit_of_keys, set_up,
                                         tear_down),

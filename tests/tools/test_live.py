@@ -1,0 +1,213 @@
+"""Live recording under Wine: etw-record linked with the drop-in ETW API records what that API plays."""
+import re
+import subprocess
+import time
+
+import pytest
+
+from conftest import ROOT
+
+# Everything is delivered, whatever was enabled; the session stays open at the trace's end, as a live one does.
+ALL = {"ETWAPI_FILTER": "off", "ETWAPI_AT_END": "wait"}
+
+
+@pytest.fixture
+def live(win64_tool):
+    """Runs the recorder that is linked with the drop-in API."""
+    def run(*arguments, status=0, **env):
+        return win64_tool("tests/etw-record-dropin", *arguments, status=status, env=env)
+
+    run.words = lambda *arguments: win64_tool.words("tests/etw-record-dropin", *arguments)
+    run.environment = win64_tool.environment
+    return run
+
+
+def count_of(native_tool, path):
+    """Events of a file; what was lost stands between them in lines of its own."""
+    return sum("ProviderId" in line for line in native_tool.events(path, status=None))
+
+
+def record(native_tool, trace, output):
+    native_tool("etw-record", "--input", trace, "-o", output, status=None)
+    return output
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT.parent / "shared/corpus/etl").glob("*.etl"))
+                         or ["HTTP_Server.etl"])
+def test_a_live_recording_holds_the_events_of_the_trace(live, native_tool, corpus, tmp_path, name):
+    from_file = record(native_tool, corpus(name), tmp_path / "file.etwcap")
+    events = count_of(native_tool, from_file)
+    live("--provider", "*Any", "-o", tmp_path / "live.etwcap", "--max-events", events, "--on-overload", "wait",
+         ETWAPI_TRACE=str(corpus(name)), **ALL)
+    native_tool("etw-replay", "diff", from_file, tmp_path / "live.etwcap")
+
+
+HTTP = "dd5ef90a-6398-47a4-ad34-4dcecdef795f"
+
+
+def test_level_and_keywords_choose_events(live, native_tool, corpus, tmp_path):
+    trace = corpus("HTTP_Server.etl")
+    wanted = [e for e in native_tool.events(trace)
+              if e["ProviderId"] == "{%s}" % HTTP and e["Level"] <= 4 and int(e["Keyword"], 16) & 0x2]
+    assert wanted
+    # One event is the header of the trace, which every session delivers first.
+    live("--provider", HTTP + ":4:0x2", "-o", tmp_path / "a.etwcap", "--max-events", len(wanted) + 1,
+         ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
+    got = native_tool.events(tmp_path / "a.etwcap")[1:]
+    assert [(e["TimeStamp"], e["Id"]) for e in got] == [(e["TimeStamp"], e["Id"]) for e in wanted]
+
+
+def test_event_id_filter_lets_only_these_through(live, native_tool, corpus, tmp_path):
+    trace = corpus("HTTP_Server.etl")
+    ids = sorted({e["Id"] for e in native_tool.events(trace) if e["ProviderId"] == "{%s}" % HTTP})[:2]
+    wanted = [e["Id"] for e in native_tool.events(trace) if e["ProviderId"] == "{%s}" % HTTP and e["Id"] in ids]
+    live("--provider", HTTP, "--event-ids", "%d,%d" % tuple(ids), "-o", tmp_path / "a.etwcap",
+         "--max-events", len(wanted) + 1, ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
+    assert [e["Id"] for e in native_tool.events(tmp_path / "a.etwcap")[1:]] == wanted
+
+
+def test_kernel_flags_choose_kernel_classes(live, native_tool, corpus, tmp_path):
+    trace = corpus("ShutdownPerfDiagLogger.etl")
+    image = "{2cb15d1d-5fc1-11d2-abe1-00a0c911f518}"
+    wanted = sum(e["ProviderId"] == image for e in native_tool.events(trace))
+    live("--kernel", "IMAGE_LOAD", "-o", tmp_path / "a.etwcap", "--max-events", wanted + 1, "--on-overload", "wait",
+         ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
+    # The other events are the header class and the classes that every flag lets through.
+    got = native_tool.events(tmp_path / "a.etwcap")
+    assert len(got) == wanted + 1
+    assert not [e for e in got if e["ProviderId"] == "{3d6fa8d1-fe05-11d0-9dda-00c04fd7ba7c}"]
+
+
+def test_a_stop_from_outside_is_noticed(live, native_tool, corpus, tmp_path):
+    done = live("--provider", "*Any", "-o", tmp_path / "a.etwcap", status=3,
+                ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), ETWAPI_FILTER="off", ETWAPI_AT_END="stop")
+    assert b"was stopped from outside" in done.stderr
+    assert count_of(native_tool, tmp_path / "a.etwcap") == 2042
+    assert b"stopped from outside" in native_tool("etw-replay", tmp_path / "a.etwcap", status=3).stdout
+
+
+def start(live, *arguments, **env):
+    return subprocess.Popen(live.words(*arguments), env=live.environment(**env), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for_session(live, name):
+    for _ in range(100):
+        if name.encode() in live("--list-sessions").stdout:
+            return
+        time.sleep(0.1)
+    pytest.fail("session %s did not start" % name)
+
+
+def test_a_taken_name_is_told_and_can_be_replaced(live, corpus, tmp_path):
+    env = dict(ALL, ETWAPI_TRACE=str(corpus("HTTP_Server.etl")))
+    first = start(live, "--provider", "*Any", "--session", "taken", "-o", tmp_path / "a.etwcap", **env)
+    try:
+        wait_for_session(live, "taken")
+        refused = live("--provider", "*Any", "--session", "taken", "-o", tmp_path / "b.etwcap", status=1, **env)
+        assert b"a session named 'taken' already exists" in refused.stderr
+        assert not (tmp_path / "b.etwcap").exists()
+        live("--provider", "*Any", "--session", "taken", "--replace-session", "-o", tmp_path / "b.etwcap",
+             "--max-events", 2042, "--on-overload", "wait", **env)
+        _, talk = first.communicate(timeout=60)
+        assert first.returncode == 3 and b"stopped from outside" in talk
+    finally:
+        first.kill()
+
+
+def test_a_killed_recorder_leaves_a_session_that_reclaim_stops(live, native_tool, corpus, tmp_path):
+    env = dict(ALL, ETWAPI_TRACE=str(corpus("HTTP_Server.etl")))
+    # A process that holds the shared table open, as the system does on Windows.
+    keeper = start(live, "--provider", "*Any", "--session", "keeper", "-o", tmp_path / "k.etwcap", **env)
+    victim = start(live, "--provider", "*Any", "-o", tmp_path / "a.etwcap", **env)
+    try:
+        wait_for_session(live, "keeper")
+        wait_for_session(live, "etwcap-")
+        time.sleep(2)  # two flush intervals: every event of the trace is in the file by then
+        victim.kill()
+        victim.wait()
+        for _ in range(50):
+            done = live("--reclaim", status=None)
+            if b"stopped 1 sessions" in done.stderr:
+                break
+            time.sleep(0.2)
+        assert b"stopped 1 sessions" in done.stderr
+        assert b"etwcap-" not in live("--list-sessions").stdout
+        native_tool("etw-replay", tmp_path / "a.etwcap", status=3)
+        assert count_of(native_tool, tmp_path / "a.etwcap") == 2042
+        live("--kill", "keeper")
+        keeper.wait(timeout=60)
+    finally:
+        keeper.kill()
+        victim.kill()
+
+
+def test_access_denied_names_what_is_missing(live, tmp_path):
+    done = live("--provider", "*Any", "-o", tmp_path / "a.etwcap", status=1, ETWAPI_DENY="start")
+    assert b"Performance Log Users" in done.stderr
+    done = live("--kernel", "PROCESS", "-o", tmp_path / "a.etwcap", status=1, ETWAPI_DENY="start")
+    assert b"SeSystemProfilePrivilege" in done.stderr
+    assert not (tmp_path / "a.etwcap").exists()
+
+
+def test_the_ledger_sums_injected_losses_exactly(live, native_tool, corpus, tmp_path):
+    trace = corpus("KernelNetwork.etl")
+    all_events = count_of(native_tool, trace)
+    lost = all_events // 100
+    done = live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--on-overload", "wait", "--max-events",
+                all_events - lost, status=3, ETWAPI_TRACE=str(trace), ETWAPI_LOSE="100", **ALL)
+    assert b"%d events were lost" % lost in done.stderr
+    info = native_tool("etw-replay", "info", tmp_path / "a.etwcap", status=None).stdout.decode()
+    assert re.search(r"events lost by ETW.*\b%d\b" % lost, info) or str(lost) in info
+
+
+@pytest.mark.parametrize("options", [["--rotate-size", "100k"], ["--rotate-size", "100k", "--ring", "2"]])
+def test_segments_stand_alone(live, native_tool, corpus, tmp_path, options):
+    trace = corpus("net.4.5.2.x64.etl")
+    live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", 100000, "--on-overload", "wait", *options,
+         ETWAPI_TRACE=str(trace), **ALL)
+    segments = sorted(tmp_path.glob("a-*.etwcap"))
+    assert len(segments) >= 2
+    for segment in segments:
+        native_tool("etw-replay", "verify", segment)
+    whole = native_tool("etw-replay", "--head", "100000", trace).stdout.splitlines()
+    got = [line for segment in segments for line in native_tool("etw-replay", segment).stdout.splitlines()]
+    if "--ring" in options:
+        assert len(segments) == 2
+        assert got == whole[-len(got):]
+    else:
+        assert got == whole
+
+
+def test_flight_recorder_keeps_the_newest_events(live, native_tool, corpus, tmp_path):
+    trace = corpus("KernelNetwork.etl")
+    live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--flight", "1M", "--max-events", 8924,
+         "--on-overload", "wait", ETWAPI_TRACE=str(trace), **ALL)
+    assert native_tool.events(tmp_path / "a-0001.etwcap") == native_tool.events(trace)
+    native_tool("etw-replay", "verify", tmp_path / "a-0001.etwcap")
+
+
+def test_a_profile_says_the_same_as_the_command_line(live, native_tool, corpus, tmp_path):
+    profile = tmp_path / "http.profile"
+    profile.write_text("# what to record\nprovider = *Any\noutput = %s\nmax-events = 2042\non-overload = wait\n"
+                       % (tmp_path / "a.etwcap"))
+    live("--profile", profile, ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), **ALL)
+    assert count_of(native_tool, tmp_path / "a.etwcap") == 2042
+
+
+def test_the_real_recorder_starts_under_wine_and_says_what_is_missing(win64_tool, tmp_path):
+    assert b"--provider" in win64_tool("etw-record", "--help").stdout
+    done = win64_tool("etw-record", "--provider", "*Any", "-o", tmp_path / "a.etwcap", status=1)
+    assert b"Wine has no event tracing" in done.stderr
+    assert not (tmp_path / "a.etwcap").exists()
+
+
+WINDOWS_DLLS = {"advapi32.dll", "kernel32.dll", "msvcrt.dll", "ole32.dll", "tdh.dll", "shell32.dll", "user32.dll"}
+
+
+@pytest.mark.parametrize("name", ["etw-record", "etw-replay"])
+def test_the_tools_import_only_windows_own_dlls(win64_tool, name):
+    listing = subprocess.run(["x86_64-w64-mingw32-objdump", "-p", win64_tool.path(name)], stdout=subprocess.PIPE,
+                             check=True).stdout.decode()
+    imports = {line.split()[-1].lower() for line in listing.splitlines() if "DLL Name:" in line}
+    assert imports and imports <= WINDOWS_DLLS

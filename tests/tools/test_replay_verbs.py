@@ -1,0 +1,228 @@
+"""The verbs that look at traces as a whole, and those that write new ones."""
+import json
+import struct
+
+import pytest
+
+from etlwriter import Trace, field, sid, structure
+
+ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
+
+
+def small(**options):
+    trace = Trace(**options)
+    for number in range(50):
+        trace.event(TWO if number % 3 == 0 else ONE, id=number, data=b"x" * number, level=number % 6,
+                    time=trace.at(number))
+        trace.tracelogging("Named.Provider", "Hello", [
+            field("User", "utf16z", "alice"), field("Size", "u32", number), field("Path", "utf8", "C:\\Users\\alice"),
+            field("Who", "sid", "S-1-5-21-1-2-3-1001"), structure("Peer", field("Port", "u16", 0xBB01, out="port"))],
+            items=[sid("S-1-5-21-1-2-3-1001")], time=trace.at(number) + 5)
+    return trace
+
+
+@pytest.fixture
+def recorded(tool, tmp_path):
+    """A function that writes a trace as .etl and .etwcap and gives both paths."""
+    def write(trace, name="a"):
+        etl, etwcap = tmp_path / (name + ".etl"), tmp_path / (name + ".etwcap")
+        trace.write(etl)
+        tool("etw-record", "--input", etl, "-o", etwcap, "-q")
+        return etl, etwcap
+    return write
+
+
+def test_info_tells_provenance_host_time_and_coverage(tool, recorded):
+    etl, etwcap = recorded(small(session="my session", processors=4, build=19045))
+    said = json.loads(tool("etw-replay", "info", "--json", etwcap).stdout)
+    assert (said["Format"], said["Events"], said["Complete"], said["LostEvents"]) == ("etwcap", 101, True, 0)
+    trace, = said["Traces"]
+    assert (trace["SessionName"], trace["ProcessorCount"], trace["OsBuild"], trace["Source"]) == (
+        "my session", 4, 19045, "a.etl")
+    assert (said["FirstTime"], said["LastTime"]) == ("2024-05-01T12:00:00.0000000Z", "2024-05-01T12:00:49.0000005Z")
+    providers = {provider["ProviderId"]: provider for provider in said["Providers"]}
+    assert (providers[ONE]["Events"], providers[TWO]["Events"]) == (33, 17)
+    assert {p.get("ProviderName"): p["Events"] for p in said["Providers"]}["Named.Provider"] == 50
+    other = json.loads(tool("etw-replay", "info", "--json", etl).stdout)
+    assert (other["Format"], other["Events"], other["Traces"]) == ("etl", 101, said["Traces"])
+    text = tool("etw-replay", "info", etl, etwcap).stdout.decode()
+    assert text.count("complete: nothing is known to be missing") == 2 and "my session" in text
+
+
+def test_info_says_what_is_missing(tool, tmp_path):
+    small(events_lost=7).write(tmp_path / "a.etl")
+    tool("etw-record", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q", status=3)
+    for name in ("a.etl", "a.etwcap"):
+        done = tool("etw-replay", "info", tmp_path / name, status=3)
+        assert b"7 events known to be lost" in done.stdout
+
+
+def test_schemas_lists_members_arrays_and_origin(tool, recorded):
+    trace = Trace()
+    trace.tracelogging("P", "E", [field("A", "u32", [1, 2]), structure("S", field("B", "utf16z", "x"))])
+    for path in recorded(trace):
+        listed = [json.loads(line) for line in tool("etw-replay", "schemas", "--json", path).stdout.splitlines()]
+        schema, = [schema for schema in listed if schema["ProviderName"] == "P"]
+        assert (schema["Origin"], schema["EventName"]) == ("TraceLogging", "E")
+        count, array, struct_ = schema["Properties"]
+        assert (count["Name"], array["CountProperty"], array["InType"]) == ("A.Count", "A.Count", "UINT32")
+        assert (struct_["Name"], [member["Name"] for member in struct_["Members"]]) == ("S", ["B"])
+        text = tool("etw-replay", "schemas", path).stdout.decode()
+        assert "A: UINT32 [A.Count]" in text and "B: UNICODESTRING" in text
+
+
+def test_cut_keeps_the_wanted_events_with_their_schemas_and_says_what_it_left_out(tool, recorded, tmp_path):
+    for path in recorded(small()):
+        tool("etw-replay", "cut", path, "-o", tmp_path / "cut.etwcap", "-f", "--provider", "Named.Provider",
+             "--since", "+10s", "--until", "+20s")
+        wanted = tool("etw-replay", path, "--provider", "Named.Provider", "--since", "+10s", "--until", "+20s").stdout
+        assert tool("etw-replay", tmp_path / "cut.etwcap").stdout == wanted and wanted.count(b"\n") == 10
+        said = json.loads(tool("etw-replay", "info", "--json", tmp_path / "cut.etwcap").stdout)
+        assert (said["Events"], said["LossRecords"], said["LostEvents"]) == (10, 1, 0)
+        tool("etw-replay", "verify", tmp_path / "cut.etwcap")
+
+
+def test_cut_redacts_properties_and_keeps_the_others(tool, recorded, tmp_path):
+    etl, etwcap = recorded(small())
+    tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "User", "--redact", "Who",
+         "--redact", "Port", "--redact", "UserSID")
+    before, after = tool.events(etwcap), tool.events(tmp_path / "cut.etwcap")
+    assert len(before) == len(after)
+    for old, new in zip(before, after):
+        if old.get("ProviderName") != "Named.Provider":
+            continue
+        assert new["EventProperties"] == dict(old["EventProperties"], User="xxxxx", Who="S-1-0-0-0-0-0-0",
+                                              Peer={"Port": "0"})
+        assert "UserSID" in old["ExtendedInfo"] and "ExtendedInfo" not in new
+
+
+def test_no_string_survives_drop_strings(tool, recorded, tmp_path):
+    trace = small(session="secret session", file_name="C:\\Users\\alice\\a.etl")
+    trace.event(ONE, data="alice".encode("utf-16-le"))
+    etl, etwcap = recorded(trace)
+    tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--drop-strings")
+    for event in tool.events(tmp_path / "cut.etwcap"):
+        text = json.dumps(event)
+        assert "alice" not in text and "secret" not in text and "61006C006900" not in text
+    said = tool("etw-replay", "info", "--json", tmp_path / "cut.etwcap").stdout
+    assert b"alice" not in said and b"secret" not in said
+    sizes = [event["EventProperties"]["Size"] for event in tool.events(tmp_path / "cut.etwcap")
+             if event.get("ProviderName") == "Named.Provider"]
+    assert sizes == [str(number) for number in range(50)]
+
+
+def test_redacting_what_the_layout_hangs_on_empties_the_event(tool, recorded, tmp_path):
+    trace = Trace()
+    trace.tracelogging("P", "E", [field("L", "u32", [1, 2]), field("After", "u32", 3)])
+    etl, etwcap = recorded(trace)
+    done = tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "L.Count")
+    event = tool.events(tmp_path / "cut.etwcap", "--provider", "P")[0]
+    assert "3" not in json.dumps(event.get("EventProperties", {})) and "UserData" not in event
+    assert b"1 of them" in done.stderr
+
+
+def test_merge_orders_by_time_and_keeps_each_trace(tool, recorded, tmp_path):
+    first, second = Trace(session="one", frequency=10_000_000), Trace(session="two", frequency=3_000_000)
+    for number in range(20):
+        first.event(ONE, id=number, time=first.at(2 * number))
+        second.event(TWO, id=number, time=second.at(2 * number + 1))
+    paths = [recorded(first, "one")[1], recorded(second, "two")[0]]
+    tool("etw-replay", "merge", *paths, "-o", tmp_path / "both.etwcap")
+    events = tool.events(tmp_path / "both.etwcap", "--provider", ONE, "--provider", TWO)
+    assert [event["TimeStamp"] for event in events] == sorted(event["TimeStamp"] for event in events)
+    assert [(event["ProviderId"], event["Id"]) for event in events] == [
+        (provider, number) for number in range(20) for provider in (ONE, TWO)]
+    said = json.loads(tool("etw-replay", "info", "--json", tmp_path / "both.etwcap").stdout)
+    assert [trace["SessionName"] for trace in said["Traces"]] == ["one", "two"] and said["Events"] == 42
+    tool("etw-replay", "verify", tmp_path / "both.etwcap")
+
+
+@pytest.mark.parametrize("level", ["1", "19"])
+def test_repack_changes_nothing_but_the_size(tool, recorded, tmp_path, level):
+    etl, etwcap = recorded(small())
+    tool("etw-replay", "repack", etwcap, "-o", tmp_path / "b.etwcap", "--level", level)
+    tool("etw-replay", "repack", etl, "-o", tmp_path / "c.etwcap", "--level", level, "--threads", "2")
+    done = tool("etw-replay", "diff", etl, tmp_path / "b.etwcap")
+    assert (done.stdout, b"101 events compared, 0 differ" in done.stderr) == (b"", True)
+    assert (tmp_path / "b.etwcap").read_bytes() == (tmp_path / "c.etwcap").read_bytes()
+
+
+def test_diff_tells_the_first_differences_and_fails(tool, recorded):
+    def one(change):
+        trace = Trace()
+        for number in range(10):
+            trace.event(ONE, id=number, data=b"y" if number in change else b"x")
+        return trace
+    _, a = recorded(one(()), "a")
+    b, _ = recorded(one((3, 7)), "b")
+    done = tool("etw-replay", "diff", a, b, status=1)
+    lines = done.stdout.decode().splitlines()
+    assert [line for line in lines if line.startswith("event")] == ["event 5: user data", "event 9: user data"]
+    assert b"2 differ" in done.stderr
+    assert tool("etw-replay", "diff", a, b, "--count", "1", status=1).stdout.count(b"event") == 1
+    tool("etw-replay", "diff", a, b, "--id", "1,2")
+
+
+def test_diff_sees_a_missing_event(tool, recorded):
+    longer, shorter = Trace(), Trace()
+    for number in range(5):
+        longer.event(ONE, id=number)
+    for number in range(4):
+        shorter.event(ONE, id=number)
+    done = tool("etw-replay", "diff", recorded(longer, "a")[1], recorded(shorter, "b")[1], status=1)
+    assert b"only one trace has it" in done.stdout
+
+
+def test_a_damaged_file_is_verified_shown_and_recovered(tool, recorded, tmp_path):
+    trace = Trace(buffer_size=65536)
+    for number in range(3000):
+        trace.event(ONE, id=number % 1000, data=struct.pack("<I", number * 2654435761 % 2 ** 32) * 200)
+    _, etwcap = recorded(trace)
+    good = etwcap.read_bytes()
+    whole = tool("etw-replay", etwcap).stdout.splitlines()
+    bad, out = tmp_path / "bad.etwcap", tmp_path / "out.etwcap"
+    damaged = bytearray(good)
+    damaged[len(good) // 2] ^= 1
+    bad.write_bytes(damaged)
+    done = tool("etw-replay", "verify", bad, status=3)
+    assert b"bad.etwcap: at 0x" in done.stdout and b"events" in done.stdout
+    said = json.loads(tool("etw-replay", "verify", "--json", bad, status=3).stdout)
+    assert not said["Good"] and said["DamagedBlocks"] == 1 and said["Problems"][0]["Offset"] > 0
+    shown = tool("etw-replay", bad, status=3).stdout.splitlines()
+    events = [line for line in shown if not line.startswith(b'{"Loss"')]
+    losses = [json.loads(line)["Loss"] for line in shown if line.startswith(b'{"Loss"')]
+    assert len(losses) == 1 and losses[0]["Events"] == len(whole) - len(events) > 0
+    assert set(events) <= set(whole)
+    tool("etw-replay", "recover", bad, "-o", out, status=3)
+    assert [line for line in tool("etw-replay", out, status=3).stdout.splitlines()
+            if not line.startswith(b'{"Loss"')] == events
+    assert json.loads(tool("etw-replay", "verify", "--json", out, status=3).stdout)["Good"]
+
+
+def test_a_file_that_was_cut_off_gives_what_it_has(tool, recorded, tmp_path):
+    etl, etwcap = recorded(small())
+    cut = tmp_path / "cut-off.etwcap"
+    cut.write_bytes(etwcap.read_bytes()[:-40])
+    assert tool.events(cut, status=3)[:101] == tool.events(etwcap)
+    tool("etw-replay", "recover", cut, "-o", tmp_path / "out.etwcap", status=3)
+    assert len([e for e in tool.events(tmp_path / "out.etwcap", status=None) if "Loss" not in e]) == 101
+    assert b"incomplete" in tool("etw-replay", "info", cut, status=3).stdout
+
+
+def test_a_trace_is_not_written_over_itself(tool, recorded):
+    _, etwcap = recorded(small())
+    before = etwcap.read_bytes()
+    tool("etw-replay", "cut", etwcap, "-o", etwcap, "-f", status=2)
+    assert etwcap.read_bytes() == before
+
+
+def test_the_corpus_survives_repacking_and_merging(native_tool, corpus, tmp_path):
+    paths = sorted(corpus().glob("*.etl"))
+    for path in paths:
+        native_tool("etw-replay", "repack", path, "-o", tmp_path / "a.etwcap", "-f", "-q")
+        native_tool("etw-replay", "diff", path, tmp_path / "a.etwcap")
+        native_tool("etw-replay", "verify", tmp_path / "a.etwcap")
+    native_tool("etw-replay", "merge", *paths, "-o", tmp_path / "all.etwcap", "-q")
+    said = json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "all.etwcap").stdout)
+    assert (len(said["Traces"]), said["Events"]) == (len(paths), said["Received"])
+    native_tool("etw-replay", "verify", tmp_path / "all.etwcap")
