@@ -39,7 +39,8 @@ char *etw_text_grow(etw_text *text, size_t extra)
         text->failed = true;
         return NULL;
     }
-    if (text->capacity - text->size < extra && !grow(text, text->size + extra)) {
+    const bool has_room = text->data != NULL && text->capacity - text->size >= extra;
+    if (!has_room && !grow(text, text->size + extra)) {
         text->failed = true;
         return NULL;
     }

@@ -341,8 +341,8 @@ static bool walk_array(walk *w, const etw_property *property)
 
 static bool walk_members(walk *w, uint32_t first, uint32_t count)
 {
-    const etw_property *property = w->plan->properties + first;
-    for (const etw_property *const end = property + count; property < end; property++) {
+    for (uint32_t i = 0; i < count; i++) {
+        const etw_property *property = &w->plan->properties[first + i];
         if (property->take == ETW_TAKE_FIXED && !property->is_array) {
             etw_bytes content;
             if (!take_bytes(w, property, property->fixed_size, &content) ||
