@@ -3,8 +3,8 @@
     tests/run.py [--mode MODE] [--tools FOLDER] [--unit PROGRAM...] [--fuzz PROGRAM... [--seconds N]]
 
 Programs ending in .exe run under Wine. A fuzzer is one test: it runs for the given time over what it found before
-(build/fuzz), the seeds in tests/fuzz/seeds/NAME and the inputs that once failed, in tests/fuzz/regressions/NAME. The last
-line is the sum over all runners; the exit status is 1 when a test failed or, with CI set in the environment, when
+(build/fuzz), seeds made from small traces (build/fuzz-seeds) and the inputs that once failed (tests/fuzz/regressions).
+The last line is the sum over all runners; the exit status is 1 when a test failed or, with CI set in the environment, when
 something a test needs is missing.
 """
 import argparse
@@ -20,6 +20,7 @@ import wine
 REPORT = "build/tests/pytest.xml"
 UNIT_SECONDS = 300
 FUZZ_FOLDER = "build/fuzz"
+FUZZ_SEEDS = "build/fuzz-seeds"
 FUZZ_MEMORY_MB = 1024
 IN_CI = bool(os.environ.get("CI"))  # there nothing may be missing: what would be skipped fails
 TAP = re.compile(r"(not ok|ok) \d+ .*")
@@ -101,10 +102,10 @@ def run_fuzzer(program, seconds):
     name = os.path.basename(program)
     found = os.path.join(FUZZ_FOLDER, name)
     os.makedirs(found, exist_ok=True)
-    given = [folder for folder in ("tests/fuzz/seeds/" + name, "tests/fuzz/regressions/" + name)
+    given = [folder for folder in (os.path.join(FUZZ_SEEDS, name), "tests/fuzz/regressions/" + name)
              if os.path.isdir(folder)]
     words = [program, "-max_total_time=%d" % seconds, "-timeout=10", "-rss_limit_mb=%d" % FUZZ_MEMORY_MB,
-             "-print_final_stats=1", "-artifact_prefix=%s/failed-%s-" % (FUZZ_FOLDER, name), found] + given
+             "-print_final_stats=1", "-close_fd_mask=1", "-artifact_prefix=%s/failed-%s-" % (FUZZ_FOLDER, name), found] + given
     done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.decode(errors="replace")
 
