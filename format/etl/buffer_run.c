@@ -197,7 +197,9 @@ static etw_run_step end(etw_run *run, etw_run_damage *damage)
     }
     const uint32_t at = smaller(run->at, run->used_size); /* padding may have led beyond it */
     *damage = (etw_run_damage){run->end_problem, at, run->used_size - at, run->cut};
-    run->at = run->limit;
+    if (run->at < run->limit) { /* never back to before the window */
+        run->at = run->limit;
+    }
     run->used_size = run->limit;
     run->cut = false;
     return ETW_RUN_DAMAGE;
