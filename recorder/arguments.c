@@ -689,7 +689,7 @@ static etw_status parse_words(int argc, char **argv, etw_record_arguments *argum
         options[i] = (struct option){rows[i].name, rows[i].has_value, NULL, code_of(i)};
     }
     opterr = 0;
-    optind = 1;
+    optind = 0; /* start anew, and forget where the words of a parse before this one lay */
     for (;;) {
         const int code = getopt_long(argc, argv, ":i:m:o:p:k:fqh", options, NULL);
         if (code == -1) {

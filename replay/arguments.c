@@ -355,6 +355,15 @@ static etw_status set_format(etw_replay_arguments *arguments, const char *text, 
                : bad_value(error, "format", text, "json, text, xml, csv or pcapng");
 }
 
+/* start + delta, or the end of time: no event is later. */
+static int64_t later(int64_t start_100ns, double delta_100ns)
+{
+    int64_t sum = INT64_MAX;
+    const bool fits = delta_100ns < 9e18 &&
+                      !__builtin_add_overflow(start_100ns, (int64_t)(delta_100ns + 0.5), &sum);
+    return fits ? sum : INT64_MAX;
+}
+
 bool etw_replay_time_parse(const char *text, int64_t start_100ns, int64_t *time_100ns)
 {
     static const struct {
@@ -368,7 +377,7 @@ bool etw_replay_time_parse(const char *text, int64_t start_100ns, int64_t *time_
     const double value = text[1] >= '0' && text[1] <= '9' ? strtod(text + 1, &end) : -1;
     for (size_t i = 0; value >= 0 && value < 1e9 && i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(end, units[i].name) == 0) {
-            *time_100ns = start_100ns + (int64_t)(value * units[i].factor_100ns + 0.5);
+            *time_100ns = later(start_100ns, value * units[i].factor_100ns);
             return true;
         }
     }
@@ -516,7 +525,7 @@ static etw_status parse_options(int argc, char **argv, etw_replay_arguments *arg
     char letters[2 * ROW_COUNT + 2];
     list_options(arguments->verb, options, letters);
     opterr = 0;
-    optind = 1;
+    optind = 0; /* start anew, and forget where the words of a parse before this one lay */
     for (;;) {
         const int code = getopt_long(argc, argv, letters, options, NULL);
         if (code == -1) {
