@@ -87,7 +87,7 @@ static void append_time(csv_output *csv, const etw_event *event, etw_text *text)
 static void append_name(csv_output *csv, const char *utf8, etw_text *text)
 {
     if (utf8 != NULL) {
-        etw_text_append_utf8(&csv->field, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_NONE);
+        etw_text_append_utf8(&csv->field, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_LINE);
     }
     append_field(csv, text);
 }
@@ -123,7 +123,7 @@ static void append_schema_and_message(csv_output *csv, const etw_event *event, e
     }
     if (csv->base.options.message) {
         properties_append_message(event, csv->base.options.exact ? ETW_TEXT_EXACT : 0,
-                                  ETW_ESCAPE_NONE, &csv->field);
+                                  ETW_ESCAPE_LINE, &csv->field);
     }
     append_field(csv, text);
 }
