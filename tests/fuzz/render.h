@@ -89,7 +89,11 @@ static inline void fuzz_render(const etw_event *event, const etw_output_options 
         }
         /* An event of 64 KiB becomes no text that is larger than the stated maximum. */
         FUZZ_CHECK(!text.failed);
-        FUZZ_CHECK(format->binary || fuzz_is_clean(text.data, text.size, "\n\r\t"));
+        if (!format->binary && !fuzz_is_clean(text.data, text.size, "\n\r\t")) {
+            (void)fprintf(stderr, "%s: control characters in: %.*s\n", format->name, (int)text.size,
+                          text.data);
+            abort();
+        }
         etw_text_free(&text);
         format->close(output);
     }
