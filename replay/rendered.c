@@ -115,9 +115,8 @@ static void compare(check *c, const entry *e, const etw_item *item, const etw_sc
     const etw_plan *plan = etw_plan_cache_get(plans, schema, NULL);
     c->schema = schema;
     c->event_number = e->event.event_number;
-    if (plan == NULL ||
-        etw_failed(etw_oracle_compare(&e->event, plan, item->record, pass_on, c,
-                                      &c->counts->compared, NULL))) {
+    if (plan == NULL || etw_failed(etw_oracle_compare(&e->event, plan, item->record, pass_on, c,
+                                                      &c->counts->compared, NULL))) {
         c->counts->unmatched++;
     }
 }
@@ -164,8 +163,7 @@ static etw_status second_pass(check *c, etw_error *error)
 etw_status etw_rendered_check(const etw_os *os, const char *path, etw_rendered_report report,
                               void *context, etw_rendered_counts *counts, etw_error *error)
 {
-    check c = {
-        .os = os, .path = path, .report = report, .context = context, .counts = counts};
+    check c = {.os = os, .path = path, .report = report, .context = context, .counts = counts};
     *counts = (etw_rendered_counts){0};
     etw_status status = collect(&c, error);
     if (!etw_failed(status)) {

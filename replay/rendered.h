@@ -1,10 +1,10 @@
-/* Compares the texts that TDH gave on the recording machine, where a file carries some (RENDERED blocks),
- * with the texts that this project renders. */
+/* Compares the texts that TDH gave on the recording machine, where a file carries some (RENDERED
+ * blocks), with the texts that this project renders. */
 #ifndef ETW_REPLAY_RENDERED_H
 #define ETW_REPLAY_RENDERED_H
 
-#include "format/event/oracle.h"
 #include "format/etwcap/reader.h"
+#include "format/event/oracle.h"
 
 /* Blobs of one file together; what is above it is not compared, and said so in skipped_bytes. */
 #define ETW_RENDERED_MAX_BYTES ((size_t)16 << 20)

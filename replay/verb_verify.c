@@ -1,5 +1,6 @@
 /* verify: every byte of a trace read and checked; what is wrong is told with its place. */
 #include "format/etwcap/verify.h"
+#include "replay/rendered.h"
 #include "replay/tool.h"
 #include "replay/verbs.h"
 
@@ -9,7 +10,8 @@ typedef struct verification {
     const char *path;
     const etw_replay_arguments *arguments;
     etw_stream *stream;
-    etw_text problems; /* of --json: elements of a list */
+    etw_text problems;    /* of --json: elements of a list */
+    etw_text differences; /* likewise */
 } verification;
 
 static void append_times(etw_text *text, int64_t from_100ns, int64_t to_100ns)
@@ -113,7 +115,49 @@ static void text_report(const verification *v, const etw_verify_report *report)
     etw_text_append_char(text, '\n');
 }
 
-static void json_report(const verification *v, const etw_verify_report *report)
+/* Texts that TDH gave on the recording machine, against ours. */
+
+static void on_difference(void *context, const etw_schema *schema, uint64_t event_number,
+                          const etw_oracle_difference *difference)
+{
+    verification *v = context;
+    etw_text line = {0};
+    etw_text_printf(&line, "schema %016llx, event %" PRIu64 ": ", (unsigned long long)schema->hash,
+                    event_number);
+    etw_oracle_append_difference(&line, difference);
+    if (v->arguments->json) {
+        etw_text_append_z(&v->differences, v->differences.size == 0 ? "\"" : ",\"");
+        append_safe(&v->differences, etw_text_z(&line), ETW_ESCAPE_JSON);
+        etw_text_append_char(&v->differences, '"');
+    } else {
+        append_safe(&v->stream->text, v->path, ETW_ESCAPE_LINE);
+        etw_text_append_z(&v->stream->text, ": ");
+        append_safe(&v->stream->text, etw_text_z(&line), ETW_ESCAPE_LINE);
+        etw_text_append_char(&v->stream->text, '\n');
+    }
+    etw_text_free(&line);
+}
+
+static void rendered_report(const verification *v, const etw_rendered_counts *counts)
+{
+    etw_text *text = &v->stream->text;
+    if (counts->blocks == 0) {
+        return;
+    }
+    append_safe(text, v->path, ETW_ESCAPE_LINE);
+    etw_text_printf(text,
+                    ": %" PRIu64 " texts of TDH for %" PRIu64 " events: %" PRIu64
+                    " differ from ours, %" PRIu64 " entries without their event",
+                    counts->compared.texts, counts->compared.events, counts->compared.differences,
+                    counts->unmatched);
+    if (counts->skipped_bytes != 0) {
+        etw_text_printf(text, ", %" PRIu64 " bytes not compared", counts->skipped_bytes);
+    }
+    etw_text_append_char(text, '\n');
+}
+
+static void json_report(const verification *v, const etw_verify_report *report,
+                        const etw_rendered_counts *counts)
 {
     etw_text *text = &v->stream->text;
     etw_text_append_z(text, "{\"File\":\"");
@@ -139,20 +183,34 @@ static void json_report(const verification *v, const etw_verify_report *report)
     append_member(text, "TrailingBytes", report->trailing_bytes);
     etw_text_append_z(text, ",\"Problems\":[");
     etw_text_append(text, v->problems.data, v->problems.size);
+    etw_text_append_char(text, ']');
+    append_member(text, "RenderedTexts", counts->compared.texts);
+    append_member(text, "RenderedDifferent", counts->compared.differences);
+    append_member(text, "RenderedUnmatched", counts->unmatched);
+    etw_text_append_z(text, ",\"RenderedDifferences\":[");
+    etw_text_append(text, v->differences.data, v->differences.size);
     etw_text_append_z(text, "]}\n");
 }
 
 static etw_exit verify_etwcap(verification *v, etw_status *status, etw_error *error)
 {
     etw_verify_report report;
+    etw_rendered_counts rendered = {0};
     *status = etw_verify(etw_os_default(), v->path, on_problem, v, &report, error);
+    if (!etw_failed(*status) && strcmp(v->path, "-") != 0) {
+        *status = etw_rendered_check(etw_os_default(), v->path, on_difference, v, &rendered, error);
+    }
     if (etw_failed(*status)) {
         return ETW_EXIT_FAILED;
     }
     if (v->arguments->json) {
-        json_report(v, &report);
+        json_report(v, &report, &rendered);
     } else {
         text_report(v, &report);
+        rendered_report(v, &rendered);
+    }
+    if (rendered.compared.differences > 0) {
+        return ETW_EXIT_FAILED;
     }
     const bool nothing_lost =
         report.lost_events == 0 && !report.lost_unknown && report.dropped == 0;
@@ -238,6 +296,7 @@ static etw_exit verify_one(verification *v)
         (void)etw_tool_fail(&error);
     }
     etw_text_free(&v->problems);
+    etw_text_free(&v->differences);
     return result;
 }
 

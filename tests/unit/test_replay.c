@@ -173,12 +173,11 @@ static void test_filters_choose(void **state)
     const etw_guid provider = sample_provider(0);
     etw_replay_options by_provider = {.filter = {.providers = &provider, .provider_count = 1}};
     etw_replay_options by_level = {.filter = {.has_level = true, .max_level = 3}};
-    etw_replay_options by_time = {.filter = {.has_since = true,
-                                             .since_100ns = SAMPLE_FIRST_TIME +
-                                                            50 * SAMPLE_STEP_100NS,
-                                             .has_until = true,
-                                             .until_100ns = SAMPLE_FIRST_TIME +
-                                                            60 * SAMPLE_STEP_100NS}};
+    etw_replay_options by_time = {
+        .filter = {.has_since = true,
+                   .since_100ns = SAMPLE_FIRST_TIME + 50 * SAMPLE_STEP_100NS,
+                   .has_until = true,
+                   .until_100ns = SAMPLE_FIRST_TIME + 60 * SAMPLE_STEP_100NS}};
     etw_replay_options first = {.head = 7};
     assert_int_equal(count_with(*state, by_provider), expected_with(is_first_provider));
     assert_int_equal(count_with(*state, by_level), expected_with(is_mild));
