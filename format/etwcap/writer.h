@@ -78,7 +78,7 @@ etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index,
 
 /* A block of a private kind, or of one whose body its caller knows (RENDERED); count is shown by
  * info. Stands between the events added before and after it. At most ETW_WRITER_MAX_BLOCK bytes. */
-#define ETW_WRITER_MAX_BLOCK ((size_t)1 << 20)
+#define ETW_WRITER_MAX_BLOCK ((size_t)8 << 20)
 etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes body,
                                 etw_error *error);
 
