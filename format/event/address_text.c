@@ -7,7 +7,8 @@
 
 static unsigned group_of(const uint8_t *address, unsigned group)
 {
-    return (unsigned)address[2 * group] << 8 | address[2 * group + 1];
+    const uint8_t *at = address + (size_t)2 * group;
+    return (unsigned)at[0] << 8 | at[1];
 }
 
 void etw_text_append_ipv4(etw_text *text, const uint8_t *octets)

@@ -1,6 +1,6 @@
-/* An event as a consumer's callback gets it, live or replayed: the record, its time, its schema, its
- * properties as text. Valid only inside the callback (or until the next call of a next-event loop); a
- * later use is ETW_ERROR_EXPIRED. */
+/* An event as a consumer's callback gets it, live or replayed: the record, its time, its schema,
+ * its properties as text. Valid only inside the callback (or until the next call of a next-event
+ * loop); a later use is ETW_ERROR_EXPIRED. */
 #ifndef ETW_FORMAT_EVENT_EVENT_H
 #define ETW_FORMAT_EVENT_EVENT_H
 

@@ -39,7 +39,8 @@ static void append_big(etw_text *text, uint64_t mantissa, unsigned shift)
     }
     uint32_t groups[36]; /* nine decimal digits each, the lowest first */
     unsigned count = 0;
-    for (unsigned top = at + 3; top > 0;) {
+    unsigned top = at + 3;
+    do {
         uint64_t rest = 0;
         for (unsigned i = top; i-- > 0;) {
             rest = rest << 32 | limbs[i];
@@ -50,7 +51,7 @@ static void append_big(etw_text *text, uint64_t mantissa, unsigned shift)
         while (top > 0 && limbs[top - 1] == 0) {
             top--;
         }
-    }
+    } while (top > 0);
     etw_text_append_u64(text, groups[count - 1]);
     for (unsigned i = count - 1; i-- > 0;) {
         append_padded(text, groups[i], GROUP_DIGITS);
@@ -149,8 +150,9 @@ static char *put_digits(char *to, uint64_t value, unsigned digits)
 static char *put_mark(char *to, bool marks)
 {
     if (marks) {
-        memcpy(to, "\xE2\x80\x8E", 3);
-        return to + 3;
+        *to++ = '\xE2';
+        *to++ = '\x80';
+        *to++ = '\x8E';
     }
     return to;
 }
@@ -201,15 +203,17 @@ void etw_text_append_filetime(etw_text *text, uint64_t time_100ns, bool marks)
     char *to = put_date(start, day.year, day.month, day.day, marks);
     to = put_time(to, of_day / 3600, of_day / 60 % 60, of_day % 60);
     to = put_digits(to, time_100ns % 10000000u, 7);
-    memcpy(to, "00Z", 3);
-    text->size += (size_t)(to + 3 - start);
+    *to++ = '0'; /* nine digits of which a FILETIME has seven */
+    *to++ = '0';
+    *to++ = 'Z';
+    text->size += (size_t)(to - start);
 }
 
 void etw_text_append_systemtime(etw_text *text, const uint8_t *fields, bool marks)
 {
     unsigned field[8]; /* year, month, day of week, day, hour, minute, second, milliseconds */
     for (unsigned i = 0; i < 8; i++) {
-        field[i] = etw_load_u16(fields + 2 * i);
+        field[i] = etw_load_u16(fields + (size_t)2 * i);
     }
     char *start = field[1] > 12 ? NULL : etw_text_reserve(text, TIME_TEXT_SIZE);
     if (start == NULL) {

@@ -18,6 +18,10 @@ typedef struct etw_arena {
     _Alignas(16) uint8_t bytes[];
 } etw_arena;
 
+typedef struct compiled_map {
+    etw_plan_map *map; /* NULL: not compiled yet */
+} compiled_map;
+
 /* What is needed while compiling only. */
 typedef struct compiler {
     etw_plan *plan;
@@ -27,7 +31,7 @@ typedef struct compiler {
     etw_text json;
     size_t name_bytes;
     size_t map_entries;
-    etw_plan_map **maps;    /* by index of schema->maps; NULL: not compiled yet */
+    compiled_map *maps;     /* by index of schema->maps */
     uint8_t *struct_depths; /* of the structs below and including each property */
     etw_error *error;
 } compiler;
@@ -329,13 +333,13 @@ static etw_status find_map(compiler *c, etw_bytes name, const etw_plan_map **fou
             memcmp(own_name.data, name.data, name.size) != 0) {
             continue;
         }
-        if (c->maps[i] == NULL) {
-            const etw_status compiled = compile_map(c, &map, &c->maps[i]);
+        if (c->maps[i].map == NULL) {
+            const etw_status compiled = compile_map(c, &map, &c->maps[i].map);
             if (compiled != ETW_OK) {
                 return compiled;
             }
         }
-        *found = c->maps[i];
+        *found = c->maps[i].map;
         return ETW_OK;
     }
     return ETW_OK;
