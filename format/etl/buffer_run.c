@@ -118,7 +118,8 @@ static etw_status unpack_piece(etw_run *run, const etw_run_input *input, uint32_
     if (result == ETW_XPRESS_DAMAGED) {
         end_early(run, "the compressed data contradicts itself");
     } else if (result == ETW_XPRESS_INPUT && all_read) {
-        end_early(run, run->cut ? "the file ends in this buffer" : "the compressed data ends early");
+        end_early(run,
+                  run->cut ? "the file ends in this buffer" : "the compressed data ends early");
     }
     return ETW_OK;
 }

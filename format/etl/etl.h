@@ -16,14 +16,14 @@
  *
  * Memory, for a file of any size: ETW_ETL_MAX_MEMORY at most.
  *  - 24 MiB of windows of 96 KiB, one for each buffer that is being merged: those whose records
- * overlap in time, usually one per processor. Where more than 256 overlap, the window that is
- * needed last is given to another buffer and filled again later. A compressed buffer is unpacked
- * from its start then; one that suffers this ETW_ETL_MAX_RESTARTS times gives up, which is a LOSS
- * item.
- *  - 9.5 MiB for the states of up to ETW_ETL_MAX_RUNS overlapping buffers; more: LOSS items.
- *  - 8 MiB (12 MiB for a moment) for the table of buffers; beyond that it moves into a temporary
- * file.
- *  - 0.3 MiB for the rest. */
+ *    overlap in time, usually one per processor. Where more than 256 overlap, the window that is
+ *    needed last is given to another buffer and filled again later. A compressed buffer is unpacked
+ *    from its start then; one that suffers this ETW_ETL_MAX_RESTARTS times is given up, which is a
+ *    LOSS item.
+ *  - 10 MiB for the states of up to ETW_ETL_MAX_RUNS overlapping buffers; more: LOSS items.
+ *  - 8 MiB (12 MiB for a moment) for the table of buffers, enough for 16 GiB of 64 KiB buffers;
+ *    beyond that it moves into a temporary file, with 2 MiB to merge it from there.
+ *  - 0.4 MiB for the rest. */
 #ifndef ETW_FORMAT_ETL_ETL_H
 #define ETW_FORMAT_ETL_ETL_H
 
