@@ -1,0 +1,161 @@
+#include "format/etl/etl_source.h"
+
+/* Between two calls of progress. */
+#define PROGRESS_BYTES ((uint64_t)4 << 20)
+
+/* The class of metadata events, and the id of events that carry an EventSource's manifest. */
+static const etw_guid metadata_class = {
+    0xbbccf6c1, 0x6cd1, 0x48c4, {0x80, 0xff, 0x83, 0x94, 0x82, 0xe3, 0x76, 0x71}};
+#define MANIFEST_EVENT_ID 0xFFFEu
+
+/* For the scan: whether a record can carry schemas; reads no more than its header. */
+static bool carries_schemas(const uint8_t *at, const etw_frame *frame)
+{
+    switch (frame->type) {
+    case ETW_TYPE_EVENT32:
+    case ETW_TYPE_EVENT64:
+        return etw_load_u16(at + 40) == MANIFEST_EVENT_ID;
+    case ETW_TYPE_FULL32:
+    case ETW_TYPE_FULL64:
+        return memcmp(at + 24, &metadata_class, sizeof metadata_class) == 0;
+    default:
+        return false;
+    }
+}
+
+/* Hands the records of a loaded run to the scan, in their order; *ticks becomes the first one's. */
+static etw_status scan_run(etw_etl_source *self, etw_run *run, const etw_etl_options *options,
+                           int64_t *ticks, etw_error *error)
+{
+    for (;;) {
+        etw_run_damage damage;
+        const etw_run_step step = etw_run_locate_quick(run)
+                                      ? ETW_RUN_RECORD
+                                      : etw_run_locate(run, &self->input, &damage, error);
+        if (step == ETW_RUN_END) {
+            return ETW_OK;
+        }
+        if (step == ETW_RUN_FAILED) {
+            return error == NULL ? ETW_ERROR_IO : error->status;
+        }
+        if (step == ETW_RUN_DAMAGE) {
+            continue; /* it is reported where the records are delivered */
+        }
+        if (*ticks == INT64_MIN) {
+            *ticks = run->frame.ticks;
+        }
+        const uint8_t *at = etw_run_record(run);
+        if (!options->scan_schemas_only || carries_schemas(at, &run->frame)) {
+            (void)etw_trace_record_build(at, &run->frame, run->context, run->extra_flags,
+                                         self->items, &self->record);
+            const etw_status status =
+                options->scan(options->scan_context, &self->record, &self->trace, error);
+            if (status != ETW_OK) {
+                return status;
+            }
+        }
+        etw_run_pass(run);
+    }
+}
+
+/* The usual case: the first record of a plain buffer, in what was read of its header. */
+static bool first_ticks_quick(etw_etl_source *self, const etw_run *run, int64_t *ticks)
+{
+    etw_bytes bytes;
+    etw_frame frame;
+    if (run->compressed || run->limit < run->at + ETW_FRAME_BYTES ||
+        etw_chain_peek(&self->chain, run->offset + run->at, ETW_FRAME_BYTES, &bytes, NULL) !=
+            ETW_OK ||
+        etw_frame_read(bytes.data, bytes.size, &frame) != ETW_FRAME_RECORD) {
+        return false;
+    }
+    *ticks = frame.ticks;
+    return frame.ticks != INT64_MIN;
+}
+
+/* Sets entry->first_ticks, INT64_MIN where the buffer has none, and scans it where that is wanted.
+ */
+static etw_status visit_buffer(etw_etl_source *self, etw_buffer_entry *entry,
+                               const etw_buffer_header *header, const etw_etl_options *options,
+                               etw_error *error)
+{
+    etw_run run;
+    etw_run_start(&run, entry, header);
+    etw_etl_skip_header_event(self, &run);
+    if (options->scan == NULL && first_ticks_quick(self, &run, &entry->first_ticks)) {
+        return ETW_OK;
+    }
+    etw_status status = etw_etl_get_window(self, &run, error);
+    if (status != ETW_OK) {
+        return status;
+    }
+    if (options->scan != NULL) {
+        status = scan_run(self, &run, options, &entry->first_ticks, error);
+    } else if (etw_run_first_ticks(&run, &self->input, &entry->first_ticks, error) ==
+               ETW_RUN_FAILED) {
+        status = error == NULL ? ETW_ERROR_IO : error->status;
+    }
+    etw_etl_put_window(self, &run);
+    return status;
+}
+
+/* A table entry is needed for what holds records, damage or flags; others are empty buffers. */
+static bool is_worth_keeping(const etw_buffer_entry *entry, const etw_buffer_header *header)
+{
+    const uint16_t lost =
+        ETW_BUFFER_EVENTS_LOST | ETW_BUFFER_BUFFER_LOST | ETW_BUFFER_BACKUP_CORRUPT;
+    return entry->kind != ETW_BUFFER_KIND_WHOLE || header->used_size > ETW_BUFFER_HEADER_SIZE ||
+           (header->flags & lost) != 0;
+}
+
+static etw_status visit_entry(etw_etl_source *self, etw_buffer_entry *entry,
+                              etw_buffer_header *header, const etw_etl_options *options,
+                              int64_t *ticks, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    if (etw_etl_has_records(self, entry)) {
+        self->statistics.buffers++;
+        if (entry->kind == ETW_BUFFER_KIND_NO_HEADER) {
+            status = etw_etl_read_header(self, entry, header, error);
+        }
+        self->statistics.compressed_buffers += (header->flags & ETW_BUFFER_COMPRESSED) != 0;
+        if (status == ETW_OK) {
+            status = visit_buffer(self, entry, header, options, error);
+        }
+    }
+    if (entry->first_ticks == INT64_MIN) {
+        entry->first_ticks = *ticks; /* no time of its own: it follows the buffer before it */
+    }
+    *ticks = entry->first_ticks;
+    if (status == ETW_OK && is_worth_keeping(entry, header)) {
+        status = etw_buffer_table_add(&self->table, entry, error);
+    }
+    return status;
+}
+
+etw_status etw_etl_find_buffers(etw_etl_source *self, const etw_etl_options *options,
+                                etw_error *error)
+{
+    int64_t ticks = self->trace.clock.base_ticks;
+    uint64_t reported = 0;
+    for (;;) {
+        etw_buffer_entry entry;
+        etw_buffer_header header;
+        memset(&header, 0, sizeof header);
+        etw_status status = etw_chain_next(&self->chain, &entry, &header, error);
+        if (status == ETW_END) {
+            self->statistics.unused_bytes = self->chain.unused_bytes;
+            return etw_buffer_table_finish(&self->table, error);
+        }
+        if (status == ETW_OK) {
+            status = visit_entry(self, &entry, &header, options, &ticks, error);
+        }
+        if (status != ETW_OK) {
+            return status;
+        }
+        if (options->progress != NULL && self->chain.at - reported >= PROGRESS_BYTES) {
+            reported = self->chain.at;
+            options->progress(options->progress_context, reported, self->chain.file_size);
+        }
+    }
+}

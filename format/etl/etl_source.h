@@ -1,0 +1,101 @@
+/* The inside of a reader of trace files, shared by the sources that make it up: etl.c opens and
+ * closes, etl_scan.c makes the first pass, etl_merge.c delivers, etl_losses.c tells what is
+ * missing. */
+#ifndef ETW_FORMAT_ETL_ETL_SOURCE_H
+#define ETW_FORMAT_ETL_ETL_SOURCE_H
+
+#include "format/etl/buffer_chain.h"
+#include "format/etl/buffer_run.h"
+#include "format/etl/buffer_table.h"
+#include "format/etl/etl.h"
+
+/* Opening one buffer, or one step in it, reports this many losses at most. */
+#define ETW_ETL_MAX_QUEUED_LOSSES 8u
+
+/* A run that is being merged, by its next record. */
+typedef struct etw_merge_entry {
+    int64_t ticks;
+    uint64_t offset;
+    etw_run *run;
+} etw_merge_entry;
+
+typedef struct etw_window {
+    uint8_t *memory;
+    etw_run *owner; /* NULL: free */
+} etw_window;
+
+typedef struct etw_etl_source {
+    etw_source base;
+    const etw_os *os;
+    int file;
+    etw_run_input input;
+    etw_chain chain;
+    etw_buffer_table table;
+    etw_trace trace;
+    etw_etl_statistics statistics;
+    /* The log-file header event's record, delivered first; NULL where it cannot be read. */
+    uint8_t *header_record;
+    etw_frame header_frame;
+    etw_buffer_context header_context;
+    uint16_t header_flags;
+    bool header_delivered;
+    bool end_checked;
+    /* A heap: the run with the earliest record is the first. */
+    etw_merge_entry *merge;
+    size_t merge_count;
+    size_t merge_capacity;
+    /* The first run goes on while its next record is before this: no other's can be. */
+    int64_t limit_ticks;
+    uint64_t limit_offset;
+    bool lent; /* the first run's record was delivered and is to be passed */
+    etw_window windows[ETW_ETL_MAX_WINDOWS];
+    size_t window_count;
+    etw_loss losses[ETW_ETL_MAX_QUEUED_LOSSES];
+    size_t loss_count;
+    size_t loss_at;
+    uint32_t damaged_number; /* the buffer whose damage was counted last, + 1 */
+    etw_event_record record;
+    etw_extended_data_item items[ETW_MAX_RECORD_ITEMS];
+} etw_etl_source;
+
+/* The next item; an etw_source_ops function. */
+etw_status etw_etl_next(etw_source *source, etw_item *item, etw_error *error);
+
+/* The first pass: fills the table. */
+etw_status etw_etl_find_buffers(etw_etl_source *self, const etw_etl_options *options,
+                                etw_error *error);
+
+/* Gives the run a window, which may be taken from another run. */
+etw_status etw_etl_get_window(etw_etl_source *self, etw_run *run, etw_error *error);
+void etw_etl_put_window(etw_etl_source *self, etw_run *run);
+
+/* Whether an entry of the table can have records. */
+bool etw_etl_has_records(const etw_etl_source *self, const etw_buffer_entry *entry);
+/* The header of an entry that has records, made usable where it is not. */
+etw_status etw_etl_read_header(etw_etl_source *self, const etw_buffer_entry *entry,
+                               etw_buffer_header *header, etw_error *error);
+/* In the first buffer, moves behind the log-file header event, which is delivered by itself. */
+void etw_etl_skip_header_event(const etw_etl_source *self, etw_run *run);
+
+/* Losses wait in a queue and are delivered before anything else. The first two leave the detail,
+ * and what else is known, to the caller; ticks INT64_MIN: no time is known. */
+etw_loss *etw_etl_queue_loss(etw_etl_source *self, etw_loss_cause cause, int64_t ticks);
+etw_loss *etw_etl_queue_damage(etw_etl_source *self, etw_loss_cause cause, int64_t ticks,
+                               uint64_t events, uint64_t bytes, uint32_t number);
+void etw_etl_queue_run_damage(etw_etl_source *self, const etw_run *run,
+                              const etw_run_damage *damage);
+/* The run's record contradicts itself. */
+void etw_etl_queue_record_problem(etw_etl_source *self, const etw_run *run, const char *problem);
+/* What the flags of a buffer tell of the time before it. */
+void etw_etl_queue_flag_losses(etw_etl_source *self, const etw_buffer_entry *entry, uint16_t flags);
+/* The counts of the log-file header. */
+void etw_etl_queue_header_losses(etw_etl_source *self);
+/* A file with fewer buffers than its header counts. */
+void etw_etl_queue_missing_buffers(etw_etl_source *self);
+/* What is wrong with the entry as a whole. */
+void etw_etl_queue_entry_damage(etw_etl_source *self, const etw_buffer_entry *entry);
+/* The limits ETW_ETL_MAX_RUNS and ETW_ETL_MAX_RESTARTS. */
+void etw_etl_queue_too_many(etw_etl_source *self, const etw_buffer_entry *entry);
+void etw_etl_queue_given_up(etw_etl_source *self, const etw_run *run);
+
+#endif
