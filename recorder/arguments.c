@@ -539,6 +539,12 @@ static etw_status apply_oracle(const application *to)
     return take_u32(to, 0, 1000, &to->arguments->oracle_events);
 }
 
+static etw_status apply_no_rundown(const application *to)
+{
+    to->arguments->no_rundown = true;
+    return ETW_OK;
+}
+
 static etw_status apply_service(const application *to)
 {
     to->arguments->service = true;
@@ -645,6 +651,7 @@ static const option_row rows[] = {
     {"clock", 0, required_argument, apply_clock},
     {"no-independent", 0, no_argument, apply_no_independent},
     {"oracle", 0, required_argument, apply_oracle},
+    {"no-rundown", 0, no_argument, apply_no_rundown},
     {"service", 0, no_argument, apply_service},
     {"list-sessions", 0, no_argument, apply_list_sessions},
     {"list-providers", 0, optional_argument, apply_list_providers},

@@ -36,6 +36,7 @@ typedef struct etw_record_arguments {
     etw_kernel_stack *kernel_stacks; /* ETW_MAX_KERNEL_STACKS of room */
     bool replace_session;            /* kill a session that has the name, then start */
     bool reclaim_first;              /* stop orphans before the start */
+    bool no_rundown;                 /* without the host's processes and images */
     uint32_t oracle_events;          /* TDH's texts kept for so many events of each schema */
     const char *output;
     etw_writer_options writer;

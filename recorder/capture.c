@@ -267,6 +267,12 @@ etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
     return etw_capture_rotate(capture, error);
 }
 
+etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t processes,
+                               etw_error *error)
+{
+    return etw_writer_add_block(capture->writer, ETW_BLOCK_RUNDOWN, processes, blob, error);
+}
+
 etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
                                 etw_error *error)
 {
@@ -275,12 +281,16 @@ etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t e
 
 etw_status etw_capture_rotate(etw_capture *capture, etw_error *error)
 {
-    const etw_status status = close_segment(capture, error);
+    etw_status status = close_segment(capture, error);
     if (status != ETW_OK) {
         return status;
     }
     make_room(capture);
-    return open_segment(capture, error);
+    status = open_segment(capture, error);
+    if (status == ETW_OK && capture->options.segment_opened != NULL) {
+        capture->options.segment_opened(capture->options.context);
+    }
+    return status;
 }
 
 const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index)

@@ -48,6 +48,8 @@ typedef struct etw_capture_options {
      * NULL. What it gathers is written by etw_capture_rendered. */
     void (*witness)(void *context, const etw_event_record *record, const etw_schema *schema,
                     uint32_t pointer_size, uint64_t event_number);
+    /* Called when a segment was opened and its traces were added; may be NULL. */
+    void (*segment_opened)(void *context);
     /* Called before a segment is closed, when its last blocks can still be added; may be NULL. */
     void (*segment_closing)(void *context);
     const atomic_bool *stop; /* ends the capture once it is true; looked at by ticks; may be NULL */
@@ -77,6 +79,10 @@ etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_erro
 /* To be called about once a second by whoever feeds the capture: limits of time and disk. ETW_END
  * as for events. */
 etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
+
+/* A blob of the host's rundown (format/event/rundown.h). */
+etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t processes,
+                               etw_error *error);
 
 /* A blob of TDH's own texts (format/event/oracle.h) for events of the current segment. */
 etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,

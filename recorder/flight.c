@@ -45,6 +45,7 @@ etw_status etw_flight_open(const etw_flight_options *options, const etw_capture_
     in_memory.path = "flight.etwcap";
     in_memory.writer.sync = ETW_SYNC_NONE;
     in_memory.segment_closed = NULL;
+    in_memory.segment_opened = NULL;
     in_memory.segment_closing = NULL; /* dumps copy events; texts of TDH stay behind */
     in_memory.witness = NULL;
     in_memory.limits.rotate_bytes = options->max_bytes / ETW_FLIGHT_SEGMENTS;

@@ -59,6 +59,8 @@ const char etw_record_help[] =
     "      --clock NAME      qpc (default), system or cycle\n"
     "      --no-independent  without EVENT_TRACE_INDEPENDENT_SESSION_MODE\n"
     "      --oracle K        keep TDH's own text for the first K events of each schema\n"
+    "      --no-rundown      without the list of processes and images at the start of each "
+    "segment\n"
     "      --service         run under the service manager\n"
     "Sessions of the system (Windows)\n"
     "      --list-sessions, --list-providers[=TEXT], --kill NAME\n"

@@ -1,6 +1,7 @@
 #include "recorder/oracle_source.h"
 #include "recorder/record.h"
 #include "recorder/report.h"
+#include "recorder/rundown_job.h"
 #include "recorder/tdh_source.h"
 
 #include <inttypes.h>
@@ -16,12 +17,44 @@ typedef struct live {
     etw_capture *capture; /* to disk, or the flight recorder's own */
     etw_flight *flight;   /* NULL unless asked for */
     etw_session *session;
+    etw_rundown_job *rundown;  /* being made, or NULL */
     etw_oracle_source *oracle; /* NULL unless asked for */
     bool trace_added;
     etw_status_line line;
     uint64_t last_events; /* at the last status line */
     etw_error error;      /* of the first failure inside the sink */
 } live;
+
+static etw_status put_rundown(void *context, etw_bytes blob, uint32_t processes, etw_error *error)
+{
+    const live *recording = context;
+    return etw_capture_rundown(recording->capture, blob, processes, error);
+}
+
+/* Begins a rundown for the segment that was just opened. */
+static void start_rundown(void *context)
+{
+    live *recording = context;
+    if (!recording->arguments->no_rundown && recording->flight == NULL &&
+        recording->rundown == NULL) {
+        recording->rundown = etw_rundown_job_start();
+    }
+}
+
+/* Writes the rundown once it is there. It helps to read the events; where it cannot be had they are
+ * recorded all the same. */
+static void write_rundown(live *recording, bool wait)
+{
+    if (recording->rundown == NULL || !etw_rundown_job_is_done(recording->rundown, wait)) {
+        return;
+    }
+    etw_error error;
+    if (etw_rundown_job_take(recording->rundown, put_rundown, recording, &error) != ETW_OK) {
+        etw_report_error(&error);
+    }
+    etw_rundown_job_free(recording->rundown);
+    recording->rundown = NULL;
+}
 
 static etw_status add_trace(live *recording)
 {
@@ -136,6 +169,7 @@ static etw_status on_tick(void *context)
     if (recording->oracle != NULL && recording->flight == NULL) {
         write_texts(recording);
     }
+    write_rundown(recording, false);
     return etw_capture_tick(recording->capture, &recording->error);
 }
 
@@ -222,6 +256,7 @@ static etw_status open_capture(live *recording)
     const bool has_oracle = recording->oracle != NULL;
     const etw_capture_options options = {.path = arguments->output,
                                          .witness = has_oracle ? witness : NULL,
+                                         .segment_opened = start_rundown,
                                          .segment_closing = has_oracle ? write_texts : NULL,
                                          .context = recording,
                                          .writer = arguments->writer,
@@ -247,7 +282,14 @@ static etw_status open_all(live *recording)
     if (status == ETW_OK) {
         status = open_session(recording);
     }
-    return status == ETW_OK ? open_capture(recording) : status;
+    if (status == ETW_OK) {
+        status = open_capture(recording);
+    }
+    if (status == ETW_OK) {
+        start_rundown(recording);
+        write_rundown(recording, true);
+    }
+    return status;
 }
 
 static etw_status run(live *recording)
@@ -307,6 +349,7 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
     } else {
         etw_capture_free(recording.capture);
     }
+    etw_rundown_job_free(recording.rundown);
     etw_oracle_source_free(recording.oracle);
     etw_resolver_free(recording.resolver);
     etw_schema_store_free(recording.store);

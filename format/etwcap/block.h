@@ -30,6 +30,7 @@ typedef enum etw_block_kind {
     ETW_BLOCK_INDEX = 8,
     ETW_BLOCK_SUMMARY = 9,
     ETW_BLOCK_END = 10,
+    ETW_BLOCK_RUNDOWN = 11, /* processes and images of the host: format/event/rundown.h */
     ETW_BLOCK_PRIVATE_FIRST = 0x8000 /* up to 0xFFFF: never used by this specification */
 } etw_block_kind;
 
