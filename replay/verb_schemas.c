@@ -383,6 +383,8 @@ etw_exit etw_verb_schemas(const etw_replay_arguments *arguments)
     }
     if (!etw_failed(status)) {
         status = etw_stream_open(&stream, etw_os_default(), NULL, false, &error);
+    }
+    if (!etw_failed(status)) {
         status = print_store(store, arguments->json, &stream, &error);
         status = etw_stream_close(&stream, status, &error);
     }
