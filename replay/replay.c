@@ -3,6 +3,7 @@
 #include "format/etl/etl.h"
 #include "format/schema/resolver.h"
 #include "replay/filter.h"
+#include "replay/provider_guids.h"
 #include "replay/rewind.h"
 
 #include <stdatomic.h>
@@ -15,6 +16,7 @@ struct etw_replay {
     etw_rewind *rewind; /* behind os where stdin is read */
     etw_source *source;
     bool is_etl;
+    etw_guid_list wanted;       /* for the reader, where the filter names providers */
     etw_schema_store *store;    /* all schemas of events, the file's own and those found here */
     etw_resolver *resolver;     /* for events that name no schema of the file */
     const etw_schema **of_file; /* the file's schema ids, from 1, to schemas of store */
@@ -43,6 +45,16 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
     if (filter->provider_name_count == 0) {
         options.providers = filter->providers;
         options.provider_count = filter->provider_count;
+    } else if (replay->rewind == NULL && replay->options.manifest_path_count == 0) {
+        /* Manifests may name providers that the file does not. */
+        bool is_complete;
+        const etw_status status =
+            etw_provider_guids_find(replay->os, path, filter, &replay->wanted, &is_complete, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        options.providers = is_complete ? replay->wanted.guids : NULL;
+        options.provider_count = is_complete ? replay->wanted.count : 0;
     }
     return etw_reader_open(replay->os, path, &options, &replay->source, error);
 }
@@ -135,6 +147,7 @@ void etw_replay_close(etw_replay *replay)
     etw_rewind_free(replay->rewind);
     etw_resolver_free(replay->resolver);
     etw_schema_store_free(replay->store);
+    etw_guid_list_free(&replay->wanted);
     free(replay->of_file);
     free(replay);
 }
