@@ -74,6 +74,35 @@ static inline uint64_t etw_column_unfold(uint64_t folded, uint32_t width, uint32
     return (((folded >> 1) ^ (0 - (folded & 1))) << shift) & etw_column_mask(width);
 }
 
+/* Words of rows (arrays, stacks): told from the word before in the row; the first of a row, and the first
+ * of its second half where it has an even number, from the same word of the row before. Two arrays of
+ * one length often stand one behind the other. */
+enum {
+    ETW_WORDS_BY_ROW = ETW_COLUMN_FIRST_GUESS
+};
+
+typedef struct etw_word_guess {
+    uint64_t first, middle; /* of the row before */
+} etw_word_guess;
+
+static inline uint64_t *etw_word_landmark(etw_word_guess *guess, uint32_t index, uint32_t size)
+{
+    return index == 0 ? &guess->first : 2 * index == size ? &guess->middle : NULL;
+}
+
+/* The guess for the word, whose value then becomes known. */
+static inline uint64_t etw_word_guess_next(etw_word_guess *guess, uint32_t index, uint32_t size,
+                                           uint64_t before, uint64_t value)
+{
+    uint64_t *landmark = etw_word_landmark(guess, index, size);
+    if (landmark == NULL) {
+        return before;
+    }
+    const uint64_t told = *landmark;
+    *landmark = value;
+    return told;
+}
+
 /* BUCKETS: values below 8 are their own bucket; above, four buckets for each power of two, and the bits
  * below the leading three are kept as they are. */
 static inline uint32_t etw_bucket_of(uint64_t value)

@@ -3,6 +3,12 @@
 
 #include <stdlib.h>
 
+/* Forms nest so deep at most: a sparse column's values may be a dictionary, whose entries are plain. */
+enum {
+    IN_SPARSE = 1,
+    IN_DICTIONARY = 2
+};
+
 struct etw_column_reader {
     uint64_t *distinct; /* ETW_COLUMN_MAX_DICTIONARY values */
 };
@@ -98,28 +104,6 @@ static bool read_planes(etw_cursor *cursor, uint64_t *values, uint32_t count, ui
     return true;
 }
 
-static bool read_dictionary(const etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                            uint32_t count, uint32_t width)
-{
-    const uint64_t distinct = etw_cursor_varint(cursor);
-    if (distinct == 0 || distinct > ETW_COLUMN_MAX_DICTIONARY || distinct > count ||
-        !read_planes(cursor, reader->distinct, (uint32_t)distinct, width)) {
-        return false;
-    }
-    const bool narrow = distinct <= 256;
-    const uint8_t *from = etw_cursor_take(cursor, (size_t)count * (narrow ? 1 : 2));
-    if (from == NULL) {
-        return false;
-    }
-    uint32_t highest = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t index = narrow ? from[i] : etw_load_u16(from + 2 * (size_t)i);
-        highest = index > highest ? index : highest;
-        values[i] = reader->distinct[index];
-    }
-    return highest < distinct;
-}
-
 static bool read_rows(etw_cursor *cursor, uint64_t *values, uint32_t count, uint32_t width)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -167,7 +151,35 @@ static bool read_buckets(etw_cursor *cursor, uint64_t *values, uint32_t count, u
 }
 
 static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                      uint32_t count, uint32_t width, uint32_t form, bool nested);
+                      uint32_t count, uint32_t width, uint32_t form, uint32_t depth);
+
+/* Entries ascend: each is written as its distance from the one before. */
+static bool read_dictionary(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
+                            uint32_t count, uint32_t width)
+{
+    const uint64_t distinct = etw_cursor_varint(cursor);
+    const uint32_t form = etw_cursor_u8(cursor);
+    uint64_t *entries = reader->distinct;
+    if (distinct == 0 || distinct > ETW_COLUMN_MAX_DICTIONARY || distinct > count ||
+        !read_form(reader, cursor, entries, (uint32_t)distinct, width, form, IN_DICTIONARY)) {
+        return false;
+    }
+    for (uint64_t i = 1; i < distinct; i++) {
+        entries[i] = (entries[i - 1] + entries[i]) & etw_column_mask(width);
+    }
+    const bool narrow = distinct <= 256;
+    const uint8_t *from = etw_cursor_take(cursor, (size_t)count * (narrow ? 1 : 2));
+    if (from == NULL) {
+        return false;
+    }
+    uint32_t highest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t index = narrow ? from[i] : etw_load_u16(from + 2 * (size_t)i);
+        highest = index > highest ? index : highest;
+        values[i] = entries[index];
+    }
+    return highest < distinct;
+}
 
 static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
                         uint32_t count, uint32_t width)
@@ -183,7 +195,7 @@ static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t 
     /* The kept values are read to the end of the array, then spread from the front. */
     uint64_t *dense = values + (count - kept);
     const uint32_t form = kept == 0 ? 0 : etw_cursor_u8(cursor);
-    if (kept > 0 && !read_form(reader, cursor, dense, kept, width, form, true)) {
+    if (kept > 0 && !read_form(reader, cursor, dense, kept, width, form, IN_SPARSE)) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -194,7 +206,7 @@ static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t 
 }
 
 static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                      uint32_t count, uint32_t width, uint32_t form, bool nested)
+                      uint32_t count, uint32_t width, uint32_t form, uint32_t depth)
 {
     switch (form) {
     case ETW_COLUMN_CONSTANT:
@@ -203,9 +215,9 @@ static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *v
     case ETW_COLUMN_PLANES:
         return read_planes(cursor, values, count, width);
     case ETW_COLUMN_DICTIONARY:
-        return read_dictionary(reader, cursor, values, count, width);
+        return depth < IN_DICTIONARY && read_dictionary(reader, cursor, values, count, width);
     case ETW_COLUMN_SPARSE:
-        return !nested && read_sparse(reader, cursor, values, count, width);
+        return depth < IN_SPARSE && read_sparse(reader, cursor, values, count, width);
     case ETW_COLUMN_BUCKETS:
         return read_buckets(cursor, values, count, width);
     case ETW_COLUMN_ROWS:
@@ -234,7 +246,7 @@ bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *va
     const uint64_t first = delta ? take(cursor, width) : 0;
     const uint32_t left = delta ? count - 1 : count;
     uint64_t *residuals = delta ? values + 1 : values;
-    if (left > 0 && !read_form(reader, cursor, residuals, left, width, head & 0xF, false)) {
+    if (left > 0 && !read_form(reader, cursor, residuals, left, width, head & 0xF, 0)) {
         return false;
     }
     for (uint32_t i = 0; i < left && from != ETW_COLUMN_PLAIN; i++) {

@@ -22,6 +22,8 @@ struct etw_column_writer {
     uint32_t capacity;
     uint16_t *indexes;  /* into the dictionary; same capacity */
     uint64_t *distinct; /* ETW_COLUMN_MAX_DICTIONARY values, in order of first sight */
+    uint64_t *entries;  /* the same, sorted */
+    uint16_t *places;   /* of the distinct ones among the sorted */
     dictionary_slot *slots;
     uint32_t stamp;
     uint32_t
@@ -56,8 +58,11 @@ etw_column_writer *etw_column_writer_new(void)
         return NULL;
     }
     writer->distinct = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *writer->distinct);
+    writer->entries = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *writer->entries);
+    writer->places = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *writer->places);
     writer->slots = calloc((size_t)1 << DICTIONARY_BITS, sizeof *writer->slots);
-    if (writer->distinct == NULL || writer->slots == NULL) {
+    if (writer->distinct == NULL || writer->entries == NULL || writer->places == NULL ||
+        writer->slots == NULL) {
         etw_column_writer_free(writer);
         return NULL;
     }
@@ -74,6 +79,8 @@ void etw_column_writer_free(etw_column_writer *writer)
         free(writer->residuals);
         free(writer->indexes);
         free(writer->distinct);
+        free(writer->entries);
+        free(writer->places);
         free(writer->slots);
         free(writer);
     }
@@ -299,16 +306,57 @@ static uint64_t varying_bits(const uint64_t *values, uint32_t count)
     return varying;
 }
 
-static void write_dictionary(const etw_column_writer *writer, uint32_t count, uint32_t distinct,
+static int compare_values(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a;
+    const uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Entries ascend, so that they are small differences. indexes become those of the sorted entries. */
+static void sort_dictionary(etw_column_writer *writer, uint32_t count, uint32_t distinct)
+{
+    const uint32_t mask = ((uint32_t)1 << DICTIONARY_BITS) - 1;
+    uint64_t *entries = writer->distinct;
+    memcpy(writer->entries, entries, distinct * sizeof *entries);
+    qsort(writer->entries, distinct, sizeof *entries, compare_values);
+    for (uint32_t sorted = 0; sorted < distinct; sorted++) {
+        const uint64_t value = writer->entries[sorted];
+        uint32_t at = (uint32_t)((value * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & mask;
+        while (writer->slots[at].value != value || writer->slots[at].stamp != writer->stamp) {
+            at = (at + 1) & mask;
+        }
+        writer->places[writer->slots[at].index] = (uint16_t)sorted;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        writer->indexes[i] = writer->places[writer->indexes[i]];
+    }
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < distinct; i++) {
+        entries[i] = writer->entries[i] - before;
+        before = writer->entries[i];
+    }
+}
+
+static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t count,
+                           uint32_t width, uint32_t form, bool rows, etw_text *out);
+
+static void write_dictionary(etw_column_writer *writer, uint32_t count, uint32_t distinct,
                              uint32_t width, etw_text *out)
 {
     put_varint(out, distinct);
-    write_planes(writer->distinct, distinct, width, varying_bits(writer->distinct, distinct), out);
+    sort_dictionary(writer, count, distinct);
+    const size_t head = out->size;
+    etw_text_append_char(out, 0);
+    const uint32_t written =
+        write_form(writer, writer->distinct, distinct, width,
+                   distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
     const size_t size = (size_t)count * (distinct <= 256 ? 1 : 2);
     uint8_t *to = (uint8_t *)etw_text_reserve(out, size);
     if (to == NULL) {
         return;
     }
+    out->data[head] = (char)written;
     if (distinct <= 256) {
         for (uint32_t i = 0; i < count; i++) {
             to[i] = (uint8_t)writer->indexes[i];
@@ -360,9 +408,6 @@ static void write_buckets(const uint64_t *values, uint32_t count, etw_text *out)
     packed += (held + 7) / 8;
     out->size += (size_t)(packed - to);
 }
-
-static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t count,
-                           uint32_t width, uint32_t form, bool rows, etw_text *out);
 
 /* Moves the values that are not 0 to the front of values. */
 static void write_sparse(etw_column_writer *writer, uint64_t *values, uint32_t count,

@@ -236,16 +236,23 @@ static bool read_threads(etw_decoder *decoder, etw_cursor *cursor)
         !etw_fields_read(&decoder->fields, cursor, decoder->count, 4, NULL)) {
         return false;
     }
+    uint32_t before = UINT32_MAX;
+    uint32_t next = 0;
     memset(decoder->last_thread, 0xFF, PROCESSORS * sizeof *decoder->last_thread);
     for (uint32_t i = 0; i < decoder->count; i++) {
         etw_event_record *record = &decoder->records[i];
         uint32_t *last =
             &decoder->last_thread[record->BufferContext.ProcessorIndex & (PROCESSORS - 1)];
         const uint64_t code = decoder->fields.values[i];
-        *last = code == 0 ? *last : (uint32_t)code - 1;
+        if (code >= ETW_THREAD_KNOWN) {
+            *last = (uint32_t)code - ETW_THREAD_KNOWN;
+        } else if (code != ETW_THREAD_SAME_PROCESSOR) {
+            *last = code == ETW_THREAD_NEW ? next++ : before;
+        }
         if (*last >= count) {
             return false;
         }
+        before = *last;
         decoder->events[i].thread = *last;
         record->EventHeader.ThreadId = (uint32_t)decoder->threads[*last];
         record->EventHeader.ProcessId = (uint32_t)(decoder->threads[*last] >> 32);

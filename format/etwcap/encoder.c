@@ -17,11 +17,7 @@ typedef struct kind {
     uint16_t size_excess; /* of the first */
 } kind;
 
-typedef struct thread {
-    uint32_t thread_id, process_id;
-} thread;
-
-enum { KIND_SLOTS = 1 << 17, PROCESSORS = 1 << 12 };
+enum { KIND_SLOTS = 1 << 17, PROCESSORS = 1 << 12, MAX_LEVEL = 19 };
 
 /* Header fields of all events, in order. */
 typedef struct header_fields {
@@ -305,23 +301,33 @@ static bool write_times(etw_encoder *encoder, uint32_t count, etw_text *out)
     return etw_fields_write(&encoder->fields, out, count, 8, NULL, 0);
 }
 
+static bool is_thread(const etw_encoder *encoder, uint32_t known, uint64_t pair)
+{
+    return known != UINT32_MAX &&
+           etw_load_u64(etw_pool_get(&encoder->threads, known).data) == pair;
+}
+
 static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
     const uint64_t *threads = encoder->headers.threads;
+    uint32_t before = UINT32_MAX;
     etw_pool_clear(&encoder->threads);
     memset(encoder->last_thread, 0xFF, PROCESSORS * sizeof *encoder->last_thread);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t *last =
-            &encoder->last_thread[encoder->headers.processors[i] & (PROCESSORS - 1)];
-        if (*last != UINT32_MAX &&
-            etw_load_u64(etw_pool_get(&encoder->threads, *last).data) == threads[i]) {
-            encoder->thread_of[i] = *last;
-            encoder->fields.ids[i] = 0;
-            continue;
+        uint32_t *last = &encoder->last_thread[encoder->headers.processors[i] & (PROCESSORS - 1)];
+        uint32_t code = ETW_THREAD_SAME_PROCESSOR;
+        if (!is_thread(encoder, *last, threads[i])) {
+            const uint32_t known = encoder->threads.count;
+            const bool same = is_thread(encoder, before, threads[i]);
+            *last = same ? before
+                         : etw_pool_add(&encoder->threads, (const uint8_t *)&threads[i], 8);
+            code = same            ? (uint32_t)ETW_THREAD_SAME_EVENT
+                   : *last == known ? (uint32_t)ETW_THREAD_NEW
+                                    : ETW_THREAD_KNOWN + *last;
         }
-        *last = etw_pool_add(&encoder->threads, (const uint8_t *)&threads[i], 8);
+        before = *last;
         encoder->thread_of[i] = *last;
-        encoder->fields.ids[i] = *last + 1;
+        encoder->fields.ids[i] = code;
     }
     const uint32_t pairs = encoder->threads.count;
     etw_put_varint(out, pairs);
@@ -481,15 +487,25 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
 
 /* ---- the body ---- */
 
-static bool write_section(etw_encoder *encoder, const etw_text *raw, etw_text *body)
+/* Texts are what zstd itself does best, and few bytes by now: they get more of its effort. */
+static int level_of(const etw_encoder *encoder, int section)
 {
+    static const int more[ETW_SECTION_COUNT] = {0, 0, 3, 1};
+    const int level = encoder->level + more[section];
+    return level > MAX_LEVEL ? MAX_LEVEL : level;
+}
+
+static bool write_section(etw_encoder *encoder, int section, etw_text *body)
+{
+    const etw_text *raw = &encoder->sections[section];
     const size_t bound = ZSTD_compressBound(raw->size);
     char *to = etw_text_reserve(body, bound + 16);
     if (to == NULL) {
         return false;
     }
     const size_t size =
-        ZSTD_compressCCtx(encoder->context, to + 8, bound, raw->data, raw->size, encoder->level);
+        ZSTD_compressCCtx(encoder->context, to + 8, bound, raw->data, raw->size,
+                          level_of(encoder, section));
     if (ZSTD_isError(size)) {
         return false;
     }
@@ -517,7 +533,7 @@ etw_status etw_encoder_encode(etw_encoder *encoder, const etw_batch *batch, etw_
                write_payload(encoder, batch);
         for (int i = 0; good && i < ETW_SECTION_COUNT; i++) {
             good =
-                !encoder->sections[i].failed && write_section(encoder, &encoder->sections[i], body);
+                !encoder->sections[i].failed && write_section(encoder, i, body);
         }
     }
     if (!good || body->failed) {

@@ -11,6 +11,14 @@ enum {
     ETW_SECTION_COUNT
 };
 
+/* Which thread an event is of. */
+enum {
+    ETW_THREAD_SAME_PROCESSOR = 0, /* as the last event of its processor */
+    ETW_THREAD_SAME_EVENT = 1,     /* as the event before */
+    ETW_THREAD_NEW = 2,            /* the next of the block's threads not seen so far */
+    ETW_THREAD_KNOWN = 3           /* and more: 3 + its number */
+};
+
 /* How one extended item of a kind is written: 1 to 8: integers of that many bytes. */
 enum {
     ETW_ITEM_BLOBS = 0,

@@ -68,6 +68,31 @@ bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids
     return etw_fields_write(fields, out, count, 4, NULL, 0);
 }
 
+/* Words of many rows, one row after another. */
+typedef struct word_rows {
+    const uint64_t *words;
+    const uint64_t *sizes; /* of each row */
+    uint32_t count;
+} word_rows;
+
+/* Guesses for words from..from + count. */
+static void tell_words(const void *context, uint32_t from, uint32_t count, uint64_t *predicted)
+{
+    const word_rows *of = context;
+    etw_word_guess guess = {0, 0};
+    uint32_t at = 0;
+    for (uint32_t row = 0; row < of->count && at < from + count; row++) {
+        const uint32_t size = (uint32_t)of->sizes[row];
+        for (uint32_t i = 0; i < size && at < from + count; i++, at++) {
+            const uint64_t before = i == 0 ? 0 : of->words[at - 1];
+            const uint64_t told = etw_word_guess_next(&guess, i, size, before, of->words[at]);
+            if (at >= from) {
+                predicted[at - from] = told;
+            }
+        }
+    }
+}
+
 bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
                             uint32_t count, uint32_t word)
 {
@@ -108,6 +133,9 @@ bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *
             fields->words[words++] =
                 word == 4 ? etw_load_u32(blob.data + at) : etw_load_u64(blob.data + at);
         }
+        fields->values[i] = blob.size / word;
     }
-    return etw_column_write(fields->columns, fields->words, words, word, NULL, 0, word == 8, out);
+    const word_rows rows_of = {fields->words, fields->values, blobs->count};
+    const etw_guess guess = {ETW_WORDS_BY_ROW, tell_words, &rows_of};
+    return etw_column_write(fields->columns, fields->words, words, word, &guess, 1, word == 8, out);
 }

@@ -70,12 +70,34 @@ static bool reserve_words(etw_fields_reader *reader, size_t count)
     return reader->words != NULL;
 }
 
-/* The words' bytes end up at the front of reader->words. */
-static bool read_words(etw_fields_reader *reader, etw_cursor *cursor, size_t count, uint32_t word)
+static void add_word_guesses(etw_fields_reader *reader, uint32_t rows, uint32_t word)
 {
+    etw_word_guess guess = {0, 0};
+    uint64_t *words = reader->words;
+    for (uint32_t row = 0; row < rows; row++) {
+        const uint32_t size = (uint32_t)(reader->contents[row].size / word);
+        for (uint32_t i = 0; i < size; i++, words++) {
+            uint64_t *landmark = etw_word_landmark(&guess, i, size);
+            *words = (*words + (landmark != NULL ? *landmark : words[-1])) & etw_column_mask(word);
+            if (landmark != NULL) {
+                *landmark = *words;
+            }
+        }
+    }
+}
+
+/* The words' bytes end up at the front of reader->words. */
+static bool read_words(etw_fields_reader *reader, etw_cursor *cursor, uint32_t rows, size_t count,
+                       uint32_t word)
+{
+    uint32_t mode = 0;
     if (!reserve_words(reader, count) ||
-        !etw_column_read(reader->columns, cursor, reader->words, (uint32_t)count, word, NULL)) {
+        !etw_column_read(reader->columns, cursor, reader->words, (uint32_t)count, word, &mode) ||
+        mode > ETW_WORDS_BY_ROW) {
         return false;
+    }
+    if (mode == ETW_WORDS_BY_ROW) {
+        add_word_guesses(reader, rows, word);
     }
     uint8_t *to = (uint8_t *)reader->words;
     for (size_t i = 0; i < count && word == 4; i++) {
@@ -110,7 +132,7 @@ bool etw_fields_read_blobs(etw_fields_reader *reader, etw_cursor *cursor, uint32
             return false;
         }
     } else if (total > 0) {
-        if (!read_words(reader, cursor, (size_t)total / word, word)) {
+        if (!read_words(reader, cursor, distinct, (size_t)total / word, word)) {
             return false;
         }
         from = (const uint8_t *)reader->words;

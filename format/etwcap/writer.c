@@ -10,7 +10,7 @@
 #include "format/etwcap/codec.h"
 #include "format/etwcap/sink.h"
 
-#define MAX_BATCH_BYTES ((size_t)2 << 20)
+#define MAX_BATCH_BYTES ((size_t)6 << 20)
 /* Room for one record of any size behind a batch that is almost full. */
 #define RECORD_ROOM (ETW_MAX_EXTENDED_BYTES + ((size_t)256 << 10))
 /* Blocks that wait before a batch; more, and the batch goes out. */
