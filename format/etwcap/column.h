@@ -8,8 +8,8 @@
 
 #include "format/base/text.h"
 
-/* What a value is told from before it is written: the high half of a column's first byte. Values above
- * DELTA are the caller's: predictions by rules that writer and reader share. */
+/* What a value is told from before it is written: the high half of a column's first byte. Values
+ * above DELTA are the caller's: predictions by rules that writer and reader share. */
 enum {
     ETW_COLUMN_PLAIN = 0, /* nothing: the value itself */
     ETW_COLUMN_DELTA = 1, /* the value before it */
@@ -40,8 +40,8 @@ typedef struct etw_guess {
 typedef struct etw_column_writer etw_column_writer;
 etw_column_writer *etw_column_writer_new(void);
 void etw_column_writer_free(etw_column_writer *writer);
-/* rows: where no transform helps, keep values whole, for columns in which sequences repeat (stacks).
- * False where memory ran out; out->failed tells of its own. */
+/* rows: where no transform helps, keep values whole, for columns in which sequences repeat
+ * (stacks). False where memory ran out; out->failed tells of its own. */
 bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_t count,
                       uint32_t width, const etw_guess *guesses, uint32_t guess_count, bool rows,
                       etw_text *out);
@@ -74,12 +74,10 @@ static inline uint64_t etw_column_unfold(uint64_t folded, uint32_t width, uint32
     return (((folded >> 1) ^ (0 - (folded & 1))) << shift) & etw_column_mask(width);
 }
 
-/* Words of rows (arrays, stacks): told from the word before in the row; the first of a row, and the first
- * of its second half where it has an even number, from the same word of the row before. Two arrays of
- * one length often stand one behind the other. */
-enum {
-    ETW_WORDS_BY_ROW = ETW_COLUMN_FIRST_GUESS
-};
+/* Words of rows (arrays, stacks): told from the word before in the row; the first of a row, and the
+ * first of its second half where it has an even number, from the same word of the row before. Two
+ * arrays of one length often stand one behind the other. */
+enum { ETW_WORDS_BY_ROW = ETW_COLUMN_FIRST_GUESS };
 
 typedef struct etw_word_guess {
     uint64_t first, middle; /* of the row before */
@@ -103,8 +101,8 @@ static inline uint64_t etw_word_guess_next(etw_word_guess *guess, uint32_t index
     return told;
 }
 
-/* BUCKETS: values below 8 are their own bucket; above, four buckets for each power of two, and the bits
- * below the leading three are kept as they are. */
+/* BUCKETS: values below 8 are their own bucket; above, four buckets for each power of two, and the
+ * bits below the leading three are kept as they are. */
 static inline uint32_t etw_bucket_of(uint64_t value)
 {
     if (value < 8) {

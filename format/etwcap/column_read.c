@@ -3,11 +3,9 @@
 
 #include <stdlib.h>
 
-/* Forms nest so deep at most: a sparse column's values may be a dictionary, whose entries are plain. */
-enum {
-    IN_SPARSE = 1,
-    IN_DICTIONARY = 2
-};
+/* Forms nest so deep at most: a sparse column's values may be a dictionary, whose entries are
+ * plain. */
+enum { IN_SPARSE = 1, IN_DICTIONARY = 2 };
 
 struct etw_column_reader {
     uint64_t *distinct; /* ETW_COLUMN_MAX_DICTIONARY values */

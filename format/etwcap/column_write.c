@@ -7,7 +7,9 @@ enum {
     SAMPLE_RUN = 64, /* consecutive values, so that deltas are real ones */
     SAMPLE_RUNS = 4,
     SAMPLE_SIZE = SAMPLE_RUN * SAMPLE_RUNS,
-    SMALL_COLUMN = 12, /* below this a choice costs more than it saves */
+    SAMPLE_SLOT_BITS = 9,
+    SAMPLE_SLOTS = 1 << SAMPLE_SLOT_BITS, /* twice as many */
+    SMALL_COLUMN = 12,                    /* below this a choice costs more than it saves */
     DICTIONARY_BITS = 17
 };
 
@@ -141,22 +143,23 @@ static uint32_t plane_cost(const etw_column_writer *writer, const uint64_t *samp
     return cost;
 }
 
-/* What a dictionary would cost the sample of a column of count values of so many planes. A sample holds
- * few of the values that are rare; those seen once stand for them, at the price of an index among all
- * and of an entry. */
+/* What a dictionary would cost the sample of a column of count values of so many planes. A sample
+ * holds few of the values that are rare; those seen once stand for them, at the price of an index
+ * among all and of an entry. */
 static uint32_t dictionary_cost(const etw_column_writer *writer, const uint64_t *sample,
                                 uint32_t sampled, uint32_t count, uint32_t planes,
                                 uint32_t *distinct)
 {
-    uint64_t keys[2 * SAMPLE_SIZE];
-    uint16_t seen[2 * SAMPLE_SIZE] = {0};
+    uint64_t keys[SAMPLE_SLOTS];
+    uint16_t seen[SAMPLE_SLOTS] = {0};
     uint32_t cost = writer->total_cost[sampled] + sampled * 8;
     uint32_t single = 0;
     *distinct = 0;
     for (uint32_t i = 0; i < sampled; i++) {
-        uint32_t at = (uint32_t)((sample[i] * UINT64_C(0x9E3779B97F4A7C15)) >> 55);
+        uint32_t at =
+            (uint32_t)((sample[i] * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - SAMPLE_SLOT_BITS));
         while (seen[at] != 0 && keys[at] != sample[i]) {
-            at = (at + 1) & (2 * SAMPLE_SIZE - 1);
+            at = (at + 1) & (SAMPLE_SLOTS - 1);
         }
         if (seen[at] == 0) {
             keys[at] = sample[i];
@@ -172,8 +175,7 @@ static uint32_t dictionary_cost(const etw_column_writer *writer, const uint64_t 
            single * (rarer + (count > sampled ? planes * 8 * 256 : 0));
 }
 
-static uint32_t bucket_cost(const etw_column_writer *writer, const uint64_t *sample,
-                            uint32_t count)
+static uint32_t bucket_cost(const etw_column_writer *writer, const uint64_t *sample, uint32_t count)
 {
     uint16_t seen[256] = {0};
     uint32_t cost = writer->total_cost[count] + count * 8;
@@ -313,7 +315,8 @@ static int compare_values(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Entries ascend, so that they are small differences. indexes become those of the sorted entries. */
+/* Entries ascend, so that they are small differences. indexes become those of the sorted entries.
+ */
 static void sort_dictionary(etw_column_writer *writer, uint32_t count, uint32_t distinct)
 {
     const uint32_t mask = ((uint32_t)1 << DICTIONARY_BITS) - 1;
@@ -433,15 +436,15 @@ static void write_sparse(etw_column_writer *writer, uint64_t *values, uint32_t c
         estimate nested = estimate_forms(writer, sample, sampled, kept);
         const size_t head = out->size;
         etw_text_append_char(out, 0);
-        const uint32_t written =
-            write_form(writer, values, kept, width, nested.form, false, out);
+        const uint32_t written = write_form(writer, values, kept, width, nested.form, false, out);
         if (!out->failed) {
             out->data[head] = (char)written;
         }
     }
 }
 
-/* Writes values in that form where it holds, else in one that does; returns which. Scrambles them. */
+/* Writes values in that form where it holds, else in one that does; returns which. Scrambles them.
+ */
 static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t count,
                            uint32_t width, uint32_t form, bool rows, etw_text *out)
 {
@@ -617,8 +620,8 @@ bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_
     if (best.mode == ETW_COLUMN_DELTA) {
         put(out, values[0], width);
     }
-    const uint32_t written =
-        write_form(writer, residuals, left, width, form, rows && best.mode == ETW_COLUMN_PLAIN, out);
+    const uint32_t written = write_form(writer, residuals, left, width, form,
+                                        rows && best.mode == ETW_COLUMN_PLAIN, out);
     if (!out->failed) {
         out->data[head] = (char)(mode << 4 | written);
     }

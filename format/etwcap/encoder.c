@@ -26,7 +26,7 @@ typedef struct header_fields {
     uint16_t *processors;
     uint32_t *kernel_times;
     uint32_t *user_times;
-    uint32_t *activities; /* numbers in the pool */
+    uint32_t *activities;  /* numbers in the pool */
     uint16_t *size_excess; /* over its kind's */
 } header_fields;
 
@@ -244,8 +244,8 @@ static bool survey(etw_encoder *encoder, const etw_batch *batch)
             (uint16_t)(size_excess(&event->record) - encoder->kinds[found].size_excess);
         if (activity == NULL || !etw_guid_equal(activity, &header->ActivityId)) {
             activity = &header->ActivityId;
-            to->activities[i] = etw_pool_add(&encoder->activities, (const uint8_t *)activity,
-                                             sizeof *activity);
+            to->activities[i] =
+                etw_pool_add(&encoder->activities, (const uint8_t *)activity, sizeof *activity);
         } else {
             to->activities[i] = to->activities[i - 1];
         }
@@ -287,7 +287,6 @@ static void write_kind(etw_text *out, const kind *of)
 
 /* ---- header columns ---- */
 
-
 /* Differences to the event before, kind by kind: what follows what takes its own time. */
 static bool write_times(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
@@ -303,8 +302,7 @@ static bool write_times(etw_encoder *encoder, uint32_t count, etw_text *out)
 
 static bool is_thread(const etw_encoder *encoder, uint32_t known, uint64_t pair)
 {
-    return known != UINT32_MAX &&
-           etw_load_u64(etw_pool_get(&encoder->threads, known).data) == pair;
+    return known != UINT32_MAX && etw_load_u64(etw_pool_get(&encoder->threads, known).data) == pair;
 }
 
 static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
@@ -319,9 +317,9 @@ static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
         if (!is_thread(encoder, *last, threads[i])) {
             const uint32_t known = encoder->threads.count;
             const bool same = is_thread(encoder, before, threads[i]);
-            *last = same ? before
-                         : etw_pool_add(&encoder->threads, (const uint8_t *)&threads[i], 8);
-            code = same            ? (uint32_t)ETW_THREAD_SAME_EVENT
+            *last =
+                same ? before : etw_pool_add(&encoder->threads, (const uint8_t *)&threads[i], 8);
+            code = same             ? (uint32_t)ETW_THREAD_SAME_EVENT
                    : *last == known ? (uint32_t)ETW_THREAD_NEW
                                     : ETW_THREAD_KNOWN + *last;
         }
@@ -350,10 +348,17 @@ static bool write_by_thread(etw_encoder *encoder, const uint32_t *values, uint32
 {
     etw_fields *fields = &encoder->fields;
     const etw_guess guess = {ETW_COLUMN_FIRST_GUESS, etw_guess_from_array, fields->predicted};
+    uint32_t varying = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        varying |= values[i] ^ values[0];
+        fields->values[i] = values[i];
+    }
+    if (varying == 0) {
+        return etw_fields_write(fields, out, count, 4, NULL, 0);
+    }
     memset(encoder->last, 0, encoder->threads.count * sizeof *encoder->last);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t *last = &encoder->last[encoder->thread_of[i]];
-        fields->values[i] = values[i];
         fields->predicted[i] = *last;
         *last = values[i];
     }
@@ -409,7 +414,6 @@ static const etw_event_record *record_at(const etw_batch *batch, uint32_t index)
 {
     return &etw_batch_staged(batch, index)->record;
 }
-
 
 static uint32_t stack_word(uint16_t ext_type)
 {
@@ -490,7 +494,7 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
 /* Texts are what zstd itself does best, and few bytes by now: they get more of its effort. */
 static int level_of(const etw_encoder *encoder, int section)
 {
-    static const int more[ETW_SECTION_COUNT] = {0, 0, 3, 1};
+    static const int more[ETW_SECTION_COUNT] = {0, 0, 2, 1};
     const int level = encoder->level + more[section];
     return level > MAX_LEVEL ? MAX_LEVEL : level;
 }
@@ -503,9 +507,8 @@ static bool write_section(etw_encoder *encoder, int section, etw_text *body)
     if (to == NULL) {
         return false;
     }
-    const size_t size =
-        ZSTD_compressCCtx(encoder->context, to + 8, bound, raw->data, raw->size,
-                          level_of(encoder, section));
+    const size_t size = ZSTD_compressCCtx(encoder->context, to + 8, bound, raw->data, raw->size,
+                                          level_of(encoder, section));
     if (ZSTD_isError(size)) {
         return false;
     }
@@ -532,8 +535,7 @@ etw_status etw_encoder_encode(etw_encoder *encoder, const etw_batch *batch, etw_
         good = good && write_headers(encoder, batch->count) && write_items(encoder, batch) &&
                write_payload(encoder, batch);
         for (int i = 0; good && i < ETW_SECTION_COUNT; i++) {
-            good =
-                !encoder->sections[i].failed && write_section(encoder, i, body);
+            good = !encoder->sections[i].failed && write_section(encoder, i, body);
         }
     }
     if (!good || body->failed) {

@@ -1,5 +1,9 @@
 #include "format/etwcap/layout.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 enum {
     FEW_ROWS = 6, /* below this the payloads are kept as bytes */
     STRING_SAMPLE = 24,
@@ -13,18 +17,18 @@ enum {
 static uint32_t wide_string_size(const uint8_t *bytes, size_t size)
 {
     size_t at = 0;
-    while (at + 8 <= size) {
-        const uint64_t units = etw_load_u64(bytes + at);
-        const uint64_t zero =
-            (units - UINT64_C(0x0001000100010001)) & ~units & UINT64_C(0x8000800080008000);
+#if defined(__SSE2__)
+    for (; at + 16 <= size; at += 16) {
+        const __m128i eight = _mm_loadu_si128((const __m128i *)(const void *)(bytes + at));
+        const int zero = _mm_movemask_epi8(_mm_cmpeq_epi16(eight, _mm_setzero_si128()));
         if (zero != 0) {
-            return (uint32_t)(at + 2 + ((unsigned)__builtin_ctzll(zero) >> 4) * 2);
+            return (uint32_t)at + 2 + (uint32_t)__builtin_ctz((unsigned)zero);
         }
-        at += 8;
     }
+#endif
     for (; at + 2 <= size; at += 2) {
         if (etw_load_u16(bytes + at) == 0) {
-            return (uint32_t)(at + 2);
+            return (uint32_t)at + 2;
         }
     }
     return 0;
@@ -314,9 +318,9 @@ static bool add_piece(etw_layout *layout, etw_region *region, uint32_t size, boo
     return true;
 }
 
-/* Where the integer that begins at from ends: its low bytes change at least as often as its high ones,
- * so that a rise from one byte to the next is the beginning of another. Bytes that never change belong
- * to it up to a natural size, so that kinds with the same fields are cut alike. */
+/* Where the integer that begins at from ends: its low bytes change at least as often as its high
+ * ones, so that a rise from one byte to the next is the beginning of another. Bytes that never
+ * change belong to it up to a natural size, so that kinds with the same fields are cut alike. */
 static uint32_t integer_end(const uint8_t *changes, uint32_t from, uint32_t active, uint32_t size)
 {
     uint32_t end = active + 1;

@@ -1,5 +1,9 @@
 #include "format/etwcap/narrow.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 static bool is_high(uint32_t unit)
 {
     return (unit & 0xFC00u) == 0xD800u;
@@ -10,22 +14,50 @@ static bool is_low(uint32_t unit)
     return (unit & 0xFC00u) == 0xDC00u;
 }
 
+/* Units at the front that are ASCII, copied as bytes. */
+static size_t narrow_ascii(const uint8_t *units, size_t count, uint8_t *to)
+{
+    size_t i = 0;
+#if defined(__SSE2__)
+    const __m128i not_ascii = _mm_set1_epi16((short)0xFF80);
+    for (; i + 8 <= count; i += 8) {
+        const __m128i eight = _mm_loadu_si128((const __m128i *)(const void *)(units + 2 * i));
+        const __m128i high = _mm_and_si128(eight, not_ascii);
+        if (_mm_movemask_epi8(_mm_cmpeq_epi16(high, _mm_setzero_si128())) != 0xFFFF) {
+            return i;
+        }
+        _mm_storel_epi64((__m128i *)(void *)(to + i), _mm_packus_epi16(eight, eight));
+    }
+#endif
+    for (; i + 4 <= count; i += 4) {
+        const uint64_t four = etw_load_u64(units + 2 * i);
+        if ((four & UINT64_C(0xFF80FF80FF80FF80)) != 0) {
+            break;
+        }
+        const uint64_t pairs = four | four >> 8;
+        etw_store_u16(to + i, (uint16_t)pairs);
+        etw_store_u16(to + i + 2, (uint16_t)(pairs >> 32));
+    }
+    for (; i < count; i++) {
+        const uint16_t unit = etw_load_u16(units + 2 * i);
+        if (unit >= 0x80) {
+            return i;
+        }
+        to[i] = (uint8_t)unit;
+    }
+    return i;
+}
+
 size_t etw_narrow(const uint8_t *units, size_t count, uint8_t *to)
 {
     uint8_t *at = to;
     size_t i = 0;
     while (i < count) {
-        /* Four units at once while all are ASCII: nearly always. */
-        if (i + 4 <= count) {
-            const uint64_t four = etw_load_u64(units + 2 * i);
-            if ((four & UINT64_C(0xFF80FF80FF80FF80)) == 0) {
-                const uint64_t pairs = four | four >> 8;
-                etw_store_u16(at, (uint16_t)pairs);
-                etw_store_u16(at + 2, (uint16_t)(pairs >> 32));
-                at += 4;
-                i += 4;
-                continue;
-            }
+        const size_t ascii = narrow_ascii(units + 2 * i, count - i, at);
+        at += ascii;
+        i += ascii;
+        if (i == count) {
+            break;
         }
         uint32_t unit = etw_load_u16(units + 2 * i++);
         if (unit < 0x80) {
@@ -90,16 +122,26 @@ size_t etw_wide_count(etw_bytes text)
     return count;
 }
 
+static void widen_eight(const uint8_t *from, uint8_t *to)
+{
+#if defined(__SSE2__)
+    const __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)from);
+    _mm_storeu_si128((__m128i *)(void *)to, _mm_unpacklo_epi8(eight, _mm_setzero_si128()));
+#else
+    for (int i = 0; i < 8; i++) {
+        to[2 * i] = from[i];
+        to[2 * i + 1] = 0;
+    }
+#endif
+}
+
 void etw_widen(etw_bytes text, uint8_t *to)
 {
     const uint8_t *at = text.data;
     const uint8_t *end = text.data + text.size;
     while (at < end) {
         if ((size_t)(end - at) >= 8 && (etw_load_u64(at) & UINT64_C(0x8080808080808080)) == 0) {
-            for (int i = 0; i < 8; i++) {
-                to[2 * i] = at[i];
-                to[2 * i + 1] = 0;
-            }
+            widen_eight(at, to);
             to += 16;
             at += 8;
             continue;

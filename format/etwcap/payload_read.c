@@ -50,7 +50,7 @@ void etw_payload_reader_free(etw_payload_reader *reader)
         free(reader->found);
         free(reader->odd_places);
         free(reader->keys);
-            free(reader->memory);
+        free(reader->memory);
         free(reader);
     }
 }
@@ -106,8 +106,8 @@ bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_
 {
     reader->used = 0;
     return reserve_events(reader, event_count) &&
-           etw_references_begin(&reader->references, event_count) && etw_rows_begin(&reader->table, event_count) &&
-           read_texts(reader, texts);
+           etw_references_begin(&reader->references, event_count) &&
+           etw_rows_begin(&reader->table, event_count) && read_texts(reader, texts);
 }
 
 /* NULL where all payloads together would pass the limit. */
@@ -201,7 +201,7 @@ typedef struct kind_job {
     const uint8_t *constants[ETW_LAYOUT_MAX_PIECES];
     etw_field list[ETW_MAX_FIELDS];
     uint32_t field_count;
-    uint32_t key; /* index into list, or field_count */
+    uint32_t key;  /* index into list, or field_count */
     uint32_t also; /* another field under which the rows can be found later, or field_count */
     uint32_t realm;
 } kind_job;
@@ -286,14 +286,12 @@ static void set_integers(kind_job *job, uint32_t field, const uint64_t *values, 
     const etw_rows *table = &job->reader->table;
     const uint16_t *bases = table->bases + etw_group_cell(job->group, of->region);
     const etw_bytes *rows = table->rows + job->group->first_row;
-    const etw_told told = {table, job->group, of, etw_told_by(job->list, field, mode),
-                           job->reader->found, mode};
+    const etw_told told = {
+        table, job->group, of, etw_told_by(job->list, field, mode), job->reader->found, mode};
     for (uint32_t i = 0; i < job->group->count; i++) {
         uint8_t *to = (uint8_t *)(uintptr_t)rows[i].data + bases[i] + of->offset;
         const uint64_t value =
-            mode == ETW_COLUMN_PLAIN
-                ? values[i]
-                : etw_rows_tell(&told, i) + values[i];
+            mode == ETW_COLUMN_PLAIN ? values[i] : etw_rows_tell(&told, i) + values[i];
         store_width(to, value, of->width);
     }
 }
@@ -413,8 +411,8 @@ static bool read_fields(kind_job *job)
     }
     uint32_t f = 0;
     for (; f < count && job->list[f].width == 0; f++) {
-        if (f != job->key && (!read_field(job, &job->list[f], &mode) ||
-                              !set_strings(job, &job->list[f], mode))) {
+        if (f != job->key &&
+            (!read_field(job, &job->list[f], &mode) || !set_strings(job, &job->list[f], mode))) {
             return false;
         }
     }
@@ -442,8 +440,8 @@ static bool read_kept_rows(kind_job *job)
 {
     for (uint32_t r = 0; r < job->layout.region_count; r++) {
         const uint32_t word = etw_tail_word(job->layout.regions[r].tail);
-        if (word != 0 &&
-            !etw_fields_read_blobs(job->fields, job->cursor, job->group->count, word, ETW_MAX_USER_DATA_SIZE)) {
+        if (word != 0 && !etw_fields_read_blobs(job->fields, job->cursor, job->group->count, word,
+                                                ETW_MAX_USER_DATA_SIZE)) {
             return false;
         }
     }

@@ -10,8 +10,9 @@ enum {
     KEY_CANDIDATES = 2, /* of strings and of integers */
     LEAST_KEYED_ROWS = 12,
     KEY_SAMPLE = 64,
-    KEY_FIELDS = 16, /* that are looked at */
-    KEY_TRIAL = 4096 /* rows */
+    KEY_FIELDS = 16,  /* that are looked at */
+    KEY_TRIAL = 4096, /* rows */
+    AHEAD = 16        /* rows to fetch before they are needed */
 };
 
 struct etw_payload_writer {
@@ -20,7 +21,7 @@ struct etw_payload_writer {
     etw_references references;
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
-    uint32_t capacity;   /* of the arrays below */
+    uint32_t capacity; /* of the arrays below */
     etw_bytes *rows;
     const etw_event_record **records;
     const etw_event_record **odd_records; /* whose payload the layout does not fit */
@@ -77,7 +78,8 @@ bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
 {
     etw_pool_clear(&writer->texts);
     return reserve_events(writer, event_count) &&
-           etw_references_begin(&writer->references, event_count) && etw_rows_begin(&writer->table, event_count);
+           etw_references_begin(&writer->references, event_count) &&
+           etw_rows_begin(&writer->table, event_count);
 }
 
 void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out)
@@ -102,14 +104,35 @@ static bool parse_row(const etw_layout *layout, etw_bytes row, uint16_t *bases, 
     return rest.size == 0;
 }
 
+/* Where the regions of all rows start, region by region; returns how many rows the layout fits
+ * before the first that it does not. */
+static uint32_t parse_rows(const etw_layout *layout, const etw_bytes *rows, uint32_t count,
+                           uint16_t *bases)
+{
+    const etw_region *first = &layout->regions[0];
+    uint32_t i = 0;
+    if (layout->region_count == 1 && first->tail == ETW_TAIL_NONE) {
+        memset(bases, 0, count * sizeof *bases);
+        while (i < count && rows[i].size == first->size) {
+            i++;
+        }
+        return i;
+    }
+    while (i < count && parse_row(layout, rows[i], bases + i, count)) {
+        i++;
+    }
+    return i;
+}
+
 /* Records whose payload the layout fits come to the front, the odd ones behind them, both in order.
- * Returns how many fit. */
-static uint32_t part_rows(etw_payload_writer *writer, const etw_layout *layout, uint32_t count)
+ * The first fitting ones are known to be so. Returns how many fit. */
+static uint32_t part_rows(etw_payload_writer *writer, const etw_layout *layout, uint32_t fitting,
+                          uint32_t count)
 {
     uint16_t bases[ETW_LAYOUT_MAX_REGIONS];
-    uint32_t kept = 0;
+    uint32_t kept = fitting;
     uint32_t odd = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = fitting; i < count; i++) {
         if (parse_row(layout, writer->rows[i], bases, 1)) {
             writer->records[kept++] = writer->records[i];
         } else {
@@ -118,12 +141,13 @@ static uint32_t part_rows(etw_payload_writer *writer, const etw_layout *layout, 
         }
     }
     memcpy(writer->records + kept, writer->odd_records, odd * sizeof *writer->records);
-    for (uint32_t i = 0; i < count && odd > 0; i++) {
+    for (uint32_t i = fitting; i < count; i++) {
         writer->rows[i] = etw_record_user_data(writer->records[i]);
     }
     return kept;
 }
 
+/* A group of the rows that the layout fits, which come to the front. NULL where memory ran out. */
 static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layout *layout,
                                       uint32_t count)
 {
@@ -131,13 +155,21 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
     if (group == NULL) {
         return NULL;
     }
-    uint16_t *bases = writer->table.bases + group->first_cell;
-    for (uint32_t i = 0; i < count; i++) {
-        (void)parse_row(layout, writer->rows[i], bases + i, count);
+    const uint32_t fitting =
+        parse_rows(layout, writer->rows, count, writer->table.bases + group->first_cell);
+    if (fitting < count) {
+        const uint32_t kept = part_rows(writer, layout, fitting, count);
+        etw_rows_drop_group(&writer->table);
+        group = etw_rows_add_group(&writer->table, kept, layout->region_count);
+        if (group == NULL || parse_rows(layout, writer->rows, kept,
+                                        writer->table.bases + group->first_cell) != kept) {
+            return NULL;
+        }
     }
-    memcpy(writer->table.rows + group->first_row, writer->rows, count * sizeof *writer->rows);
+    memcpy(writer->table.rows + group->first_row, writer->rows,
+           group->count * sizeof *writer->rows);
     memcpy(writer->table.records + group->first_row, writer->records,
-           count * sizeof *writer->records);
+           group->count * sizeof *writer->records);
     return group;
 }
 
@@ -311,8 +343,8 @@ static void link_rows(etw_payload_writer *writer, const etw_row_group *group, co
 }
 
 /* What link_rows would find for the first rows. Returns how many, leaves no trace. */
-static uint32_t try_key(etw_payload_writer *writer, const etw_row_group *group,
-                        const etw_field *of, uint32_t realm)
+static uint32_t try_key(etw_payload_writer *writer, const etw_row_group *group, const etw_field *of,
+                        uint32_t realm)
 {
     const uint32_t count = group->count < KEY_TRIAL ? group->count : KEY_TRIAL;
     if (!etw_references_begin(&writer->trial, count)) {
@@ -322,7 +354,8 @@ static uint32_t try_key(etw_payload_writer *writer, const etw_row_group *group,
         const uint32_t row = group->first_row + i;
         const uint32_t tag = key_tag(writer, row, of, realm);
         const uint32_t own = etw_reference_link(&writer->trial, tag, row);
-        writer->found[i] = own != ETW_NO_REFERENCE ? own : etw_reference_get(&writer->references, tag);
+        writer->found[i] =
+            own != ETW_NO_REFERENCE ? own : etw_reference_get(&writer->references, tag);
     }
     return count;
 }
@@ -418,8 +451,7 @@ static bool write_integers(etw_payload_writer *writer, etw_fields *fields, etw_t
             (mode == ETW_TOLD_BY_TIME && width < 5)) {
             continue;
         }
-        told[count] =
-            (etw_told){&writer->table, group, &list[field], by, writer->found, mode};
+        told[count] = (etw_told){&writer->table, group, &list[field], by, writer->found, mode};
         guesses[count] = (etw_guess){mode, tell, &told[count]};
         count++;
     }
@@ -437,8 +469,8 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
     etw_put_varint(out, also < count ? also + 1 : 0);
     if (keyed) {
         load_field(writer, group, &list[key], fields->values);
-        if (!etw_fields_write(fields, out, group->count,
-                              list[key].width == 0 ? 4 : list[key].width, NULL, 0)) {
+        if (!etw_fields_write(fields, out, group->count, list[key].width == 0 ? 4 : list[key].width,
+                              NULL, 0)) {
             return false;
         }
         link_rows(writer, group, &list[key], realm);
@@ -494,18 +526,24 @@ bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t 
     etw_layout layout;
     etw_field list[ETW_MAX_FIELDS];
     for (uint32_t i = 0; i < count; i++) {
+        __builtin_prefetch(writer->records[i + AHEAD < count ? i + AHEAD : i]);
         writer->rows[i] = etw_record_user_data(writer->records[i]);
+        __builtin_prefetch(writer->rows[i].data);
     }
     etw_layout_infer(writer->rows, count, &layout);
-    const uint32_t kept = part_rows(writer, &layout, count);
+    const etw_row_group *group = add_group(writer, &layout, count);
+    if (group == NULL) {
+        return false;
+    }
+    const uint32_t kept = group->count;
     if (!write_odd_rows(writer, fields, out, writer->rows + kept, count - kept)) {
         return false;
     }
     if (kept == 0) {
+        etw_rows_drop_group(&writer->table);
         return true;
     }
-    const etw_row_group *group = add_group(writer, &layout, kept);
-    if (group == NULL || !add_texts(writer, &layout, group)) {
+    if (!add_texts(writer, &layout, group)) {
         return false;
     }
     check_constants(writer, group, &layout);

@@ -1,9 +1,10 @@
 /* Earlier rows that are like a row: for each row, the last one before it with the same key.
  *
- * Events about the same thing (a method loaded, then unloaded; a thread started, then ended) repeat its
- * properties. One field of a kind may be its key; other fields are then told from the same place of
- * the earlier row's payload. Encoder and decoder find the same rows by the same rule: keys are 32-bit
- * tags made of realm and value, and two that collide only make a bad guess, in both alike. */
+ * Events about the same thing (a method loaded, then unloaded; a thread started, then ended) repeat
+ * its properties. One field of a kind may be its key; other fields are then told from the same
+ * place of the earlier row's payload. Encoder and decoder find the same rows by the same rule: keys
+ * are 32-bit tags made of realm and value, and two that collide only make a bad guess, in both
+ * alike. */
 #ifndef ETW_FORMAT_ETWCAP_REFERENCES_H
 #define ETW_FORMAT_ETWCAP_REFERENCES_H
 

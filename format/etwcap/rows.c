@@ -29,7 +29,8 @@ bool etw_rows_begin(etw_rows *rows, uint32_t count)
     rows->records = malloc(count * sizeof *rows->records);
     rows->group_of = malloc(count * sizeof *rows->group_of);
     rows->groups = malloc(count * sizeof *rows->groups);
-    const bool good = rows->rows != NULL && rows->records != NULL && rows->group_of != NULL && rows->groups != NULL;
+    const bool good = rows->rows != NULL && rows->records != NULL && rows->group_of != NULL &&
+                      rows->groups != NULL;
     rows->capacity = good ? count : 0;
     return good;
 }
@@ -64,13 +65,18 @@ const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t
            (size_t)count * region_count * sizeof *rows->strings);
     for (uint32_t i = 0; i < count; i++) {
         rows->group_of[rows->row_count + i] = rows->group_count;
-        rows->rows[rows->row_count + i] = (etw_bytes){NULL, 0};
-        rows->records[rows->row_count + i] = NULL;
     }
     rows->cell_count = cells;
     rows->row_count += count;
     rows->group_count++;
     return group;
+}
+
+void etw_rows_drop_group(etw_rows *rows)
+{
+    const etw_row_group *last = &rows->groups[--rows->group_count];
+    rows->row_count -= last->count;
+    rows->cell_count -= (size_t)last->count * last->region_count;
 }
 
 uint32_t etw_list_fields(const etw_layout *layout, etw_field *list)

@@ -44,9 +44,12 @@ typedef struct etw_rows {
 void etw_rows_free(etw_rows *rows);
 /* Empties the table and makes room for count rows. */
 bool etw_rows_begin(etw_rows *rows, uint32_t count);
-/* Adds count rows whose bytes, records, bases and strings the caller then sets. NULL where memory ran out or
- * the limit was met. */
+/* Adds count rows whose bytes, records, bases and strings the caller then sets. NULL where memory
+ * ran out or the limit was met. */
 const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count);
+
+/* Takes back the group added last. */
+void etw_rows_drop_group(etw_rows *rows);
 
 /* The fields of a layout: strings, then integers, each in order of place. list: ETW_MAX_FIELDS. */
 uint32_t etw_list_fields(const etw_layout *layout, etw_field *list);
@@ -99,9 +102,9 @@ static inline bool etw_rows_field_at(const etw_rows *rows, uint32_t row, const e
 /* What a field's values may be told from. Stored: modes of a column. */
 enum {
     ETW_TOLD_BY_REFERENCE = ETW_COLUMN_FIRST_GUESS, /* the same place in the referred row, or 0 */
-    ETW_TOLD_BY_FIELD,  /* the integer field before it in the list */
-    ETW_TOLD_BY_FIELD2, /* the one before that */
-    ETW_TOLD_BY_THREAD, /* ThreadId */
+    ETW_TOLD_BY_FIELD,                              /* the integer field before it in the list */
+    ETW_TOLD_BY_FIELD2,                             /* the one before that */
+    ETW_TOLD_BY_THREAD,                             /* ThreadId */
     ETW_TOLD_BY_PROCESS,
     ETW_TOLD_BY_TIME, /* TimeStamp */
     ETW_TOLD_END
@@ -116,7 +119,8 @@ typedef struct etw_told {
     uint32_t mode;
 } etw_told;
 
-/* What row i of the group is told to hold. Needs only what a reader has when it comes to that row. */
+/* What row i of the group is told to hold. Needs only what a reader has when it comes to that row.
+ */
 static inline uint64_t etw_rows_tell(const etw_told *told, uint32_t i)
 {
     uint64_t value = 0;
@@ -130,7 +134,7 @@ static inline uint64_t etw_rows_tell(const etw_told *told, uint32_t i)
     case ETW_TOLD_BY_FIELD:
     case ETW_TOLD_BY_FIELD2:
         return told->by != NULL && etw_rows_field_at(told->table, row, told->by, &value) ? value
-                                                                                          : 0;
+                                                                                         : 0;
     case ETW_TOLD_BY_THREAD:
         return told->table->records[row]->EventHeader.ThreadId;
     case ETW_TOLD_BY_PROCESS:
