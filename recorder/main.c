@@ -2,6 +2,7 @@
 #include "recorder/arguments.h"
 #include "recorder/record.h"
 #include "recorder/report.h"
+#include "recorder/service.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,8 +34,32 @@ static etw_status reclaim(etw_error *error)
     return status;
 }
 
+/* What a capture needs, in one place for the service manager's thread. */
+typedef struct capture_job {
+    const etw_record_arguments *arguments;
+    etw_stop_signal *signal;
+} capture_job;
+
+static int capture(void *context)
+{
+    const capture_job *job = context;
+    return etw_record_is_live(job->arguments) ? etw_record_live(job->arguments, job->signal)
+                                              : etw_record_files(job->arguments, job->signal);
+}
+
+static int capture_as_service(capture_job *job)
+{
+    int exit_status = ETW_EXIT_FAILED;
+    etw_error error = {0};
+    if (etw_service_run(capture, job, job->signal, &exit_status, &error) != ETW_OK) {
+        etw_report_error(&error);
+    }
+    return exit_status;
+}
+
 static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
+    capture_job job = {arguments, signal};
     etw_error error = {0};
     etw_status status = ETW_OK;
     switch (arguments->action) {
@@ -52,8 +77,7 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
         break;
     case ETW_RECORD_CAPTURE:
         etw_stop_signal_install(signal);
-        return etw_record_is_live(arguments) ? etw_record_live(arguments, signal)
-                                             : etw_record_files(arguments, signal);
+        return arguments->service ? capture_as_service(&job) : capture(&job);
     }
     if (status != ETW_OK) {
         etw_report_error(&error);
