@@ -6,7 +6,7 @@
 #ifndef ETW_RECORDER_SESSION_H
 #define ETW_RECORDER_SESSION_H
 
-#include "format/event/event.h"
+#include "format/event/consumer.h"
 
 /* Sessions that this project names itself begin so; etw_session_reclaim removes those left behind.
  */
@@ -104,6 +104,10 @@ etw_status etw_session_open(const etw_session_options *options, etw_session **se
  * somebody else stopped the session and restart was not asked for. */
 etw_status etw_session_process(etw_session *session, etw_event_callback callback, void *context,
                                etw_error *error);
+
+/* open and process as the one handle that a saved trace has too. */
+etw_status etw_session_consumer(const etw_session_options *options, etw_consumer **consumer,
+                                etw_error *error);
 
 /* As process, but with raw records (TimeStamp in ticks of the clock of etw_session_trace, which is
  * known from the first call on), the losses in their place, and a call about once a second, also

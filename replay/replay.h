@@ -11,7 +11,7 @@
 
 #include "format/base/os.h"
 #include "format/etwcap/reader.h"
-#include "format/event/event.h"
+#include "format/event/consumer.h"
 
 /* Which events a caller wants; a zeroed filter wants all. Lists are "any of". What a filter points
  * to must live as long as the replay. */
@@ -65,6 +65,10 @@ uint16_t etw_replay_trace_index(const etw_replay *replay);
 void etw_replay_stop(etw_replay *replay);
 /* Idempotent for NULL. Not from the callback. */
 void etw_replay_close(etw_replay *replay);
+
+/* The same as the one handle that a live session has too. */
+etw_status etw_replay_consumer(const char *path, const etw_replay_options *options,
+                               etw_consumer **consumer, etw_error *error);
 
 /* What was delivered and what is missing, so far. */
 typedef struct etw_replay_totals {
