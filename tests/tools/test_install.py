@@ -57,3 +57,10 @@ def test_a_consumer_builds_against_the_installation_and_replays(tmp_path):
                    + flags["Cflags"] + flags["Libs"], cwd=tmp_path, check=True)
     done = subprocess.run([str(tmp_path / "consumer"), str(tmp_path / "a.etl")], stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"6\n"  # the log-file header is the first event, as with ProcessTrace
+
+
+def test_tools_and_man_pages_are_installed():
+    stage, _ = installed()
+    assert sorted(path.name for path in (stage / "bin").iterdir()) == ["etw-record", "etw-replay"]
+    assert sorted(path.name for path in (stage / "share" / "man" / "man1").iterdir()) \
+        == ["etw-record.1", "etw-replay.1"]
