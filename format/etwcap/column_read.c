@@ -188,7 +188,7 @@ static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t 
     }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
-        kept += bits[i / 8] >> (i % 8) & 1u;
+        kept += (uint32_t)bits[i / 8] >> (i % 8) & 1u;
     }
     /* The kept values are read to the end of the array, then spread from the front. */
     uint64_t *dense = values + (count - kept);
@@ -197,7 +197,7 @@ static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t 
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
-        const bool set = (bits[i / 8] >> (i % 8) & 1u) != 0;
+        const bool set = ((uint32_t)bits[i / 8] >> (i % 8) & 1u) != 0;
         values[i] = set ? *dense++ : 0;
     }
     return true;

@@ -610,11 +610,12 @@ static etw_status start_threads(etw_writer *writer, etw_error *error)
     (void)pthread_cond_init(&writer->work, NULL);
     (void)pthread_cond_init(&writer->done, NULL);
     (void)pthread_cond_init(&writer->room, NULL);
+    writer->threaded = true;
     int result = pthread_create(&writer->thread, NULL, writing_thread, writer);
     if (result != 0) {
+        writer->threaded = false;
         return etw_error_set_os(error, result, "cannot start a thread");
     }
-    writer->threaded = true;
     const uint32_t wanted = writer->worker_count;
     for (uint32_t i = 0; i < wanted && result == 0; i++) {
         writer->worker_count = i;
@@ -655,14 +656,14 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
         status = put_file_info(writer, error);
     }
     if (status == ETW_OK) {
+        etw_error none;
+        publish(writer, ETW_OK, &none);
         status = start_threads(writer, error);
     }
     if (status != ETW_OK) {
         etw_writer_free(writer);
         return status;
     }
-    etw_error none;
-    publish(writer, ETW_OK, &none);
     *created = writer;
     return ETW_OK;
 }
