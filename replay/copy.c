@@ -1,5 +1,9 @@
 #include "replay/copy.h"
 
+#include "format/etwcap/block.h"
+#include "format/etwcap/body.h"
+#include "format/event/oracle.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -127,6 +131,84 @@ static etw_status map_schema(copy *c, input *in, const etw_schema *schema, uint3
     return ETW_OK;
 }
 
+/* Blocks that deliver no events. */
+
+static etw_status copy_anchors(copy *c, input *in, etw_bytes body, etw_error *error)
+{
+    etw_cursor cursor = etw_cursor_over(body);
+    etw_status status = add_new_traces(c, in, error);
+    while (!etw_failed(status) && etw_cursor_left(&cursor) > 0) {
+        etw_clock_anchor anchor;
+        status = etw_clock_anchor_load(&cursor, &anchor, error);
+        if (!etw_failed(status) && anchor.trace_index < in->trace_count) {
+            status = etw_writer_add_clock_anchor(c->writer, in->traces[anchor.trace_index],
+                                                 anchor.ticks, anchor.time_100ns, error);
+        }
+    }
+    return status;
+}
+
+/* The schema's number in the copy, 0 where the file does not have it. */
+static etw_status number_in_copy(copy *c, const input *in, uint32_t file_id, uint32_t *id,
+                                 etw_error *error)
+{
+    const etw_schema *kept = NULL;
+    const etw_schema *schema = etw_reader_schema_of_file(etw_replay_source(in->replay), file_id);
+    const etw_status status =
+        schema == NULL ? ETW_OK : etw_schema_store_intern(c->store, schema, &kept, error);
+    *id = kept == NULL ? 0 : kept->id;
+    return status;
+}
+
+/* The texts stay as they are; each entry's schema gets its number in the copy. */
+static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_error *error)
+{
+    etw_text blob = {0};
+    etw_oracle_event event;
+    etw_cursor cursor = etw_cursor_over(body);
+    uint32_t count = 0;
+    size_t at = 0;
+    etw_text_append(&blob, (const char *)body.data, body.size);
+    etw_status status = blob.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory")
+                                    : etw_oracle_next(&cursor, &event, error);
+    while (status == ETW_OK) {
+        uint32_t id;
+        status = number_in_copy(c, in, event.schema_id, &id, error);
+        if (status == ETW_OK) {
+            etw_store_u32(blob.data + at + ETW_ORACLE_SCHEMA_ID_OFFSET, id);
+            at = (size_t)(cursor.at - body.data);
+            count++;
+            status = etw_oracle_next(&cursor, &event, error);
+        }
+    }
+    if (status == ETW_END) {
+        const etw_bytes bytes = {(const uint8_t *)blob.data, blob.size};
+        status = etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error);
+    }
+    etw_text_free(&blob);
+    return status;
+}
+
+static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+{
+    input *in = context;
+    copy *c = in->copy;
+    if (c->writer == NULL) {
+        return ETW_OK;
+    }
+    if (kind == ETW_BLOCK_CLOCK_ANCHORS) {
+        return copy_anchors(c, in, body, error);
+    }
+    if (!c->options->carry_blocks) {
+        return ETW_OK;
+    }
+    if (kind == ETW_BLOCK_RENDERED) {
+        return copy_rendered(c, in, body, error);
+    }
+    return kind >= ETW_BLOCK_PRIVATE_FIRST ? etw_writer_add_block(c->writer, kind, 0, body, error)
+                                           : ETW_OK;
+}
+
 /* Events and losses. */
 
 static void on_loss(void *context, const etw_loss *loss)
@@ -239,6 +321,8 @@ static etw_status open_inputs(copy *c, etw_error *error)
         options.raw_time = true;
         options.loss = on_loss;
         options.loss_context = in;
+        options.block = on_block;
+        options.block_context = in;
         status = etw_tool_open(arguments, arguments->inputs[i], &options, &in->replay, error);
     }
     return status;
@@ -249,8 +333,8 @@ static etw_status open_output(copy *c, etw_error *error)
     const etw_replay_arguments *arguments = c->options->arguments;
     etw_writer_options writer = arguments->writer;
     writer.store = c->store;
-    etw_status status =
-        etw_writer_create(etw_os_default(), arguments->output, &writer, &c->writer, error);
+    const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
+    etw_status status = etw_writer_create(os, arguments->output, &writer, &c->writer, error);
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
         status = add_new_traces(c, &c->inputs[i], error);
     }

@@ -11,6 +11,8 @@
 typedef struct etw_copy_options {
     const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
     const etw_redaction *redaction;        /* NULL: bytes stay as they are */
+    bool carry_blocks;                     /* texts of TDH and private blocks, which number events:
+                                              for one input of which nothing is left out */
     const char *filtered_detail;           /* why events were left out; NULL: none is */
     const char *progress;                  /* "cutting" */
 } etw_copy_options;

@@ -108,10 +108,10 @@ static void pass_on(void *context, const etw_oracle_difference *difference)
     c->report(c->context, c->schema, c->event_number, difference);
 }
 
-static void compare(check *c, const entry *e, const etw_item *item, const etw_schema_store *store,
+static void compare(check *c, const entry *e, const etw_item *item, const etw_source *source,
                     etw_plan_cache *plans)
 {
-    const etw_schema *schema = etw_schema_store_get(store, e->event.schema_id);
+    const etw_schema *schema = etw_reader_schema_of_file(source, e->event.schema_id);
     const etw_plan *plan = etw_plan_cache_get(plans, schema, NULL);
     c->schema = schema;
     c->event_number = e->event.event_number;
@@ -135,7 +135,7 @@ static etw_status compare_events(check *c, etw_source *source, etw_plan_cache *p
         }
         for (; next < c->entry_count && c->entries[next].event.event_number <= number; next++) {
             if (c->entries[next].event.event_number == number) {
-                compare(c, &c->entries[next], &item, etw_reader_schemas(source), plans);
+                compare(c, &c->entries[next], &item, source, plans);
             }
         }
         number++;

@@ -43,6 +43,10 @@ typedef struct etw_replay_options {
     /* Called for each loss in its place; may be NULL. */
     void (*loss)(void *context, const etw_loss *loss);
     void *loss_context;
+    /* Called for blocks of an .etwcap that deliver no events, in their place: clock anchors, texts
+     * of TDH, private kinds (format/etwcap/block.h). A failure ends the replay. May be NULL. */
+    etw_status (*block)(void *context, uint16_t kind, etw_bytes body, etw_error *error);
+    void *block_context;
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;
 } etw_replay_options;

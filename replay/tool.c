@@ -34,8 +34,9 @@ etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_repl
         return ETW_EXIT_WELL;
     }
     if (!arguments->quiet) {
-        etw_tool_say("something is missing: %llu places, %llu events known to be lost%s",
-                     (unsigned long long)totals->losses, (unsigned long long)totals->lost_events,
+        etw_tool_say("something is missing, in %llu place%s: %llu event%s known to be lost%s",
+                     (unsigned long long)totals->losses, totals->losses == 1 ? "" : "s",
+                     (unsigned long long)totals->lost_events, totals->lost_events == 1 ? "" : "s",
                      totals->lost_unknown ? " and an unknown number more" : "");
     }
     return ETW_EXIT_MISSING;

@@ -86,7 +86,8 @@ etw_exit etw_verb_merge(const etw_replay_arguments *arguments)
 
 etw_exit etw_verb_repack(const etw_replay_arguments *arguments)
 {
-    const etw_copy_options options = {.arguments = arguments, .progress = "repacking, events"};
+    const etw_copy_options options = {
+        .arguments = arguments, .carry_blocks = true, .progress = "repacking, events"};
     return copy(&options);
 }
 

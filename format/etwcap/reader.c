@@ -474,7 +474,6 @@ static etw_status use_body(reader *self, const etw_scan_item *block, etw_bytes b
         return decode_events(self, block, body, error);
     case ETW_BLOCK_LOSS:
         return load_losses(self, body, block->header.count, error);
-    case ETW_BLOCK_CLOCK_ANCHORS:
     case ETW_BLOCK_INDEX:
     case ETW_BLOCK_SUMMARY:
         return ETW_OK;
@@ -887,6 +886,12 @@ etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_
 }
 
 /* ---- Asking ---- */
+
+const etw_schema *etw_reader_schema_of_file(const etw_source *source, uint32_t file_id)
+{
+    const reader *self = (const reader *)(const void *)source;
+    return file_id < self->id_count ? etw_schema_store_get(self->store, self->ids[file_id]) : NULL;
+}
 
 const etw_schema_store *etw_reader_schemas(const etw_source *source)
 {

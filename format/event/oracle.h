@@ -33,6 +33,8 @@
 /* Where one side has properties that the other lacks, so many of them are passed over to find the
  * next common one. */
 #define ETW_ORACLE_LOOK_AHEAD 256u
+/* Where an entry has its schema's number, for who copies it into another file. */
+#define ETW_ORACLE_SCHEMA_ID_OFFSET 4u
 
 /* Making blobs. Adding never fails in the caller's face; finish reports. */
 typedef struct etw_oracle_builder etw_oracle_builder;

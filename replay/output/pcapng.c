@@ -1,8 +1,9 @@
-/* pcapng with LINKTYPE_ETW (290), for Wireshark and its friends. The layout of a packet is the one
- * that tcpdump.org registered and Wireshark dissects since 3.6: EVENT_HEADER, ETW_BUFFER_CONTEXT,
- * three lengths, then user data, message and provider name (UTF-16LE with its NUL), each padded to
- * four bytes. It has no place for extended items; the message is the event's own where it has one,
- * else its name and properties as JSON. Time stamps keep their 100 ns (if_tsresol 7). */
+/* pcapng with LINKTYPE_ETW (290), for Wireshark and its friends. A packet is laid out as
+ * tcpdump.org registered it and as Wireshark 3.6 to 4.x dissects it: EVENT_HEADER,
+ * ETW_BUFFER_CONTEXT, three lengths, then user data, message and provider name (UTF-16LE with NUL),
+ * each padded to four bytes. It has no place for extended items; the message is the event's own
+ * where it has one, else its name and properties as JSON. Time stamps keep their 100 ns (if_tsresol
+ * 7). */
 #include "replay/output/json.h"
 
 #include <stdlib.h>

@@ -2,12 +2,13 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import xml.etree.ElementTree
 
 import pytest
 
-from conftest import need_program
+from conftest import ROOT, need_program
 from etlwriter import Trace, field, related_activity, session_id, structure
 
 ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
@@ -171,3 +172,11 @@ def test_each_verb_has_help(native_tool, verb):
     text = native_tool("etw-replay", verb, "--help").stdout.decode()
     assert text.startswith("Usage: etw-replay " + verb) and "Exit status" in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_man_page_tells_every_verb_and_option(native_tool):
+    page = (ROOT / "replay" / "etw-replay.1").read_text().replace("\\-", "-")
+    for verb in ("cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "repack", "diff"):
+        assert re.search(r"^\.BI %s " % verb, page, re.M), verb
+        for option in re.findall(r"--[a-z-]+", native_tool("etw-replay", verb, "--help").stdout.decode()):
+            assert option in page, option

@@ -267,6 +267,9 @@ static void blocks_without_the_provider_are_passed_over(void **state)
 static etw_status take_private(void *context, uint16_t kind, etw_bytes body, etw_error *error)
 {
     (void)error;
+    if (kind == ETW_BLOCK_CLOCK_ANCHORS) {
+        return ETW_OK;
+    }
     assert_int_equal(kind, SAMPLE_PRIVATE_KIND);
     assert_string_equal((const char *)body.data, "something private");
     ++*(int *)context;

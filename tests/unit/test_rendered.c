@@ -10,6 +10,7 @@
 #include "format/etwcap/block.h"
 #include "format/etwcap/writer.h"
 #include "format/event/tei_builder.h"
+#include "replay/copy.h"
 #include "replay/rendered.h"
 #include "tests/faulty_os.h"
 
@@ -29,13 +30,18 @@ static int set_up(void **state)
     f = (fixture){
         .os = faulty_os_new(), .store = etw_schema_store_new(), .oracle = etw_oracle_builder_new()};
     *state = &f;
-    etw_schema schema = {.origin = ETW_SCHEMA_TDH};
+    /* The first schema explains no event, so that numbers change when the file is copied. */
+    static const char *const names[] = {"Unused", "Number"};
+    bool is_well = true;
     etw_tei_builder *builder = etw_tei_builder_new();
-    (void)etw_tei_builder_add(builder, 0,
-                              &(etw_tei_property_spec){.name = "Number", .in_type = ETW_IN_UINT32});
-    const bool is_well =
-        etw_tei_builder_finish(builder, &(etw_tei_event_spec){0}, &schema.tei, NULL) == ETW_OK &&
-        etw_schema_store_intern(f.store, &schema, &f.schema, NULL) == ETW_OK;
+    for (size_t i = 0; i < 2 && is_well; i++) {
+        etw_schema schema = {.origin = ETW_SCHEMA_TDH};
+        (void)etw_tei_builder_add(
+            builder, 0, &(etw_tei_property_spec){.name = names[i], .in_type = ETW_IN_UINT32});
+        is_well = etw_tei_builder_finish(builder, &(etw_tei_event_spec){0}, &schema.tei, NULL) ==
+                      ETW_OK &&
+                  etw_schema_store_intern(f.store, &schema, &f.schema, NULL) == ETW_OK;
+    }
     etw_tei_builder_free(builder);
     return is_well ? 0 : -1;
 }
@@ -134,6 +140,35 @@ static void test_a_difference_names_event_and_both_texts(void **state)
     assert_string_equal(etw_text_z(&f->report), "3: TDH 7, ours 3\n");
 }
 
+static void test_a_repacked_file_keeps_the_texts_under_new_schema_numbers(void **state)
+{
+    fixture *f = *state;
+    const char *inputs[] = {"mem:a"};
+    const etw_replay_arguments arguments = {.inputs = inputs,
+                                            .input_count = 1,
+                                            .output = "mem:b",
+                                            .quiet = true,
+                                            .replay = {.os = faulty_os_table(f->os)}};
+    const etw_copy_options options = {.arguments = &arguments, .carry_blocks = true};
+    etw_copy_counts copied;
+    etw_rendered_counts counts;
+    etw_error error;
+    assert_int_not_equal(f->schema->id, 1);
+    say(f, 3, f->schema->id, "7");
+    say(f, 4, f->schema->id, "4");
+    write_file(f);
+    if (etw_copy_run(&options, &copied, &error) != ETW_OK) {
+        fail_msg("%s", error.message);
+    }
+    assert_int_equal(copied.schemas, 1);
+    assert_int_equal(
+        etw_rendered_check(faulty_os_table(f->os), "mem:b", on_difference, f, &counts, &error),
+        ETW_OK);
+    assert_int_equal(counts.compared.texts, 2);
+    assert_int_equal(counts.unmatched, 0);
+    assert_string_equal(etw_text_z(&f->report), "3: TDH 7, ours 3\n");
+}
+
 static void test_entries_without_their_event_are_counted(void **state)
 {
     fixture *f = *state;
@@ -151,6 +186,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_equal_texts_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_difference_names_event_and_both_texts, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_a_repacked_file_keeps_the_texts_under_new_schema_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_entries_without_their_event_are_counted, set_up,
                                         tear_down),
     };
