@@ -9,14 +9,16 @@
 #include <stdlib.h>
 
 typedef struct text {
-    etw_bytes bytes;
-    size_t units; /* as UTF-16, SIZE_MAX: it is none */
+    uint32_t offset; /* in the section */
+    uint32_t units;  /* as UTF-16; NOT_WIDE: it is none */
 } text;
 
+#define NOT_WIDE UINT32_MAX
+
 struct etw_payload_reader {
-    text *texts;
+    const uint8_t *text_bytes;
+    text *texts; /* and one more, where the last ends */
     uint32_t text_count, text_capacity;
-    uint32_t next_text; /* the lowest number not used so far */
     etw_references references;
     etw_rows table;
     uint32_t capacity; /* of the arrays below */
@@ -71,22 +73,26 @@ static bool reserve_events(etw_payload_reader *reader, uint32_t count)
     return good;
 }
 
+static bool reserve_texts(etw_payload_reader *reader, uint32_t count)
+{
+    if (count <= reader->text_capacity) {
+        return true;
+    }
+    free(reader->texts);
+    reader->texts = malloc(count * sizeof *reader->texts);
+    reader->text_capacity = reader->texts == NULL ? 0 : count;
+    return reader->texts != NULL;
+}
+
 static bool read_texts(etw_payload_reader *reader, etw_bytes section)
 {
     etw_cursor cursor = etw_cursor_over(section);
     const uint64_t count = etw_cursor_varint(&cursor);
     reader->text_count = 0;
-    reader->next_text = 0;
-    if (cursor.failed || count > ETW_POOL_MAX_ENTRIES) {
+    reader->text_bytes = section.data;
+    if (cursor.failed || count > ETW_POOL_MAX_ENTRIES ||
+        !reserve_texts(reader, (uint32_t)count + 1)) {
         return false;
-    }
-    if (count > reader->text_capacity) {
-        free(reader->texts);
-        reader->texts = malloc(count * sizeof *reader->texts);
-        reader->text_capacity = reader->texts == NULL ? 0 : (uint32_t)count;
-        if (reader->texts == NULL) {
-            return false;
-        }
     }
     for (uint64_t i = 0; i < count; i++) {
         const size_t left = etw_cursor_left(&cursor);
@@ -94,12 +100,20 @@ static bool read_texts(etw_payload_reader *reader, etw_bytes section)
         if (end == NULL) {
             return false;
         }
-        const etw_bytes bytes = {cursor.at, (size_t)(end - cursor.at)};
-        reader->texts[i] = (text){bytes, etw_wide_count(bytes)};
+        const size_t units = etw_wide_count((etw_bytes){cursor.at, (size_t)(end - cursor.at)});
+        reader->texts[i].offset = (uint32_t)(cursor.at - section.data);
+        reader->texts[i].units = units == SIZE_MAX ? NOT_WIDE : (uint32_t)units;
         cursor.at = end + 1;
     }
+    reader->texts[count].offset = (uint32_t)(cursor.at - section.data);
     reader->text_count = (uint32_t)count;
     return etw_cursor_left(&cursor) == 0;
+}
+
+static etw_bytes text_bytes(const etw_payload_reader *reader, uint32_t number)
+{
+    const text *of = &reader->texts[number];
+    return (etw_bytes){reader->text_bytes + of->offset, of[1].offset - of->offset - 1};
 }
 
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count)
@@ -271,7 +285,7 @@ static bool set_strings(kind_job *job, const etw_field *of, uint32_t mode)
             }
             value = (told + value) & UINT32_MAX;
         }
-        if (value >= reader->text_count || (wide && reader->texts[value].units == SIZE_MAX)) {
+        if (value >= reader->text_count || (wide && reader->texts[value].units == NOT_WIDE)) {
             return false;
         }
         strings[i] = (uint32_t)value;
@@ -302,8 +316,8 @@ static size_t tail_size(const kind_job *job, uint32_t region, uint32_t row)
     const uint32_t tail = job->layout.regions[region].tail;
     if (etw_tail_is_string(tail)) {
         const uint32_t id = job->reader->table.strings[etw_group_cell(job->group, region) + row];
-        const text *of = &job->reader->texts[id];
-        return tail == ETW_TAIL_WIDE ? 2 * of->units + 2 : of->bytes.size + 1;
+        return tail == ETW_TAIL_WIDE ? 2 * (size_t)job->reader->texts[id].units + 2
+                                     : text_bytes(job->reader, id).size + 1;
     }
     return tail == ETW_TAIL_NONE ? 0 : job->fields->contents[job->fields->ids[row]].size;
 }
@@ -340,11 +354,11 @@ static void set_tails(const kind_job *job, uint32_t region)
         uint8_t *to = (uint8_t *)(uintptr_t)row.data + table->bases[cell + i] +
                       job->layout.regions[region].size;
         if (tail == ETW_TAIL_WIDE) {
-            const text *of = &job->reader->texts[table->strings[cell + i]];
-            etw_widen(of->bytes, to);
-            etw_store_u16(to + 2 * of->units, 0);
+            const uint32_t id = table->strings[cell + i];
+            etw_widen(text_bytes(job->reader, id), to);
+            etw_store_u16(to + 2 * (size_t)job->reader->texts[id].units, 0);
         } else if (tail == ETW_TAIL_ANSI) {
-            const etw_bytes bytes = job->reader->texts[table->strings[cell + i]].bytes;
+            const etw_bytes bytes = text_bytes(job->reader, table->strings[cell + i]);
             memcpy(to, bytes.data, bytes.size + 1);
         } else {
             const etw_bytes blob = job->fields->contents[job->fields->ids[i]];

@@ -4,8 +4,9 @@
 
 #include "format/base/text.h"
 
-/* More entries than this a pool does not take. */
-#define ETW_POOL_MAX_ENTRIES ((uint32_t)1 << 17)
+/* More entries than this a pool does not take. A full batch has fewer: an event takes 120 bytes
+ * there, has at most 23 strings, and that many distinct strings have three bytes each. */
+#define ETW_POOL_MAX_ENTRIES ((uint32_t)1 << 20)
 #define ETW_POOL_FULL        UINT32_MAX
 
 typedef struct etw_pool_slot {

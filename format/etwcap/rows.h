@@ -8,9 +8,9 @@
 #include "format/etwcap/references.h"
 #include "format/event/record.h"
 
-/* Rows times regions of a block: a row of R regions has R - 1 terminators at least, so that a full
- * batch stays below. */
-#define ETW_ROWS_MAX_CELLS ((size_t)1 << 20)
+/* Rows times regions of a block. A row of 24 regions takes 144 bytes of a batch at least, so that a
+ * full batch stays below. */
+#define ETW_ROWS_MAX_CELLS ((size_t)1 << 21)
 
 /* One column of a kind: the texts of a region's string, or an integer of a region. */
 typedef struct etw_field {
