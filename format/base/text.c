@@ -225,8 +225,13 @@ static bool append_xml_special(etw_text *text, uint32_t code_point)
         etw_text_printf(text, "&#%u;", (unsigned)code_point);
         return true;
     default:
-        return false;
+        break;
     }
+    if (code_point >= 0x7Fu && code_point < 0xA0u) { /* legal XML as they are, but move terminals */
+        etw_text_printf(text, "&#%u;", (unsigned)code_point);
+        return true;
+    }
+    return false;
 }
 
 static bool append_line_special(etw_text *text, uint32_t code_point)

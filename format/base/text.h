@@ -25,7 +25,8 @@ typedef struct etw_text {
 typedef enum etw_escape {
     ETW_ESCAPE_NONE, /* valid UTF-8; a lone surrogate becomes U+FFFD */
     ETW_ESCAPE_JSON, /* inside a JSON string; a lone surrogate becomes \udXXX */
-    ETW_ESCAPE_XML,  /* inside XML text or a quoted attribute; what XML 1.0 cannot hold: U+FFFD */
+    ETW_ESCAPE_XML,  /* inside XML text or a quoted attribute; what XML 1.0 cannot hold: U+FFFD;
+                        DEL and C1 controls as references */
     ETW_ESCAPE_LINE  /* for a terminal: control characters (and C1) as \xXX, \n, \t; one line */
 } etw_escape;
 
