@@ -79,6 +79,9 @@ static etw_status no_memory(etw_error *error)
 
 /* ---- What blocks hold ---- */
 
+/* What takes the place of a trace that the file does not describe. */
+static const etw_trace unknown_trace = {.pointer_size = 8};
+
 static etw_status keep_trace(reader *self, uint16_t trace_index, const etw_trace *trace,
                              etw_error *error)
 {
@@ -414,8 +417,7 @@ static etw_status ensure_trace(reader *self, uint16_t trace_index, etw_error *er
         search_traces(self);
     }
     if (self->traces[trace_index] == NULL) {
-        const etw_trace unknown = {.pointer_size = 8};
-        return keep_trace(self, trace_index, &unknown, error);
+        return keep_trace(self, trace_index, &unknown_trace, error);
     }
     return ETW_OK;
 }
@@ -614,7 +616,11 @@ static etw_status reader_next(etw_source *source, etw_item *item, etw_error *err
 static const etw_trace *reader_trace(const etw_source *source, uint16_t trace_index)
 {
     const reader *self = const_reader_of(source);
-    return trace_index < self->trace_count ? self->traces[trace_index] : NULL;
+    if (trace_index >= self->trace_count) {
+        return NULL;
+    }
+    /* Blocks of others may be lost, or never have been there. */
+    return self->traces[trace_index] != NULL ? self->traces[trace_index] : &unknown_trace;
 }
 
 static uint16_t reader_trace_count(const etw_source *source)
