@@ -361,9 +361,12 @@ static void add_to_index(verifier *self, const etw_scan_item *block, etw_bytes h
     etw_index_builder_add(&self->index, &block->header, block->offset, head);
 }
 
+/* Says something about the machine, not about the block: reading may fail in many ways, also for
+ * lack of rights. */
 static bool is_fatal(etw_status status)
 {
-    return status == ETW_ERROR_IO || status == ETW_ERROR_NO_MEMORY || status == ETW_ERROR_INTERNAL;
+    return etw_failed(status) && status != ETW_ERROR_DAMAGED && status != ETW_ERROR_UNSUPPORTED &&
+           status != ETW_ERROR_LIMIT;
 }
 
 static etw_status check_block(verifier *self, const etw_scan_item *block, etw_error *error)
