@@ -111,6 +111,22 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
     return ETW_OK;
 }
 
+/* A live session cannot be asked to wait: what a full disk does not take is dropped and counted, as
+ * on overload, and the writer tries again. A rotation that failed leaves no writer. */
+static etw_status taken(const etw_capture *capture, etw_status status, etw_error *error)
+{
+    const bool may_drop = capture->options.writer.overload == ETW_OVERLOAD_DROP;
+    return status == ETW_OK || (status == ETW_ERROR_NO_SPACE && may_drop)
+               ? ETW_OK
+               : etw_error_wrap(error, status, "%s", capture->segment_path);
+}
+
+static etw_status no_segment(const etw_capture *capture, etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_STOPPED, "%s: its segment could not be opened",
+                         capture->segment_path);
+}
+
 etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
                                  uint16_t *trace_index, etw_error *error)
 {
@@ -133,7 +149,10 @@ etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
     traces[capture->trace_count] = *trace;
     traces[capture->trace_count].logfile_header.data = header;
     capture->trace_count++;
-    return etw_writer_add_trace(capture->writer, trace, trace_index, error);
+    return capture->writer == NULL
+               ? no_segment(capture, error)
+               : taken(capture, etw_writer_add_trace(capture->writer, trace, trace_index, error),
+                       error);
 }
 
 /* What the current segment's writer did, added to what earlier segments had. */
@@ -261,6 +280,9 @@ etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
 {
     capture->events_since_tick = 0;
     const etw_status end = check_end(capture);
+    if (capture->writer == NULL) {
+        return no_segment(capture, error);
+    }
     if (end != ETW_OK || !is_segmented(capture) || !is_segment_full(capture)) {
         return end;
     }
@@ -270,13 +292,21 @@ etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
 etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t processes,
                                etw_error *error)
 {
-    return etw_writer_add_block(capture->writer, ETW_BLOCK_RUNDOWN, processes, blob, error);
+    return capture->writer == NULL ? no_segment(capture, error)
+                                   : taken(capture,
+                                           etw_writer_add_block(capture->writer, ETW_BLOCK_RUNDOWN,
+                                                                processes, blob, error),
+                                           error);
 }
 
 etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
                                 etw_error *error)
 {
-    return etw_writer_add_block(capture->writer, ETW_BLOCK_RENDERED, events, blob, error);
+    return capture->writer == NULL ? no_segment(capture, error)
+                                   : taken(capture,
+                                           etw_writer_add_block(capture->writer, ETW_BLOCK_RENDERED,
+                                                                events, blob, error),
+                                           error);
 }
 
 etw_status etw_capture_rotate(etw_capture *capture, etw_error *error)
@@ -301,7 +331,11 @@ const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index)
 etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_t ticks,
                               int64_t time_100ns, etw_error *error)
 {
-    return etw_writer_add_clock_anchor(capture->writer, trace_index, ticks, time_100ns, error);
+    return capture->writer == NULL ? no_segment(capture, error)
+                                   : taken(capture,
+                                           etw_writer_add_clock_anchor(capture->writer, trace_index,
+                                                                       ticks, time_100ns, error),
+                                           error);
 }
 
 etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
@@ -322,10 +356,14 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     capture->segment_events++;
     capture->totals.events++;
     capture->totals.with_schema += schema != NULL;
+    if (capture->writer == NULL) {
+        return no_segment(capture, error);
+    }
     status = etw_writer_add_event(capture->writer, record, trace_index,
                                   schema == NULL ? 0 : schema->id, error);
+    status = taken(capture, status, error);
     if (status != ETW_OK) {
-        return etw_error_wrap(error, status, "%s", capture->segment_path);
+        return status;
     }
     if (capture->totals.events == capture->options.limits.max_events) {
         return ended(capture, "number of events reached");
@@ -344,7 +382,9 @@ etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_erro
             capture->totals.lost_unknown |= loss->events == 0;
         }
     }
-    return etw_writer_add_loss(capture->writer, loss, error);
+    return capture->writer == NULL
+               ? no_segment(capture, error)
+               : taken(capture, etw_writer_add_loss(capture->writer, loss, error), error);
 }
 
 void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals)

@@ -328,7 +328,7 @@ static void set_aside(etw_sink *sink, const etw_sink_block *block)
         return;
     }
     if (sink->deferred.size + sizeof *block + block->body.size > ETW_SINK_MAX_DEFERRED) {
-        (void)give_up(sink, sink->failure.status,
+        (void)give_up(sink, ETW_ERROR_LIMIT,
                       "gave up writing: too much waits for the target to take bytes again");
         return;
     }
