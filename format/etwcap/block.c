@@ -158,21 +158,38 @@ bool etw_block_compress(etw_bytes raw, etw_text *into)
     return true;
 }
 
-etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_text *into,
-                            etw_error *error)
+void etw_block_expand_free(struct ZSTD_DCtx_s *state)
+{
+    (void)ZSTD_freeDCtx(state);
+}
+
+etw_status etw_block_expand_again(struct ZSTD_DCtx_s **state, const etw_block_header *header,
+                                  etw_bytes stored, etw_text *into, etw_error *error)
 {
     char *to = etw_text_reserve(into, (size_t)header->raw_size + 1);
-    if (to == NULL) {
+    if (*state == NULL) {
+        *state = ZSTD_createDCtx();
+    }
+    if (to == NULL || *state == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block of %u bytes",
                              header->raw_size);
     }
-    const size_t size = ZSTD_decompress(to, header->raw_size, stored.data, stored.size);
+    const size_t size = ZSTD_decompressDCtx(*state, to, header->raw_size, stored.data, stored.size);
     if (ZSTD_isError(size) || size != header->raw_size) {
         return etw_error_set(error, ETW_ERROR_DAMAGED, "the body does not expand to %u bytes",
                              header->raw_size);
     }
     into->size += size;
     return ETW_OK;
+}
+
+etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_text *into,
+                            etw_error *error)
+{
+    struct ZSTD_DCtx_s *state = NULL;
+    const etw_status status = etw_block_expand_again(&state, header, stored, into, error);
+    etw_block_expand_free(state);
+    return status;
 }
 
 const char *etw_block_kind_name(uint32_t kind)

@@ -30,7 +30,7 @@ typedef enum etw_block_kind {
     ETW_BLOCK_INDEX = 8,
     ETW_BLOCK_SUMMARY = 9,
     ETW_BLOCK_END = 10,
-    ETW_BLOCK_RUNDOWN = 11, /* processes and images of the host: format/event/rundown.h */
+    ETW_BLOCK_RUNDOWN = 11,          /* processes and images of the host: format/event/rundown.h */
     ETW_BLOCK_PRIVATE_FIRST = 0x8000 /* up to 0xFFFF: never used by this specification */
 } etw_block_kind;
 
@@ -80,6 +80,11 @@ bool etw_block_compress(etw_bytes raw, etw_text *into);
 /* Appends the raw body to *into: bounded by header->raw_size, which header_load checked. */
 etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_text *into,
                             etw_error *error);
+/* The same, with zstd's state kept in *state from call to call; the caller frees it. */
+struct ZSTD_DCtx_s;
+etw_status etw_block_expand_again(struct ZSTD_DCtx_s **state, const etw_block_header *header,
+                                  etw_bytes stored, etw_text *into, etw_error *error);
+void etw_block_expand_free(struct ZSTD_DCtx_s *state);
 
 /* "events", "schemas", ...; "private" or "unknown" for others. */
 const char *etw_block_kind_name(uint32_t kind);

@@ -668,11 +668,7 @@ static etw_status allocate(reader *self, etw_error *error)
         }
         memcpy(self->providers, self->options.providers, count * sizeof *self->providers);
     }
-    if (self->decoder == NULL || self->store == NULL ||
-        !etw_guid_table_init(&self->counted, ETW_MAX_COUNTED_PROVIDERS)) {
-        return no_memory(error);
-    }
-    return ETW_OK;
+    return self->decoder == NULL || self->store == NULL ? no_memory(error) : ETW_OK;
 }
 
 static etw_status read_head(reader *self, etw_error *error)
@@ -840,6 +836,14 @@ static void use_index(reader *self)
     }
 }
 
+/* Only where no summary tells the counts: the table is not small. */
+static etw_status start_counting(reader *self, etw_error *error)
+{
+    etw_guid_table_free(&self->counted);
+    return etw_guid_table_init(&self->counted, ETW_MAX_COUNTED_PROVIDERS) ? ETW_OK
+                                                                          : no_memory(error);
+}
+
 static etw_status open_file(reader *self, const char *path, etw_error *error)
 {
     if (strcmp(path, "-") == 0) {
@@ -857,7 +861,7 @@ static etw_status open_file(reader *self, const char *path, etw_error *error)
     etw_scan_init(&self->scan, self->os, self->file, self->seekable);
     etw_scan_init(&self->side, self->os, self->file, self->seekable);
     self->scan.follow = self->options.follow;
-    return ETW_OK;
+    return self->seekable ? ETW_OK : start_counting(self, error);
 }
 
 etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_options *options,
@@ -921,7 +925,10 @@ static etw_status scan_totals(reader *self, etw_error *error)
     uint64_t own = 0;
     etw_scan *scan = &self->side;
     memset(&self->totals, 0, sizeof self->totals);
-    etw_guid_table_clear(&self->counted);
+    status = start_counting(self, error);
+    if (status != ETW_OK) {
+        return status;
+    }
     etw_scan_jump(scan, ETW_HEAD_SIZE, 0);
     while ((status = etw_scan_next(scan, &block, error)) == ETW_OK) {
         if (block.kind == ETW_SCAN_GAP || block.header.kind == ETW_BLOCK_SUMMARY) {

@@ -107,6 +107,7 @@ void etw_scan_init(etw_scan *scan, const etw_os *os, int file, bool seekable)
 void etw_scan_free(etw_scan *scan)
 {
     free(scan->input.buffer);
+    etw_block_expand_free(scan->zstd);
     etw_text_free(&scan->expanded);
 }
 
@@ -432,7 +433,7 @@ etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error)
     }
     if ((header->flags & ETW_BLOCK_ZSTD) != 0) {
         etw_text raw = {0};
-        status = etw_block_expand(header, *body, &raw, error);
+        status = etw_block_expand_again(&scan->zstd, header, *body, &raw, error);
         etw_text_free(&scan->expanded);
         scan->expanded = raw;
         *body = (etw_bytes){(const uint8_t *)raw.data, raw.size};

@@ -54,6 +54,7 @@ typedef struct etw_scan {
     etw_block_header current;
     uint64_t searched_inside;
     etw_text expanded;
+    struct ZSTD_DCtx_s *zstd; /* its state, or NULL */
     /* Once next gave ETW_END: */
     bool ended;          /* it stays so */
     bool complete;       /* there was a good end block */
