@@ -1,0 +1,210 @@
+"""Measures sizes and speeds side by side with zstd and xxhsum, prints a table, writes build/bench.json.
+
+    python3 tests/bench/bench.py [--quick] [--runs N]
+
+Each figure is the median of the runs; CPU is user plus system time of the whole process. --quick leaves the large trace out. The
+traces are those of ETWCAP_CORPUS (default ../shared/corpus); without them there is nothing to measure. The large trace, at
+least 1 GiB and 8 million events, is made from one of them by make_trace.py, once, in build/bench/.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+NATIVE = ROOT / "build/native"
+RECORD, REPLAY, PASSES = NATIVE / "etw-record", NATIVE / "etw-replay", NATIVE / "tests/passes"
+CORPUS = pathlib.Path(os.environ.get("ETWCAP_CORPUS", ROOT / "../shared/corpus")).resolve()
+WORK = ROOT / "build/bench"
+LARGE_FROM, LARGE_ROUNDS = "net.4.5.x86.old.etl", 44
+MIB = 1 << 20
+
+
+class Cost:
+    """What one command took: seconds of CPU and of the clock, peak memory in MiB, what it printed."""
+
+    def __init__(self, cpu, wall, memory, output):
+        self.cpu, self.wall, self.memory, self.output = cpu, wall, memory, output
+
+
+def run(*command, stdout=subprocess.DEVNULL):
+    start = time.monotonic()
+    process = subprocess.Popen([str(part) for part in command], stdout=stdout, stderr=subprocess.DEVNULL)
+    output = process.stdout.read() if stdout == subprocess.PIPE else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - start
+    if status:
+        sys.exit("failed with status %d: %s" % (status, " ".join(map(str, command))))
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, output)
+
+
+def side_by_side(runs, *commands):
+    """Medians of each command; the runs take turns, so that noise meets all of them alike."""
+    costs = [[] for _ in commands]
+    for _ in range(runs):
+        for command, list_ in zip(commands, costs):
+            list_.append(run(*command))
+    return [Cost(statistics.median(c.cpu for c in list_), statistics.median(c.wall for c in list_),
+                 max(c.memory for c in list_), b"") for list_ in costs]
+
+
+def geometric_mean(values):
+    values = list(values)
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, value, reach=None, note="", at_least=False):
+        met = None if reach is None else (value >= reach if at_least else value <= reach)
+        self.rows.append({"what": what, "value": round(value, 4), "reach": reach, "met": met, "note": note})
+        print("%-58s %10.3f %8s %4s  %s" % (what, value, "" if reach is None else reach,
+                                            "" if met is None else "yes" if met else "NO", note), flush=True)
+
+
+def zstd_size(path, level):
+    return int(run("sh", "-c", "zstd -q -%d -c '%s' | wc -c" % (level, path), stdout=subprocess.PIPE).output)
+
+
+def file_sizes(etl):
+    """Sizes for one trace: records, zstd -3 and -19 of them, .etwcap, .etwcap repacked at level 19."""
+    records, saved, packed = WORK / "records.bin", WORK / "a.etwcap", WORK / "b.etwcap"
+    run(PASSES, "records", etl, records)
+    size = records.stat().st_size
+    if size < MIB:
+        return None
+    run(RECORD, "--input", etl, "--force", "-o", saved)
+    run(REPLAY, "repack", "--level", "19", saved, "--force", "-o", packed)
+    sizes = {"records": size, "zstd3": zstd_size(records, 3), "zstd19": zstd_size(records, 19),
+             "etwcap": saved.stat().st_size, "etwcap19": packed.stat().st_size}
+    for path in (records, saved, packed):
+        path.unlink()
+    return sizes
+
+
+def measure_sizes(table, traces):
+    sizes = {path.name: found for path in traces for found in [file_sizes(path)] if found}
+    print("\n%-34s %10s %9s %9s %9s %9s  of -3  of -19  19:19" % (
+        "trace", "records", "zstd -3", "zstd -19", "etwcap", "level 19"))
+    for name, s in sizes.items():
+        print("%-34s %10d %9d %9d %9d %9d  %.3f  %.3f  %.3f" % (
+            name, s["records"], s["zstd3"], s["zstd19"], s["etwcap"], s["etwcap19"], s["etwcap"] / s["zstd3"],
+            s["etwcap"] / s["zstd19"], s["etwcap19"] / s["zstd19"]))
+    print()
+    ratios = [s["etwcap"] / s["zstd3"] for s in sizes.values()]
+    table.add("size / zstd -3 of the records, geometric mean", geometric_mean(ratios), 0.50)
+    table.add("size / zstd -3 of the records, largest", max(ratios), 0.80)
+    table.add("size / zstd -19, geometric mean",
+              geometric_mean(s["etwcap"] / s["zstd19"] for s in sizes.values()), 0.70)
+    table.add("size repacked at level 19 / zstd -19, geometric mean",
+              geometric_mean(s["etwcap19"] / s["zstd19"] for s in sizes.values()), 0.55)
+    return sizes
+
+
+def measure_corpus_speed(table, plain, runs):
+    """CPU ratios on the uncompressed traces of at least 1 MiB."""
+    ratios = {"record": [], "headers": [], "all": []}
+    saved, packed = WORK / "a.etwcap", WORK / "a.zst"
+    for etl in plain:
+        zstd, record = side_by_side(runs, ("zstd", "-q", "-3", "-T1", "--single-thread", "-f", etl, "-o", packed),
+                                    (RECORD, "--input", etl, "--threads", "0", "--force", "-o", saved))
+        back, headers, records = side_by_side(runs, ("zstd", "-q", "-d", "-f", packed, "-o", WORK / "a.etl"),
+                                              (PASSES, "headers", saved), (PASSES, "all", saved))
+        for key, value in (("record", record.cpu / zstd.cpu), ("headers", headers.cpu / back.cpu),
+                           ("all", records.cpu / back.cpu)):
+            ratios[key].append(value)
+    table.add("CPU of etw-record / zstd -3 on the same .etl", geometric_mean(ratios["record"]), 1.0, "corpus")
+    table.add("CPU of all headers / zstd -d", geometric_mean(ratios["headers"]), 0.5, "corpus")
+    table.add("CPU of all records / zstd -d", geometric_mean(ratios["all"]), 1.5, "corpus")
+
+
+def measure_callback(table, etl):
+    words = run(PASSES, "append", etl, stdout=subprocess.PIPE).output.split()
+    table.add("copy in the callback / memcpy of the same bytes", int(words[3]) / int(words[6]), 3.0,
+              "%.1f ns an event" % (int(words[3]) / int(words[0])))
+
+
+def measure_large(table, corpus_file, runs):
+    large, saved, two, packed = (WORK / name for name in ("large.etl", "large.etwcap", "two.etwcap", "large.zst"))
+    if not large.exists():
+        run(sys.executable, pathlib.Path(__file__).with_name("make_trace.py"), corpus_file, large, LARGE_ROUNDS)
+    zstd, one, more, none = side_by_side(
+        runs, ("zstd", "-q", "-3", "-T1", "--single-thread", "-f", large, "-o", packed),
+        (RECORD, "--input", large, "--threads", "1", "--force", "-o", saved),
+        (RECORD, "--input", large, "--threads", "2", "--force", "-o", two),
+        (RECORD, "--input", large, "--threads", "0", "--force", "-o", WORK / "zero.etwcap"))
+    if saved.read_bytes() != two.read_bytes():
+        sys.exit("files of 1 and 2 threads differ")
+    events = int(run(PASSES, "headers", saved, stdout=subprocess.PIPE).output.split()[0])
+    note = "large: %d events, %.2f GiB, %.1f bytes an event" % (
+        events, large.stat().st_size / (1 << 30), saved.stat().st_size / events)
+    table.add("CPU of etw-record / zstd -3, large trace", none.cpu / zstd.cpu, 1.0, note)
+    table.add("wall time with 2 encoder threads / 1", more.wall / one.wall, 0.6)
+    table.add("peak memory of etw-record, MiB", one.memory, 64)
+    reading, back, headers, records = side_by_side(
+        runs, (PASSES, "etl", large), ("zstd", "-q", "-d", "-f", packed, "-o", WORK / "back.etl"),
+        (PASSES, "headers", saved), (PASSES, "all", saved))
+    table.add("million events a CPU second, .etl to records", events / reading.cpu / 1e6, 14, "peer: 14 to 23",
+              at_least=True)
+    table.add("CPU of all headers / zstd -d, large trace", headers.cpu / back.cpu, 0.5)
+    table.add("CPU of all records / zstd -d, large trace", records.cpu / back.cpu, 1.5)
+    table.add("peak memory of a full pass, MiB", records.memory, 48)
+    text, = side_by_side(1, (REPLAY, saved, "--head", str(min(events, 1000000))))
+    table.add("million NDJSON events a CPU second", min(events, 1000000) / text.cpu / 1e6, 1.6,
+              "4 x 0.4, babeltrace2's text", at_least=True)
+    measure_info(table, corpus_file, saved, runs)
+    words = run(PASSES, "query", saved, 1000, stdout=subprocess.PIPE).output.split()
+    table.add("bytes read by a query of 1,000 events / all", int(words[10]) / int(words[13]), 0.01,
+              "%s events, %s blocks read of %s" % (words[0].decode(), words[2].decode(), words[5].decode()))
+    cut = WORK / "cut.etwcap"
+    cut.write_bytes(saved.read_bytes()[:-40])
+    scan, xxhsum = side_by_side(runs, (REPLAY, "info", cut) if run_allows_incomplete(cut) else (PASSES, "headers", cut),
+                                ("xxhsum", "-q", cut))
+    table.add("wall time of info without index / xxhsum", scan.wall / xxhsum.wall, 1.5)
+
+
+def run_allows_incomplete(path):
+    return subprocess.run([str(REPLAY), "info", str(path)], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+def measure_info(table, corpus_file, large, runs):
+    small, tiny = WORK / "small.etwcap", WORK / "tiny.zst"
+    run(RECORD, "--input", corpus_file, "--force", "-o", small)
+    run("zstd", "-q", "-f", corpus_file, "-o", tiny)
+    many = max(runs, 15)
+    of_large, of_small, listing = side_by_side(many, (REPLAY, "info", large), (REPLAY, "info", small),
+                                               ("zstd", "-l", tiny))
+    table.add("wall time of info, large / small", of_large.wall / of_small.wall, 1.5)
+    table.add("wall time of info, small / zstd -l", of_small.wall / listing.wall, 2.0)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    traces = sorted(CORPUS.glob("etl/*.etl"))
+    if not traces:
+        print("skipped: no traces in %s (ETWCAP_CORPUS)" % CORPUS)
+        return
+    WORK.mkdir(parents=True, exist_ok=True)
+    table = Table()
+    sizes = measure_sizes(table, traces)
+    plain = [path for path in traces if path.name in sizes and path.stat().st_size >= sizes[path.name]["records"]]
+    measure_corpus_speed(table, plain, options.runs)
+    measure_callback(table, CORPUS / "etl" / LARGE_FROM)
+    if not options.quick:
+        measure_large(table, CORPUS / "etl" / LARGE_FROM, options.runs)
+    (ROOT / "build/bench.json").write_text(json.dumps({"sizes": sizes, "table": table.rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
