@@ -35,7 +35,8 @@ typedef struct renderer {
 
 struct etw_pipeline {
     etw_pipeline_options options;
-    etw_output *output; /* of the calling thread */
+    etw_output *output;     /* of the calling thread */
+    etw_event_maker *maker; /* likewise */
     renderer *renderers;
     job *jobs;
     uint32_t job_count;
@@ -62,10 +63,6 @@ static void render(renderer *r, job *j)
         }
         const etw_event *event =
             etw_event_make(r->maker, &e->record, e->trace, e->schema, e->provider_name);
-        if (event == NULL) {
-            j->text.failed = true;
-            return;
-        }
         format->event(r->output, event, &j->text);
     }
 }
@@ -138,7 +135,8 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
     (void)pthread_cond_init(&p->work, NULL);
     (void)pthread_cond_init(&p->done, NULL);
     p->output = options->format->open(&options->rendering);
-    if (p->output == NULL || (options->threads > 0 && !start_threads(p))) {
+    p->maker = etw_event_maker_new(options->rendering.raw_time);
+    if (p->output == NULL || p->maker == NULL || (options->threads > 0 && !start_threads(p))) {
         etw_pipeline_close(p);
         *pipeline = NULL;
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u threads",
@@ -193,6 +191,7 @@ void etw_pipeline_close(etw_pipeline *pipeline)
     if (pipeline->output != NULL) {
         pipeline->options.format->close(pipeline->output);
     }
+    etw_event_maker_free(pipeline->maker);
     (void)pthread_cond_destroy(&pipeline->done);
     (void)pthread_cond_destroy(&pipeline->work);
     (void)pthread_mutex_destroy(&pipeline->mutex);
@@ -316,29 +315,30 @@ static etw_status make_room(etw_pipeline *p, size_t size, job **filling, etw_err
     return ETW_OK;
 }
 
-static etw_status queue_event(etw_pipeline *p, const etw_event *event, etw_error *error)
+static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_error *error)
 {
-    const etw_event_record *record = etw_event_record_of(event);
     job *j;
-    const etw_status status = make_room(p, size_of(record), &j, error);
+    const etw_status status = make_room(p, size_of(item->record), &j, error);
     if (etw_failed(status)) {
         return status;
     }
     job_event *e = &j->events[j->count++];
-    copy_record(j, record, &e->record);
-    e->trace = etw_event_trace(event);
-    e->schema = etw_event_schema(event);
-    e->provider_name = etw_event_provider_name(event);
+    copy_record(j, item->record, &e->record);
+    e->trace = item->trace;
+    e->schema = item->schema;
+    e->provider_name = item->provider_name;
     e->loss = NULL;
     return ETW_OK;
 }
 
-etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_event *event, etw_error *error)
+etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *item, etw_error *error)
 {
     etw_stream *stream = pipeline->options.stream;
     if (pipeline->options.threads > 0) {
-        return queue_event(pipeline, event, error);
+        return queue_event(pipeline, item, error);
     }
+    const etw_event *event = etw_event_make(pipeline->maker, item->record, item->trace,
+                                            item->schema, item->provider_name);
     pipeline->options.format->event(pipeline->output, event, &stream->text);
     return pipeline->options.is_live ? etw_stream_flush(stream, error)
                                      : etw_stream_flush_chunks(stream, error);

@@ -26,9 +26,10 @@ typedef struct etw_pipeline_options {
 etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline **pipeline,
                              etw_error *error);
 
-/* With threads, event must have raw time stamps (etw_replay_options.raw_time), since the renderers
- * convert them, and its trace, schema and provider name must live until the pipeline is closed. */
-etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_event *event, etw_error *error);
+/* item is what etw_replay_next_item gave: its trace, schema and provider name must live until the
+ * pipeline is closed. */
+etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *item,
+                              etw_error *error);
 /* In its place between events. */
 etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_error *error);
 

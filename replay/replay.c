@@ -270,31 +270,33 @@ static void note_loss(etw_replay *replay, const etw_loss *loss)
     }
 }
 
-/* *event stays NULL where the filter does not want it. */
-static etw_status make_event(etw_replay *replay, const etw_item *item, const etw_event **event,
-                             etw_error *error)
+/* Names of providers may be known only from an event's plan. */
+static bool is_wanted_by_name(etw_replay *replay, const etw_replay_item *item)
+{
+    const etw_event *made =
+        etw_event_make(replay->maker, item->record, item->trace, item->schema, item->provider_name);
+    return etw_filter_provider(&replay->options.filter, &item->record->EventHeader.ProviderId,
+                               etw_event_provider_name(made));
+}
+
+/* *is_wanted: whether the filter lets the event pass. */
+static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_item *item,
+                          bool *is_wanted, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
-    const etw_trace *trace = etw_source_trace(replay->source, item->trace_index);
-    if (!etw_filter_header(filter, item->record, &trace->clock)) {
+    item->record = from->record;
+    item->trace = etw_source_trace(replay->source, from->trace_index);
+    *is_wanted = etw_filter_header(filter, item->record, &item->trace->clock);
+    if (!*is_wanted) {
         return ETW_OK;
     }
-    const etw_schema *schema;
-    const etw_status status = find_schema(replay, item, trace, &schema, error);
+    const etw_status status = find_schema(replay, from, item->trace, &item->schema, error);
     if (etw_failed(status)) {
         return status;
     }
-    const etw_guid *provider = &item->record->EventHeader.ProviderId;
-    const etw_event *made =
-        etw_event_make(replay->maker, item->record, trace, schema, provider_name(replay, provider));
-    if (made == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for an event");
-    }
-    if (filter->provider_name_count == 0 ||
-        etw_filter_provider(filter, provider, etw_event_provider_name(made))) {
-        *event = made;
-        replay->trace_index = item->trace_index;
-    }
+    item->provider_name = provider_name(replay, &item->record->EventHeader.ProviderId);
+    replay->trace_index = from->trace_index;
+    *is_wanted = filter->provider_name_count == 0 || is_wanted_by_name(replay, item);
     return ETW_OK;
 }
 
@@ -304,34 +306,47 @@ static bool is_over(const etw_replay *replay)
            (replay->options.head != 0 && replay->totals.events >= replay->options.head);
 }
 
-etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error)
+etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error)
 {
-    *event = NULL;
-    etw_event_expire(replay->maker);
-    while (*event == NULL) {
-        etw_item item;
+    bool is_wanted = false;
+    while (!is_wanted) {
+        etw_item from;
         if (is_over(replay)) {
             return ETW_END;
         }
-        etw_status status = etw_source_next(replay->source, &item, error);
+        etw_status status = etw_source_next(replay->source, &from, error);
         if (status != ETW_OK) {
             return status;
         }
-        if (item.kind == ETW_ITEM_LOSS) {
-            note_loss(replay, item.loss);
+        if (from.kind == ETW_ITEM_LOSS) {
+            note_loss(replay, from.loss);
             continue;
         }
-        status = make_event(replay, &item, event, error);
+        status = look_at(replay, &from, item, &is_wanted, error);
         if (etw_failed(status)) {
             return status;
         }
-        replay->totals.passed_over += *event == NULL ? 1 : 0;
+        replay->totals.passed_over += is_wanted ? 0 : 1;
     }
     replay->totals.events++;
     if (replay->options.speed > 0) {
-        pace(replay, etw_event_time_100ns(*event));
+        pace(replay,
+             etw_clock_to_filetime(&item->trace->clock, item->record->EventHeader.TimeStamp));
     }
     return ETW_OK;
+}
+
+etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error)
+{
+    etw_replay_item item;
+    *event = NULL;
+    etw_event_expire(replay->maker);
+    const etw_status status = etw_replay_next_item(replay, &item, error);
+    if (status == ETW_OK) {
+        *event =
+            etw_event_make(replay->maker, item.record, item.trace, item.schema, item.provider_name);
+    }
+    return status;
 }
 
 etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, void *context,

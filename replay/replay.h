@@ -63,6 +63,18 @@ etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, v
                               etw_error *error);
 /* The next-event form; *event is valid until the next call. ETW_END at the end. */
 etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error);
+/* What an event is made of (etw_event_make, format/event/event.h), for callers that make it
+ * elsewhere, such as on another thread. record's TimeStamp is raw ticks; record is lent until the
+ * next call, the others live as long as the replay. */
+typedef struct etw_replay_item {
+    const etw_event_record *record;
+    const etw_trace *trace;
+    const etw_schema *schema;
+    const char *provider_name;
+} etw_replay_item;
+/* As etw_replay_next, without making the event. */
+etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error);
+
 /* Index of the trace that the last event came from, in the source of etw_replay_source. */
 uint16_t etw_replay_trace_index(const etw_replay *replay);
 /* From any thread or from the callback: process and next end with ETW_END. */

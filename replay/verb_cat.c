@@ -46,16 +46,16 @@ static void on_loss(void *context, const etw_loss *loss)
 
 static etw_status print_events(cat *c, etw_error *error)
 {
-    const etw_event *event;
+    etw_replay_item item;
     etw_status status = ETW_OK;
     while (status == ETW_OK && !c->stream.is_closed) {
-        status = etw_replay_next(c->replay, &event, error);
+        status = etw_replay_next_item(c->replay, &item, error);
         if (etw_failed(c->loss_status)) {
             *error = c->loss_error;
             return c->loss_status;
         }
         if (status == ETW_OK) {
-            status = etw_pipeline_event(c->pipeline, event, error);
+            status = etw_pipeline_event(c->pipeline, &item, error);
         }
     }
     /* Also after a failure: what was read is printed. */
@@ -83,8 +83,6 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
 static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *error)
 {
     etw_replay_options options = arguments->replay;
-    /* Renderers convert the time themselves. */
-    options.raw_time = arguments->rendering.raw_time || arguments->threads > 0;
     options.loss = on_loss;
     options.loss_context = c;
     etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
