@@ -3,8 +3,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* The decoder of one events block, whose records jobs point to. It is kept until the last of them
+ * was written; then another block is decoded with it. Used by the calling thread alone. */
+typedef struct lease {
+    etw_decoder *decoder; /* NULL while the reader has it */
+    uint32_t jobs;
+} lease;
+
 typedef struct job_event {
-    etw_event_record record; /* its pointers go into the job's bytes */
+    const etw_event_record *record; /* lent, or the copy below */
+    etw_event_record copy;          /* its pointers go into the job's bytes */
     const etw_trace *trace;
     const etw_schema *schema;
     const char *provider_name;
@@ -22,6 +30,7 @@ typedef struct job {
     uint8_t *bytes;
     size_t capacity;
     size_t size;
+    lease *lease; /* NULL: the records are copies */
     etw_text text;
 } job;
 
@@ -44,6 +53,10 @@ struct etw_pipeline {
     uint32_t oldest;  /* of the job to be written next */
     uint32_t next;    /* of the job that a thread takes next */
     uint32_t used;    /* jobs from oldest to the one before filling */
+    lease *leases;    /* one for each job, and one for the block being read */
+    lease *current;
+    etw_status exchange_status; /* of the callback, which cannot return one */
+    etw_error exchange_error;
     bool is_closing;
     pthread_mutex_t mutex;
     pthread_cond_t work; /* a job is ready, or closing */
@@ -62,7 +75,7 @@ static void render(renderer *r, job *j)
             continue;
         }
         const etw_event *event =
-            etw_event_make(r->maker, &e->record, e->trace, e->schema, e->provider_name);
+            etw_event_make(r->maker, e->record, e->trace, e->schema, e->provider_name);
         format->event(r->output, event, &j->text);
     }
 }
@@ -109,8 +122,9 @@ static bool start_threads(etw_pipeline *p)
     const uint32_t threads = p->options.threads;
     p->job_count = 2 * threads + 1;
     p->jobs = calloc(p->job_count, sizeof *p->jobs);
+    p->leases = calloc(p->job_count + 1, sizeof *p->leases);
     p->renderers = calloc(threads, sizeof *p->renderers);
-    bool is_well = p->jobs != NULL && p->renderers != NULL;
+    bool is_well = p->jobs != NULL && p->leases != NULL && p->renderers != NULL;
     for (uint32_t i = 0; is_well && i < p->job_count; i++) {
         p->jobs[i].bytes = malloc(ETW_PIPELINE_JOB_BYTES);
         p->jobs[i].capacity = ETW_PIPELINE_JOB_BYTES;
@@ -173,6 +187,10 @@ static void clear(job *j)
     }
     j->count = 0;
     j->size = 0;
+    if (j->lease != NULL) {
+        j->lease->jobs--;
+        j->lease = NULL;
+    }
     etw_text_clear(&j->text);
     j->state = JOB_FILLING;
 }
@@ -191,6 +209,10 @@ void etw_pipeline_close(etw_pipeline *pipeline)
     if (pipeline->output != NULL) {
         pipeline->options.format->close(pipeline->output);
     }
+    for (uint32_t i = 0; pipeline->leases != NULL && i <= pipeline->job_count; i++) {
+        etw_decoder_free(pipeline->leases[i].decoder);
+    }
+    free(pipeline->leases);
     etw_event_maker_free(pipeline->maker);
     (void)pthread_cond_destroy(&pipeline->done);
     (void)pthread_cond_destroy(&pipeline->work);
@@ -315,19 +337,88 @@ static etw_status make_room(etw_pipeline *p, size_t size, job **filling, etw_err
     return ETW_OK;
 }
 
+/* A decoder that no job points to, or a new one. */
+static etw_decoder *spare_decoder(etw_pipeline *p)
+{
+    for (uint32_t i = 0; i <= p->job_count; i++) {
+        lease *l = &p->leases[i];
+        if (l != p->current && l->jobs == 0 && l->decoder != NULL) {
+            etw_decoder *spare = l->decoder;
+            l->decoder = NULL;
+            return spare;
+        }
+    }
+    return etw_decoder_new();
+}
+
+/* There are more leases than jobs. */
+static lease *free_lease(etw_pipeline *p)
+{
+    lease *l = p->leases;
+    while (l->jobs != 0 || l->decoder != NULL) {
+        l++;
+    }
+    return l;
+}
+
+etw_decoder *etw_pipeline_exchange(void *pipeline, etw_decoder *used)
+{
+    etw_pipeline *p = pipeline;
+    if (p->options.threads == 0) {
+        return used;
+    }
+    if (p->jobs[p->filling].count > 0 && !etw_failed(p->exchange_status)) {
+        p->exchange_status = hand_over(p, &p->exchange_error);
+    }
+    if (p->current == NULL || p->current->jobs == 0) {
+        return used;
+    }
+    etw_decoder *spare = spare_decoder(p);
+    if (spare != NULL) {
+        p->current->decoder = used;
+        p->current = NULL;
+    }
+    return spare;
+}
+
+static void lend(etw_pipeline *p, job *j, const etw_replay_item *item)
+{
+    if (p->current == NULL) {
+        p->current = free_lease(p);
+    }
+    if (j->lease == NULL) {
+        j->lease = p->current;
+        j->lease->jobs++;
+    }
+    j->events[j->count].record = item->record;
+}
+
 static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_error *error)
 {
     job *j;
-    const etw_status status = make_room(p, size_of(item->record), &j, error);
+    if (etw_failed(p->exchange_status)) {
+        if (error != NULL) {
+            *error = p->exchange_error;
+        }
+        return p->exchange_status;
+    }
+    const size_t size = p->options.is_lent ? 0 : size_of(item->record);
+    const etw_status status = make_room(p, size, &j, error);
     if (etw_failed(status)) {
         return status;
     }
-    job_event *e = &j->events[j->count++];
-    copy_record(j, item->record, &e->record);
+    job_event *e = &j->events[j->count];
+    if (p->options.is_lent) {
+        lend(p, j, item);
+    } else {
+        copy_record(j, item->record, &e->copy);
+        e->record = &e->copy;
+    }
     e->trace = item->trace;
     e->schema = item->schema;
     e->provider_name = item->provider_name;
     e->loss = NULL;
+    j->count++;
     return ETW_OK;
 }
 

@@ -19,12 +19,17 @@ typedef struct etw_pipeline_options {
     etw_output_options rendering;
     uint32_t threads; /* 0: the caller renders */
     bool is_live;     /* each event is written at once; needs threads 0 */
+    bool is_lent;     /* etw_pipeline_exchange is in use */
     etw_stream *stream;
 } etw_pipeline_options;
 
 /* Writes the format's beginning. */
 etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline **pipeline,
                              etw_error *error);
+
+/* For etw_replay_options.exchange, with the pipeline as context: records of .etwcap files are then
+ * lent to the threads instead of copied. Each job in flight may keep one decoder. */
+etw_decoder *etw_pipeline_exchange(void *pipeline, etw_decoder *used);
 
 /* item is what etw_replay_next_item gave: its trace, schema and provider name must live until the
  * pipeline is closed. */

@@ -38,7 +38,9 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
     const etw_filter *filter = &replay->options.filter;
     etw_reader_options options = {.headers_only = replay->options.headers_only,
                                   .block = replay->options.block,
-                                  .block_context = replay->options.block_context};
+                                  .block_context = replay->options.block_context,
+                                  .exchange = replay->options.exchange,
+                                  .exchange_context = replay->options.exchange_context};
     if (filter->has_since || filter->has_until) {
         options.has_time_range = true;
         options.from_time_100ns = filter->has_since ? filter->since_100ns : INT64_MIN;

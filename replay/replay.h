@@ -47,6 +47,10 @@ typedef struct etw_replay_options {
      * of TDH, private kinds (format/etwcap/block.h). A failure ends the replay. May be NULL. */
     etw_status (*block)(void *context, uint16_t kind, etw_bytes body, etw_error *error);
     void *block_context;
+    /* As in etw_reader_options: keeps the records of an .etwcap's block valid while the next is
+     * read. */
+    etw_decoder *(*exchange)(void *context, etw_decoder *used);
+    void *exchange_context;
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;
 } etw_replay_options;

@@ -44,6 +44,12 @@ static void on_loss(void *context, const etw_loss *loss)
     }
 }
 
+static etw_decoder *exchange(void *context, etw_decoder *used)
+{
+    cat *c = context;
+    return c->pipeline == NULL ? used : etw_pipeline_exchange(c->pipeline, used);
+}
+
 static etw_status print_events(cat *c, etw_error *error)
 {
     etw_replay_item item;
@@ -72,6 +78,7 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
                                           .rendering = arguments->rendering,
                                           .threads = is_live ? 0 : arguments->threads,
                                           .is_live = is_live,
+                                          .is_lent = !etw_replay_is_etl(c->replay),
                                           .stream = &c->stream};
     if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
@@ -85,6 +92,8 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     etw_replay_options options = arguments->replay;
     options.loss = on_loss;
     options.loss_context = c;
+    options.exchange = exchange;
+    options.exchange_context = c;
     etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
     if (etw_failed(status)) {
         return status;

@@ -447,6 +447,13 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
     if (status != ETW_OK) {
         return status;
     }
+    if (self->options.exchange != NULL) {
+        etw_decoder *next = self->options.exchange(self->options.exchange_context, self->decoder);
+        if (next == NULL) {
+            return no_memory(error);
+        }
+        self->decoder = next;
+    }
     const etw_bytes coded = {body.data + head_size, body.size - head_size};
     status = etw_decoder_decode(self->decoder, coded, parts, &count, error);
     if (status == ETW_OK && count != block->header.count) {

@@ -3,6 +3,7 @@
 #define ETW_FORMAT_ETWCAP_READER_H
 
 #include "format/base/os.h"
+#include "format/etwcap/codec.h"
 #include "format/event/schema.h"
 #include "format/event/source.h"
 
@@ -27,6 +28,11 @@ typedef struct etw_reader_options {
      * place; a failure ends the reading. May be NULL. */
     etw_status (*block)(void *context, uint16_t kind, etw_bytes body, etw_error *error);
     void *block_context;
+    /* Called before an events block is decoded, with the decoder that has the events delivered so
+     * far: gives the one to use now. Where it gives another, the caller owns the first one, and its
+     * events stay valid until it decodes again or is freed. NULL: no memory. May be NULL. */
+    etw_decoder *(*exchange)(void *context, etw_decoder *used);
+    void *exchange_context;
 } etw_reader_options;
 
 /* What the summary says, or the scan found. */

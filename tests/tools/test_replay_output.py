@@ -116,6 +116,19 @@ def test_the_bytes_do_not_depend_on_the_threads(tool, trace, form, threads, tmp_
     assert alone.stdout == b"" and (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+def test_the_bytes_do_not_depend_on_the_threads_for_many_blocks_either(native_tool, tmp_path):
+    trace = Trace(buffer_size=65536)
+    for number in range(20000):
+        trace.tracelogging("P", "E", [field("Number", "u32", number), field("Text", "utf8", "x" * (number % 200))],
+                           pid=number % 7)
+    trace.write(tmp_path / "a.etl")
+    native_tool("etw-record", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q")
+    for options in ([], ["--pid", "3"], ["--head", "12345"], ["--provider", "P", "--format", "csv"]):
+        for path in (tmp_path / "a.etl", tmp_path / "a.etwcap"):
+            alone = native_tool("etw-replay", path, *options).stdout
+            assert native_tool("etw-replay", path, *options, "--threads", "3").stdout == alone
+
+
 def test_a_reader_that_goes_away_is_no_failure(native_tool, tmp_path):
     trace = Trace(buffer_size=65536)
     for number in range(60000):
