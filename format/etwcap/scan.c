@@ -298,8 +298,9 @@ static etw_status take_header(etw_scan *scan, etw_scan_item *item, bool *again, 
     const uint64_t offset = scan->position;
     bool whole = false;
     if (scan->current.sequence < scan->next_sequence) {
-        scan->position = past(offset, &scan->current);
-        return gap(scan, item, offset, scan->position - offset, "a block that was there before");
+        /* A copy may be cut off by what comes behind it: its size is not to be relied on. */
+        return resync(scan, offset + ETW_BLOCK_HEADER_SIZE, "a block that was there before", item,
+                      error);
     }
     if (scan->current.sequence > scan->next_sequence) {
         (void)gap(scan, item, offset, 0, "blocks are missing");
