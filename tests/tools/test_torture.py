@@ -1,0 +1,121 @@
+"""Crashes, damage, growing files and long runs, in small numbers; tests/README.md has the commands for large ones.
+
+etwcap_torture checks each event that is read against the one that was written.
+"""
+import os
+import re
+import resource
+import subprocess
+
+import etlwriter
+
+PROVIDER = "{11223344-5566-7788-0102-030405060708}"
+
+
+def events_of(native_tool, path):
+    """The events of a file in which something is missing, without what tells of that."""
+    return [line for line in native_tool.events(path, status=3) if "Loss" not in line]
+
+
+def torture(native_tool, *arguments):
+    return native_tool("tests/etwcap_torture_posix", *arguments).stdout.decode()
+
+
+def test_a_killed_recorder_leaves_what_it_flushed(native_tool, tmp_path):
+    said = torture(native_tool, "crash", 60, tmp_path)
+    flushed, read = map(int, re.search(r"(\d+) events were flushed, (\d+) read", said).groups())
+    assert 0 < flushed <= read
+
+
+def test_the_tools_read_recover_and_verify_what_a_killed_recorder_left(native_tool, tmp_path):
+    for seed in range(10):
+        torture(native_tool, "crash", 1, tmp_path, seed)
+        crashed, recovered = tmp_path / "crashed.etwcap", tmp_path / ("recovered-%d.etwcap" % seed)
+        if not crashed.exists() or crashed.stat().st_size < 24:  # killed before its head was written
+            continue
+        before = events_of(native_tool, crashed)
+        native_tool("etw-replay", "verify", crashed, status=3)
+        native_tool("etw-replay", "recover", crashed, "-o", recovered, status=3)
+        verdict = native_tool("etw-replay", "verify", recovered, status=3).stdout  # 3: it says what was lost
+        assert b": good: " in verdict, verdict
+        assert events_of(native_tool, recovered) == before
+
+
+def test_damage_costs_the_damaged_blocks_alone(native_tool):
+    said = torture(native_tool, "damage", 300, 7)
+    assert int(re.search(r"(\d+) said that something is missing", said).group(1)) > 200
+
+
+def test_a_growing_file_can_be_followed(native_tool, tmp_path):
+    assert "30000 events read" in torture(native_tool, "follow", 30000, tmp_path)
+
+
+def test_events_pass_through_all_of_it(native_tool, tmp_path):
+    assert re.search(r"^200000 events in [2-9] segments", torture(native_tool, "soak", 200000, tmp_path))
+
+
+def large_trace(path, events=20000):
+    trace = etlwriter.Trace(buffer_size=65536)
+    for number in range(events):
+        trace.event(PROVIDER, id=number % 7, data=b"%032x" % (number * 0x9E3779B97F4A7C15 % (1 << 128)))
+    trace.write(path)
+    return events
+
+
+def limited(words, size):
+    """Runs a command that may write files of so many bytes; beyond it writing fails with EFBIG, as on a full disk."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        import signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    return subprocess.run(words, preexec_fn=limit, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+
+
+def test_a_file_that_may_not_grow_is_a_prefix_and_the_status_tells(native_tool, tmp_path):
+    trace, out = tmp_path / "a.etl", tmp_path / "a.etwcap"
+    events = large_trace(trace)
+    native_tool("etw-record", "-q", "--input", trace, "-o", out)
+    whole = out.stat().st_size
+    for size in (100, whole // 3, whole // 2):
+        done = limited(native_tool.words("etw-record", "--force", "--input", trace, "-o", out), size)
+        assert done.returncode == 1 and b"File too large" in done.stderr, done.stderr
+        assert out.stat().st_size <= size
+        left = events_of(native_tool, out)
+        assert len(left) < events
+        assert [event["Id"] for event in left[1:]] == [number % 7 for number in range(len(left) - 1)]
+
+
+def test_a_full_device_is_told(native_tool, tmp_path):
+    trace = tmp_path / "a.etl"
+    large_trace(trace, 2000)
+    with open("/dev/full", "wb") as full:
+        for words in (("etw-record", "--input", trace, "-o", "-"), ("etw-replay", trace)):
+            done = subprocess.run(native_tool.words(*words), stdout=full, stderr=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL)
+            assert done.returncode == 1 and b"No space left on device" in done.stderr, done.stderr
+
+
+def test_new_files_are_private(native_tool, tmp_path):
+    trace, out = tmp_path / "a.etl", tmp_path / "a.etwcap"
+    large_trace(trace, 10)
+    old = os.umask(0)
+    try:
+        native_tool("etw-record", "-q", "--input", trace, "-o", out)
+        native_tool("etw-replay", "recover", out, "-o", tmp_path / "r.etwcap")
+        native_tool("etw-replay", out, "-o", tmp_path / "a.json")
+    finally:
+        os.umask(old)
+    for name in ("a.etwcap", "r.etwcap", "a.json"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, name
+
+
+def test_links_are_not_followed(native_tool, tmp_path):
+    trace, victim, link = tmp_path / "a.etl", tmp_path / "victim", tmp_path / "out.etwcap"
+    large_trace(trace, 10)
+    victim.write_bytes(b"precious")
+    link.symlink_to(victim)
+    for extra in ([], ["--force"]):
+        done = native_tool("etw-record", *extra, "--input", trace, "-o", link, status=1)
+        assert str(link).encode() in done.stderr
+        assert victim.read_bytes() == b"precious"
