@@ -283,6 +283,7 @@ etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
     if (capture->writer == NULL) {
         return no_segment(capture, error);
     }
+    etw_writer_tick(capture->writer);
     if (end != ETW_OK || !is_segmented(capture) || !is_segment_full(capture)) {
         return end;
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -59,7 +60,13 @@ struct etw_writer {
     uint8_t *seen; /* by schema id: an enum schema_state */
     uint32_t names_seen;
     etw_loss drops[3]; /* not yet in a loss record: by an enum drop */
-    uint64_t received, dropped;
+    /* The job that events go into without the lock: it is the caller's until it is handed over.
+     * NULL: the caller looks at everything under the lock first. attention is how the writing
+     * thread asks it to look: a failure, or a flush that is due. */
+    job *open;
+    atomic_bool attention;
+    atomic_uint_fast64_t received; /* written by the caller alone */
+    uint64_t dropped;
     int64_t flush_at_ns; /* 0: nothing waits for a flush */
     bool threaded, stopping;
     pthread_t thread; /* writes */
@@ -345,6 +352,7 @@ static void publish(etw_writer *writer, etw_status status, const etw_error *fail
         writer->failure.status = ETW_OK;
     } else {
         writer->failure = *failure;
+        atomic_store_explicit(&writer->attention, true, memory_order_relaxed);
     }
 }
 
@@ -356,6 +364,7 @@ static int64_t now_ns(const etw_writer *writer)
 /* With the lock; the caller's job has content. */
 static void submit(etw_writer *writer)
 {
+    writer->open = NULL;
     writer->flush_at_ns = 0;
     writer->filled++;
     if (writer->threaded) {
@@ -371,10 +380,14 @@ static void submit(etw_writer *writer)
     writer->written++;
 }
 
+static bool is_flush_due(const etw_writer *writer)
+{
+    return writer->flush_at_ns != 0 && now_ns(writer) >= writer->flush_at_ns;
+}
+
 static void submit_if_due(etw_writer *writer)
 {
-    if (writer->flush_at_ns != 0 && now_ns(writer) >= writer->flush_at_ns &&
-        writer->filled - writer->written < writer->job_count) {
+    if (is_flush_due(writer) && writer->filled - writer->written < writer->job_count) {
         submit(writer);
     }
 }
@@ -461,7 +474,9 @@ static void *writing_thread(void *context)
             break;
         } else {
             sleep_until_done(writer);
-            submit_if_due(writer);
+            if (is_flush_due(writer)) {
+                atomic_store_explicit(&writer->attention, true, memory_order_relaxed);
+            }
             if (sleep_ms(writer) != 0) {
                 write_next(writer, NULL);
             }
@@ -792,17 +807,18 @@ static etw_status append_event(etw_writer *writer, const etw_event_record *recor
     return ETW_OK;
 }
 
-etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *record,
+static void count_received(etw_writer *writer)
+{
+    /* One thread writes it: no need for the cost of an atomic addition. */
+    const uint_fast64_t received = atomic_load_explicit(&writer->received, memory_order_relaxed);
+    atomic_store_explicit(&writer->received, received + 1, memory_order_relaxed);
+}
+
+/* With the lock: all that an event may meet. */
+static etw_status add_carefully(etw_writer *writer, const etw_event_record *record,
                                 uint16_t trace_index, uint32_t schema_id, etw_error *error)
 {
     etw_status status;
-    lock(writer);
-    if (trace_index >= writer->trace_count) {
-        unlock(writer);
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "trace %u was not added",
-                             trace_index);
-    }
-    writer->received++;
     if (!writer->threaded && writer->failure.status != ETW_OK) {
         etw_error failure;
         publish(writer, etw_sink_tick(writer->sink, &failure), &failure);
@@ -816,11 +832,64 @@ etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *reco
     } else {
         status = append_event(writer, record, trace_index, schema_id, error);
     }
-    if (!writer->threaded) {
-        submit_if_due(writer);
+    submit_if_due(writer);
+    return status;
+}
+
+/* With the lock. Opens the way past it for the events to come, where nothing stands in it. */
+static void open_quick_way(etw_writer *writer)
+{
+    const bool by_clock = !writer->threaded && writer->options.interval_ms > 0;
+    job *current = job_at(writer, writer->filled);
+    const bool is_free = writer->filled - writer->written < writer->job_count;
+    writer->open = writer->failure.status == ETW_OK && !by_clock && is_free &&
+                           etw_batch_count(current->batch) > 0
+                       ? current
+                       : NULL;
+}
+
+/* Without the lock: a copy into the open batch, of a kind of event seen before. False: look first.
+ */
+static bool add_quickly(etw_writer *writer, const etw_event_record *record, uint16_t trace_index,
+                        uint32_t schema_id)
+{
+    if (writer->open == NULL || atomic_load_explicit(&writer->attention, memory_order_relaxed)) {
+        return false;
     }
+    const bool is_known =
+        schema_id == 0 || (schema_id <= ETW_FILE_MAX_SCHEMA_ID && writer->options.store != NULL &&
+                           writer->seen[schema_id] == SCHEMA_KEPT);
+    return is_known && is_within_limits(record) && !is_full(writer, writer->open) &&
+           etw_batch_append(writer->open->batch, record, trace_index, schema_id);
+}
+
+etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *record,
+                                uint16_t trace_index, uint32_t schema_id, etw_error *error)
+{
+    if (trace_index >= writer->trace_count) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "trace %u was not added",
+                             trace_index);
+    }
+    count_received(writer);
+    if (add_quickly(writer, record, trace_index, schema_id)) {
+        return ETW_OK;
+    }
+    lock(writer);
+    atomic_store_explicit(&writer->attention, false, memory_order_relaxed);
+    if (writer->open != NULL && is_full(writer, writer->open)) {
+        hand_over(writer, writer->open);
+    }
+    const etw_status status = add_carefully(writer, record, trace_index, schema_id, error);
+    open_quick_way(writer);
     unlock(writer);
     return status;
+}
+
+void etw_writer_tick(etw_writer *writer)
+{
+    lock(writer);
+    submit_if_due(writer);
+    unlock(writer);
 }
 
 /* With the lock. Puts a small block between the events before and after it. */
@@ -978,7 +1047,7 @@ void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts)
     etw_writer *mine = (etw_writer *)(uintptr_t)writer; /* for its lock only */
     lock(mine);
     *counts = writer->counts;
-    counts->received = writer->received;
+    counts->received = atomic_load_explicit(&mine->received, memory_order_relaxed);
     counts->dropped = writer->dropped;
     unlock(mine);
 }

@@ -82,6 +82,10 @@ etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index,
 etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes body,
                                 etw_error *error);
 
+/* Hands over what waited for interval_ms. Adding events does that too; whoever adds none for a
+ * while calls this about as often as the interval. Does not wait for the disk. */
+void etw_writer_tick(etw_writer *writer);
+
 /* Hands all that was added to the operating system, in blocks of their own; waits for it. */
 etw_status etw_writer_flush(etw_writer *writer, etw_error *error);
 void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts);
