@@ -83,7 +83,7 @@ def run_tools(folder, counts):
     if os.path.exists(REPORT):
         os.remove(REPORT)
     os.makedirs(os.path.dirname(REPORT), exist_ok=True)
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "--durations=10", "-p", "no:cacheprovider",
                            "--junitxml=" + REPORT, folder], stdin=subprocess.DEVNULL)
     if not os.path.exists(REPORT):
         print("FAILED pytest: no report, exit status %d" % done.returncode)

@@ -16,8 +16,9 @@ def test_ci_runs_the_second_command_of_the_readme():
 
 def test_windows_programs_load_no_dll_but_windows_own(win64_tool):
     own = {"KERNEL32.dll", "msvcrt.dll", "ADVAPI32.dll", "ole32.dll", "tdh.dll"}
-    for name in ("etw-record", "etw-replay"):
-        listed = subprocess.run([need_program("x86_64-w64-mingw32-objdump"), "-p", str(win64_tool.path(name))],
+    programs = [win64_tool.path("etw-record"), win64_tool.path("etw-replay"), win64_tool.folder / "etwapi.dll"]
+    for program in programs:
+        listed = subprocess.run([need_program("x86_64-w64-mingw32-objdump"), "-p", str(program)],
                                 stdout=subprocess.PIPE, text=True, check=True).stdout
         loaded = set(re.findall(r"DLL Name: (\S+)", listed))
         assert loaded and {dll.lower() for dll in loaded} <= {dll.lower() for dll in own}
