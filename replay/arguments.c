@@ -312,7 +312,7 @@ static etw_status set_event_level(etw_replay_arguments *arguments, const char *t
     const char *at = text;
     uint64_t value;
     filter->has_level = true;
-    for (uint8_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(text, names[i]) == 0) {
             filter->max_level = (uint8_t)(i + 1);
             return ETW_OK;

@@ -19,6 +19,7 @@ typedef struct input {
     uint32_t schema_count;
     uint16_t *traces; /* the source's trace indexes to the writer's */
     uint16_t trace_count;
+    uint64_t damaged_events; /* that the reader passed over, known counts */
 } input;
 
 struct copy {
@@ -218,6 +219,9 @@ static void on_loss(void *context, const etw_loss *loss)
     if (etw_failed(c->loss_status)) {
         return;
     }
+    if (loss->cause == ETW_LOSS_DAMAGE && loss->events != ETW_LOSS_COUNT_UNKNOWN) {
+        in->damaged_events += loss->events;
+    }
     etw_loss moved = *loss;
     if (moved.trace_index >= in->trace_count) {
         c->loss_status = add_new_traces(c, in, &c->loss_error);
@@ -351,12 +355,25 @@ static etw_status add_filtered(copy *c, etw_error *error)
     return etw_writer_add_loss(c->writer, &loss, error);
 }
 
+/* Events of the input that were not wanted, those in blocks that were not even read included, as
+ * far as the file tells how many it has. */
+static uint64_t left_out(const input *in, const etw_replay_totals *totals)
+{
+    etw_file_summary summary;
+    if (etw_replay_is_etl(in->replay) ||
+        etw_failed(etw_reader_summary(etw_replay_source(in->replay), &summary, NULL)) ||
+        !summary.complete || summary.events < totals->events + in->damaged_events) {
+        return totals->passed_over;
+    }
+    return summary.events - totals->events - in->damaged_events;
+}
+
 static void sum_up(copy *c)
 {
     for (uint32_t i = 0; i < c->input_count; i++) {
         etw_replay_totals totals;
         etw_replay_get_totals(c->inputs[i].replay, &totals);
-        c->counts->passed_over += totals.passed_over;
+        c->counts->passed_over += left_out(&c->inputs[i], &totals);
         c->counts->loss_records += totals.losses;
         c->counts->lost_events += totals.lost_events;
         c->counts->lost_unknown |= totals.lost_unknown;

@@ -19,7 +19,7 @@ typedef struct etw_copy_options {
 
 typedef struct etw_copy_counts {
     uint64_t events;      /* written */
-    uint64_t passed_over; /* left out by the filter, as far as they were read */
+    uint64_t passed_over; /* left out by the filter, as far as that is known */
     uint64_t schemas;
     uint64_t loss_records; /* carried over */
     uint64_t lost_events;  /* the sum of their known counts */

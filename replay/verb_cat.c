@@ -39,7 +39,8 @@ static const etw_output_format *choose_format(const etw_replay_arguments *argume
 static void on_loss(void *context, const etw_loss *loss)
 {
     cat *c = context;
-    if (loss->cause != ETW_LOSS_FILTERED && !etw_failed(c->loss_status)) {
+    const bool is_told = loss->cause != ETW_LOSS_FILTERED || c->format->tells_filtered;
+    if (is_told && !etw_failed(c->loss_status)) {
         c->loss_status = etw_pipeline_loss(c->pipeline, loss, &c->loss_error);
     }
 }

@@ -31,6 +31,8 @@ typedef struct etw_output_format {
     void (*begin)(etw_output *output, etw_text *text);
     void (*end)(etw_output *output, etw_text *text);
     void (*event)(etw_output *output, const etw_event *event, etw_text *text);
+    /* Also for losses of the cause FILTERED: events that a cut left out. */
+    bool tells_filtered;
     /* Something is missing here; NULL where the format has no place for it. */
     void (*loss)(etw_output *output, const etw_loss *loss, etw_text *text);
 } etw_output_format;

@@ -310,5 +310,6 @@ const etw_output_format etw_output_text = {
     .open = text_open,
     .close = text_close,
     .event = text_event,
+    .tells_filtered = true,
     .loss = text_loss,
 };

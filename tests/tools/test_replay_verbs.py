@@ -82,6 +82,20 @@ def test_cut_keeps_the_wanted_events_with_their_schemas_and_says_what_it_left_ou
         tool("etw-replay", "verify", tmp_path / "cut.etwcap")
 
 
+def test_cut_counts_what_it_left_out_also_in_blocks_it_did_not_read(tool, tmp_path):
+    trace = Trace(buffer_size=65536)
+    for number in range(4000):
+        trace.event(ONE, id=number % 1000, data=struct.pack("<I", number * 2654435761 % 2 ** 32) * 200,
+                    time=trace.at(number))
+    trace.write(tmp_path / "a.etl")
+    tool("etw-record", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q")
+    for options, kept in ((["--until", "+10s"], 11), (["--head", "100"], 100), (["--id", "7"], 4)):
+        tool("etw-replay", "cut", tmp_path / "a.etwcap", "-o", tmp_path / "b.etwcap", "-f", *options)
+        *events, left_out = tool("etw-replay", tmp_path / "b.etwcap", "--format", "text").stdout.decode().splitlines()
+        assert len(events) == kept
+        assert left_out.startswith("-- %d left out on request: cut, kept only: %s=" % (4001 - kept, options[0][2:]))
+
+
 def test_cut_redacts_properties_and_keeps_the_others(tool, recorded, tmp_path):
     etl, etwcap = recorded(small())
     tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "User", "--redact", "Who",
