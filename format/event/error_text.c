@@ -129,8 +129,9 @@ static const error_text win32_errors[] = {
     {534, "Arithmetic result exceeded 32 bits."},
     {535, "There is a process on other end of the pipe."},
     {536, "Waiting for a process to open the other end of the pipe."},
-    {575, "{Application Error} The application was unable to start correctly (0x%lx). Click OK to "
-          "close the application."},
+    {575,
+     "{Application Error}\r\nThe application was unable to start correctly (0x%lx). Click OK to "
+     "close the application."},
     {577, "Windows cannot verify the digital signature for this file. A recent hardware or "
           "software change might have installed a file that is signed incorrectly or damaged, or "
           "that might be malicious software from an unknown source."},
@@ -248,7 +249,7 @@ static const error_text win32_errors[] = {
     {1605, "This action is only valid for products that are currently installed."},
     {1618, "Another installation is already in progress. Complete that installation before "
            "proceeding with this install."},
-    {1701, "The binding handle is invalid."},
+    {1701, "The binding handle is not the correct type."},
     {1702, "The binding handle is invalid."},
     {1717, "The interface is unknown."},
     {1722, "The RPC server is unavailable."},
@@ -276,7 +277,7 @@ static const error_text win32_errors[] = {
     {4392, "The data present in the reparse point buffer is invalid."},
     {5023, "The group or resource is not in the correct state to perform the requested operation."},
     {6118, "The list of servers for this workgroup is not currently available"},
-    {8224, "The directory service operation failed"},
+    {8224, "An operations error occurred."},
     {8341, "A directory service error has occurred."},
     {8453, "Replication access was denied."},
     {8524, "The DSA operation is unable to proceed because of a DNS lookup failure."},
@@ -286,7 +287,7 @@ static const error_text win32_errors[] = {
     {9005, "DNS operation refused."},
     {9501, "No records found for given DNS query."},
     {9502, "Bad DNS packet."},
-    {9560, "Timeout."},
+    {9560, "DNS name contains an invalid character."},
     {9701, "DNS record does not exist."},
     {10004, "A blocking operation was interrupted by a call to WSACancelBlockingCall."},
     {10009, "The file handle supplied is not valid."},
@@ -356,10 +357,11 @@ static const error_text win32_errors[] = {
     {14001, "The application has failed to start because its side-by-side configuration is "
             "incorrect. Please see the application event log or use the command-line sxstrace.exe "
             "tool for more detail."},
-    {15001, "The specified channel path is invalid."},
-    {15005, "The data item in the provided event is invalid"},
+    {15001, "The specified query is invalid."},
+    {15005, "The event data raised by the publisher is not compatible with the event template "
+            "definition in the publisher's manifest."},
     {15007, "The specified channel could not be found."},
-    {15027, "The resource loader failed to find MUI file."},
+    {15027, "The message resource is present but the message was not found in the message table."},
 };
 
 static const error_text ntstatuses[] = {
@@ -377,13 +379,13 @@ static const error_text ntstatuses[] = {
                  "resulted in a symbolic link."},
     {0x00000105, "Returned by enumeration APIs to indicate more information is available to "
                  "successive calls."},
-    {0x00000106, "Indicates not all privileges referenced are assigned to the caller.\r\nThis "
-                 "allows, for example, all privileges to be disabled without having to know "
-                 "exactly which privileges are assigned."},
+    {0x00000106, "Indicates not all privileges or groups referenced are assigned to the "
+                 "caller.\r\nThis allows, for example, all privileges to be disabled without "
+                 "having to know exactly which privileges are assigned."},
     {0x00000107, "Some of the information to be translated has not been translated."},
-    {0x0000010B, "Indicates that a notify change request has been completed due to closing the "
-                 "handle which made the notify change request."},
-    {0x0000010C, "Indicates that a notify change request is being completed and that the "
+    {0x0000010B, "This indicates that a notify change request has been completed due to closing "
+                 "the handle which made the notify change request."},
+    {0x0000010C, "This indicates that a notify change request is being completed and that the "
                  "information is not being returned in the caller's buffer.\r\nThe caller now "
                  "needs to enumerate the files to find the changes."},
     {0x40000000, "{Object Exists}\r\nAn attempt was made to create an object and the object name "
@@ -407,7 +409,7 @@ static const error_text ntstatuses[] = {
                  "used in the verify operation."},
     {0x8000001A, "{No More Entries}\r\nNo more entries are available from an enumeration "
                  "operation."},
-    {0x8000002D, "{Reparse}\r\nThe open operation was stopped on a symbolic link."},
+    {0x8000002D, "The create operation stopped after reaching a symbolic link."},
     {0xC0000001, "{Operation Failed}\r\nThe requested operation was unsuccessful."},
     {0xC0000002, "{Not Implemented}\r\nThe requested operation is not implemented."},
     {0xC0000003, "{Invalid Parameter}\r\nThe specified information class is not a valid "
@@ -419,18 +421,18 @@ static const error_text ntstatuses[] = {
                  "placed into memory because of an I/O error status of 0x%x."},
     {0xC0000007, "The pagefile quota for the process has been exhausted."},
     {0xC0000008, "An invalid HANDLE was specified."},
-    {0xC000000A, "An invalid initial stack was specified in a call to NtCreateThread."},
-    {0xC000000B, "An invalid client ID was specified."},
+    {0xC000000A, "An invalid initial start address was specified in a call to NtCreateThread."},
+    {0xC000000B, "An invalid Client ID was specified."},
     {0xC000000D, "An invalid parameter was passed to a service or function."},
     {0xC000000E, "A device which does not exist was specified."},
     {0xC000000F, "{File Not Found}\r\nThe file %hs does not exist."},
     {0xC0000010, "The specified request is not a valid operation for the target device."},
     {0xC0000011, "The end-of-file marker has been reached. There is no valid data in the file "
                  "beyond this marker."},
-    {0xC0000012, "{Wrong Volume}\r\nThe wrong volume is in the drive. Please insert volume %hs "
+    {0xC0000012, "{Wrong Volume}\r\nThe wrong volume is in the drive.\r\nPlease insert volume %hs "
                  "into drive %hs."},
-    {0xC0000013, "{No Disk}\r\nThere is no disk in the drive. Please insert a disk into drive "
-                 "%hs."},
+    {0xC0000013,
+     "{No Disk}\r\nThere is no disk in the drive.\r\nPlease insert a disk into drive %hs."},
     {0xC0000016, "{Still Busy}\r\nThe specified I/O request packet (IRP) cannot be disposed of "
                  "because the I/O operation is not complete."},
     {0xC0000017, "{Not Enough Quota}\r\nNot enough virtual memory or paging file quota is "
@@ -448,7 +450,7 @@ static const error_text ntstatuses[] = {
     {0xC0000033, "Object Name invalid."},
     {0xC0000034, "Object Name not found."},
     {0xC0000035, "Object Name already exists."},
-    {0xC0000037, "Attempt to attach to a port that is already disconnected."},
+    {0xC0000037, "Attempt to send a message to a disconnected communication port."},
     {0xC0000039, "Object Path Component was not a directory object."},
     {0xC000003A, "{Path Not Found}\r\nThe path %hs does not exist."},
     {0xC000003B, "Object Path Component was not a directory object."},
@@ -462,7 +464,10 @@ static const error_text ntstatuses[] = {
     {0xC0000055, "A requested file lock cannot be granted due to other existing locks."},
     {0xC0000056, "A non close operation has been requested of a file object with a delete "
                  "pending."},
-    {0xC000005E, "There are currently no logon servers available to service the logon request."},
+    {0xC000005E,
+     "We can't sign you in with this credential because your domain isn't available. Make sure "
+     "your device is connected to your organization's network and try again. If you previously "
+     "signed in on this device with another credential, you can sign in with that credential."},
     {0xC0000061, "A required privilege is not held by the client."},
     {0xC0000064, "The specified account does not exist."},
     {0xC000006A, "When trying to update a password, this return status indicates that the value "
@@ -477,20 +482,20 @@ static const error_text ntstatuses[] = {
     {0xC0000071, "The user account's password has expired."},
     {0xC0000072, "The referenced account is currently disabled and may not be logged on to."},
     {0xC0000073, "None of the information to be translated has been translated."},
-    {0xC000007F, "An operation failed because the disk was full."},
-    {0xC000008A, "Indicates that the specified resource data section cannot be found in the "
-                 "image file."},
+    {0xC000007F, "An operation failed because the disk was full.\r\nIf this is a thinly "
+                 "provisioned volume the physical storage backing this volume has been exhausted."},
+    {0xC000008A, "Indicates the specified resource type cannot be found in the image file."},
     {0xC0000094, "{EXCEPTION}\r\nInteger division by zero."},
     {0xC0000095, "{EXCEPTION}\r\nInteger overflow."},
     {0xC000009A, "Insufficient system resources exist to complete the API."},
     {0xC000009C, "STATUS_DEVICE_DATA_ERROR"},
     {0xC000009D, "STATUS_DEVICE_NOT_CONNECTED"},
-    {0xC00000A2, "{Write Protect}\r\nThe disk cannot be written to because it is write "
+    {0xC00000A2, "{Write Protect Error}\r\nThe disk cannot be written to because it is write "
                  "protected. Please remove the write protection from the volume %hs in drive %hs."},
     {0xC00000A3, "{Drive Not Ready}\r\nThe drive is not ready for use; its door may be open. "
                  "Please check drive %hs and make sure that a disk is inserted and that the "
                  "drive door is closed."},
-    {0xC00000AC, "The maximum named pipe instance count has been reached."},
+    {0xC00000AC, "An instance of a named pipe cannot be found in the listening state."},
     {0xC00000AE, "The specified pipe is set to complete operations and there are current I/O "
                  "operations queued so it cannot be changed to queue operations."},
     {0xC00000B0, "The specified named pipe is in the disconnected state."},
@@ -503,49 +508,51 @@ static const error_text ntstatuses[] = {
     {0xC00000BE, "The network path cannot be located."},
     {0xC00000BF, "The network is busy."},
     {0xC00000C0, "This device does not exist."},
-    {0xC00000C3, "An invalid response was received from the network"},
+    {0xC00000C3, "The network responded incorrectly."},
     {0xC00000C4, "An unexpected network error occurred."},
     {0xC00000C9, "The network name was deleted."},
-    {0xC00000CA, "{Network Access Denied}\r\nNetwork access is denied."},
+    {0xC00000CA, "Network access is denied."},
     {0xC00000CC, "{Network Name Not Found}\r\nThe specified share name cannot be found on the "
                  "remote server."},
-    {0xC00000D0, "{Request Not Accepted}\r\nNo more connections can be made to this remote "
-                 "computer at this time because there are already as many connections as the "
-                 "computer can accept."},
-    {0xC00000D4, "The destination file of a rename request is located on a different device than "
-                 "the source of the rename request."},
-    {0xC00000D5, "The requested operation failed because the file was renamed."},
-    {0xC00000E2, "An I/O request other than close and several other special case operations was "
-                 "attempted using a file object that had already been closed."},
-    {0xC00000E9, "{Unexpected Failure in DebugActiveProcess}\r\nAn unexpected failure occurred "
-                 "while processing a DebugActiveProcess API request. You may choose OK to "
-                 "terminate the process, or Cancel to ignore the error."},
+    {0xC00000D0, "No more connections can be made to this remote computer at this time because "
+                 "there are already as many connections as the computer can accept."},
+    {0xC00000D4, "{Incorrect Volume}\r\nThe target file of a rename request is located on a "
+                 "different device than the source of the rename request."},
+    {0xC00000D5, "The file specified has been renamed and thus cannot be modified."},
+    {0xC00000E2, "Error status returned when oplock request is denied."},
+    {0xC00000E9,
+     "If an I/O error is returned which is not defined in the standard FsRtl filter, it is "
+     "converted to the following error which is guaranteed to be in the filter. In this case "
+     "information is lost, however, the filter correctly handles the exception."},
     {0xC0000101, "Indicates that the directory trying to be deleted is not empty."},
-    {0xC0000102, "{Corrupt File}\r\nThe file or directory %hs is corrupt and unreadable. Please "
+    {0xC0000102, "{Corrupt File}\r\nThe file or directory %hs is corrupt and unreadable.\r\nPlease "
                  "run the Chkdsk utility."},
     {0xC0000103, "A requested opened file is not a directory."},
-    {0xC000010A, "An attempt was made to duplicate an object handle into or out of an exiting "
-                 "process."},
+    {0xC000010A, "An attempt was made to access an exiting process."},
     {0xC0000120, "The I/O request was canceled."},
     {0xC0000121, "An attempt has been made to remove a file or directory that cannot be deleted."},
-    {0xC0000123, "An I/O request other than close was performed on a file after it was deleted, "
-                 "which can only happen to a request which did not complete before last close "
-                 "via NtClose."},
+    {0xC0000123, "An I/O request other than close was performed on a file after it has been "
+                 "deleted, which can only happen to a request which did not complete before the "
+                 "last handle was closed via NtClose."},
     {0xC0000128, "An I/O request other than close and several other special case operations was "
                  "attempted using a file object that had already been closed."},
     {0xC000012D, "{Out of Virtual Memory}\r\nYour system is low on virtual memory. To ensure "
                  "that Windows runs properly, increase the size of your virtual memory paging "
                  "file. For more information, see Help."},
-    {0xC000012F, "The specified image file did not have the correct format, it did not have a "
-                 "proper e_lfarlc field in the MZ header."},
+    {0xC000012F,
+     "The specified image file did not have the correct format, it did not have an initial MZ."},
     {0xC0000130, "The specified image file did not have the correct format, it did not have a "
-                 "proper e_lfarlc field in the MZ header."},
+                 "proper e_lfarlc in the MZ header."},
     {0xC0000135, "The code execution cannot proceed because %hs was not found. Reinstalling the "
                  "program may fix this problem."},
     {0xC000013A, "{Application Exit by CTRL+C}\r\nThe application terminated as a result of a "
                  "CTRL+C."},
-    {0xC000013C, "The transport has disconnected."},
-    {0xC000013D, "The remote system has insufficient resources to complete the network request."},
+    {0xC000013C, "{Virtual Circuit Closed}\r\nThe network transport on a remote computer has "
+                 "closed a network connection. There may or may not be I/O requests outstanding."},
+    {0xC000013D,
+     "{Insufficient Resources on Remote Computer}\r\nThe remote computer has insufficient "
+     "resources to complete the network request. For instance, there may not be enough memory "
+     "available on the remote computer to carry out the request at this time."},
     {0xC000014B, "The pipe operation has failed because the other end of the pipe has been "
                  "closed."},
     {0xC0000185, "The I/O device reported an I/O error."},
@@ -560,18 +567,20 @@ static const error_text ntstatuses[] = {
     {0xC0000234, "The user account has been automatically locked because too many invalid logon "
                  "attempts or password change attempts have been requested."},
     {0xC0000236, "The transport connection attempt was refused by the remote system."},
-    {0xC0000238, "The transport address already has a network endpoint associated with it."},
-    {0xC000023A, "A network operation was attempted on a nonexistent network connection."},
+    {0xC0000238, "The transport endpoint already has an address associated with it."},
+    {0xC000023A, "An operation was attempted on a nonexistent transport connection."},
     {0xC000023C, "The remote network is not reachable by the transport."},
     {0xC000023D, "The remote system is not reachable by the transport."},
-    {0xC000023F, "The remote system does not support the transport protocol."},
+    {0xC000023F,
+     "No service is operating at the destination port of the transport on the remote system."},
     {0xC0000240, "The request was aborted."},
-    {0xC0000241, "The network connection was aborted by the local system."},
+    {0xC0000241, "The transport connection was aborted by the local system."},
     {0xC0000257, "The contacted server does not support the indicated part of the DFS namespace."},
     {0xC0000272, "There was no match for the specified key in the index."},
-    {0xC0000275, "The NTFS file or directory is not a reparse point."},
+    {0xC0000275, "The file or directory is not a reparse point."},
     {0xC0000279, "The layered file system driver for this IO tag did not handle it when needed."},
-    {0xC000035C, "NTLM authentication is being blocked."},
+    {0xC000035C, "The client's session has expired, so the client must reauthenticate to continue "
+                 "accessing the remote resources."},
     {0xC0000409, "The system detected an overrun of a stack-based buffer in this application. "
                  "This overrun could potentially allow a malicious user to gain control of this "
                  "application."},
