@@ -80,15 +80,30 @@ bool etw_guid_parse(const char *string, etw_guid *guid)
 static const uint8_t provider_namespace[16] = {0x48, 0x2C, 0x2D, 0xB2, 0xC3, 0x90, 0x47, 0xC8,
                                                0x87, 0xF8, 0x1A, 0x15, 0xBF, 0xC1, 0x30, 0xFB};
 
+static void add_upper(etw_sha1 *sha1, uint32_t code_point)
+{
+    const bool small = code_point >= 'a' && code_point <= 'z';
+    uint16_t units[2];
+    const size_t count = etw_utf16_encode(small ? code_point - 'a' + 'A' : code_point, units);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t big_endian[2] = {(uint8_t)(units[i] >> 8), (uint8_t)units[i]};
+        etw_sha1_add(sha1, big_endian, sizeof big_endian);
+    }
+}
+
 etw_guid etw_guid_from_provider_name(const char *utf8_name)
 {
     etw_sha1 sha1;
     etw_sha1_begin(&sha1);
     etw_sha1_add(&sha1, provider_namespace, sizeof provider_namespace);
-    for (const char *c = utf8_name; *c != '\0'; c++) {
-        const char upper = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
-        const uint8_t unit[2] = {0, (uint8_t)upper};
-        etw_sha1_add(&sha1, unit, sizeof unit);
+    const uint8_t *at = (const uint8_t *)utf8_name;
+    for (size_t left = strlen(utf8_name); left > 0;) {
+        uint32_t code_point = 0xFFFD;
+        const size_t decoded = etw_utf8_decode(at, left, &code_point);
+        const size_t used = decoded == 0 ? 1 : decoded;
+        at += used;
+        left -= used;
+        add_upper(&sha1, code_point);
     }
     uint8_t hash[ETW_SHA1_SIZE];
     etw_sha1_end(&sha1, hash);

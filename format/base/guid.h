@@ -40,7 +40,7 @@ bool etw_guid_parse(const char *string, etw_guid *guid);
 
 /* The GUID that EventSource and TraceLogging derive from a provider's name when none is given:
  * SHA-1 of a namespace GUID and the upper-case UTF-16BE name, version nibble 5 (EventSource
- * documentation). */
+ * documentation). Letters beyond ASCII, which no provider is known to have, keep their case. */
 etw_guid etw_guid_from_provider_name(const char *utf8_name);
 
 #endif

@@ -50,11 +50,11 @@ static wchar_t *wide_path(const char *path)
             return NULL;
         }
         i += length;
-        if (code_point >= 0x10000u) {
-            wide[out++] = (wchar_t)(0xD800u + ((code_point - 0x10000u) >> 10));
-            code_point = 0xDC00u + ((code_point - 0x10000u) & 0x3FFu);
+        uint16_t units[2];
+        const size_t count = etw_utf16_encode(code_point, units);
+        for (size_t unit = 0; unit < count; unit++) {
+            wide[out++] = units[unit];
         }
-        wide[out++] = (wchar_t)code_point;
     }
     wide[out] = L'\0';
     return wide;

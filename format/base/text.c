@@ -35,7 +35,8 @@ static bool grow(etw_text *text, size_t needed)
 
 char *etw_text_grow(etw_text *text, size_t extra)
 {
-    if (text->failed || extra > ETW_TEXT_MAX_SIZE - text->size) {
+    /* etw_text_z may have made room for its NUL above the limit, and appends have used it. */
+    if (text->failed || text->size > ETW_TEXT_MAX_SIZE || extra > ETW_TEXT_MAX_SIZE - text->size) {
         text->failed = true;
         return NULL;
     }

@@ -100,6 +100,18 @@ const char *etw_text_z(etw_text *text);
  * least 1. */
 size_t etw_utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code_point);
 
+/* The code point as one or two UTF-16 units; returns how many. At most U+10FFFF. */
+static inline size_t etw_utf16_encode(uint32_t code_point, uint16_t units[2])
+{
+    if (code_point < 0x10000u) {
+        units[0] = (uint16_t)code_point;
+        return 1;
+    }
+    units[0] = (uint16_t)(0xD800u + ((code_point - 0x10000u) >> 10));
+    units[1] = (uint16_t)(0xDC00u + ((code_point - 0x10000u) & 0x3FFu));
+    return 2;
+}
+
 /* Bytes of UTF-16LE text before its first NUL unit, looking at no more than size_bytes. */
 size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes);
 

@@ -36,7 +36,10 @@ static rate clock_rate(const etw_clock *clock)
     case ETW_CLOCK_CPU_CYCLE:
         return clock->cpu_mhz == 0 ? one : (rate){10, clock->cpu_mhz};
     default:
-        return clock->frequency_hz == 0 ? one : (rate){TICKS_PER_SECOND, clock->frequency_hz};
+        /* Windows keeps it in a signed number; products with it then fit 128 bits. */
+        return clock->frequency_hz == 0 || clock->frequency_hz > INT64_MAX
+                   ? one
+                   : (rate){TICKS_PER_SECOND, clock->frequency_hz};
     }
 }
 

@@ -24,7 +24,8 @@ typedef struct etw_clock {
 } etw_clock;
 
 /* FILETIME of raw ticks: truncated toward the past, saturated at the ends of int64. Never divides
- * by zero: a clock without frequency gives its base time plus the ticks as 100 ns units. */
+ * by zero: a clock without a frequency, or with one above INT64_MAX, gives its base time plus the
+ * ticks as 100 ns units. */
 int64_t etw_clock_to_filetime(const etw_clock *clock, int64_t ticks);
 
 /* The smallest ticks whose FILETIME is >= time_100ns; for time filters. Saturates. */

@@ -80,8 +80,9 @@ typedef struct etw_walk_end {
     const etw_property *at;  /* the property it stopped at, or NULL */
 } etw_walk_end;
 
-/* Elements that take no bytes (empty strings of length 0, structs of such) in one event; with this
- * bound a walk visits at most payload bytes * ETW_MAX_STRUCT_DEPTH + this many elements. */
+/* Elements that take no bytes (strings of length 0, arrays of count 0, structs of such) in one
+ * event; with this bound a walk visits at most payload bytes * ETW_MAX_STRUCT_DEPTH + this many
+ * elements. */
 #define ETW_WALK_MAX_EMPTY_ELEMENTS 65536u
 
 /* Walks the record's user data by the plan. Where the walk stops early, open arrays and structs are

@@ -83,10 +83,9 @@ static void append(etw_tei_builder *builder, blob *into, const void *bytes, size
     }
 }
 
-static void append_unit(etw_tei_builder *builder, blob *into, uint32_t unit)
+static void append_unit(etw_tei_builder *builder, blob *into, uint16_t unit)
 {
-    const uint8_t bytes[2] = {(uint8_t)unit, (uint8_t)(unit >> 8)};
-    append(builder, into, bytes, sizeof bytes);
+    append(builder, into, &unit, sizeof unit);
 }
 
 /* A byte that is no valid part of UTF-8 gives U+FFFD. */
@@ -97,14 +96,10 @@ static void append_utf16(etw_tei_builder *builder, blob *into, const char *utf8)
         uint32_t code_point = 0xFFFD;
         const size_t decoded = etw_utf8_decode(at, left, &code_point);
         const size_t used = decoded == 0 ? 1 : decoded;
+        uint16_t units[2];
+        append(builder, into, units, etw_utf16_encode(code_point, units) * sizeof units[0]);
         at += used;
         left -= used;
-        if (code_point >= 0x10000) {
-            append_unit(builder, into, 0xD800 + ((code_point - 0x10000) >> 10));
-            append_unit(builder, into, 0xDC00 + ((code_point - 0x10000) & 0x3FF));
-        } else {
-            append_unit(builder, into, code_point);
-        }
     }
 }
 

@@ -291,6 +291,16 @@ static bool walk_struct(walk *w, const etw_property *property, uint32_t element)
     return close_container(w, visitor->close_struct, property, inside);
 }
 
+/* False once there were too many of them. */
+static bool count_empty(walk *w, const etw_property *property)
+{
+    if (w->empty_left == 0) {
+        return stop(w, property, "the event has too many elements that take no bytes");
+    }
+    w->empty_left--;
+    return true;
+}
+
 static bool walk_element(walk *w, const etw_property *property, uint32_t element)
 {
     const uint8_t *start = w->at;
@@ -305,11 +315,7 @@ static bool walk_element(walk *w, const etw_property *property, uint32_t element
             return false;
         }
     }
-    if (w->at == start && w->empty_left-- == 0) {
-        w->empty_left = 0;
-        return stop(w, property, "the event has too many elements that take no bytes");
-    }
-    return true;
+    return w->at != start || count_empty(w, property);
 }
 
 /* Elements of an array. In a classic event one of constant count ends with the payload:
@@ -332,7 +338,7 @@ static bool walk_array(walk *w, const etw_property *property)
         !visited(w, visitor->open_array(w->context, property, count))) {
         return false;
     }
-    bool inside = true;
+    bool inside = count != 0 || count_empty(w, property);
     for (uint32_t i = 0; i < count && inside; i++) {
         inside = walk_element(w, property, i);
     }

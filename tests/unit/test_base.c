@@ -43,6 +43,10 @@ static void provider_guid_follows_from_its_name(void **state)
     assert_true(etw_guid_parse("adb401e1-5296-51f8-c125-5fda75826144", &expected));
     const etw_guid guid = etw_guid_from_provider_name("Microsoft-Diagnostics-DiagnosticSource");
     assert_true(etw_guid_equal(&guid, &expected));
+    /* Beyond ASCII the UTF-16 units count, not the bytes of UTF-8. */
+    assert_true(etw_guid_parse("371c1251-48df-5185-892e-5190cda31c0c", &expected));
+    const etw_guid wide = etw_guid_from_provider_name("Messger\xC3\x84t-\xF0\x9F\x98\x80");
+    assert_true(etw_guid_equal(&wide, &expected));
 }
 
 static void utf16_becomes_escaped_utf8(void **state)
@@ -152,6 +156,11 @@ static void clocks_convert_and_saturate(void **state)
     assert_int_equal(etw_clock_to_filetime(&system, 42), 42);
     const etw_clock broken = {ETW_CLOCK_QPC, 0, 0, 10, 100};
     assert_int_equal(etw_clock_to_filetime(&broken, 11), 101);
+    const etw_clock absurd = {ETW_CLOCK_QPC, 0, UINT64_MAX, INT64_MAX, INT64_MIN};
+    assert_int_equal(etw_clock_to_filetime(&absurd, INT64_MIN), INT64_MIN);
+    assert_int_equal(etw_clock_from_filetime(&absurd, INT64_MAX), INT64_MAX);
+    const etw_clock fastest = {ETW_CLOCK_QPC, 0, INT64_MAX, INT64_MIN, INT64_MIN};
+    assert_int_equal(etw_clock_from_filetime(&fastest, INT64_MAX), INT64_MAX);
 }
 
 static void store_keeps_each_content_once(void **state)

@@ -176,6 +176,45 @@ static void names_are_bounded_together(void **state)
     free(blob);
 }
 
+static etw_status count_array(void *context, const etw_property *property, uint32_t count)
+{
+    (void)property;
+    (void)count;
+    ++*(uint32_t *)context;
+    return ETW_OK;
+}
+
+/* 65535 structs of 1000 arrays without elements, in an event without a payload. */
+static void empty_arrays_are_counted(void **state)
+{
+    (void)state;
+    etw_tei_builder *builder = etw_tei_builder_new();
+    const uint32_t none = etw_tei_builder_add(
+        builder, 0, &(etw_tei_property_spec){.name = "N", .in_type = ETW_IN_UINT8});
+    const uint32_t many = etw_tei_builder_add(
+        builder, 0, &(etw_tei_property_spec){.name = "S", .is_struct = true, .count = UINT16_MAX});
+    for (uint32_t i = 0; i < 1000; i++) {
+        (void)etw_tei_builder_add(
+            builder, many,
+            &(etw_tei_property_spec){.name = "A", .in_type = ETW_IN_UINT8, .count_from = none});
+    }
+    etw_schema schema = {0};
+    assert_int_equal(etw_tei_builder_finish(builder, &(etw_tei_event_spec){0}, &schema.tei, NULL),
+                     ETW_OK);
+    etw_plan *plan;
+    assert_int_equal(etw_plan_compile(&schema, &plan, NULL), ETW_OK);
+    static const etw_visitor visitor = {.open_array = count_array};
+    uint8_t zero = 0;
+    const etw_event_record record = {.UserData = &zero, .UserDataLength = 1};
+    uint32_t arrays = 0;
+    etw_walk_end end;
+    assert_int_equal(etw_plan_walk(plan, &record, 8, &visitor, &arrays, &end), ETW_OK);
+    assert_non_null(end.reason);
+    assert_true(arrays <= ETW_WALK_MAX_EMPTY_ELEMENTS + 2);
+    etw_plan_free(plan);
+    etw_tei_builder_free(builder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +222,7 @@ int main(void)
         cmocka_unit_test(every_byte_of_a_map_may_be_wrong),
         cmocka_unit_test(schemas_may_be_cut_anywhere),
         cmocka_unit_test(names_are_bounded_together),
+        cmocka_unit_test(empty_arrays_are_counted),
     };
     return cmocka_run_group_tests_name("hostile schemas", tests, NULL, NULL);
 }
