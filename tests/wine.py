@@ -40,7 +40,9 @@ def _quietly(words):
 def command():
     """What stands before a Windows program on a command line; [] where Wine is not installed.
 
-    The first call makes the prefix and starts Wine's server; while that runs a program starts ten times faster.
+    The first call makes the prefix, starts Wine's server and one program that waits for the end of the tests. While that
+    runs a program starts ten times faster, and is never the one that starts Wine's services: they would keep its pipes
+    open and whoever reads them to their end waiting.
     """
     loader = _loader()
     if loader is None:
@@ -50,7 +52,9 @@ def command():
             os.makedirs(os.path.dirname(PREFIX), exist_ok=True)
             _quietly([_server(), "--persistent=%d" % SERVER_SECONDS])
             _quietly([loader, "wineboot", "--init"])
-            _started.append(True)
+            # Its input ends with this process, however that ends, and so does it.
+            _started.append(subprocess.Popen([loader, "cmd.exe"], env=environment(), stdin=subprocess.PIPE,
+                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
             atexit.register(stop)
     return [loader]
 
@@ -58,5 +62,7 @@ def command():
 def stop():
     """Ends the server of this prefix, if it was started here."""
     if _started:
-        _started.clear()
+        resident = _started.pop()
+        resident.stdin.close()
         _quietly([_server(), "--kill"])
+        resident.wait()
