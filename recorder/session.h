@@ -88,6 +88,7 @@ typedef struct etw_session_losses {
     uint64_t events_lost;
     uint64_t log_buffers_lost;
     uint64_t realtime_buffers_lost;
+    uint64_t dropped_by_queue; /* events that etw_session_next's queue had no room for */
 } etw_session_losses;
 
 typedef struct etw_session etw_session;
@@ -125,7 +126,8 @@ typedef struct etw_session_sink {
 etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink, etw_error *error);
 
 /* The next-event form: events are copied out of ETW's thread into a bounded queue (16 MiB); what
- * does not fit is dropped and counted in the next loss. *event is valid until the next call.
+ * does not fit is dropped and counted (etw_session_get_losses). *event is valid until the next
+ * call.
  * ETW_END once stopped and empty. Waits up to timeout_ms; ETW_ERROR_NOT_FOUND where nothing came.
  */
 etw_status etw_session_next(etw_session *session, uint32_t timeout_ms, const etw_event **event,

@@ -70,8 +70,9 @@ etw_status etw_session_list(etw_session_visit visit, void *context, etw_error *e
     const etw_status status = query_sessions(&list, error);
     for (ULONG i = 0; status == ETW_OK && i < list.count; i++) {
         const EVENT_TRACE_PROPERTIES *head = list.heads[i];
-        const etw_session_losses losses = {head->EventsLost, head->LogBuffersLost,
-                                           head->RealTimeBuffersLost};
+        const etw_session_losses losses = {.events_lost = head->EventsLost,
+                                           .log_buffers_lost = head->LogBuffersLost,
+                                           .realtime_buffers_lost = head->RealTimeBuffersLost};
         char *name = etw_utf8_from_wide(list.properties[i].session_name);
         if (name != NULL) {
             visit(context, name, head->LogFileMode, &losses);

@@ -17,7 +17,7 @@ struct etw_session_queue {
     etw_batch *filling, *reading; /* the reader owns reading, the mutex guards the rest */
     uint32_t read_index;
     etw_event_record record; /* the one lent by pop */
-    uint64_t lost;
+    uint64_t dropped;
     bool ended;
     etw_status status;
     etw_error error;
@@ -56,16 +56,9 @@ void etw_session_queue_push(etw_session_queue *queue, const etw_event_record *re
 {
     (void)pthread_mutex_lock(&queue->mutex);
     if (!etw_batch_append(queue->filling, record, 0, 0)) {
-        queue->lost++;
+        queue->dropped++;
     }
     (void)pthread_cond_signal(&queue->filled);
-    (void)pthread_mutex_unlock(&queue->mutex);
-}
-
-void etw_session_queue_lost(etw_session_queue *queue, const etw_loss *loss)
-{
-    (void)pthread_mutex_lock(&queue->mutex);
-    queue->lost += loss->events == ETW_LOSS_COUNT_UNKNOWN ? 0 : loss->events;
     (void)pthread_mutex_unlock(&queue->mutex);
 }
 
@@ -135,10 +128,10 @@ etw_status etw_session_queue_pop(etw_session_queue *queue, uint32_t timeout_ms,
     return ETW_OK;
 }
 
-uint64_t etw_session_queue_lost_count(etw_session_queue *queue)
+uint64_t etw_session_queue_dropped(etw_session_queue *queue)
 {
     (void)pthread_mutex_lock(&queue->mutex);
-    const uint64_t lost = queue->lost;
+    const uint64_t dropped = queue->dropped;
     (void)pthread_mutex_unlock(&queue->mutex);
-    return lost;
+    return dropped;
 }

@@ -14,14 +14,12 @@ void etw_session_queue_free(etw_session_queue *queue);
 
 /* Copies the record; drops and counts it where the queue is full. */
 void etw_session_queue_push(etw_session_queue *queue, const etw_event_record *record);
-void etw_session_queue_lost(etw_session_queue *queue, const etw_loss *loss);
 /* Nothing more will come; pop gives what is left and then status (ETW_OK: ETW_END). */
 void etw_session_queue_end(etw_session_queue *queue, etw_status status, const etw_error *error);
 
 /* *record is lent until the next pop. ETW_ERROR_NOT_FOUND after timeout_ms without an event. */
 etw_status etw_session_queue_pop(etw_session_queue *queue, uint32_t timeout_ms,
                                  const etw_event_record **record, etw_error *error);
-/* Events dropped here or lost before, known counts. */
-uint64_t etw_session_queue_lost_count(etw_session_queue *queue);
+uint64_t etw_session_queue_dropped(etw_session_queue *queue);
 
 #endif

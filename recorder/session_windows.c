@@ -47,9 +47,10 @@ struct etw_session {
     uint8_t *logfile_header;
 
     /* Of the loop. gate is held by whoever calls the sink: ETW's thread for each event, the control
-     * thread once a second. One exchange per event; contended once a second at most. */
+     * thread once a second. Contended once a second at most. Whoever holds it may take control, not
+     * the other way round. */
     const etw_session_sink *sink;
-    atomic_flag gate;
+    SRWLOCK gate;
     etw_status sink_status; /* first that was not OK */
     etw_error sink_error;
     etw_session_losses losses, reported;
@@ -62,18 +63,6 @@ struct etw_session {
     etw_session_queue *queue;
     HANDLE queue_thread;
 };
-
-static void enter_gate(etw_session *session)
-{
-    while (atomic_flag_test_and_set_explicit(&session->gate, memory_order_acquire)) {
-        YieldProcessor();
-    }
-}
-
-static void leave_gate(etw_session *session)
-{
-    atomic_flag_clear_explicit(&session->gate, memory_order_release);
-}
 
 /* Remembers the first status that ends the loop, and asks for the end. */
 static void note_status(etw_session *session, etw_status status)
@@ -288,7 +277,7 @@ static etw_status prepare(etw_session *session, const etw_session_options *optio
     session->options = *options;
     session->consumer = INVALID_PROCESSTRACE_HANDLE;
     InitializeSRWLock(&session->control);
-    atomic_flag_clear(&session->gate);
+    InitializeSRWLock(&session->gate);
     session->wake = CreateEventW(NULL, TRUE, FALSE, NULL);
     session->utf8_name = session_name(options);
     session->name = session->utf8_name == NULL ? NULL : etw_wide_from_utf8(session->utf8_name);
@@ -490,7 +479,7 @@ static etw_status give_anchor(etw_session *session)
 static void poll(etw_session *session)
 {
     query_losses(session);
-    enter_gate(session);
+    AcquireSRWLockExclusive(&session->gate);
     if (session->sink_status == ETW_OK) {
         etw_status status = report_losses(session);
         if (status == ETW_OK && session->trace_known) {
@@ -501,7 +490,7 @@ static void poll(etw_session *session)
         }
         note_status(session, status);
     }
-    leave_gate(session);
+    ReleaseSRWLockExclusive(&session->gate);
 }
 
 /* Stops the session from its own thread: a stop asked for inside the callback must not wait for
@@ -549,7 +538,7 @@ static void WINAPI on_event(EVENT_RECORD *event)
 {
     etw_session *session = event->UserContext;
     const etw_event_record *record = (const etw_event_record *)event;
-    enter_gate(session);
+    AcquireSRWLockExclusive(&session->gate);
     if (session->sink_status == ETW_OK) {
         if (!session->trace_known) {
             learn_trace(session, record);
@@ -559,7 +548,7 @@ static void WINAPI on_event(EVENT_RECORD *event)
             (void)SetEvent(session->wake);
         }
     }
-    leave_gate(session);
+    ReleaseSRWLockExclusive(&session->gate);
 }
 
 static etw_status consume(etw_session *session, etw_error *error)
@@ -579,9 +568,9 @@ static etw_status stopped_from_outside(etw_session *session, etw_error *error)
     etw_loss_set_detail(&loss, "session '%s' was stopped from outside%s", session->utf8_name,
                         session->options.restart ? " and started again" : "");
     if (session->sink->loss != NULL) {
-        enter_gate(session);
+        AcquireSRWLockExclusive(&session->gate);
         note_status(session, session->sink->loss(session->sink->context, &loss));
-        leave_gate(session);
+        ReleaseSRWLockExclusive(&session->gate);
     }
     AcquireSRWLockExclusive(&session->control);
     session->running = false;
@@ -697,17 +686,10 @@ static etw_status queue_event(void *context, const etw_event_record *record)
     return ETW_OK;
 }
 
-static etw_status queue_loss(void *context, const etw_loss *loss)
-{
-    etw_session_queue_lost(context, loss);
-    return ETW_OK;
-}
-
 static DWORD WINAPI queue_thread(void *context)
 {
     etw_session *session = context;
-    const etw_session_sink sink = {
-        .event = queue_event, .loss = queue_loss, .context = session->queue};
+    const etw_session_sink sink = {.event = queue_event, .context = session->queue};
     etw_error error = {0};
     const etw_status status = etw_session_pump(session, &sink, &error);
     etw_session_queue_end(session->queue, status, &error);
@@ -776,6 +758,8 @@ const etw_trace *etw_session_trace(const etw_session *session)
 void etw_session_get_losses(const etw_session *session, etw_session_losses *losses)
 {
     *losses = session->losses;
+    losses->dropped_by_queue =
+        session->queue == NULL ? 0 : etw_session_queue_dropped(session->queue);
 }
 
 const char *etw_session_name(const etw_session *session)
