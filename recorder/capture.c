@@ -1,6 +1,7 @@
 #include "recorder/capture.h"
 
 #include "format/etwcap/block.h"
+#include "recorder/segment_finisher.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,13 +18,17 @@ typedef struct segment {
 struct etw_capture {
     etw_capture_options options;
     const etw_os *os;
-    etw_writer *writer; /* of the current segment; NULL after a failure to open one */
+    etw_writer *writer; /* of the current segment; NULL once the capture is finished */
     etw_trace *traces;
     uint16_t trace_count;
     segment *kept; /* closed segments that still exist, oldest first; used by a ring */
     uint32_t kept_count;
     uint32_t segment_number; /* of the current one, from 1 */
     char *segment_path;
+    /* The segment before the current one, while it is being finished; else NULL. */
+    etw_segment_finisher *finisher;
+    char *finishing_path;
+    etw_writer_counts finishing; /* what was known of it when it was closed */
     int64_t start_ns, segment_start_ns;
     uint32_t events_since_tick;
     uint64_t segment_events; /* handed to the current segment */
@@ -60,30 +65,53 @@ static etw_status no_memory(etw_error *error)
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the capture");
 }
 
+/* Creates the file and adds the traces. Where the disk is full the file is removed again: another
+ * attempt must not find its name taken. */
+static etw_status create_segment(const etw_capture *capture, const char *path, etw_writer **writer,
+                                 etw_error *error)
+{
+    *writer = NULL;
+    etw_status status =
+        etw_writer_create(capture->os, path, &capture->options.writer, writer, error);
+    for (uint16_t i = 0; status == ETW_OK && i < capture->trace_count; i++) {
+        uint16_t index;
+        status = etw_writer_add_trace(*writer, &capture->traces[i], &index, error);
+    }
+    if (status == ETW_OK) {
+        return ETW_OK;
+    }
+    etw_writer_free(*writer);
+    if (status == ETW_ERROR_NO_SPACE) {
+        (void)capture->os->remove(capture->os->context, path);
+    }
+    return etw_error_wrap(error, status, "%s", path);
+}
+
+/* The next segment becomes the current one; after a failure the current one stays. */
 static etw_status open_segment(etw_capture *capture, etw_error *error)
 {
     if (capture->segment_number == ETW_CAPTURE_MAX_SEGMENTS) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u segments",
                              ETW_CAPTURE_MAX_SEGMENTS);
     }
-    capture->segment_number++;
-    free(capture->segment_path);
-    capture->segment_path =
-        is_segmented(capture)
-            ? etw_capture_segment_path(capture->options.path, capture->segment_number)
-            : strdup(capture->options.path);
-    if (capture->segment_path == NULL) {
+    char *path = is_segmented(capture)
+                     ? etw_capture_segment_path(capture->options.path, capture->segment_number + 1)
+                     : strdup(capture->options.path);
+    if (path == NULL) {
         return no_memory(error);
     }
-    etw_status status = etw_writer_create(capture->os, capture->segment_path,
-                                          &capture->options.writer, &capture->writer, error);
-    for (uint16_t i = 0; status == ETW_OK && i < capture->trace_count; i++) {
-        uint16_t index;
-        status = etw_writer_add_trace(capture->writer, &capture->traces[i], &index, error);
+    etw_writer *writer;
+    const etw_status status = create_segment(capture, path, &writer, error);
+    if (status != ETW_OK) {
+        free(path);
+        return status;
     }
+    capture->segment_number++;
+    capture->segment_path = path;
+    capture->writer = writer;
     capture->segment_events = 0;
     capture->segment_start_ns = capture->os->monotonic_ns(capture->os->context);
-    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", capture->segment_path);
+    return ETW_OK;
 }
 
 etw_status etw_capture_open(const etw_capture_options *options, etw_capture **opened,
@@ -112,19 +140,17 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
 }
 
 /* A live session cannot be asked to wait: what a full disk does not take is dropped and counted, as
- * on overload, and the writer tries again. A rotation that failed leaves no writer. */
-static etw_status taken(const etw_capture *capture, etw_status status, etw_error *error)
+ * on overload, and the writer tries again. */
+static bool may_go_on(const etw_capture *capture, etw_status status)
 {
-    const bool may_drop = capture->options.writer.overload == ETW_OVERLOAD_DROP;
-    return status == ETW_OK || (status == ETW_ERROR_NO_SPACE && may_drop)
-               ? ETW_OK
-               : etw_error_wrap(error, status, "%s", capture->segment_path);
+    return status == ETW_OK ||
+           (status == ETW_ERROR_NO_SPACE && capture->options.writer.overload == ETW_OVERLOAD_DROP);
 }
 
-static etw_status no_segment(const etw_capture *capture, etw_error *error)
+static etw_status taken(const etw_capture *capture, etw_status status, etw_error *error)
 {
-    return etw_error_set(error, ETW_ERROR_STOPPED, "%s: its segment could not be opened",
-                         capture->segment_path);
+    return may_go_on(capture, status) ? ETW_OK
+                                      : etw_error_wrap(error, status, "%s", capture->segment_path);
 }
 
 etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
@@ -149,22 +175,27 @@ etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
     traces[capture->trace_count] = *trace;
     traces[capture->trace_count].logfile_header.data = header;
     capture->trace_count++;
-    return capture->writer == NULL
-               ? no_segment(capture, error)
-               : taken(capture, etw_writer_add_trace(capture->writer, trace, trace_index, error),
-                       error);
+    return taken(capture, etw_writer_add_trace(capture->writer, trace, trace_index, error), error);
 }
 
-/* What the current segment's writer did, added to what earlier segments had. */
-static void add_writer_counts(const etw_capture *capture, etw_capture_totals *totals)
+static void add_counts(const etw_writer_counts *counts, etw_capture_totals *totals)
 {
-    if (capture->writer == NULL) {
-        return;
+    totals->written += counts->written;
+    totals->dropped += counts->dropped;
+    totals->file_bytes += counts->bytes;
+}
+
+/* What the writers at work have done, added to what finished ones had. */
+static void add_current_counts(const etw_capture *capture, etw_capture_totals *totals)
+{
+    if (capture->finisher != NULL) {
+        add_counts(&capture->finishing, totals);
     }
-    etw_writer_counts counts;
-    etw_writer_get_counts(capture->writer, &counts);
-    totals->written += counts.written;
-    totals->file_bytes += counts.bytes;
+    if (capture->writer != NULL) {
+        etw_writer_counts counts;
+        etw_writer_get_counts(capture->writer, &counts);
+        add_counts(&counts, totals);
+    }
 }
 
 static void remove_oldest_segment(etw_capture *capture)
@@ -178,54 +209,123 @@ static void remove_oldest_segment(etw_capture *capture)
     memmove(capture->kept, capture->kept + 1, capture->kept_count * sizeof *capture->kept);
 }
 
-static etw_status keep_in_ring(etw_capture *capture, uint64_t events, etw_error *error)
+/* Removes closed segments until at most so many are left. */
+static void make_room(etw_capture *capture, uint32_t left)
 {
-    segment *kept = realloc(capture->kept, (capture->kept_count + 1u) * sizeof *kept);
-    char *path = strdup(capture->segment_path);
-    if (kept != NULL) {
-        capture->kept = kept;
-    }
-    if (kept == NULL || path == NULL) {
-        free(path);
-        return no_memory(error);
-    }
-    kept[capture->kept_count++] = (segment){path, events};
-    return ETW_OK;
-}
-
-/* Makes room in the ring for one more segment. */
-static void make_room(etw_capture *capture)
-{
-    const uint32_t ring = capture->options.limits.ring_segments;
-    while (ring != 0 && capture->kept_count + 1 > ring) {
+    while (capture->options.limits.ring_segments != 0 && capture->kept_count > left) {
         remove_oldest_segment(capture);
     }
 }
 
-static etw_status close_segment(etw_capture *capture, etw_error *error)
+/* Takes path over. */
+static etw_status keep_in_ring(etw_capture *capture, char *path, uint64_t events, etw_error *error)
 {
-    if (capture->writer == NULL) {
+    if (capture->options.limits.ring_segments == 0) {
+        free(path);
         return ETW_OK;
     }
+    segment *kept = realloc(capture->kept, (capture->kept_count + 1u) * sizeof *kept);
+    if (kept == NULL) {
+        free(path);
+        return no_memory(error);
+    }
+    capture->kept = kept;
+    kept[capture->kept_count++] = (segment){path, events};
+    return ETW_OK;
+}
+
+/* The end of a segment's writer, whoever called finish: its last counts, its place in the ring.
+ * Takes path over. */
+static etw_status note_closed(etw_capture *capture, char *path, const etw_writer_counts *counts,
+                              etw_status finished, etw_error *error)
+{
+    add_counts(counts, &capture->totals);
+    if (finished == ETW_OK) {
+        capture->totals.segments++;
+        if (capture->options.segment_closed != NULL) {
+            capture->options.segment_closed(capture->options.context, path);
+        }
+    } else {
+        (void)etw_error_wrap(error, finished, "%s", path);
+    }
+    const etw_status kept = keep_in_ring(capture, path, counts->written, error);
+    return finished == ETW_OK ? kept : finished;
+}
+
+/* What the segment before could not say of itself, since it could not be finished. */
+static void carry_loss_over(etw_capture *capture, uint64_t events, const etw_error *cause)
+{
+    etw_loss loss = {.cause = ETW_LOSS_DISK, .events = events};
+    etw_loss_set_detail(&loss, "of the segment before, some perhaps told there: %s",
+                        cause->message);
+    (void)etw_writer_add_loss(capture->writer, &loss, NULL);
+}
+
+/* Takes back the segment before the current one once it is finished; wait: waits for that. */
+static etw_status collect(etw_capture *capture, bool wait, etw_error *error)
+{
+    if (capture->finisher == NULL || (!wait && !etw_segment_finisher_is_done(capture->finisher))) {
+        return ETW_OK;
+    }
+    etw_error failure = {0};
+    etw_writer_counts counts;
+    etw_status status = etw_segment_finisher_end(capture->finisher, &counts, &failure);
+    capture->finisher = NULL;
+    status = note_closed(capture, capture->finishing_path, &counts, status, &failure);
+    capture->finishing_path = NULL;
+    if (status != ETW_OK && counts.dropped > 0) {
+        carry_loss_over(capture, counts.dropped, &failure);
+    }
+    if (may_go_on(capture, status)) {
+        return ETW_OK;
+    }
+    if (error != NULL) {
+        *error = failure;
+    }
+    return status;
+}
+
+static etw_status finish_here(etw_capture *capture, etw_writer *writer, char *path,
+                              etw_error *error)
+{
+    const etw_status status = etw_writer_finish(writer, error);
+    etw_writer_counts counts;
+    etw_writer_get_counts(writer, &counts);
+    etw_writer_free(writer);
+    return note_closed(capture, path, &counts, status, error);
+}
+
+static void say_closing(const etw_capture *capture)
+{
     if (capture->options.segment_closing != NULL) {
         capture->options.segment_closing(capture->options.context);
     }
-    etw_status status = etw_writer_finish(capture->writer, error);
-    etw_writer_counts counts;
-    etw_writer_get_counts(capture->writer, &counts);
-    add_writer_counts(capture, &capture->totals);
-    etw_writer_free(capture->writer);
-    capture->writer = NULL;
+}
+
+/* Opens the next segment, then lets a thread finish the one before; none is being finished now. A
+ * disk that is full leaves a live recording in its segment: the next tick tries again. */
+static etw_status begin_next(etw_capture *capture, etw_error *error)
+{
+    const uint32_t ring = capture->options.limits.ring_segments;
+    etw_writer *writer = capture->writer;
+    char *path = capture->segment_path;
+    say_closing(capture);
+    make_room(capture, ring < 2 ? 0 : ring - 2);
+    etw_status status = open_segment(capture, error);
     if (status != ETW_OK) {
-        return etw_error_wrap(error, status, "%s", capture->segment_path);
+        return may_go_on(capture, status) ? ETW_OK : status;
     }
-    capture->totals.segments++;
-    if (capture->options.segment_closed != NULL) {
-        capture->options.segment_closed(capture->options.context, capture->segment_path);
+    etw_writer_get_counts(writer, &capture->finishing);
+    capture->finisher = etw_segment_finisher_start(writer, capture->options.store);
+    if (capture->finisher != NULL) {
+        capture->finishing_path = path;
+    } else {
+        status = finish_here(capture, writer, path, error);
     }
-    return capture->options.limits.ring_segments == 0
-               ? ETW_OK
-               : keep_in_ring(capture, counts.written, error);
+    if (capture->options.segment_opened != NULL) {
+        capture->options.segment_opened(capture->options.context);
+    }
+    return may_go_on(capture, status) ? ETW_OK : status;
 }
 
 static uint64_t elapsed_ms(const etw_capture *capture, int64_t since_ns)
@@ -251,7 +351,7 @@ static etw_status check_end(etw_capture *capture)
     }
     if (limits->max_total_bytes != 0) {
         etw_capture_totals now = capture->totals;
-        add_writer_counts(capture, &now);
+        add_current_counts(capture, &now);
         if (now.file_bytes >= limits->max_total_bytes) {
             return ended(capture, "total size reached");
         }
@@ -276,52 +376,46 @@ static bool is_segment_full(const etw_capture *capture)
             elapsed_ms(capture, capture->segment_start_ns) >= limits->rotate_ms);
 }
 
+/* A live session does not wait for the segment before to be finished: it rotates at a later tick.
+ */
 etw_status etw_capture_tick(etw_capture *capture, etw_error *error)
 {
     capture->events_since_tick = 0;
-    const etw_status end = check_end(capture);
-    if (capture->writer == NULL) {
-        return no_segment(capture, error);
+    const bool full = is_segmented(capture) && is_segment_full(capture);
+    const bool can_wait = capture->options.writer.overload == ETW_OVERLOAD_WAIT;
+    etw_status status = collect(capture, full && can_wait, error);
+    if (status == ETW_OK) {
+        make_room(capture, capture->options.limits.ring_segments - 1);
+        status = check_end(capture);
     }
     etw_writer_tick(capture->writer);
-    if (end != ETW_OK || !is_segmented(capture) || !is_segment_full(capture)) {
-        return end;
-    }
-    return etw_capture_rotate(capture, error);
+    return status == ETW_OK && full && capture->finisher == NULL ? begin_next(capture, error)
+                                                                 : status;
 }
 
 etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t processes,
                                etw_error *error)
 {
-    return capture->writer == NULL ? no_segment(capture, error)
-                                   : taken(capture,
-                                           etw_writer_add_block(capture->writer, ETW_BLOCK_RUNDOWN,
-                                                                processes, blob, error),
-                                           error);
+    return taken(capture,
+                 etw_writer_add_block(capture->writer, ETW_BLOCK_RUNDOWN, processes, blob, error),
+                 error);
 }
 
 etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
                                 etw_error *error)
 {
-    return capture->writer == NULL ? no_segment(capture, error)
-                                   : taken(capture,
-                                           etw_writer_add_block(capture->writer, ETW_BLOCK_RENDERED,
-                                                                events, blob, error),
-                                           error);
+    return taken(capture,
+                 etw_writer_add_block(capture->writer, ETW_BLOCK_RENDERED, events, blob, error),
+                 error);
 }
 
 etw_status etw_capture_rotate(etw_capture *capture, etw_error *error)
 {
-    etw_status status = close_segment(capture, error);
-    if (status != ETW_OK) {
-        return status;
+    etw_status status = collect(capture, true, error);
+    if (status == ETW_OK) {
+        status = begin_next(capture, error);
     }
-    make_room(capture);
-    status = open_segment(capture, error);
-    if (status == ETW_OK && capture->options.segment_opened != NULL) {
-        capture->options.segment_opened(capture->options.context);
-    }
-    return status;
+    return status == ETW_OK ? collect(capture, true, error) : status;
 }
 
 const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index)
@@ -332,11 +426,9 @@ const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index)
 etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_t ticks,
                               int64_t time_100ns, etw_error *error)
 {
-    return capture->writer == NULL ? no_segment(capture, error)
-                                   : taken(capture,
-                                           etw_writer_add_clock_anchor(capture->writer, trace_index,
-                                                                       ticks, time_100ns, error),
-                                           error);
+    return taken(
+        capture,
+        etw_writer_add_clock_anchor(capture->writer, trace_index, ticks, time_100ns, error), error);
 }
 
 etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
@@ -357,9 +449,6 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     capture->segment_events++;
     capture->totals.events++;
     capture->totals.with_schema += schema != NULL;
-    if (capture->writer == NULL) {
-        return no_segment(capture, error);
-    }
     status = etw_writer_add_event(capture->writer, record, trace_index,
                                   schema == NULL ? 0 : schema->id, error);
     status = taken(capture, status, error);
@@ -383,22 +472,41 @@ etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_erro
             capture->totals.lost_unknown |= loss->events == 0;
         }
     }
-    return capture->writer == NULL
-               ? no_segment(capture, error)
-               : taken(capture, etw_writer_add_loss(capture->writer, loss, error), error);
+    return taken(capture, etw_writer_add_loss(capture->writer, loss, error), error);
 }
 
 void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals)
 {
     *totals = capture->totals;
-    add_writer_counts(capture, totals);
-    totals->dropped = totals->events - totals->written;
+    add_current_counts(capture, totals);
+    const uint64_t not_written = totals->events - totals->written;
+    if (capture->writer == NULL || totals->dropped > not_written) {
+        totals->dropped = not_written;
+    }
+    totals->queued = not_written - totals->dropped;
     totals->schemas = etw_schema_store_count(capture->options.store);
 }
 
 etw_status etw_capture_finish(etw_capture *capture, etw_capture_totals *totals, etw_error *error)
 {
-    const etw_status status = close_segment(capture, error);
+    etw_status status = ETW_OK;
+    if (capture->writer != NULL) {
+        status = collect(capture, true, error);
+        say_closing(capture);
+        etw_writer *writer = capture->writer;
+        etw_error failure = {0};
+        char *path = capture->segment_path;
+        capture->writer = NULL;
+        capture->segment_path = NULL;
+        const etw_status finished = finish_here(capture, writer, path, &failure);
+        if (status == ETW_OK && finished != ETW_OK) {
+            status = finished;
+            if (error != NULL) {
+                *error = failure;
+            }
+        }
+        make_room(capture, capture->options.limits.ring_segments);
+    }
     if (totals != NULL) {
         etw_capture_get_totals(capture, totals);
     }
@@ -410,6 +518,10 @@ void etw_capture_free(etw_capture *capture)
     if (capture == NULL) {
         return;
     }
+    if (capture->finisher != NULL) {
+        etw_writer_counts counts;
+        (void)etw_segment_finisher_end(capture->finisher, &counts, NULL);
+    }
     etw_writer_free(capture->writer);
     for (uint16_t i = 0; i < capture->trace_count; i++) {
         free((void *)(uintptr_t)capture->traces[i].logfile_header.data);
@@ -420,6 +532,7 @@ void etw_capture_free(etw_capture *capture)
     free(capture->traces);
     free(capture->kept);
     free(capture->segment_path);
+    free(capture->finishing_path);
     free(capture);
 }
 

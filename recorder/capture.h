@@ -17,7 +17,8 @@ typedef struct etw_capture_limits {
     uint64_t min_free_bytes;  /* ends when the target's file system has less */
     uint64_t rotate_bytes;    /* a segment that has grown to this size is closed, the next begins */
     uint64_t rotate_ms;
-    uint32_t ring_segments; /* keep the newest so many segments, remove older ones */
+    uint32_t ring_segments; /* keep the newest so many segments (with 1: two until the older one is
+                               finished), remove older ones */
 } etw_capture_limits;
 
 /* Numbered segments: "a.etwcap" becomes "a-0001.etwcap", "a-0002.etwcap", ... */
@@ -26,7 +27,8 @@ typedef struct etw_capture_limits {
 typedef struct etw_capture_totals {
     uint64_t events;         /* received */
     uint64_t written;        /* in the files, removed ring segments included */
-    uint64_t dropped;        /* received - written */
+    uint64_t dropped;        /* not taken: the queue was full, the disk, or a limit was met */
+    uint64_t queued;         /* on their way; at the end 0: received = written + dropped */
     uint64_t lost;           /* lost before they came to us, known counts */
     bool lost_unknown;       /* and losses whose count is not known */
     uint64_t with_schema;    /* events that some schema explains */
@@ -69,15 +71,17 @@ etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
                                  uint16_t *trace_index, etw_error *error);
 
 /* ETW_END: a limit was reached, the source should be stopped (the event was still taken or
- * counted). Resolves the schema (quick for a kind seen before) and copies; nothing else on this
- * thread. */
+ * counted). Resolves the schema (quick for a kind seen before; a kind seen for the first time is
+ * looked up here) and copies. Each 4096th event is a tick too: it looks at clock and disk, and may
+ * open and remove segments; that of a closed one is finished on another thread. */
 etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
                              const etw_event_record *record, etw_error *error);
 
 etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_error *error);
 
-/* To be called about once a second by whoever feeds the capture: limits of time and disk. ETW_END
- * as for events. */
+/* To be called about once a second by whoever feeds the capture: limits of time and disk, rotation.
+ * A next segment that cannot be opened leaves the current one in use; where the disk is full and
+ * the policy is to drop, that is no failure and later ticks try again. ETW_END as for events. */
 etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
 
 /* A blob of the host's rundown (format/event/rundown.h). */
@@ -88,7 +92,8 @@ etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t pr
 etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
                                 etw_error *error);
 
-/* Closes the current segment and begins the next, whatever the limits say. */
+/* Closes the current segment and begins the next, whatever the limits say; waits until the closed
+ * one is finished. */
 etw_status etw_capture_rotate(etw_capture *capture, etw_error *error);
 
 /* Path of a closed segment that the ring still has, 0 being the oldest; NULL past the newest. Valid

@@ -35,17 +35,24 @@ static etw_status put_rundown(void *context, etw_bytes blob, uint32_t processes,
 static void start_rundown(void *context)
 {
     live *recording = context;
-    if (!recording->arguments->no_rundown && recording->flight == NULL &&
-        recording->rundown == NULL) {
+    const etw_record_arguments *arguments = recording->arguments;
+    if (!arguments->no_rundown && arguments->flight.max_bytes == 0 && recording->rundown == NULL) {
         recording->rundown = etw_rundown_job_start();
+    }
+}
+
+static void wait_for_rundown(live *recording)
+{
+    if (recording->rundown != NULL) {
+        (void)etw_rundown_job_is_done(recording->rundown, true);
     }
 }
 
 /* Writes the rundown once it is there. It helps to read the events; where it cannot be had they are
  * recorded all the same. */
-static void write_rundown(live *recording, bool wait)
+static void write_rundown(live *recording)
 {
-    if (recording->rundown == NULL || !etw_rundown_job_is_done(recording->rundown, wait)) {
+    if (recording->rundown == NULL || !etw_rundown_job_is_done(recording->rundown, false)) {
         return;
     }
     etw_error error;
@@ -147,9 +154,10 @@ static void show_status(live *recording)
     etw_capture_get_totals(recording->capture, &totals);
     etw_status_line_show(&recording->line,
                          "%" PRIu64 " events (%" PRIu64 "/s), %.1f MB, %" PRIu64 " lost, %" PRIu64
-                         " queued",
+                         " dropped, %" PRIu64 " queued",
                          totals.events, totals.events - recording->last_events,
-                         (double)totals.file_bytes / 1e6, totals.lost, totals.dropped);
+                         (double)totals.file_bytes / 1e6, totals.lost, totals.dropped,
+                         totals.queued);
     recording->last_events = totals.events;
 }
 
@@ -169,7 +177,7 @@ static etw_status on_tick(void *context)
     if (recording->oracle != NULL && recording->flight == NULL) {
         write_texts(recording);
     }
-    write_rundown(recording, false);
+    write_rundown(recording);
     return etw_capture_tick(recording->capture, &recording->error);
 }
 
@@ -275,19 +283,21 @@ static etw_status open_capture(live *recording)
     return status;
 }
 
-/* The file last: where the session is refused, none is left that looks like a recording. */
+/* The rundown before the session: it takes time in which ETW's buffers would run full. The file
+ * last: where the session is refused, none is left that looks like a recording. */
 static etw_status open_all(live *recording)
 {
+    start_rundown(recording);
     etw_status status = open_schemas(recording);
     if (status == ETW_OK) {
+        wait_for_rundown(recording);
         status = open_session(recording);
     }
     if (status == ETW_OK) {
         status = open_capture(recording);
     }
     if (status == ETW_OK) {
-        start_rundown(recording);
-        write_rundown(recording, true);
+        write_rundown(recording);
     }
     return status;
 }

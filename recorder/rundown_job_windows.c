@@ -1,14 +1,14 @@
 #include "recorder/rundown_job.h"
 
-#include "format/etwcap/writer.h"
 #include "recorder/host_rundown.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* 64 blobs of a MiB: more than any host needs, a bound all the same. */
-#define MAX_BLOBS 64u
+/* A host of 300 processes with 100 images each needs some 2 MiB. */
+#define BLOB_BYTES ((size_t)1 << 20)
+#define MAX_BLOBS  16u
 
 typedef struct kept_blob {
     uint8_t *data;
@@ -41,7 +41,7 @@ static etw_status keep(void *context, etw_bytes blob, uint32_t processes, etw_er
 static void *run(void *context)
 {
     etw_rundown_job *job = context;
-    job->status = etw_host_rundown(ETW_WRITER_MAX_BLOCK, keep, job, &job->error);
+    job->status = etw_host_rundown(BLOB_BYTES, keep, job, &job->error);
     atomic_store(&job->done, true);
     return NULL;
 }

@@ -1052,6 +1052,13 @@ void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts)
     unlock(mine);
 }
 
+void etw_writer_use_store(etw_writer *writer, const etw_schema_store *store)
+{
+    lock(writer);
+    writer->options.store = store;
+    unlock(writer);
+}
+
 etw_status etw_writer_finish(etw_writer *writer, etw_error *error)
 {
     lock(writer);

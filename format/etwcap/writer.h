@@ -90,6 +90,10 @@ void etw_writer_tick(etw_writer *writer);
 etw_status etw_writer_flush(etw_writer *writer, etw_error *error);
 void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts);
 
+/* From now on providers' names come from this store, which has those of the one before in the same
+ * order. For a finish on another thread, while the first store grows. */
+void etw_writer_use_store(etw_writer *writer, const etw_schema_store *store);
+
 /* Flushes, writes summary, index and closing magic, syncs (unless SYNC_NONE), closes. After a
  * failure the file holds what could be written and is incomplete. */
 etw_status etw_writer_finish(etw_writer *writer, etw_error *error);

@@ -91,12 +91,16 @@ def start(live, *arguments, **env):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def wait_for_session(live, name):
-    for _ in range(100):
-        if name.encode() in live("--list-sessions").stdout:
-            return
+def wait_for(condition, otherwise):
+    end = time.monotonic() + 120
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(otherwise)
         time.sleep(0.1)
-    pytest.fail("session %s did not start" % name)
+
+
+def wait_for_session(live, name):
+    wait_for(lambda: name.encode() in live("--list-sessions").stdout, "session %s did not start" % name)
 
 
 def test_a_taken_name_is_told_and_can_be_replaced(live, corpus, tmp_path):
@@ -123,15 +127,11 @@ def test_a_killed_recorder_leaves_a_session_that_reclaim_stops(live, native_tool
     try:
         wait_for_session(live, "keeper")
         wait_for_session(live, "etwcap-")
-        time.sleep(2)  # two flush intervals: every event of the trace is in the file by then
+        wait_for(lambda: (tmp_path / "a.etwcap").exists() and count_of(native_tool, tmp_path / "a.etwcap") == 2042,
+                 "not all events reached the file")
         victim.kill()
         victim.wait()
-        for _ in range(50):
-            done = live("--reclaim", status=None)
-            if b"stopped 1 sessions" in done.stderr:
-                break
-            time.sleep(0.2)
-        assert b"stopped 1 sessions" in done.stderr
+        wait_for(lambda: b"stopped 1 sessions" in live("--reclaim", status=None).stderr, "nothing was reclaimed")
         assert b"etwcap-" not in live("--list-sessions").stdout
         native_tool("etw-replay", tmp_path / "a.etwcap", status=3)
         assert count_of(native_tool, tmp_path / "a.etwcap") == 2042
