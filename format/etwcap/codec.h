@@ -10,7 +10,7 @@
 #include "format/event/source.h"
 
 /* A batch is full at either limit. */
-#define ETW_BATCH_MAX_BYTES ((size_t)8 << 20)
+#define ETW_BATCH_MAX_BYTES ((size_t)16 << 20)
 #define ETW_BATCH_MAX_EVENTS ((uint32_t)1 << 16)
 
 typedef struct etw_batch etw_batch;

@@ -38,7 +38,9 @@ typedef struct etw_guess {
 } etw_guess;
 
 typedef struct etw_column_writer etw_column_writer;
-etw_column_writer *etw_column_writer_new(void);
+/* thorough: choose by compressing every way of writing, not by estimates; some fifty times slower.
+ */
+etw_column_writer *etw_column_writer_new(bool thorough);
 void etw_column_writer_free(etw_column_writer *writer);
 /* rows: where no transform helps, keep values whole, for columns in which sequences repeat
  * (stacks). False where memory ran out; out->failed tells of its own. */

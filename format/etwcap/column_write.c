@@ -2,6 +2,7 @@
 #include "format/etwcap/column.h"
 
 #include <stdlib.h>
+#include <zstd.h>
 
 enum {
     SAMPLE_RUN = 64, /* consecutive values, so that deltas are real ones */
@@ -10,7 +11,9 @@ enum {
     SAMPLE_SLOT_BITS = 9,
     SAMPLE_SLOTS = 1 << SAMPLE_SLOT_BITS, /* twice as many */
     SMALL_COLUMN = 12,                    /* below this a choice costs more than it saves */
-    DICTIONARY_BITS = 17
+    DICTIONARY_BITS = 17,
+    TRIAL_VALUES = 1 << 15,
+    TRIAL_LEVEL = 5
 };
 
 typedef struct dictionary_slot {
@@ -31,6 +34,8 @@ struct etw_column_writer {
     uint32_t
         log_cost[SAMPLE_SIZE + 1]; /* what the n-th equal value adds to n * log2(n), times 256 */
     uint32_t total_cost[SAMPLE_SIZE + 1];
+    ZSTD_CCtx *context; /* of a thorough writer, else NULL */
+    etw_text trial, compressed;
 };
 
 /* log2(x) * 256 for x >= 1, by squaring: integers only, so that every machine chooses alike. */
@@ -53,7 +58,7 @@ static uint32_t log2_fixed(uint32_t x)
     return result;
 }
 
-etw_column_writer *etw_column_writer_new(void)
+etw_column_writer *etw_column_writer_new(bool thorough)
 {
     etw_column_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) {
@@ -67,6 +72,13 @@ etw_column_writer *etw_column_writer_new(void)
         writer->slots == NULL) {
         etw_column_writer_free(writer);
         return NULL;
+    }
+    if (thorough) {
+        writer->context = ZSTD_createCCtx();
+        if (writer->context == NULL) {
+            etw_column_writer_free(writer);
+            return NULL;
+        }
     }
     for (uint32_t n = 1; n <= SAMPLE_SIZE; n++) {
         writer->total_cost[n] = n * log2_fixed(n);
@@ -84,6 +96,9 @@ void etw_column_writer_free(etw_column_writer *writer)
         free(writer->entries);
         free(writer->places);
         free(writer->slots);
+        (void)ZSTD_freeCCtx(writer->context);
+        etw_text_free(&writer->trial);
+        etw_text_free(&writer->compressed);
         free(writer);
     }
 }
@@ -581,26 +596,16 @@ static choice choose(const etw_column_writer *writer, const uint64_t *values, ui
     return best;
 }
 
-bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                      uint32_t width, const etw_guess *guesses, uint32_t guess_count, bool rows,
-                      etw_text *out)
+/* The column told and written as chosen. A form of ROWS is taken where a dictionary does not hold.
+ */
+static void write_choice(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                         uint32_t width, const choice *as, bool rows, etw_text *out)
 {
-    if (count == 0) {
-        return true;
-    }
-    if (!reserve(writer, count)) {
-        return false;
-    }
     uint64_t *residuals = writer->residuals;
-    choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
-    if (count >= SMALL_COLUMN && varying_bits(values, count) != 0) {
-        best = choose(writer, values, count, width, guesses, guess_count);
-    }
-    const uint32_t form = best.estimate.form;
-    uint32_t mode = best.mode;
+    uint32_t mode = as->mode;
     uint32_t left = count;
-    if (best.guess != NULL) {
-        best.guess->fill(best.guess->context, 0, count, residuals);
+    if (as->guess != NULL) {
+        as->guess->fill(as->guess->context, 0, count, residuals);
         for (uint32_t i = 0; i < count; i++) {
             residuals[i] = values[i] - residuals[i];
         }
@@ -617,13 +622,77 @@ bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_
     if (shift != 0) {
         etw_text_append_char(out, (char)shift);
     }
-    if (best.mode == ETW_COLUMN_DELTA) {
+    if (as->mode == ETW_COLUMN_DELTA) {
         put(out, values[0], width);
     }
-    const uint32_t written = write_form(writer, residuals, left, width, form,
-                                        rows && best.mode == ETW_COLUMN_PLAIN, out);
+    const uint32_t written =
+        write_form(writer, residuals, left, width, as->estimate.form, rows, out);
     if (!out->failed) {
         out->data[head] = (char)(mode << 4 | written);
     }
+}
+
+/* How many bytes zstd makes of the column's first values when it is written so. */
+static size_t trial_size(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                         uint32_t width, const choice *as)
+{
+    etw_text_clear(&writer->trial);
+    etw_text_clear(&writer->compressed);
+    write_choice(writer, values, count, width, as, as->estimate.form == ETW_COLUMN_ROWS,
+                 &writer->trial);
+    const size_t bound = ZSTD_compressBound(writer->trial.size);
+    char *to = etw_text_reserve(&writer->compressed, bound);
+    if (writer->trial.failed || to == NULL) {
+        return SIZE_MAX;
+    }
+    const size_t size = ZSTD_compressCCtx(writer->context, to, bound, writer->trial.data,
+                                          writer->trial.size, TRIAL_LEVEL);
+    return ZSTD_isError(size) ? SIZE_MAX : size;
+}
+
+/* For archives: every mode and form is tried with zstd itself. */
+static choice try_all(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                      uint32_t width, const etw_guess *guesses, uint32_t guess_count)
+{
+    static const uint32_t forms[] = {ETW_COLUMN_PLANES, ETW_COLUMN_DICTIONARY, ETW_COLUMN_SPARSE,
+                                     ETW_COLUMN_ROWS, ETW_COLUMN_BUCKETS};
+    const uint32_t tried = count < TRIAL_VALUES ? count : TRIAL_VALUES;
+    choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
+    size_t least = SIZE_MAX;
+    for (uint32_t way = 0; way < 2 + guess_count; way++) {
+        for (uint32_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+            const etw_guess *guess = way < 2 ? NULL : &guesses[way - 2];
+            const choice as = {guess == NULL ? way : guess->mode, {0, forms[f]}, guess};
+            const size_t size = trial_size(writer, values, tried, width, &as);
+            if (size < least) {
+                least = size;
+                best = as;
+            }
+        }
+    }
+    return best;
+}
+
+bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                      uint32_t width, const etw_guess *guesses, uint32_t guess_count, bool rows,
+                      etw_text *out)
+{
+    if (count == 0) {
+        return true;
+    }
+    if (!reserve(writer, count)) {
+        return false;
+    }
+    choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
+    if (count >= SMALL_COLUMN && varying_bits(values, count) != 0) {
+        if (writer->context != NULL) {
+            best = try_all(writer, values, count, width, guesses, guess_count);
+            rows = best.estimate.form == ETW_COLUMN_ROWS;
+        } else {
+            best = choose(writer, values, count, width, guesses, guess_count);
+            rows = rows && best.mode == ETW_COLUMN_PLAIN;
+        }
+    }
+    write_choice(writer, values, count, width, &best, rows, out);
     return true;
 }

@@ -17,7 +17,7 @@ typedef struct kind {
     uint16_t size_excess; /* of the first */
 } kind;
 
-enum { KIND_SLOTS = 1 << 17, PROCESSORS = 1 << 12, MAX_LEVEL = 19 };
+enum { KIND_SLOTS = 1 << 17, PROCESSORS = 1 << 12, MAX_LEVEL = 22, THOROUGH_LEVEL = 16 };
 
 /* Header fields of all events, in order. */
 typedef struct header_fields {
@@ -64,8 +64,8 @@ etw_encoder *etw_encoder_new(int level, const etw_schema_store *store)
     encoder->kind_slots = calloc(KIND_SLOTS, sizeof *encoder->kind_slots);
     encoder->last_thread = malloc(PROCESSORS * sizeof *encoder->last_thread);
     if (encoder->context == NULL || encoder->payload == NULL ||
-        !etw_fields_init(&encoder->fields) || encoder->kind_slots == NULL ||
-        encoder->last_thread == NULL) {
+        !etw_fields_init(&encoder->fields, level >= THOROUGH_LEVEL) ||
+        encoder->kind_slots == NULL || encoder->last_thread == NULL) {
         etw_encoder_free(encoder);
         return NULL;
     }
@@ -496,7 +496,7 @@ static int level_of(const etw_encoder *encoder, int section)
 {
     static const int more[ETW_SECTION_COUNT] = {0, 0, 2, 1};
     const int level = encoder->level + more[section];
-    return level > MAX_LEVEL ? MAX_LEVEL : level;
+    return level > MAX_LEVEL ? (int)MAX_LEVEL : level;
 }
 
 static bool write_section(etw_encoder *encoder, int section, etw_text *body)

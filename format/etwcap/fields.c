@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-bool etw_fields_init(etw_fields *fields)
+bool etw_fields_init(etw_fields *fields, bool thorough)
 {
-    fields->columns = etw_column_writer_new();
+    fields->columns = etw_column_writer_new(thorough);
     return fields->columns != NULL;
 }
 

@@ -16,7 +16,8 @@ typedef struct etw_fields {
     size_t word_capacity;
 } etw_fields;
 
-bool etw_fields_init(etw_fields *fields);
+/* thorough: as etw_column_writer_new. */
+bool etw_fields_init(etw_fields *fields, bool thorough);
 void etw_fields_free(etw_fields *fields);
 bool etw_fields_reserve(etw_fields *fields, uint32_t count);
 

@@ -383,10 +383,13 @@ static key_worth weigh_key(etw_payload_writer *writer, const etw_row_group *grou
         for (uint32_t f = 0; f < count && f < KEY_FIELDS; f++) {
             uint64_t own = 0;
             uint64_t other = 0;
+            uint64_t before = 0;
             if (f != key &&
                 etw_rows_field_at(&writer->table, group->first_row + i, &list[f], &own) &&
                 etw_rows_field_at(&writer->table, writer->found[i], &list[f], &other) &&
-                own == other) {
+                own == other &&
+                !(etw_rows_field_at(&writer->table, group->first_row + i - 1, &list[f], &before) &&
+                  before == own)) {
                 worth.told_bytes += list[f].width == 0 ? 4u : list[f].width;
             }
         }

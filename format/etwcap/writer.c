@@ -11,7 +11,7 @@
 #include "format/etwcap/codec.h"
 #include "format/etwcap/sink.h"
 
-#define MAX_BATCH_BYTES ((size_t)6 << 20)
+#define MAX_BATCH_BYTES ((size_t)14 << 20)
 /* Room for one record of any size behind a batch that is almost full. */
 #define RECORD_ROOM (ETW_MAX_EXTENDED_BYTES + ((size_t)256 << 10))
 /* Blocks that wait before a batch; more, and the batch goes out. */
@@ -556,7 +556,10 @@ static void set_defaults(etw_writer *writer, const etw_writer_options *options)
         *mine = *options;
     }
     mine->level = mine->level == 0 ? ETW_WRITER_DEFAULT_LEVEL : mine->level;
-    mine->batch_bytes = mine->batch_bytes == 0 ? ETW_WRITER_DEFAULT_BATCH : mine->batch_bytes;
+    if (mine->batch_bytes == 0) {
+        mine->batch_bytes =
+            mine->level >= ETW_WRITER_ARCHIVE_LEVEL ? MAX_BATCH_BYTES : ETW_WRITER_DEFAULT_BATCH;
+    }
     if (mine->threads > ETW_WRITER_MAX_THREADS) {
         mine->threads = ETW_WRITER_MAX_THREADS;
     }

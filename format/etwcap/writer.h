@@ -19,6 +19,8 @@
 #define ETW_WRITER_DEFAULT_LEVEL   3
 /* See peers: below 1 MiB the size of a block matters more than the level; above it, little. */
 #define ETW_WRITER_DEFAULT_BATCH ((size_t)6 << 20)
+/* From this level on, the default is the largest batch: archives are written once. */
+#define ETW_WRITER_ARCHIVE_LEVEL 16
 
 typedef enum etw_sync {
     ETW_SYNC_NONE,    /* the operating system decides */
@@ -34,7 +36,7 @@ typedef enum etw_overload {
 typedef struct etw_writer_options {
     int level;             /* zstd level, 1 to 19; 0: the default */
     uint32_t threads;      /* encoder threads; 0: encode in the calling thread */
-    size_t batch_bytes;    /* 0: the default; at most 6 MiB */
+    size_t batch_bytes;    /* 0: the default; at most 14 MiB */
     uint32_t queue_blocks; /* batches in flight at most; 0: the default, 2 + 2 * threads */
     uint32_t
         interval_ms; /* flush at least so often, by the wall clock; 0: only full batches (files) */
