@@ -64,6 +64,16 @@ static void set_started(etwapi_session *session, TRACEHANDLE handle)
     properties->RealTimeBuffersLost = 0;
 }
 
+/* Whether the caller's block has room for the session's name where it says so; a session must not
+ * be started first and refused afterwards. */
+static bool fits_name(EVENT_TRACE_PROPERTIES *properties, const wchar_t *name)
+{
+    ULONG units;
+    return properties->LoggerNameOffset == 0 ||
+           (name_place(properties, properties->LoggerNameOffset, &units) != NULL &&
+            wcslen(name) < units);
+}
+
 static ULONG start_in(etwapi_session *table, TRACEHANDLE *handle, const wchar_t *name,
                       EVENT_TRACE_PROPERTIES *properties)
 {
@@ -87,8 +97,13 @@ ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTI
     if (handle == NULL || name == NULL || code != ERROR_SUCCESS) {
         return code != ERROR_SUCCESS ? code : ERROR_INVALID_PARAMETER;
     }
-    if (wcslen(name) >= ETWAPI_NAME_UNITS || name[0] == L'\0') {
+    *handle = 0;
+    if (wcslen(name) >= ETWAPI_NAME_UNITS || name[0] == L'\0' ||
+        (properties->Wnode.Flags & WNODE_FLAG_TRACED_GUID) == 0) {
         return ERROR_INVALID_PARAMETER;
+    }
+    if (!fits_name(properties, name)) {
+        return ERROR_BAD_LENGTH;
     }
     if (etwapi_get_settings()->deny_start) {
         return ERROR_ACCESS_DENIED;
@@ -118,6 +133,9 @@ ULONG WINAPI ControlTraceW(TRACEHANDLE handle, LPCWSTR name, EVENT_TRACE_PROPERT
     const ULONG code = check_properties(properties);
     if (code != ERROR_SUCCESS) {
         return code;
+    }
+    if (handle == 0 && name == NULL) {
+        return ERROR_INVALID_PARAMETER;
     }
     etwapi_session *table = etwapi_lock_sessions();
     etwapi_session *session = NULL;
@@ -334,7 +352,7 @@ ULONG WINAPI EnableTraceEx2(TRACEHANDLE handle, LPCGUID provider_id, ULONG contr
                             PENABLE_TRACE_PARAMETERS parameters)
 {
     (void)timeout;
-    if (provider_id == NULL) {
+    if (provider_id == NULL || handle == 0) {
         return ERROR_INVALID_PARAMETER;
     }
     if (control == EVENT_CONTROL_CODE_DISABLE_PROVIDER) {
@@ -385,6 +403,11 @@ ULONG WINAPI StartTraceA(TRACEHANDLE *handle, LPCSTR name, EVENT_TRACE_PROPERTIE
     wchar_t wide_name[ETWAPI_NAME_UNITS];
     if (checked != ERROR_SUCCESS || !widen(name, wide_name)) {
         return checked != ERROR_SUCCESS ? checked : ERROR_INVALID_PARAMETER;
+    }
+    const ULONG offset = properties->LoggerNameOffset;
+    if (offset != 0 && (offset < sizeof *properties || offset >= properties->Wnode.BufferSize ||
+                        properties->Wnode.BufferSize - offset <= strlen(name))) {
+        return ERROR_BAD_LENGTH;
     }
     wide_properties wide;
     begin_wide(properties, &wide);

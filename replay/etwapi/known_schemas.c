@@ -32,6 +32,7 @@ typedef struct known {
     SRWLOCK lock;
     etw_schema_store *store;
     etw_resolver *resolver;
+    etw_plan_cache *plans;
     slot *slots;
     uint32_t used;
     char *manifests[MAX_MANIFESTS];
@@ -62,12 +63,13 @@ static bool is_ready(void)
     if (all.store == NULL) {
         all.store = etw_schema_store_new();
         all.slots = calloc(SLOT_COUNT, sizeof *all.slots);
+        all.plans = etw_plan_cache_new();
         const char *manifests = etwapi_get_settings()->manifest_path;
         if (manifests[0] != '\0') {
             all.manifests[all.manifest_count++] = strdup(manifests);
         }
     }
-    if (all.store == NULL || all.slots == NULL) {
+    if (all.store == NULL || all.slots == NULL || all.plans == NULL) {
         return false;
     }
     if (make_resolver(NULL) != ETW_OK) {
@@ -131,20 +133,36 @@ void etwapi_learn(const etw_event_record *record, const etw_schema *schema)
     ReleaseSRWLockExclusive(&all.lock);
 }
 
+/* The lock is held. */
+static const etw_schema *find(const etw_event_record *record)
+{
+    if (!is_ready()) {
+        return NULL;
+    }
+    const kind key = kind_of(record);
+    const etw_schema *schema = is_tracelogging(record) ? NULL : slot_of(&key)->schema;
+    if (schema == NULL) {
+        (void)etw_resolver_find(all.resolver, record, etw_record_pointer_size(record, 8), &schema,
+                                NULL);
+    }
+    return schema;
+}
+
 const etw_schema *etwapi_find_schema(const etw_event_record *record)
 {
-    const kind key = kind_of(record);
-    const etw_schema *schema = NULL;
     AcquireSRWLockExclusive(&all.lock);
-    if (is_ready()) {
-        schema = is_tracelogging(record) ? NULL : slot_of(&key)->schema;
-        if (schema == NULL) {
-            (void)etw_resolver_find(all.resolver, record, etw_record_pointer_size(record, 8),
-                                    &schema, NULL);
-        }
-    }
+    const etw_schema *schema = find(record);
     ReleaseSRWLockExclusive(&all.lock);
     return schema;
+}
+
+const etw_plan *etwapi_find_plan(const etw_event_record *record)
+{
+    AcquireSRWLockExclusive(&all.lock);
+    const etw_schema *schema = find(record);
+    const etw_plan *plan = schema == NULL ? NULL : etw_plan_cache_get(all.plans, schema, NULL);
+    ReleaseSRWLockExclusive(&all.lock);
+    return plan;
 }
 
 void etwapi_learn_provider(const etw_guid *provider, const char *utf8_name)

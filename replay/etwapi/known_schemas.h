@@ -3,7 +3,7 @@
 #ifndef ETW_REPLAY_ETWAPI_KNOWN_SCHEMAS_H
 #define ETW_REPLAY_ETWAPI_KNOWN_SCHEMAS_H
 
-#include "format/event/schema.h"
+#include "format/event/plan.h"
 
 /* Remembers the schema of the record's kind; quick where it is known already. schema NULL: nothing.
  */
@@ -13,6 +13,10 @@ void etwapi_learn(const etw_event_record *record, const etw_schema *schema);
  * classic classes, manifests of ETWAPI_MANIFESTS and TdhLoadManifest). NULL where none explains it.
  * Valid until the process ends. */
 const etw_schema *etwapi_find_schema(const etw_event_record *record);
+
+/* The plan of that schema, compiled once; NULL where there is none. Valid until the process ends.
+ */
+const etw_plan *etwapi_find_plan(const etw_event_record *record);
 
 void etwapi_learn_provider(const etw_guid *provider, const char *utf8_name);
 

@@ -29,7 +29,10 @@ typedef struct playback {
     volatile LONG closing;
     TRACEHANDLE session;    /* of a real-time trace */
     etwapi_session enabled; /* the session as it was last looked at */
-    ULONG events_since_look, read_count, lost_count;
+    ULONG events_since_look, read_count;
+    bool is_paced; /* the next two are set: when the first event was, in the trace and here */
+    int64_t first_time_100ns;
+    ULONGLONG first_tick_ms;
     EVENT_TRACE_LOGFILEW log;      /* what the callbacks get; its strings are owned */
     etw_extended_data_item *items; /* room for kept items */
     ULONG item_room;
@@ -172,7 +175,6 @@ static ULONG open_file(playback *trace, const char *path)
     const etwapi_settings *settings = etwapi_get_settings();
     const char *manifests[] = {settings->manifest_path};
     const etw_replay_options options = {.raw_time = true,
-                                        .speed = trace->is_real_time ? settings->speed : 0,
                                         .manifest_paths = manifests,
                                         .manifest_path_count =
                                             settings->manifest_path[0] == '\0' ? 0 : 1};
@@ -286,6 +288,7 @@ TRACEHANDLE WINAPI OpenTraceA(EVENT_TRACE_LOGFILEA *log)
     wide.LoggerName = widen_ansi(log->LoggerName);
     const TRACEHANDLE handle = OpenTraceW(&wide);
     log->LogfileHeader = wide.LogfileHeader;
+    log->IsKernelTrace = wide.IsKernelTrace;
     free(wide.LogFileName);
     free(wide.LoggerName);
     return handle;
@@ -442,14 +445,15 @@ static bool end_buffer(playback *trace, bool *session_gone)
     return true;
 }
 
+static uint64_t filetime(const FILETIME *time)
+{
+    return (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
+}
+
 static bool is_in_range(const playback *trace, const FILETIME *start, const FILETIME *end)
 {
     const uint64_t time = (uint64_t)etw_event_time_100ns(trace->event);
-    const uint64_t from =
-        start == NULL ? 0 : (uint64_t)start->dwHighDateTime << 32 | start->dwLowDateTime;
-    const uint64_t to =
-        end == NULL ? UINT64_MAX : (uint64_t)end->dwHighDateTime << 32 | end->dwLowDateTime;
-    return time >= from && time <= to;
+    return (start == NULL || time >= filetime(start)) && (end == NULL || time <= filetime(end));
 }
 
 /* The trace whose next event is the oldest; NULL where none has one. */
@@ -463,6 +467,25 @@ static playback *oldest(playback *const *traces, ULONG count)
         }
     }
     return found;
+}
+
+/* A paced session's event waits for its time. The wait is here and not in the replay, so that the
+ * session can be stopped and the trace be closed meanwhile. */
+static bool is_due(playback *trace)
+{
+    const double speed = etwapi_get_settings()->speed;
+    if (!trace->is_real_time || speed <= 0) {
+        return true;
+    }
+    const int64_t time_100ns = etw_event_time_100ns(trace->event);
+    const ULONGLONG tick_ms = GetTickCount64();
+    if (!trace->is_paced) {
+        trace->is_paced = true;
+        trace->first_time_100ns = time_100ns;
+        trace->first_tick_ms = tick_ms;
+    }
+    const double elapsed_100ns = (double)(tick_ms - trace->first_tick_ms) * 10000.0 * speed;
+    return (double)(time_100ns - trace->first_time_100ns) <= elapsed_100ns;
 }
 
 static bool any_closing(playback *const *traces, ULONG count)
@@ -499,7 +522,7 @@ static ULONG process(playback *const *traces, ULONG count, const FILETIME *start
             wait_for_end(traces, count);
             return ERROR_SUCCESS;
         }
-        if (is_silent(trace)) {
+        if (is_silent(trace) || !is_due(trace)) {
             Sleep(WAIT_MS);
             trace->ended |= !look_at_session(trace);
         } else {
@@ -555,12 +578,15 @@ static void give_back(const TRACEHANDLE *handles, ULONG count, playback *const *
 
 ULONG WINAPI ProcessTrace(TRACEHANDLE *handles, ULONG count, FILETIME *start, FILETIME *end)
 {
-    if (handles == NULL || count == 0) {
+    if (handles == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
     playback *traces[MAX_OPEN_TRACES];
-    if (count > MAX_OPEN_TRACES) {
+    if (count == 0 || count > MAX_OPEN_TRACES) {
         return ERROR_BAD_LENGTH;
+    }
+    if (start != NULL && end != NULL && filetime(end) < filetime(start)) {
+        return ERROR_INVALID_TIME;
     }
     if (!take(handles, count, traces)) {
         return ERROR_INVALID_HANDLE;

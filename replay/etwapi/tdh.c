@@ -6,8 +6,10 @@
 #include <string.h>
 #include <wchar.h>
 
-/* Depth of a property path: TDH takes the struct and its member. */
-#define MAX_PATH_PARTS 2u
+/* Depth of a property path: structs and, last, their member. */
+#define MAX_PATH_PARTS (ETW_MAX_STRUCT_DEPTH + 1u)
+/* UTF-8 bytes of one name in it. */
+#define MAX_PART_BYTES 512u
 
 static ULONG give(const uint8_t *from, size_t size, void *into, ULONG *room)
 {
@@ -74,8 +76,8 @@ ULONG WINAPI TdhGetEventMapInformation(EVENT_RECORD *event, LPWSTR name, EVENT_M
  * --------------------------------------------------------------------------- */
 
 typedef struct path_part {
-    char name[512]; /* UTF-8 */
-    ULONG index;    /* ULONG_MAX: not an array, or all of it */
+    char name[MAX_PART_BYTES];
+    ULONG index; /* ULONG_MAX: not an array, or all of it */
 } path_part;
 
 /* A walk that looks for one property. Depth and position follow the open structs. */
@@ -157,9 +159,8 @@ static ULONG find_property(const EVENT_RECORD *event, const PROPERTY_DATA_DESCRI
     if (event == NULL || !read_path(descriptors, count, &look)) {
         return ERROR_INVALID_PARAMETER;
     }
-    const etw_schema *schema = etwapi_find_schema(look.record);
-    etw_plan *plan = NULL;
-    if (schema == NULL || etw_plan_compile(schema, &plan, NULL) != ETW_OK) {
+    const etw_plan *plan = etwapi_find_plan(look.record);
+    if (plan == NULL) {
         return ERROR_NOT_FOUND;
     }
     static const etw_visitor visitor = {
@@ -167,7 +168,6 @@ static ULONG find_property(const EVENT_RECORD *event, const PROPERTY_DATA_DESCRI
     etw_walk_end end;
     (void)etw_plan_walk(plan, look.record, etw_record_pointer_size(look.record, 8), &visitor, &look,
                         &end);
-    etw_plan_free(plan);
     if (look.from == NULL) {
         return ERROR_NOT_FOUND;
     }
