@@ -1,0 +1,492 @@
+/* The result codes that Windows' documentation names, one by one, against the drop-in API.
+ * ETWAPI_TRACE names a trace of TraceLogging events with one property, a 32-bit integer "Count". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "format/event/tei.h"
+#include "replay/etwapi/etw_headers.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#define NAME       L"etwapi checks"
+#define OTHER_NAME L"etwapi checks 2"
+
+#define INVALID_EVENT_DATA 15005u /* ERROR_EVT_INVALID_EVENT_DATA */
+#define CTX_CLOSE_PENDING  7007u  /* ERROR_CTX_CLOSE_PENDING */
+#define MAX_SESSIONS       64u
+
+/* Declared by the Windows SDK; mingw-w64's tdh.h lacks them. */
+ULONG WINAPI TdhFormatProperty(TRACE_EVENT_INFO *, EVENT_MAP_INFO *, ULONG, USHORT, USHORT, USHORT,
+                               USHORT, BYTE *, ULONG *, WCHAR *, USHORT *);
+ULONG WINAPI TdhLoadManifest(PWSTR path);
+
+static const GUID any_provider = {0x11111111, 0x2222, 0x3333, {1, 2, 3, 4, 5, 6, 7, 8}};
+
+typedef struct block {
+    EVENT_TRACE_PROPERTIES head;
+    WCHAR name[64];
+} block;
+
+static block fresh(void)
+{
+    const block empty = {.head = {.Wnode = {.BufferSize = sizeof empty,
+                                            .Flags = WNODE_FLAG_TRACED_GUID,
+                                            .ClientContext = 1},
+                                  .LogFileMode = EVENT_TRACE_REAL_TIME_MODE,
+                                  .LoggerNameOffset = offsetof(block, name)}};
+    return empty;
+}
+
+static TRACEHANDLE start(const WCHAR *name)
+{
+    block properties = fresh();
+    TRACEHANDLE session = 0;
+    assert_int_equal(StartTraceW(&session, name, &properties.head), ERROR_SUCCESS);
+    assert_true(session != 0);
+    return session;
+}
+
+static void stop(TRACEHANDLE session)
+{
+    block properties = fresh();
+    assert_int_equal(ControlTraceW(session, NULL, &properties.head, EVENT_TRACE_CONTROL_STOP),
+                     ERROR_SUCCESS);
+}
+
+/* --- controller ---------------------------------------------------------------------------------
+ */
+
+static void start_refuses_bad_arguments(void **state)
+{
+    (void)state;
+    block properties = fresh();
+    TRACEHANDLE session = 7;
+    assert_int_equal(StartTraceW(NULL, NAME, &properties.head), ERROR_INVALID_PARAMETER);
+    assert_int_equal(StartTraceW(&session, NULL, &properties.head), ERROR_INVALID_PARAMETER);
+    assert_int_equal(StartTraceW(&session, NAME, NULL), ERROR_INVALID_PARAMETER);
+    properties.head.Wnode.BufferSize = 8;
+    assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_BAD_LENGTH);
+    properties = fresh();
+    properties.head.Wnode.Flags = 0;
+    assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_INVALID_PARAMETER);
+    assert_true(session == 0);
+}
+
+static void start_refuses_a_block_without_room_for_the_name(void **state)
+{
+    (void)state;
+    block properties = fresh();
+    TRACEHANDLE session;
+    properties.head.Wnode.BufferSize = (ULONG)offsetof(block, name) + 4;
+    assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_BAD_LENGTH);
+    assert_int_equal(StartTraceA(&session, "etwapi checks", &properties.head), ERROR_BAD_LENGTH);
+    properties = fresh();
+    assert_int_equal(ControlTraceW(0, NAME, &properties.head, EVENT_TRACE_CONTROL_QUERY),
+                     ERROR_WMI_INSTANCE_NOT_FOUND);
+}
+
+static void a_taken_name_is_refused_in_any_case(void **state)
+{
+    (void)state;
+    const TRACEHANDLE session = start(NAME);
+    block properties = fresh();
+    TRACEHANDLE second;
+    assert_int_equal(StartTraceW(&second, L"ETWAPI Checks", &properties.head),
+                     ERROR_ALREADY_EXISTS);
+    stop(session);
+}
+
+static void a_stopped_session_is_not_found(void **state)
+{
+    (void)state;
+    const TRACEHANDLE session = start(NAME);
+    block properties = fresh();
+    stop(session);
+    assert_int_equal(ControlTraceW(session, NULL, &properties.head, EVENT_TRACE_CONTROL_STOP),
+                     ERROR_WMI_INSTANCE_NOT_FOUND);
+    assert_int_equal(ControlTraceW(0, NAME, &properties.head, EVENT_TRACE_CONTROL_STOP),
+                     ERROR_WMI_INSTANCE_NOT_FOUND);
+    assert_int_equal(ControlTraceW(0, NULL, &properties.head, EVENT_TRACE_CONTROL_STOP),
+                     ERROR_INVALID_PARAMETER);
+}
+
+static void a_query_gives_name_and_handle(void **state)
+{
+    (void)state;
+    const TRACEHANDLE session = start(NAME);
+    block properties = fresh();
+    assert_int_equal(QueryTraceW(0, NAME, &properties.head), ERROR_SUCCESS);
+    assert_true(properties.head.Wnode.HistoricalContext == (ULONG64)session);
+    assert_int_equal(wcscmp(properties.name, NAME), 0);
+    properties.head.Wnode.BufferSize = (ULONG)offsetof(block, name) + 4;
+    assert_int_equal(QueryTraceW(session, NULL, &properties.head), ERROR_MORE_DATA);
+    stop(session);
+}
+
+static void ansi_forms_meet_the_wide_ones(void **state)
+{
+    (void)state;
+    block properties = fresh();
+    TRACEHANDLE session = 0;
+    assert_int_equal(StartTraceA(&session, "etwapi checks", &properties.head), ERROR_SUCCESS);
+    assert_string_equal((char *)&properties + properties.head.LoggerNameOffset, "etwapi checks");
+    properties = fresh();
+    assert_int_equal(QueryTraceW(0, NAME, &properties.head), ERROR_SUCCESS);
+    properties = fresh();
+    assert_int_equal(QueryTraceA(session, NULL, &properties.head), ERROR_SUCCESS);
+    assert_string_equal((char *)&properties + properties.head.LoggerNameOffset, "etwapi checks");
+    assert_int_equal(StopTraceA(0, "etwapi checks", &properties.head), ERROR_SUCCESS);
+}
+
+static void sessions_are_listed_and_limited(void **state)
+{
+    (void)state;
+    static block blocks[MAX_SESSIONS];
+    EVENT_TRACE_PROPERTIES *list[MAX_SESSIONS];
+    TRACEHANDLE sessions[MAX_SESSIONS];
+    ULONG count = 0, before = 0;
+    for (ULONG i = 0; i < MAX_SESSIONS; i++) {
+        blocks[i] = fresh();
+        list[i] = &blocks[i].head;
+    }
+    assert_int_equal(QueryAllTracesW(list, MAX_SESSIONS, &before), ERROR_SUCCESS);
+    ULONG started = 0, code = ERROR_SUCCESS;
+    for (; started < MAX_SESSIONS; started++) {
+        block properties = fresh();
+        WCHAR name[32];
+        (void)swprintf(name, 32, L"etwapi checks #%lu", started);
+        code = StartTraceW(&sessions[started], name, &properties.head);
+        if (code != ERROR_SUCCESS) {
+            break;
+        }
+    }
+    assert_int_equal(started, MAX_SESSIONS - before);
+    assert_true(before == 0 || code == ERROR_NO_SYSTEM_RESOURCES);
+    assert_int_equal(QueryAllTracesW(list, 1, &count), ERROR_MORE_DATA);
+    assert_int_equal(count, MAX_SESSIONS);
+    block properties = fresh();
+    TRACEHANDLE one_more;
+    assert_int_equal(StartTraceW(&one_more, OTHER_NAME, &properties.head),
+                     ERROR_NO_SYSTEM_RESOURCES);
+    for (ULONG i = 0; i < started; i++) {
+        stop(sessions[i]);
+    }
+}
+
+static void enabling_wants_a_provider_and_a_session(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        EnableTraceEx2(0, &any_provider, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 5, 0, 0, 0, NULL),
+        ERROR_INVALID_PARAMETER);
+    const TRACEHANDLE session = start(NAME);
+    assert_int_equal(
+        EnableTraceEx2(session, NULL, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 5, 0, 0, 0, NULL),
+        ERROR_INVALID_PARAMETER);
+    assert_int_equal(EnableTraceEx2(session, &any_provider, 77, 5, 0, 0, 0, NULL),
+                     ERROR_INVALID_PARAMETER);
+    assert_int_equal(EnableTrace(TRUE, 0, 5, &any_provider, session), ERROR_SUCCESS);
+    assert_int_equal(EnableTraceEx(&any_provider, NULL, session, FALSE, 0, 0, 0, 0, NULL),
+                     ERROR_SUCCESS);
+    stop(session);
+    assert_int_equal(EnableTraceEx2(session, &any_provider, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 5,
+                                    0, 0, 0, NULL),
+                     ERROR_INVALID_HANDLE);
+}
+
+/* --- consumer -----------------------------------------------------------------------------------
+ */
+
+typedef struct seen {
+    ULONG events, buffers;
+    TRACEHANDLE trace;
+    ULONG close_after; /* 0: never */
+    ULONG closed;
+    EVENT_RECORD last; /* with copies of what it points to */
+    BYTE data[256];
+    EVENT_HEADER_EXTENDED_DATA_ITEM item;
+    BYTE item_data[256];
+} seen;
+
+/* Consumers keep copies and decode them later: the last TraceLogging event is kept. */
+static void keep(seen *s, const EVENT_RECORD *event)
+{
+    for (USHORT i = 0; i < event->ExtendedDataCount; i++) {
+        if (event->ExtendedData[i].ExtType == ETW_EXT_EVENT_SCHEMA_TL) {
+            assert_true(event->UserDataLength <= sizeof s->data &&
+                        event->ExtendedData[i].DataSize <= sizeof s->item_data);
+            s->last = *event;
+            s->item = event->ExtendedData[i];
+            memcpy(s->data, event->UserData, event->UserDataLength);
+            memcpy(s->item_data, (const void *)(uintptr_t)s->item.DataPtr, s->item.DataSize);
+            s->item.DataPtr = (ULONGLONG)(uintptr_t)s->item_data;
+            s->item.Linkage = 0;
+            s->last.UserData = s->data;
+            s->last.ExtendedData = &s->item;
+            s->last.ExtendedDataCount = 1;
+        }
+    }
+}
+
+static void WINAPI on_record(EVENT_RECORD *event)
+{
+    seen *s = event->UserContext;
+    s->events++;
+    keep(s, event);
+    if (s->events == s->close_after) {
+        s->closed = CloseTrace(s->trace);
+    }
+}
+
+static ULONG WINAPI on_buffer(EVENT_TRACE_LOGFILEW *log)
+{
+    seen *s = log->Context;
+    s->buffers++;
+    return log->BuffersRead == s->buffers;
+}
+
+static ULONG WINAPI refuse_buffer(EVENT_TRACE_LOGFILEW *log)
+{
+    seen *s = log->Context;
+    s->buffers++;
+    return FALSE;
+}
+
+static const WCHAR *trace_path(void)
+{
+    const WCHAR *path = _wgetenv(L"ETWAPI_TRACE");
+    assert_non_null(path);
+    return path;
+}
+
+static TRACEHANDLE open_file(seen *s, PEVENT_TRACE_BUFFER_CALLBACKW buffer_callback)
+{
+    EVENT_TRACE_LOGFILEW log = {.LogFileName = (WCHAR *)(uintptr_t)trace_path(),
+                                .BufferCallback = buffer_callback,
+                                .Context = s};
+    log.ProcessTraceMode = PROCESS_TRACE_MODE_EVENT_RECORD;
+    log.EventRecordCallback = on_record;
+    s->trace = OpenTraceW(&log);
+    assert_true(s->trace != INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(log.LogfileHeader.PointerSize, 8);
+    return s->trace;
+}
+
+static void open_says_why_not(void **state)
+{
+    (void)state;
+    WCHAR missing[] = L"no such file.etl", session[] = L"no such session";
+    EVENT_TRACE_LOGFILEW log = {.LogFileName = missing};
+    assert_true(OpenTraceW(&log) == INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_FILE_NOT_FOUND);
+    WCHAR program[MAX_PATH];
+    assert_true(GetModuleFileNameW(NULL, program, MAX_PATH) > 0);
+    log.LogFileName = program;
+    assert_true(OpenTraceW(&log) == INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_FILE_CORRUPT);
+    log = (EVENT_TRACE_LOGFILEW){.LoggerName = session};
+    log.ProcessTraceMode = PROCESS_TRACE_MODE_REAL_TIME;
+    assert_true(OpenTraceW(&log) == INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_WMI_INSTANCE_NOT_FOUND);
+    log = (EVENT_TRACE_LOGFILEW){.LoggerName = NULL};
+    assert_true(OpenTraceW(&log) == INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_INVALID_PARAMETER);
+}
+
+static void processing_refuses_bad_arguments(void **state)
+{
+    (void)state;
+    seen s = {0};
+    TRACEHANDLE trace = open_file(&s, NULL);
+    TRACEHANDLE bad = trace + 1000;
+    FILETIME late = {2, 0}, early = {1, 0};
+    assert_int_equal(ProcessTrace(NULL, 1, NULL, NULL), ERROR_INVALID_PARAMETER);
+    assert_int_equal(ProcessTrace(&trace, 0, NULL, NULL), ERROR_BAD_LENGTH);
+    assert_int_equal(ProcessTrace(&trace, 65, NULL, NULL), ERROR_BAD_LENGTH);
+    assert_int_equal(ProcessTrace(&bad, 1, NULL, NULL), ERROR_INVALID_HANDLE);
+    assert_int_equal(ProcessTrace(&trace, 1, &late, &early), ERROR_INVALID_TIME);
+    assert_int_equal(s.events, 0);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+    assert_int_equal(CloseTrace(trace), ERROR_INVALID_HANDLE);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_INVALID_HANDLE);
+}
+
+static void buffers_are_counted_and_may_end_the_trace(void **state)
+{
+    (void)state;
+    seen s = {0};
+    TRACEHANDLE trace = open_file(&s, on_buffer);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_true(s.events > 1 && s.buffers >= 1);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+    const ULONG all = s.events;
+    s = (seen){0};
+    trace = open_file(&s, refuse_buffer);
+    (void)ProcessTrace(&trace, 1, NULL, NULL);
+    assert_true(s.buffers == 1 && s.events <= all);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+}
+
+static void a_trace_may_be_closed_in_its_callback(void **state)
+{
+    (void)state;
+    seen s = {.close_after = 2};
+    TRACEHANDLE trace = open_file(&s, NULL);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_CANCELLED);
+    assert_int_equal(s.closed, CTX_CLOSE_PENDING);
+    assert_int_equal(s.events, 2);
+    assert_int_equal(CloseTrace(trace), ERROR_INVALID_HANDLE);
+}
+
+/* --- TDH ----------------------------------------------------------------------------------------
+ */
+
+static const seen *played(void)
+{
+    static seen s;
+    if (s.events == 0) {
+        TRACEHANDLE trace = open_file(&s, NULL);
+        assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+        assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+        assert_non_null(s.last.UserData);
+    }
+    return &s;
+}
+
+static void information_comes_in_the_size_it_asked_for(void **state)
+{
+    (void)state;
+    EVENT_RECORD event = played()->last;
+    ULONG size = 0;
+    assert_int_equal(TdhGetEventInformation(&event, 0, NULL, NULL, NULL), ERROR_INVALID_PARAMETER);
+    assert_int_equal(TdhGetEventInformation(&event, 0, NULL, NULL, &size),
+                     ERROR_INSUFFICIENT_BUFFER);
+    TRACE_EVENT_INFO *info = malloc(size);
+    const ULONG needed = size;
+    size--;
+    assert_int_equal(TdhGetEventInformation(&event, 0, NULL, info, &size),
+                     ERROR_INSUFFICIENT_BUFFER);
+    assert_int_equal(size, needed);
+    assert_int_equal(TdhGetEventInformation(&event, 0, NULL, info, &size), ERROR_SUCCESS);
+    assert_int_equal(info->PropertyCount, 1);
+    free(info);
+    event.ExtendedDataCount = 0;
+    event.EventHeader.ProviderId = any_provider;
+    assert_int_equal(TdhGetEventInformation(&event, 0, NULL, NULL, &size), ERROR_NOT_FOUND);
+}
+
+static void properties_are_found_by_name(void **state)
+{
+    (void)state;
+    EVENT_RECORD event = played()->last;
+    PROPERTY_DATA_DESCRIPTOR path = {.PropertyName = (uintptr_t)L"Count", .ArrayIndex = ULONG_MAX};
+    ULONG size = 0;
+    BYTE bytes[4];
+    assert_int_equal(TdhGetPropertySize(&event, 0, NULL, 1, &path, &size), ERROR_SUCCESS);
+    assert_int_equal(size, 4);
+    assert_int_equal(TdhGetProperty(&event, 0, NULL, 1, &path, 3, bytes),
+                     ERROR_INSUFFICIENT_BUFFER);
+    assert_int_equal(TdhGetProperty(&event, 0, NULL, 1, &path, 4, bytes), ERROR_SUCCESS);
+    assert_memory_equal(bytes, event.UserData, 4);
+    assert_int_equal(TdhGetPropertySize(&event, 0, NULL, 0, NULL, &size), ERROR_INVALID_PARAMETER);
+    path.PropertyName = (uintptr_t)L"NoSuchProperty";
+    assert_int_equal(TdhGetPropertySize(&event, 0, NULL, 1, &path, &size), ERROR_NOT_FOUND);
+    EVENT_MAP_INFO map;
+    WCHAR no_map[] = L"NoSuchMap";
+    assert_int_equal(TdhGetEventMapInformation(&event, no_map, &map, &size), ERROR_NOT_FOUND);
+}
+
+static void format_tells_small_buffers_from_bad_data(void **state)
+{
+    (void)state;
+    BYTE data[4] = {1, 0, 0, 0};
+    WCHAR text[8];
+    ULONG size = 0;
+    USHORT used = 0;
+    assert_int_equal(TdhFormatProperty(NULL, NULL, 8, ETW_IN_UINT32, ETW_OUT_NULL, 4, 4, data,
+                                       &size, NULL, &used),
+                     ERROR_INSUFFICIENT_BUFFER);
+    assert_int_equal(size, 2 * sizeof *text);
+    assert_int_equal(TdhFormatProperty(NULL, NULL, 8, ETW_IN_UINT32, ETW_OUT_NULL, 4, 4, data,
+                                       &size, text, &used),
+                     ERROR_SUCCESS);
+    assert_true(text[0] == '1' && text[1] == 0 && used == 4);
+    size = sizeof text;
+    assert_int_equal(TdhFormatProperty(NULL, NULL, 8, ETW_IN_UINT32, ETW_OUT_NULL, 4, 3, data,
+                                       &size, text, &used),
+                     INVALID_EVENT_DATA);
+    assert_int_equal(TdhFormatProperty(NULL, NULL, 5, ETW_IN_UINT32, ETW_OUT_NULL, 4, 4, data,
+                                       &size, text, &used),
+                     ERROR_INVALID_PARAMETER);
+}
+
+/* A value map with one word: 1 is "on". */
+typedef struct small_map {
+    EVENT_MAP_INFO head;
+    WCHAR name[2], word[4];
+} small_map;
+
+static void format_refuses_a_value_that_the_map_does_not_name(void **state)
+{
+    (void)state;
+    small_map map = {.head = {.NameOffset = offsetof(small_map, name),
+                              .Flag = EVENTMAP_INFO_FLAG_MANIFEST_VALUEMAP,
+                              .EntryCount = 1,
+                              .MapEntryArray = {{offsetof(small_map, word), {1}}}},
+                     .name = L"M",
+                     .word = L"on "};
+    BYTE data[4] = {1, 0, 0, 0};
+    WCHAR text[8];
+    ULONG size = sizeof text;
+    USHORT used = 0;
+    assert_int_equal(TdhFormatProperty(NULL, &map.head, 8, ETW_IN_UINT32, ETW_OUT_NULL, 4, 4, data,
+                                       &size, text, &used),
+                     ERROR_SUCCESS);
+    assert_int_equal(wcscmp(text, L"on "), 0);
+    data[0] = 2;
+    size = sizeof text;
+    assert_int_equal(TdhFormatProperty(NULL, &map.head, 8, ETW_IN_UINT32, ETW_OUT_NULL, 4, 4, data,
+                                       &size, text, &used),
+                     INVALID_EVENT_DATA);
+}
+
+static void manifests_that_are_none_are_refused(void **state)
+{
+    (void)state;
+    WCHAR missing[] = L"no such manifest.man", program[MAX_PATH];
+    assert_true(GetModuleFileNameW(NULL, program, MAX_PATH) > 0);
+    assert_int_equal(TdhLoadManifest(NULL), ERROR_INVALID_PARAMETER);
+    assert_int_equal(TdhLoadManifest(missing), ERROR_FILE_NOT_FOUND);
+    assert_int_equal(TdhLoadManifest(program), ERROR_XML_PARSE_ERROR);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(start_refuses_bad_arguments),
+        cmocka_unit_test(start_refuses_a_block_without_room_for_the_name),
+        cmocka_unit_test(a_taken_name_is_refused_in_any_case),
+        cmocka_unit_test(a_stopped_session_is_not_found),
+        cmocka_unit_test(a_query_gives_name_and_handle),
+        cmocka_unit_test(ansi_forms_meet_the_wide_ones),
+        cmocka_unit_test(sessions_are_listed_and_limited),
+        cmocka_unit_test(enabling_wants_a_provider_and_a_session),
+        cmocka_unit_test(open_says_why_not),
+        cmocka_unit_test(processing_refuses_bad_arguments),
+        cmocka_unit_test(buffers_are_counted_and_may_end_the_trace),
+        cmocka_unit_test(a_trace_may_be_closed_in_its_callback),
+        cmocka_unit_test(information_comes_in_the_size_it_asked_for),
+        cmocka_unit_test(properties_are_found_by_name),
+        cmocka_unit_test(format_tells_small_buffers_from_bad_data),
+        cmocka_unit_test(format_refuses_a_value_that_the_map_does_not_name),
+        cmocka_unit_test(manifests_that_are_none_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
