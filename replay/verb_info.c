@@ -1,11 +1,17 @@
 /* info: where a trace comes from, what it holds and what it lacks. For an .etwcap file with an
  * index the answer takes a few reads, whatever the file's size; other files are read through. */
 #include "format/etl/etl.h"
+#include "replay/output/json.h"
 #include "replay/tool.h"
 #include "replay/verbs.h"
 
+#include <stdlib.h>
+
 /* Providers that a text lists; --json lists all. */
 #define LISTED_PROVIDERS 20u
+
+/* Losses that are listed one by one; the coverage line counts them all. */
+#define LISTED_LOSSES 100u
 
 typedef struct report {
     const char *path;
@@ -14,17 +20,52 @@ typedef struct report {
     etw_file_summary summary; /* of an .etl: what reading it gave */
     etw_etl_statistics etl;
     bool is_etl;
+    etw_loss *losses; /* the first LISTED_LOSSES */
+    uint32_t listed_losses;
 } report;
 
 /* Gathering. */
 
-static etw_status read_all(etw_source *source, etw_file_summary *summary, etw_error *error)
+static void list_loss(report *r, const etw_loss *loss)
 {
+    if (r->losses == NULL) {
+        r->losses = calloc(LISTED_LOSSES, sizeof *r->losses);
+    }
+    if (r->losses != NULL && r->listed_losses < LISTED_LOSSES) {
+        r->losses[r->listed_losses++] = *loss;
+    }
+}
+
+/* The losses of an .etwcap file alone: no block of events can hold the provider that nobody has, so
+ * none is read. */
+static etw_status list_losses(report *r, etw_error *error)
+{
+    static const etw_guid nobody = {
+        0xFFFFFFFFu, 0xFFFF, 0xFFFF, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
+    const etw_reader_options options = {.providers = &nobody, .provider_count = 1};
+    etw_source *source = NULL;
+    etw_status status = etw_reader_open(etw_os_default(), r->path, &options, &source, error);
+    while (status == ETW_OK && r->listed_losses < LISTED_LOSSES) {
+        etw_item item;
+        status = etw_source_next(source, &item, error);
+        if (status == ETW_OK && item.kind == ETW_ITEM_LOSS) {
+            list_loss(r, item.loss);
+        }
+    }
+    etw_source_close(source);
+    return status == ETW_END ? ETW_OK : status;
+}
+
+static etw_status read_all(report *r, etw_error *error)
+{
+    etw_source *source = r->source;
+    etw_file_summary *summary = &r->summary;
     etw_item item;
     etw_status status;
     summary->complete = true;
     while ((status = etw_source_next(source, &item, error)) == ETW_OK) {
         if (item.kind == ETW_ITEM_LOSS) {
+            list_loss(r, item.loss);
             summary->loss_records++;
             summary->lost_unknown |= item.loss->events == ETW_LOSS_COUNT_UNKNOWN;
             summary->lost_events +=
@@ -53,7 +94,7 @@ static etw_status open_etl(report *r, const etw_replay_arguments *arguments, etw
     const etw_etl_options options = {.progress = etw_progress_show, .progress_context = &progress};
     etw_status status = etw_etl_open(etw_os_default(), r->path, &options, &r->source, error);
     if (!etw_failed(status)) {
-        status = read_all(r->source, &r->summary, error);
+        status = read_all(r, error);
         r->etl = *etw_etl_statistics_of(r->source);
         r->summary.received = r->summary.events;
         r->summary.file_bytes = r->etl.file_bytes;
@@ -71,7 +112,11 @@ static etw_status open_report(report *r, const etw_replay_arguments *arguments, 
     r->format = "etwcap";
     etw_status status = etw_reader_open(etw_os_default(), r->path, &options, &r->source, error);
     if (!etw_failed(status)) {
-        return etw_reader_summary(r->source, &r->summary, error);
+        status = etw_reader_summary(r->source, &r->summary, error);
+        /* A pipe has been read by now, and cannot be read again for its losses. */
+        const bool is_file = strcmp(r->path, "-") != 0;
+        return status == ETW_OK && r->summary.loss_records > 0 && is_file ? list_losses(r, error)
+                                                                          : status;
     }
     if (status != ETW_ERROR_NOT_THIS) {
         return status;
@@ -220,6 +265,35 @@ static void text_coverage(const report *r, etw_text *text)
     etw_text_append_char(text, '\n');
 }
 
+static void text_losses(const report *r, etw_text *text)
+{
+    if (r->listed_losses > 0) {
+        etw_text_append_z(text, "  missing\n");
+    }
+    for (uint32_t i = 0; i < r->listed_losses; i++) {
+        const etw_loss *loss = &r->losses[i];
+        if (loss->events == ETW_LOSS_COUNT_UNKNOWN) {
+            etw_text_printf(text, "  %12s  ", "?");
+        } else {
+            etw_text_printf(text, "  %12llu  ", (unsigned long long)loss->events);
+        }
+        etw_text_append_z(text, etw_loss_cause_name(loss->cause));
+        if (loss->from_time_100ns != 0) {
+            etw_text_append_z(text, ", ");
+            etw_text_append_time(text, loss->from_time_100ns);
+        }
+        if (loss->detail[0] != '\0') {
+            etw_text_append_z(text, ": ");
+            append_line_text(text, loss->detail);
+        }
+        etw_text_append_char(text, '\n');
+    }
+    if (r->summary.loss_records > r->listed_losses && r->listed_losses > 0) {
+        etw_text_printf(text, "  %12s  %llu more\n", "...",
+                        (unsigned long long)(r->summary.loss_records - r->listed_losses));
+    }
+}
+
 static void text_duration(int64_t duration_100ns, etw_text *text)
 {
     etw_text_printf(text, " (%.3f s)\n", (double)duration_100ns / 1e7);
@@ -299,6 +373,7 @@ static void text_report(const report *r, etw_text *text)
     }
     text_counts(r, text);
     text_coverage(r, text);
+    text_losses(r, text);
     text_providers(r, text);
 }
 
@@ -411,7 +486,12 @@ static void json_report(const report *r, etw_text *text)
     }
     etw_text_append_char(text, ']');
     json_providers(r, text);
-    etw_text_append_z(text, "}\n");
+    etw_text_append_z(text, ",\"Losses\":[");
+    for (uint32_t i = 0; i < r->listed_losses; i++) {
+        etw_text_append_z(text, i == 0 ? "" : ",");
+        etw_json_append_loss(&r->losses[i], text);
+    }
+    etw_text_append_z(text, "]}\n");
 }
 
 static etw_exit report_one(const char *path, const etw_replay_arguments *arguments,
@@ -428,6 +508,7 @@ static etw_exit report_one(const char *path, const etw_replay_arguments *argumen
         result = is_whole(&r) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
     }
     etw_source_close(r.source);
+    free(r.losses);
     return result;
 }
 

@@ -462,21 +462,17 @@ static void json_event(etw_output *output, const etw_event *event, etw_text *tex
     etw_text_append(text, "}\n", 2);
 }
 
-static void append_time_member(json_output *json, const char *name_with_colon, int64_t time_100ns,
-                               etw_text *text)
+static void append_loss_time(etw_text *text, const char *name_with_colon, int64_t time_100ns)
 {
-    char time[PUT_TIME_MAX];
-    const char *end = put_time(time, &json->time, time_100ns);
     etw_text_append_z(text, name_with_colon);
     etw_text_append_char(text, '"');
-    etw_text_append(text, time, (size_t)(end - time));
+    etw_text_append_time(text, time_100ns);
     etw_text_append_char(text, '"');
 }
 
-static void json_loss(etw_output *output, const etw_loss *loss, etw_text *text)
+void etw_json_append_loss(const etw_loss *loss, etw_text *text)
 {
-    json_output *json = (json_output *)output;
-    append_string_member(text, "{\"Loss\":{\"Cause\":", etw_loss_cause_name(loss->cause));
+    append_string_member(text, "{\"Cause\":", etw_loss_cause_name(loss->cause));
     if (loss->events != ETW_LOSS_COUNT_UNKNOWN) {
         etw_text_printf(text, ",\"Events\":%llu", (unsigned long long)loss->events);
     }
@@ -487,13 +483,21 @@ static void json_loss(etw_output *output, const etw_loss *loss, etw_text *text)
         etw_text_printf(text, ",\"Bytes\":%llu", (unsigned long long)loss->bytes);
     }
     if (loss->from_time_100ns != 0 || loss->to_time_100ns != 0) {
-        append_time_member(json, ",\"From\":", loss->from_time_100ns, text);
-        append_time_member(json, ",\"To\":", loss->to_time_100ns, text);
+        append_loss_time(text, ",\"From\":", loss->from_time_100ns);
+        append_loss_time(text, ",\"To\":", loss->to_time_100ns);
     }
     if (loss->detail[0] != '\0') {
         append_string_member(text, ",\"Detail\":", loss->detail);
     }
-    etw_text_append_z(text, "}}\n");
+    etw_text_append_char(text, '}');
+}
+
+static void json_loss(etw_output *output, const etw_loss *loss, etw_text *text)
+{
+    (void)output;
+    etw_text_append_z(text, "{\"Loss\":");
+    etw_json_append_loss(loss, text);
+    etw_text_append_z(text, "}\n");
 }
 
 const etw_output_format etw_output_json = {

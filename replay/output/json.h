@@ -12,4 +12,7 @@ void etw_json_append_properties(const etw_output_options *options, const etw_eve
 /* Appends "{...}" with the extended items. */
 void etw_json_append_extended_info(const etw_event_record *record, bool has_schema, etw_text *text);
 
+/* Appends "{...}" with what is known of a loss. */
+void etw_json_append_loss(const etw_loss *loss, etw_text *text);
+
 #endif
