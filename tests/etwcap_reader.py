@@ -16,7 +16,8 @@ TAIL_SIZE = 96
 MAGIC = bytes.fromhex("89455457434150 0D0A1A0A00")
 MARKER = bytes.fromhex("F56542A7")
 CLOSING_MAGIC = bytes.fromhex("504143575445 0A89")
-MAX_BODY = 8 << 20
+MAX_STORED = 10 << 20
+MAX_RAW = 8 << 20
 MAX_EVENTS_RAW = 16 << 20
 
 FILE_INFO, TRACE, SCHEMAS, EVENTS, LOSS, ANCHORS, RENDERED, INDEX, SUMMARY, END = range(1, 11)
@@ -90,8 +91,8 @@ class Header:
             raise Damaged("no block header")
         for name, value in zip(self.FIELDS, struct.unpack("<HHIIQqqIIQ", data[4:56])):
             setattr(self, name, value)
-        if not (0 < self.kind and self.stored_size <= MAX_BODY and self.head_size <= self.stored_size
-                and self.raw_size <= (MAX_EVENTS_RAW if self.kind == EVENTS else MAX_BODY)):
+        if not (0 < self.kind and self.stored_size <= MAX_STORED and self.head_size <= self.stored_size
+                and self.raw_size <= (MAX_EVENTS_RAW if self.kind == EVENTS else MAX_RAW)):
             raise Damaged("a header beyond the limits")
 
     def body(self, stored):

@@ -176,6 +176,11 @@ static int64_t read_memory(faulty_os *self, const handle *from, void *into, size
     }
     const size_t left = file->size - (size_t)offset;
     const size_t got = size < left ? size : left;
+    const faulty_faults *faults = &self->faults;
+    if (faults->bad_name != NULL && strcmp(faults->bad_name, file->name) == 0 &&
+        offset < faults->bad_to && offset + got > faults->bad_from) {
+        return -EIO;
+    }
     memcpy(into, file->data + offset, got);
     return (int64_t)got;
 }

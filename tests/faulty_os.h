@@ -25,7 +25,9 @@ typedef struct faulty_faults {
     bool keep_failing;              /* and all later ones of that kind */
     int error;                      /* errno; 0: EIO */
     size_t most_bytes;              /* that one read or write moves; 0: all */
-    uint64_t capacity; /* bytes that can be written in all: then ENOSPC, after a short write */
+    uint64_t capacity;    /* bytes that can be written in all: then ENOSPC, after a short write */
+    const char *bad_name; /* a file in memory of which [bad_from, bad_to) cannot be read: EIO; */
+    uint64_t bad_from, bad_to; /* lent until the faults are set anew; NULL: none */
 } faulty_faults;
 
 typedef struct faulty_os faulty_os;

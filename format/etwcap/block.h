@@ -14,7 +14,7 @@
 #define ETW_BLOCK_HEADER_SIZE 64u
 /* Bytes of a body in the file, and of a compressed body once expanded. Encoders stay far below; a
  * reader's memory is bounded by these. */
-#define ETW_BLOCK_MAX_STORED ((uint32_t)8 << 20)
+#define ETW_BLOCK_MAX_STORED ((uint32_t)10 << 20)
 #define ETW_BLOCK_MAX_RAW    ((uint32_t)8 << 20)
 /* The raw size of an events block is a figure only: nothing is allocated from it. */
 #define ETW_BLOCK_MAX_EVENTS_RAW ((uint32_t)16 << 20)

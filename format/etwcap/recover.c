@@ -407,6 +407,9 @@ static etw_status copy_start(recovery *self, etw_error *error)
     if (status != ETW_END) {
         return status;
     }
+    if (start.good_blocks == 0 && self->scan.input.unreadable_bytes > 0) {
+        return etw_error_set(error, ETW_ERROR_IO, "the file cannot be read");
+    }
     if (start.good_blocks == 0 && self->report->head_damaged) {
         return etw_error_set(error, ETW_ERROR_NOT_THIS, "not an .etwcap file: no block is found");
     }
@@ -444,6 +447,7 @@ static etw_status recover_into_sink(recovery *self, etw_error *error)
         status = etw_sink_finish(self->sink, received, self->names, error);
     }
     self->report->written_bytes = etw_sink_size(self->sink);
+    self->report->unreadable = self->scan.input.unreadable_bytes > 0;
     return status;
 }
 
@@ -460,6 +464,7 @@ static etw_status recover_to(recovery *self, const char *in, const char *part, e
     const int64_t size = self->os->size(self->os->context, file);
     etw_scan_init(&self->scan, self->os, file, true);
     self->size = size < 0 ? 0 : (uint64_t)size;
+    self->scan.input.skip_unreadable_to = self->size;
     etw_status status = size < 0 ? etw_error_set_os(error, (int)-size, "needs a file, not a pipe")
                                  : check_head(self, error);
     if (status == ETW_OK) {

@@ -25,6 +25,7 @@ typedef struct etw_recover_report {
     uint64_t lost_events;    /* known by number: in broken blocks with good headers */
     bool lost_unknown;       /* and there are losses without a number */
     uint64_t skipped_bytes;  /* in which no block was found */
+    bool unreadable;         /* the disk could not read some of it: taken for zeros */
     bool was_complete;       /* the input had its end block */
     bool head_damaged;       /* the input's first bytes were not a head */
     uint64_t written_bytes;

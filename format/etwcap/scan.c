@@ -24,14 +24,41 @@ static bool reserve(etw_input *input, size_t size)
     return true;
 }
 
+/* Piece by piece, with zeros for what cannot be read. */
+static size_t read_around_errors(etw_input *input, uint8_t *to, size_t size, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < size && offset + done < input->skip_unreadable_to) {
+        const uint64_t at = offset + done;
+        size_t piece = ETW_INPUT_UNREADABLE_STEP - (size_t)(at % ETW_INPUT_UNREADABLE_STEP);
+        size_t got = 0;
+        piece = piece < size - done ? piece : size - done;
+        if (etw_os_read_at_full(input->os, input->file, to + done, piece, at, &got, NULL) !=
+            ETW_OK) {
+            memset(to + done, 0, piece);
+            input->unreadable_bytes += piece;
+            got = piece;
+        }
+        done += got;
+        if (got < piece) {
+            break;
+        }
+    }
+    return done;
+}
+
 static etw_status fill(etw_input *input, size_t size, etw_error *error)
 {
     size_t got = 0;
     etw_status status;
     uint8_t *to = input->buffer + input->filled;
+    const uint64_t offset = input->start + input->filled;
     if (input->seekable) {
-        status = etw_os_read_at_full(input->os, input->file, to, size, input->start + input->filled,
-                                     &got, error);
+        status = etw_os_read_at_full(input->os, input->file, to, size, offset, &got, error);
+        if (status == ETW_ERROR_IO && input->skip_unreadable_to != 0) {
+            got = read_around_errors(input, to, size, offset);
+            status = ETW_OK;
+        }
     } else {
         status = etw_os_read_full(input->os, input->file, to, size, &got, error);
     }

@@ -20,7 +20,14 @@ typedef struct etw_input {
     uint64_t start; /* file offset of buffer[0] */
     size_t filled;
     uint64_t bytes_read;
+    /* Where not 0, the file's size: places that cannot be read are then taken for zeros, and
+     * counted. */
+    uint64_t skip_unreadable_to;
+    uint64_t unreadable_bytes;
 } etw_input;
+
+/* A failing read is narrowed down to places of this size: a disk's sectors and pages. */
+#define ETW_INPUT_UNREADABLE_STEP 4096u
 
 /* Gives up to size bytes at offset; fewer only where the file ends. *data is lent until the next
  * call. ahead: so many bytes more are wanted soon. */

@@ -1,5 +1,8 @@
 /* Writes an .etwcap file, to disk or to a pipe. FORMAT.md is the specification.
  *
+ * Memory, measured on the largest real traces: up to 35 MiB without threads, 57 MiB with one
+ * encoder thread, 24 MiB more for each further one.
+ *
  * One thread at a time may call; with encoder threads etw_writer_get_counts may come from any.
  *
  * Adding an event copies it into the current batch; encoder threads compress, one thread writes
@@ -17,7 +20,7 @@
 #define ETW_WRITER_MAX_THREADS     16u
 #define ETW_WRITER_MAX_QUEUE       64u
 #define ETW_WRITER_DEFAULT_LEVEL   3
-/* See peers: below 1 MiB the size of a block matters more than the level; above it, little. */
+/* Larger blocks compress better; this is the largest that keeps a recording within 64 MiB. */
 #define ETW_WRITER_DEFAULT_BATCH ((size_t)6 << 20)
 /* From this level on, the default is the largest batch: archives are written once. */
 #define ETW_WRITER_ARCHIVE_LEVEL 16

@@ -472,6 +472,31 @@ static void recovery_leaves_nothing_behind_on_failure(void **state)
     }
 }
 
+/* One place of the disk gives errors, whatever is tried. */
+static void unreadable_place_is_passed_over(void **state)
+{
+    fixture *self = *state;
+    etw_recover_report report;
+    make_file(self, 2000, 4000);
+    put(self, self->bytes, self->size);
+    for (uint64_t bad = 0; bad + 1 < self->size / 4096; bad++) {
+        const faulty_faults faults = {.capacity = UINT64_MAX,
+                                      .bad_name = "a",
+                                      .bad_from = bad * 4096 + 100,
+                                      .bad_to = bad * 4096 + 200};
+        const etw_recover_options options = {.replace = true};
+        faulty_os_set(self->os, &faults);
+        const etw_status status =
+            etw_recover(faulty_os_table(self->os), "mem:a", "mem:r", &options, &report, NULL);
+        assert_int_equal(status, ETW_OK);
+        assert_true(report.unreadable);
+        const outcome result = read_file(self, "mem:r", NULL);
+        assert_true(result.in_order && result.complete && result.damages > 0);
+        assert_int_equal(result.events, report.events);
+        assert_true(result.events > 1000 && result.events < 2000);
+    }
+}
+
 /* Headers that name each other as their bodies: the cost stays near the file's size. */
 static void nested_headers_do_not_cost_the_square_of_the_size(void **state)
 {
@@ -515,6 +540,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_without_their_trace_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(recovery_leaves_nothing_behind_on_failure, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(unreadable_place_is_passed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nested_headers_do_not_cost_the_square_of_the_size, set_up,
                                         tear_down),
     };

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -414,6 +415,28 @@ static void interval_flushes_what_waits(void **state)
     etw_writer_free(writer);
 }
 
+/* Also when no event comes any more: by the tick. */
+static void interval_flushes_without_another_event(void **state)
+{
+    const etw_writer_options options = {.replace = true, .interval_ms = 1, .threads = 1};
+    etw_writer *writer;
+    etw_writer_counts counts = {0};
+    const etw_os *os = faulty_os_table(*state);
+    assert_int_equal(etw_writer_create(os, "mem:a", &options, &writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_events(writer, 0, 5, NULL), ETW_OK);
+    faulty_os_advance_ms(*state, 1);
+    etw_writer_tick(writer);
+    while (counts.written < 5) {
+        const struct timespec pause = {0, 2000000};
+        (void)nanosleep(&pause, NULL);
+        etw_writer_get_counts(writer, &counts);
+    }
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_free(writer);
+    expect_good(*state, "mem:a");
+}
+
 static void sync_keeps_its_promise(void **state)
 {
     static const struct {
@@ -522,6 +545,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(newer_minor_version_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(growing_file_is_followed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(interval_flushes_what_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(interval_flushes_without_another_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sync_keeps_its_promise, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits_of_a_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(index_is_a_chain_of_blocks, set_up, tear_down),
