@@ -272,14 +272,13 @@ static void put_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)
     put_block(to, &block);
 }
 
-static void encode_events(worker *self, job *current)
+/* One block of the batch's events. A block above the limits is a failure as well. */
+static etw_status encode_batch(worker *self, etw_batch *batch, etw_text *out, etw_error *error)
 {
     survey found;
-    etw_error error = {ETW_OK, 0, ""};
-    etw_text *out = &current->out;
     const size_t start = out->size;
-    etw_sink_block block = {.kind = ETW_BLOCK_EVENTS, .count = etw_batch_count(current->batch)};
-    survey_batch(self, current->batch, &found);
+    etw_sink_block block = {.kind = ETW_BLOCK_EVENTS, .count = etw_batch_count(batch)};
+    survey_batch(self, batch, &found);
     block.raw_size = (uint32_t)found.raw_bytes;
     block.first_time_100ns = found.first_time_100ns;
     block.last_time_100ns = found.last_time_100ns;
@@ -287,18 +286,62 @@ static void encode_events(worker *self, job *current)
     append_events_head(self, &found, out);
     const size_t body = start + sizeof block;
     block.head_size = (uint32_t)(out->size - body);
-    const etw_status status = etw_encoder_encode(self->encoder, current->batch, out, &error);
+    const etw_status status = etw_encoder_encode(self->encoder, batch, out, error);
     block.body.size = out->size - body;
-    if (status == ETW_OK && !out->failed && block.body.size <= ETW_BLOCK_MAX_STORED) {
-        memcpy(out->data + start, &block, sizeof block);
+    if (status != ETW_OK || out->failed) {
+        return status != ETW_OK ? status
+                                : etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
+    }
+    if (block.body.size > ETW_BLOCK_MAX_STORED || block.raw_size > ETW_BLOCK_MAX_EVENTS_RAW) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "a block is above the limit");
+    }
+    memcpy(out->data + start, &block, sizeof block);
+    return ETW_OK;
+}
+
+static etw_status encode_parts(worker *self, etw_batch *batch, uint32_t parts, etw_text *out,
+                               etw_error *error)
+{
+    const uint64_t count = etw_batch_count(batch);
+    etw_status status = ETW_OK;
+    etw_batch *part = etw_batch_new(ETW_BATCH_MAX_BYTES, ETW_BATCH_MAX_EVENTS);
+    if (part == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
+    }
+    for (uint64_t i = 0; status == ETW_OK && i < parts; i++) {
+        etw_batch_clear(part);
+        for (uint64_t e = i * count / parts; e < (i + 1) * count / parts; e++) {
+            etw_event_record record;
+            etw_item item;
+            etw_batch_item(batch, (uint32_t)e, &record, &item);
+            (void)etw_batch_append(part, &record, item.trace_index, item.schema_id);
+        }
+        if (etw_batch_count(part) > 0) {
+            status = encode_batch(self, part, out, error);
+        }
+    }
+    etw_batch_free(part);
+    return status;
+}
+
+/* Where nothing compresses, a batch may not fit a block: it then becomes two, four, ... blocks. */
+static void encode_events(worker *self, job *current)
+{
+    etw_error error = {ETW_OK, 0, ""};
+    etw_text *out = &current->out;
+    const size_t start = out->size;
+    const uint32_t count = etw_batch_count(current->batch);
+    etw_status status = encode_batch(self, current->batch, out, &error);
+    for (uint32_t parts = 2; status == ETW_ERROR_LIMIT && parts < 2 * count; parts *= 2) {
+        out->size = start;
+        status = encode_parts(self, current->batch, parts, out, &error);
+    }
+    if (status == ETW_OK) {
         return;
     }
     etw_loss loss;
-    set_drop(&loss, ETW_LOSS_LIMIT,
-             status == ETW_OK ? "a block could not be encoded" : error.message);
-    loss.events = block.count;
-    loss.from_time_100ns = block.first_time_100ns;
-    loss.to_time_100ns = block.last_time_100ns;
+    set_drop(&loss, ETW_LOSS_LIMIT, error.message);
+    loss.events = count;
     out->size = start;
     out->failed = false;
     put_own_loss(out, &self->scratch, &loss);

@@ -493,6 +493,39 @@ static void limits_of_a_record(void **state)
     etw_source_close(source);
 }
 
+/* A batch of the largest size, of bytes that nothing compresses: no event may be lost for that. */
+static void batch_that_does_not_fit_a_block_becomes_several(void **state)
+{
+    static uint8_t data[0xFFFF];
+    const etw_writer_options options = {.replace = true, .level = ETW_WRITER_ARCHIVE_LEVEL};
+    const uint32_t events = 230;
+    etw_writer *writer;
+    etw_item item;
+    uint32_t random = 1, count = 0;
+    assert_int_equal(etw_writer_create(faulty_os_table(*state), "mem:a", &options, &writer, NULL),
+                     ETW_OK);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    for (uint32_t i = 0; i < events; i++) {
+        const etw_event_record record = {.UserData = data, .UserDataLength = sizeof data};
+        for (size_t b = 0; b < sizeof data; b++) {
+            random = random * 1664525u + 1013904223u;
+            data[b] = (uint8_t)(random >> 24);
+        }
+        etw_store_u32(data, i);
+        assert_int_equal(etw_writer_add_event(writer, &record, 0, 0, NULL), ETW_OK);
+    }
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_free(writer);
+    expect_good(*state, "mem:a");
+    etw_source *source = open_sample(*state, "mem:a", NULL);
+    while (etw_source_next(source, &item, NULL) == ETW_OK) {
+        assert_int_equal(item.kind, ETW_ITEM_EVENT);
+        assert_int_equal(etw_load_u32(item.record->UserData), count++);
+    }
+    assert_int_equal(count, events);
+    etw_source_close(source);
+}
+
 /* More blocks than one index block has entries. */
 static void index_is_a_chain_of_blocks(void **state)
 {
@@ -548,6 +581,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(interval_flushes_without_another_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sync_keeps_its_promise, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits_of_a_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(batch_that_does_not_fit_a_block_becomes_several, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(index_is_a_chain_of_blocks, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
