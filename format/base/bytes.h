@@ -18,6 +18,11 @@ typedef struct etw_bytes {
     size_t size;
 } etw_bytes;
 
+static inline bool etw_bytes_equal(etw_bytes a, etw_bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
 static inline uint16_t etw_load_u16(const void *from)
 {
     uint16_t value;

@@ -329,8 +329,8 @@ static etw_status find_map(compiler *c, etw_bytes name, const etw_plan_map **fou
             return status;
         }
         if ((map.info.Flag & ETW_MAP_MANIFEST_PATTERNMAP) != 0 ||
-            !etw_map_string(&map, map.info.NameOffset, &own_name) || own_name.size != name.size ||
-            memcmp(own_name.data, name.data, name.size) != 0) {
+            !etw_map_string(&map, map.info.NameOffset, &own_name) ||
+            !etw_bytes_equal(own_name, name)) {
             continue;
         }
         if (c->maps[i].map == NULL) {

@@ -74,19 +74,14 @@ static uint64_t content_hash(const etw_schema *schema)
     return hash;
 }
 
-static bool bytes_equal(etw_bytes a, etw_bytes b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
 static bool content_equal(const etw_schema *a, const etw_schema *b)
 {
     if (a->hash != b->hash || a->origin != b->origin || a->map_count != b->map_count ||
-        !bytes_equal(a->tei, b->tei)) {
+        !etw_bytes_equal(a->tei, b->tei)) {
         return false;
     }
     for (uint32_t i = 0; i < a->map_count; i++) {
-        if (!bytes_equal(a->maps[i], b->maps[i])) {
+        if (!etw_bytes_equal(a->maps[i], b->maps[i])) {
             return false;
         }
     }
