@@ -38,17 +38,29 @@ void etw_status_line_clear(etw_status_line *line)
     }
 }
 
+/* A trace's names and the user's paths end up in messages: no control character of theirs reaches
+ * the terminal. */
+static void say(const char *before, const char *from_outside, const char *behind)
+{
+    etw_text safe = {0};
+    etw_text_append_utf8(&safe, (const uint8_t *)from_outside, strlen(from_outside),
+                         ETW_ESCAPE_LINE);
+    fprintf(stderr, "%s%s%s", before, etw_text_z(&safe), behind);
+    etw_text_free(&safe);
+}
+
 void etw_report_error(const etw_error *error)
 {
-    fprintf(stderr, "etw-record: %s\n", error->message);
+    say("etw-record: ", error->message, "\n");
 }
 
 static void print_summary(const char *output, const etw_capture_totals *totals)
 {
+    say("", output, "");
     fprintf(stderr,
-            "%s: %" PRIu64 " events, %" PRIu64 " with a schema (%" PRIu32 " schemas), %" PRIu64
+            ": %" PRIu64 " events, %" PRIu64 " with a schema (%" PRIu32 " schemas), %" PRIu64
             " bytes",
-            output, totals->written, totals->with_schema, totals->schemas, totals->file_bytes);
+            totals->written, totals->with_schema, totals->schemas, totals->file_bytes);
     if (totals->segments > 1) {
         fprintf(stderr, ", %" PRIu32 " segments", totals->segments);
     }
@@ -82,8 +94,9 @@ int etw_report_totals(const etw_record_arguments *arguments, const etw_resolver 
                       const etw_capture_totals *totals)
 {
     if (etw_resolver_error_count(resolver) > 0) {
-        fprintf(stderr, "etw-record: %" PRIu64 " schemas could not be read; first: %s\n",
-                etw_resolver_error_count(resolver), etw_resolver_first_error(resolver));
+        fprintf(stderr, "etw-record: %" PRIu64 " schemas could not be read; first: ",
+                etw_resolver_error_count(resolver));
+        say("", etw_resolver_first_error(resolver), "\n");
     }
     if (!arguments->quiet) {
         print_summary(arguments->output, totals);
