@@ -1,0 +1,228 @@
+"""Files made to harm their reader: it must say what is wrong, at bounded cost, and keep its terminal clean.
+
+Native tools run with limits on memory and processor time here; the fuzzers (tests/fuzz) look for what nobody thought of.
+"""
+import json
+import os
+import re
+import resource
+import struct
+import subprocess
+
+import conftest
+import etlwriter
+import etwcap_reader
+import pytest
+from etlwriter import Trace, field, structure
+
+PROVIDER = "{11223344-5566-7788-0102-030405060708}"
+MEMORY = 700 << 20  # threads' stacks included
+CPU_SECONDS = 30
+MAX_BODY = 8 << 20
+SCHEMAS, EVENTS, UNKNOWN, PRIVATE = 3, 4, 77, 0x8123
+
+
+def limit():
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    if conftest.MODE in ("release", "debug"):  # sanitizers reserve terabytes of addresses
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def run(native_tool, *words, status):
+    done = subprocess.run(native_tool.words(*words), preexec_fn=limit, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == status, (words, done.returncode, done.stderr)
+    return done
+
+
+# .etwcap files made by hand: FORMAT.md.
+
+def head(major=1, minor=0):
+    data = etwcap_reader.MAGIC + struct.pack("<HH", major, minor)
+    return data + struct.pack("<Q", etwcap_reader.xxh3(data))
+
+
+def block(kind, body, sequence, *, flags=0, raw_size=None, count=1, head_size=0):
+    header = etwcap_reader.MARKER + struct.pack("<HHIIQqqIIQ", kind, flags, len(body),
+                                                len(body) if raw_size is None else raw_size, sequence, 0, 0, count,
+                                                head_size, etwcap_reader.xxh3(body))
+    return header + struct.pack("<Q", etwcap_reader.xxh3(header)) + body
+
+
+def zeros_frame(size):
+    """A zstd frame of a few bytes that expands to so many zeros: RFC 8878, RLE blocks."""
+    out, left = struct.pack("<IBB", 0xFD2FB528, 0, 0x70), size  # no content size; a window of 16 MiB
+    while left:
+        step = min(left, 128 << 10)
+        left -= step
+        out += struct.pack("<I", step << 3 | 1 << 1 | (left == 0))[:3] + b"\0"
+    return out
+
+
+def write(path, *parts):
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+@pytest.mark.parametrize("expands_to", [MAX_BODY, 64 << 20])
+def test_frames_that_expand_to_much_cost_one_block(native_tool, tmp_path, expands_to):
+    frame = zeros_frame(expands_to)
+    bombs = [block(SCHEMAS, frame, number, flags=1, raw_size=MAX_BODY) for number in range(100)]
+    path = write(tmp_path / "bomb.etwcap", head(), *bombs)
+    run(native_tool, "etw-replay", path, status=3)
+    run(native_tool, "etw-replay", "verify", path, status=3)
+    run(native_tool, "etw-replay", "info", path, status=3)
+
+
+def events_body(count, raw, stored):
+    sections = b"".join(struct.pack("<II", raw, len(stored)) + stored for _ in range(4))
+    return struct.pack("<I", count) + sections
+
+
+@pytest.mark.parametrize("count, raw", [(65536, 16 << 20), (0xFFFFFFFF, 0xFFFFFFFF), (1, 0)])
+def test_counts_that_nothing_stands_behind(native_tool, tmp_path, count, raw):
+    stored = zeros_frame(min(raw, 16 << 20)) if raw else b""
+    blocks = [block(EVENTS, events_body(count, raw, stored), number, raw_size=16 << 20, count=count)
+              for number in range(20)]
+    path = write(tmp_path / "counts.etwcap", head(), *blocks)
+    done = run(native_tool, "etw-replay", path, status=3)
+    assert not any("TimeStamp" in line for line in map(json.loads, done.stdout.splitlines()))
+
+
+@pytest.mark.parametrize("size", [(1 << 32) - 1, (16 << 20)])
+def test_a_compressed_buffer_that_expands_to_much(native_tool, tmp_path, size):
+    """One literal and one match of four billion bytes, in a buffer that says it holds as many."""
+    trace = Trace(buffer_size=1024, compressed=True)
+    trace.event(PROVIDER, id=1)
+    data = bytearray(trace.bytes())
+    packed = struct.pack("<I", 0x7FFFFFFF) + b"\0" + struct.pack("<HBBHI", 7, 0xFF, 0xFF, 0, size - 1)
+    buffer = struct.pack("<IIIiqqQHHIIHH", 72 + len(packed), size, size, 0, trace.now, 0, 0, 0, 1, 0, size,
+                         etlwriter.FLAG_PROCESSOR_INDEX | etlwriter.FLAG_COMPRESSED, 0) + packed
+    path = write(tmp_path / "bomb.etl", bytes(data), *[buffer.ljust(512, b"\0")] * 8)
+    run(native_tool, "etw-record", "-q", "--input", path, "-o", tmp_path / "bomb.etwcap", status=3)
+
+
+def test_newer_files(native_tool, tmp_path):
+    minor = write(tmp_path / "minor.etwcap", head(minor=99), block(UNKNOWN, b"new", 0), block(PRIVATE, b"own", 1))
+    assert native_tool.events(minor, status=3)[-1]["Loss"]["Cause"] == "cut off"  # and nothing worse
+    major = write(tmp_path / "major.etwcap", head(major=2), block(UNKNOWN, b"new", 0))
+    for verb in ("cat", "info", "verify", "recover"):
+        out = ["-o", tmp_path / "out.etwcap"] if verb == "recover" else []
+        said = run(native_tool, "etw-replay", verb, major, *out, status=1).stderr
+        assert re.search(rb"version 2", said), said
+
+
+# Events made by hand.
+
+def text_of_everything(native_tool, path):
+    """All that the tools print of a file: pairs of what was run, and the bytes."""
+    for words in [["--format", form, "--message"] for form in ("json", "text", "xml", "csv")] + [
+            ["info"], ["info", "--json"], ["schemas"], ["schemas", "--json"], ["verify"], ["verify", "--json"]]:
+        done = native_tool("etw-replay", *words, path, status=None)
+        assert done.returncode in (0, 3), done.stderr
+        yield words, done.stdout + done.stderr
+
+
+EVIL = "a\x1b[2Jb\x9b31mc\x07\x08\x7f\x00d"  # moves the cursor, colours, rings, deletes
+MANIFEST = """<m><provider name="P\x9b31m" guid="%s"><events><event value="1" version="0" template="T" task="K"
+message="$(string.M)"/></events><tasks><task name="K\x7f" value="1"/></tasks><templates><template tid="T">
+<data name="n\x9bame" inType="win:UnicodeString"/></template></templates></provider><localization>
+<resources culture="en-US"><stringTable><string id="M" value="m\x9b2J %%1"/></stringTable></resources></localization>
+</m>""" % PROVIDER
+
+
+def evil_trace():
+    trace = Trace(session=EVIL.replace("\0", ""), file_name=EVIL.replace("\0", ""))
+    name = EVIL.replace("\0", "")
+    trace.tracelogging(name, name, [field(name, "utf16", EVIL), field("u", "utf8", EVIL), field("b", "binary", b"\x1b["),
+                                    structure(name, field("x", "utf16z", name))])
+    trace.manifest(PROVIDER, MANIFEST)
+    trace.event(PROVIDER, id=1, task=1, data=etlwriter.utf16z(name))
+    return trace
+
+
+def test_no_byte_of_a_trace_steers_the_terminal(native_tool, tmp_path):
+    path, recorded = tmp_path / "evil.etl", tmp_path / "evil.etwcap"
+    evil_trace().write(path)
+    native_tool("etw-record", "-q", "--input", path, "-o", recorded)
+    cut = write(tmp_path / "cut.etwcap", recorded.read_bytes()[:-200])
+    for file in (path, recorded, cut):
+        for words, said in text_of_everything(native_tool, file):
+            said = said.decode("utf-8")  # valid UTF-8
+            bad = re.findall("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", said)
+            assert not bad, (words, bad, said)
+
+
+def test_no_name_of_a_file_steers_the_terminal(native_tool, tmp_path):
+    done = native_tool("etw-replay", tmp_path / "a\x1b[2Jb", status=1)
+    assert b"\x1b" not in done.stderr
+    done = native_tool("etw-record", "--input", tmp_path / "a\x1b[2Jb", "-o", tmp_path / "out", status=1)
+    assert b"\x1b" not in done.stderr
+    done = native_tool("etw-record", "--\x1b[2J", status=2)
+    assert b"\x1b" not in done.stderr
+
+
+def test_broken_utf16_and_utf8_come_out_as_valid_json(native_tool, tmp_path):
+    trace = Trace()
+    broken = [b"\x3d\xd8", b"\x00\xdc\x3d\xd8a\0", b"\xff\xff\xfe\xff", b"a"]
+    for data in broken:
+        metadata = etlwriter.tracelogging_metadata("E", [field("w", "utf16", "")])
+        trace.event(etlwriter.provider_guid("P"), channel=11, data=struct.pack("<H", len(data)) + data,
+                    items=[etlwriter.provider_traits("P"), etlwriter.tracelogging_schema(metadata)])
+        metadata = etlwriter.tracelogging_metadata("E", [field("u", "utf8", "")])
+        trace.event(etlwriter.provider_guid("P"), channel=11, data=struct.pack("<H", 4) + b"\xc0\xaf\xed\xa0",
+                    items=[etlwriter.provider_traits("P"), etlwriter.tracelogging_schema(metadata)])
+    trace.write(tmp_path / "a.etl")
+    events = native_tool.events(tmp_path / "a.etl")[1:]
+    assert len(events) == 2 * len(broken)
+    assert events[0]["EventProperties"] == {"w": "\ud83d"}
+
+
+def nested(depth):
+    inner = field("x", "u8", 1)
+    for _ in range(depth):
+        inner = structure("s", inner)
+    return inner
+
+
+def test_structs_nested_too_deeply_are_an_event_without_properties(native_tool, tmp_path):
+    trace = Trace()
+    for depth in (3, 31, 33, 500):
+        trace.tracelogging("P", "E", [nested(depth)])
+    trace.write(tmp_path / "a.etl")
+    shallow, fits, deep, deeper = native_tool.events(tmp_path / "a.etl")[1:]
+    assert "EventPropertiesError" not in shallow and "EventPropertiesError" not in fits
+    assert deep["EventPropertiesError"] and deep["UserData"] == "01"
+    assert deeper["EventPropertiesError"] and deeper["UserData"] == "01"
+
+
+def test_arrays_of_nothing_are_bounded(native_tool, tmp_path):
+    """Arrays in arrays, each of 65535 elements that take no byte."""
+    rows = field("none", "utf8", "")
+    metadata = rows[0]
+    for _ in range(8):
+        metadata = b"s\0" + bytes([24 | 0x20 | 0x80, 1]) + struct.pack("<H", 0xFFFF) + metadata
+    body = b"\0E\0" + metadata.replace(b"none\0\x17", b"none\0\x37\xff\xff")
+    schema = struct.pack("<H", 2 + len(body)) + body
+    trace = Trace()
+    for _ in range(10):
+        trace.event(etlwriter.provider_guid("P"), channel=11, data=b"",
+                    items=[etlwriter.provider_traits("P"), etlwriter.tracelogging_schema(schema)])
+    trace.write(tmp_path / "a.etl")
+    done = run(native_tool, "etw-replay", tmp_path / "a.etl", status=0)
+    assert len(done.stdout.splitlines()) == 11
+    assert len(done.stdout) < 100 << 20
+
+
+def test_a_trace_that_says_nothing_true_about_itself(native_tool, tmp_path):
+    """Every 32-bit word of the first buffer in turn becomes the largest number."""
+    path = tmp_path / "a.etl"
+    trace = Trace(buffer_size=1024)
+    for number in range(5):
+        trace.event(PROVIDER, id=number, data=b"x" * number)
+    whole = trace.bytes()
+    for at in range(0, 512, 4):
+        write(path, whole[:at], b"\xff\xff\xff\xff", whole[at + 4:])
+        done = native_tool("etw-replay", path, status=None)
+        assert done.returncode in (0, 1, 3), (at, done.returncode, done.stderr)
+        assert done.returncode == 0 or done.stderr or os.path.getsize(path) == 0
