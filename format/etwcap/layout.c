@@ -11,7 +11,8 @@ enum {
     RUNS = 4,
     LEADING = 16,  /* fixed bytes before words or bytes of any number */
     MAX_GAP = 512, /* fixed bytes searched for the next string */
-    LEAST_STRING = 3
+    LEAST_STRING = 3,
+    LOOK_ON = 8 /* bytes behind a possible start of a string where a better one may be */
 };
 
 static uint32_t wide_string_size(const uint8_t *bytes, size_t size)
@@ -108,16 +109,48 @@ static bool has_string_at(const string_sample *sample, uint32_t offset, uint32_t
     return longest >= (LEAST_STRING + 1) * unit + (tail == ETW_TAIL_ANSI ? 2 : 0);
 }
 
+/* Units of the wide strings at that offset that are not ASCII. */
+static uint32_t foreign_units(const string_sample *sample, uint32_t offset)
+{
+    uint32_t foreign = 0;
+    for (uint32_t i = 0; i < sample->count; i++) {
+        const etw_bytes row = sample->rows[i];
+        const uint32_t size = wide_string_size(row.data + offset, row.size - offset);
+        for (uint32_t at = 0; at + 2 < size; at += 2) {
+            foreign += etw_load_u16(row.data + offset + at) >= 0x80;
+        }
+    }
+    return foreign;
+}
+
+/* A number right before a string, or half of one, may pass for its first letters; and read from one
+ * byte too early, Latin letters are Chinese ones. The string begins where most of it is ASCII. */
+static uint32_t best_wide_offset(const string_sample *sample, uint32_t least, uint32_t first)
+{
+    uint32_t best = first;
+    uint32_t fewest = foreign_units(sample, first);
+    for (uint32_t at = first + 1; at <= first + LOOK_ON && at < least && fewest > 0; at++) {
+        if (has_string_at(sample, at, ETW_TAIL_WIDE)) {
+            const uint32_t foreign = foreign_units(sample, at);
+            best = foreign < fewest ? at : best;
+            fewest = foreign < fewest ? foreign : fewest;
+        }
+    }
+    return best;
+}
+
 /* The next string in all rows: its offset and tail, or ETW_TAIL_NONE. */
 static uint32_t find_string(const string_sample *sample, uint32_t *offset)
 {
     const uint32_t least = least_size(sample);
     for (uint32_t at = 0; at < least && at < MAX_GAP; at++) {
-        for (uint32_t tail = ETW_TAIL_WIDE; tail <= ETW_TAIL_ANSI; tail++) {
-            if (has_string_at(sample, at, tail)) {
-                *offset = at;
-                return tail;
-            }
+        if (has_string_at(sample, at, ETW_TAIL_WIDE)) {
+            *offset = best_wide_offset(sample, least, at);
+            return ETW_TAIL_WIDE;
+        }
+        if (has_string_at(sample, at, ETW_TAIL_ANSI)) {
+            *offset = at;
+            return ETW_TAIL_ANSI;
         }
     }
     return ETW_TAIL_NONE;
