@@ -491,12 +491,15 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
 
 /* ---- the body ---- */
 
-/* Texts are what zstd itself does best, and few bytes by now: they get more of its effort. */
+/* zstd finds more with more effort only in texts; the columns have been told apart before, and their noise
+ * stays noise. For archives all of it gets the most. */
 static int level_of(const etw_encoder *encoder, int section)
 {
-    static const int more[ETW_SECTION_COUNT] = {0, 0, 2, 1};
-    const int level = encoder->level + more[section];
-    return level > MAX_LEVEL ? (int)MAX_LEVEL : level;
+    static const int more[ETW_SECTION_COUNT] = {-2, -2, 0, -2};
+    if (encoder->level >= THOROUGH_LEVEL) {
+        return encoder->level + 3 > MAX_LEVEL ? MAX_LEVEL : encoder->level + 3;
+    }
+    return encoder->level + more[section] < 1 ? 1 : encoder->level + more[section];
 }
 
 static bool write_section(etw_encoder *encoder, int section, etw_text *body)
