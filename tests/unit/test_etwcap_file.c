@@ -289,6 +289,62 @@ static void private_blocks_reach_who_asks_for_them(void **state)
     etw_source_close(source);
 }
 
+static etw_status take_bytes(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+{
+    (void)kind;
+    (void)error;
+    etw_text *bytes = context;
+    etw_text_append(bytes, (const char *)body.data, body.size);
+    return ETW_OK;
+}
+
+/* A body in which the markers of another file stand, as they do in a trace of a copied one. */
+static void marker_occurs_in_headers_only(void **state)
+{
+    uint8_t body[3 * ETW_BLOCK_HEADER_SIZE];
+    const etw_block_header inner = {.kind = ETW_BLOCK_EVENTS, .sequence = 1000};
+    const etw_writer_options options = {.replace = true};
+    etw_writer *writer;
+    etw_text seen = {0};
+    const etw_reader_options reading = {.block = take_bytes, .block_context = &seen};
+    for (size_t i = 0; i < sizeof body; i += ETW_BLOCK_HEADER_SIZE) {
+        etw_block_header_store(&inner, body + i);
+        etw_block_xor(body + i, 4, (uint8_t)i); /* also what the mask 0x40 would make a marker */
+    }
+    assert_int_equal(etw_writer_create(faulty_os_table(*state), "mem:a", &options, &writer, NULL),
+                     ETW_OK);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    for (size_t size = 4; size <= sizeof body; size++) {
+        const etw_bytes bytes = {body, size};
+        assert_int_equal(etw_writer_add_block(writer, SAMPLE_PRIVATE_KIND, 0, bytes, NULL), ETW_OK);
+    }
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_free(writer);
+    expect_good(*state, "mem:a");
+    const etw_bytes file = faulty_os_get(*state, "a");
+    uint64_t blocks = 0;
+    size_t at = ETW_HEAD_SIZE;
+    while (at < file.size) {
+        etw_block_header header;
+        assert_int_equal(etw_block_find_marker(file, at), at);
+        assert_true(etw_block_header_load(file.data + at, &header));
+        assert_int_equal(header.sequence, blocks++);
+        at += 4;
+        at = etw_block_find_marker(file, at);
+    }
+    etw_source *source = open_sample(*state, "mem:a", &reading);
+    uint32_t losses;
+    assert_int_equal(expect_sample(source, &losses), 0);
+    etw_source_close(source);
+    size_t offset = 0;
+    for (size_t size = 4; size <= sizeof body; size++) {
+        assert_memory_equal(seen.data + offset, body, size);
+        offset += size;
+    }
+    assert_int_equal(seen.size, offset);
+    etw_text_free(&seen);
+}
+
 static void headers_come_without_payload(void **state)
 {
     const etw_reader_options options = {.headers_only = true};
@@ -569,6 +625,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(blocks_without_the_provider_are_passed_over, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(private_blocks_reach_who_asks_for_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(marker_occurs_in_headers_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(headers_come_without_payload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(file_without_events_is_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(existing_file_is_kept_unless_it_may_be_replaced, set_up,
