@@ -164,8 +164,8 @@ def test_the_ledger_sums_injected_losses_exactly(live, native_tool, corpus, tmp_
 @pytest.mark.parametrize("options", [["--rotate-size", "100k"], ["--rotate-size", "100k", "--ring", "2"]])
 def test_segments_stand_alone(live, native_tool, corpus, tmp_path, options):
     trace = corpus("net.4.5.2.x64.etl")
-    live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", 100000, "--on-overload", "wait", *options,
-         ETWAPI_TRACE=str(trace), **ALL)
+    live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", 100000, "--on-overload", "wait",
+         "--threads", 0, *options, ETWAPI_TRACE=str(trace), **ALL)
     segments = sorted(tmp_path.glob("a-*.etwcap"))
     assert len(segments) >= 2
     for segment in segments:
