@@ -71,8 +71,7 @@ static etw_status keep_logfile_header(etw_etl_source *self, const etw_run *run, 
         run->frame.ticks, &self->trace, &reason);
     if (status != ETW_OK) {
         etw_loss *loss = etw_etl_queue_damage(self, ETW_LOSS_DAMAGE, INT64_MIN, 0, 0, 0);
-        (void)snprintf(loss->detail, sizeof loss->detail, "buffer 0 at 0x0: %.400s",
-                       reason.message);
+        etw_loss_set_detail(loss, "buffer 0 at 0x0: %s", reason.message);
     }
     return ETW_OK;
 }
@@ -148,8 +147,8 @@ static etw_status start(etw_etl_source *self, const etw_etl_options *options, et
                                  problem);
         }
         etw_loss *loss = etw_etl_queue_damage(self, ETW_LOSS_DAMAGE, INT64_MIN, 1, 0, 0);
-        (void)snprintf(loss->detail, sizeof loss->detail,
-                       "buffer 0 at 0x0: no log-file header event: clock and host are unknown");
+        etw_loss_set_detail(
+            loss, "buffer 0 at 0x0: no log-file header event: clock and host are unknown");
     }
     self->chain.step = find_step(self, &first);
     self->chain.logger_id = first.context.LoggerId;
@@ -225,6 +224,7 @@ static etw_etl_source *new_source(const etw_os *os, const char *path)
         name = *at == '/' || *at == '\\' ? at + 1 : name;
     }
     (void)snprintf(self->trace.source_path, sizeof self->trace.source_path, "%s", name);
+    etw_trim_partial_utf8(self->trace.source_path, sizeof self->trace.source_path);
     if (self->chain.ahead == NULL || self->input.scratch == NULL) {
         etl_close(&self->base);
         return NULL;

@@ -1,7 +1,5 @@
 #include "format/etl/etl_source.h"
 
-#include <stdio.h>
-
 #define MODE_CIRCULAR 0x00000002u
 
 etw_loss *etw_etl_queue_loss(etw_etl_source *self, etw_loss_cause cause, int64_t ticks)
@@ -43,18 +41,18 @@ void etw_etl_queue_run_damage(etw_etl_source *self, const etw_run *run,
     const etw_loss_cause cause = damage->cut ? ETW_LOSS_TRUNCATED : ETW_LOSS_DAMAGE;
     etw_loss *loss = etw_etl_queue_damage(self, cause, run->last_ticks, ETW_LOSS_COUNT_UNKNOWN,
                                           damage->bytes, run->number);
-    (void)snprintf(loss->detail, sizeof loss->detail,
-                   "buffer %u at 0x%llx: at 0x%x: %s; %u bytes passed over", run->number,
-                   (unsigned long long)run->offset, damage->at, damage->problem, damage->bytes);
+    etw_loss_set_detail(loss, "buffer %u at 0x%llx: at 0x%x: %s; %u bytes passed over", run->number,
+                        (unsigned long long)run->offset, damage->at, damage->problem,
+                        damage->bytes);
 }
 
 void etw_etl_queue_record_problem(etw_etl_source *self, const etw_run *run, const char *problem)
 {
     etw_loss *loss =
         etw_etl_queue_damage(self, ETW_LOSS_DAMAGE, run->frame.ticks, 0, 0, run->number);
-    (void)snprintf(loss->detail, sizeof loss->detail,
-                   "buffer %u at 0x%llx: the event at 0x%x: %s; the rest is its user data",
-                   run->number, (unsigned long long)run->offset, run->at, problem);
+    etw_loss_set_detail(loss,
+                        "buffer %u at 0x%llx: the event at 0x%x: %s; the rest is its user data",
+                        run->number, (unsigned long long)run->offset, run->at, problem);
 }
 
 /* What the flags of a buffer tell of the time before it. */
@@ -78,9 +76,9 @@ void etw_etl_queue_flag_losses(etw_etl_source *self, const etw_buffer_entry *ent
             (kinds[i].cause == ETW_LOSS_ETW_EVENTS && self->trace.events_lost != 0) ||
             (kinds[i].cause == ETW_LOSS_ETW_BUFFERS && self->trace.buffers_lost != 0);
         loss->events = counted ? 0 : ETW_LOSS_COUNT_UNKNOWN;
-        (void)snprintf(loss->detail, sizeof loss->detail, "buffer %u at 0x%llx: %s%s",
-                       entry->number, (unsigned long long)entry->offset, kinds[i].text,
-                       counted ? " (counted in the log-file header's figure)" : "");
+        etw_loss_set_detail(loss, "buffer %u at 0x%llx: %s%s", entry->number,
+                            (unsigned long long)entry->offset, kinds[i].text,
+                            counted ? " (counted in the log-file header's figure)" : "");
     }
 }
 
@@ -93,7 +91,7 @@ void etw_etl_queue_header_losses(etw_etl_source *self)
         loss->events = trace->events_lost;
         loss->from_time_100ns = trace->start_time_100ns;
         loss->to_time_100ns = trace->end_time_100ns;
-        (void)snprintf(loss->detail, sizeof loss->detail, "the log-file header's EventsLost");
+        etw_loss_set_detail(loss, "the log-file header's EventsLost");
     }
     if (trace->buffers_lost != 0) {
         etw_loss *loss = etw_etl_queue_loss(self, ETW_LOSS_ETW_BUFFERS, INT64_MIN);
@@ -101,7 +99,7 @@ void etw_etl_queue_header_losses(etw_etl_source *self)
         loss->buffers = trace->buffers_lost;
         loss->from_time_100ns = trace->start_time_100ns;
         loss->to_time_100ns = trace->end_time_100ns;
-        (void)snprintf(loss->detail, sizeof loss->detail, "the log-file header's BuffersLost");
+        etw_loss_set_detail(loss, "the log-file header's BuffersLost");
     }
 }
 
@@ -117,9 +115,8 @@ void etw_etl_queue_missing_buffers(etw_etl_source *self)
     etw_loss *loss = etw_etl_queue_loss(self, ETW_LOSS_TRUNCATED, INT64_MIN);
     loss->events = ETW_LOSS_COUNT_UNKNOWN;
     loss->buffers = written - self->chain.number;
-    (void)snprintf(loss->detail, sizeof loss->detail,
-                   "the log-file header counts %llu buffers, the file holds %u",
-                   (unsigned long long)written, self->chain.number);
+    etw_loss_set_detail(loss, "the log-file header counts %llu buffers, the file holds %u",
+                        (unsigned long long)written, self->chain.number);
 }
 
 void etw_etl_queue_entry_damage(etw_etl_source *self, const etw_buffer_entry *entry)
@@ -149,8 +146,8 @@ void etw_etl_queue_entry_damage(etw_etl_source *self, const etw_buffer_entry *en
         etw_etl_queue_damage(self, cause, entry->first_ticks, kept ? 0 : ETW_LOSS_COUNT_UNKNOWN,
                              kept ? 0 : entry->size, entry->number);
     loss->buffers = kept ? 0 : 1;
-    (void)snprintf(loss->detail, sizeof loss->detail, "buffer %u at 0x%llx: %s", entry->number,
-                   (unsigned long long)entry->offset, text);
+    etw_loss_set_detail(loss, "buffer %u at 0x%llx: %s", entry->number,
+                        (unsigned long long)entry->offset, text);
 }
 
 void etw_etl_queue_too_many(etw_etl_source *self, const etw_buffer_entry *entry)
@@ -159,9 +156,8 @@ void etw_etl_queue_too_many(etw_etl_source *self, const etw_buffer_entry *entry)
     loss->events = ETW_LOSS_COUNT_UNKNOWN;
     loss->buffers = 1;
     loss->bytes = entry->size;
-    (void)snprintf(loss->detail, sizeof loss->detail,
-                   "buffer %u at 0x%llx: more than %u buffers overlap in time", entry->number,
-                   (unsigned long long)entry->offset, ETW_ETL_MAX_RUNS);
+    etw_loss_set_detail(loss, "buffer %u at 0x%llx: more than %u buffers overlap in time",
+                        entry->number, (unsigned long long)entry->offset, ETW_ETL_MAX_RUNS);
 }
 
 void etw_etl_queue_given_up(etw_etl_source *self, const etw_run *run)
@@ -169,9 +165,9 @@ void etw_etl_queue_given_up(etw_etl_source *self, const etw_run *run)
     etw_loss *loss = etw_etl_queue_loss(self, ETW_LOSS_LIMIT, run->frame.ticks);
     loss->events = ETW_LOSS_COUNT_UNKNOWN;
     loss->bytes = run->used_size > run->at ? run->used_size - run->at : 0;
-    (void)snprintf(loss->detail, sizeof loss->detail,
-                   "buffer %u at 0x%llx: at 0x%x: unpacked from its start %u times, as more than "
-                   "%u buffers overlap in time",
-                   run->number, (unsigned long long)run->offset, run->at, run->restarts,
-                   ETW_ETL_MAX_WINDOWS);
+    etw_loss_set_detail(
+        loss,
+        "buffer %u at 0x%llx: at 0x%x: unpacked from its start %u times, as more than "
+        "%u buffers overlap in time",
+        run->number, (unsigned long long)run->offset, run->at, run->restarts, ETW_ETL_MAX_WINDOWS);
 }

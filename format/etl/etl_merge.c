@@ -139,47 +139,6 @@ static etw_run_step locate(etw_etl_source *self, etw_run *run, etw_error *error)
     return step;
 }
 
-/* The header of an entry that has one, made usable where it is not. */
-etw_status etw_etl_read_header(etw_etl_source *self, const etw_buffer_entry *entry,
-                               etw_buffer_header *header, etw_error *error)
-{
-    uint8_t bytes[ETW_BUFFER_HEADER_SIZE] = {0};
-    size_t got;
-    const etw_status status =
-        etw_os_read_at_full(self->os, self->file, bytes, sizeof bytes, entry->offset, &got, error);
-    *header = etw_buffer_header_read(bytes);
-    if (entry->kind == ETW_BUFFER_KIND_NO_HEADER) {
-        header->used_size = (uint32_t)entry->size;
-        header->flags &= ETW_BUFFER_PROCESSOR_INDEX;
-    }
-    return status;
-}
-
-bool etw_etl_has_records(const etw_etl_source *self, const etw_buffer_entry *entry)
-{
-    switch (entry->kind) {
-    case ETW_BUFFER_KIND_ZEROS:
-    case ETW_BUFFER_KIND_TAIL:
-        return false;
-    case ETW_BUFFER_KIND_NO_HEADER: /* where buffers have one size, its records are where they
-                                     * should be
-                                     */
-        return self->chain.step != 1 && entry->size > ETW_BUFFER_HEADER_SIZE;
-    default:
-        return true;
-    }
-}
-
-/* In the first buffer, behind the log-file header event, which is delivered by itself. */
-void etw_etl_skip_header_event(const etw_etl_source *self, etw_run *run)
-{
-    if (run->number == 0 && self->header_record != NULL) {
-        run->at += etw_record_span(self->header_frame.size);
-        run->window_begin = run->compressed ? run->window_begin : run->at;
-        run->window_end = run->window_begin;
-    }
-}
-
 /* Adds a run whose first record is not before that of any other. */
 static etw_status start_run(etw_etl_source *self, const etw_buffer_entry *entry,
                             const etw_buffer_header *header, etw_error *error)

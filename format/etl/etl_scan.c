@@ -3,21 +3,16 @@
 /* Between two calls of progress. */
 #define PROGRESS_BYTES ((uint64_t)4 << 20)
 
-/* The class of metadata events, and the id of events that carry an EventSource's manifest. */
-static const etw_guid metadata_class = {
-    0xbbccf6c1, 0x6cd1, 0x48c4, {0x80, 0xff, 0x83, 0x94, 0x82, 0xe3, 0x76, 0x71}};
-#define MANIFEST_EVENT_ID 0xFFFEu
-
 /* For the scan: whether a record can carry schemas; reads no more than its header. */
 static bool carries_schemas(const uint8_t *at, const etw_frame *frame)
 {
     switch (frame->type) {
     case ETW_TYPE_EVENT32:
     case ETW_TYPE_EVENT64:
-        return etw_load_u16(at + 40) == MANIFEST_EVENT_ID;
+        return etw_load_u16(at + 40) == ETW_MANIFEST_EVENT_ID;
     case ETW_TYPE_FULL32:
     case ETW_TYPE_FULL64:
-        return memcmp(at + 24, &metadata_class, sizeof metadata_class) == 0;
+        return memcmp(at + 24, &etw_metadata_event_class, sizeof etw_metadata_event_class) == 0;
     default:
         return false;
     }

@@ -1,6 +1,6 @@
 /* The inside of a reader of trace files, shared by the sources that make it up: etl.c opens and
  * closes, etl_scan.c makes the first pass, etl_merge.c delivers, etl_losses.c tells what is
- * missing. */
+ * missing, etl_entry.c what can be read of a buffer. */
 #ifndef ETW_FORMAT_ETL_ETL_SOURCE_H
 #define ETW_FORMAT_ETL_ETL_SOURCE_H
 

@@ -1,8 +1,6 @@
 #include "format/base/text.h"
 #include "format/etl/etl.h"
 
-#include <stdio.h>
-
 #define TIME_ZONE_SIZE 176u /* TIME_ZONE_INFORMATION, padded to 8 */
 
 /* The next NUL-terminated UTF-16 string, as UTF-8 cut to fit name; the cursor moves past its NUL.

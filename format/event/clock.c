@@ -1,6 +1,6 @@
 #include "format/event/clock.h"
 
-#include <stdio.h>
+#include "format/event/calendar.h"
 
 #define TICKS_PER_SECOND 10000000LL
 #define SECONDS_PER_DAY  86400LL
@@ -64,43 +64,6 @@ int64_t etw_clock_from_filetime(const etw_clock *clock, int64_t time_100ns)
     return saturate(clock->base_ticks - floor_divide(-scaled, per_tick.numerator));
 }
 
-/* Days since 1601-01-01 and the date, by 400-year cycles that begin there on a leap-safe March. The
- * method is Howard Hinnant's published civil-calendar algorithm. */
-typedef struct date {
-    int64_t year;
-    unsigned month, day;
-} date;
-
-/* Days from 0000-03-01 to 1601-01-01. */
-#define EPOCH_DAYS 584694LL
-
-static date date_of_days(int64_t days_since_1601)
-{
-    const int64_t z = days_since_1601 + EPOCH_DAYS;
-    const int64_t era = z / 146097;
-    const unsigned day_of_era = (unsigned)(z - era * 146097);
-    const unsigned year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const unsigned day_of_year =
-        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const unsigned month_index = (5 * day_of_year + 2) / 153;
-    const unsigned month = month_index < 10 ? month_index + 3 : month_index - 9;
-    const date result = {(int64_t)year_of_era + era * 400 + (month <= 2 ? 1 : 0), month,
-                         day_of_year - (153 * month_index + 2) / 5 + 1};
-    return result;
-}
-
-static int64_t days_of_date(const date *from)
-{
-    const int64_t year = from->year - (from->month <= 2 ? 1 : 0);
-    const int64_t era = year / 400;
-    const int64_t year_of_era = year - era * 400;
-    const int64_t month_index = from->month > 2 ? from->month - 3 : from->month + 9;
-    const int64_t day_of_year = (153 * month_index + 2) / 5 + from->day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-           EPOCH_DAYS;
-}
-
 static void put_digits(char *to, size_t count, uint64_t value)
 {
     for (size_t i = count; i-- > 0;) {
@@ -116,7 +79,7 @@ void etw_text_append_time(etw_text *text, int64_t time_100ns)
         return;
     }
     const int64_t seconds = time_100ns / TICKS_PER_SECOND;
-    const date day = date_of_days(seconds / SECONDS_PER_DAY);
+    const etw_date day = etw_date_of_days(seconds / SECONDS_PER_DAY);
     const unsigned second_of_day = (unsigned)(seconds % SECONDS_PER_DAY);
     if (day.year > 9999) {
         etw_text_append_char(text, (char)('0' + day.year / 10000));
@@ -154,7 +117,7 @@ static bool take_char(const char **at, char wanted)
     return true;
 }
 
-static bool take_date(const char **at, date *day)
+static bool take_date(const char **at, etw_date *day)
 {
     unsigned year;
     if (!take_digits(at, 4, &year) || !take_char(at, '-') || !take_digits(at, 2, &day->month) ||
@@ -215,7 +178,7 @@ static bool take_zone(const char **at, int64_t *offset_100ns)
 bool etw_time_parse(const char *string, int64_t *time_100ns)
 {
     const char *at = string;
-    date day = {0, 0, 0};
+    etw_date day = {0, 0, 0};
     int64_t of_day = 0, offset = 0;
     if (!take_date(&at, &day)) {
         return false;
@@ -226,6 +189,6 @@ bool etw_time_parse(const char *string, int64_t *time_100ns)
             return false;
         }
     }
-    *time_100ns = days_of_date(&day) * SECONDS_PER_DAY * TICKS_PER_SECOND + of_day - offset;
+    *time_100ns = etw_days_of_date(&day) * SECONDS_PER_DAY * TICKS_PER_SECOND + of_day - offset;
     return *at == '\0';
 }

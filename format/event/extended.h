@@ -1,6 +1,7 @@
 /* Extended data items, read with their bounds checked. Each function returns false where the record
  * has no such item or the item is too short for what it says it is; such items stay reachable as
- * raw bytes through etw_record_find_item. Layouts: evntcons.h, and etl-layout.md section 2.7. */
+ * raw bytes through etw_record_find_item. Layouts: evntcons.h; of kinds that it does not have, what
+ * was seen in real traces. */
 #ifndef ETW_FORMAT_EVENT_EXTENDED_H
 #define ETW_FORMAT_EVENT_EXTENDED_H
 

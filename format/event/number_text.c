@@ -1,9 +1,10 @@
 #include "format/event/number_text.h"
 
-#define MANTISSA_BITS  52
-#define EXPONENT_BIAS  1075 /* of a mantissa read as an integer */
-#define DAYS_1601_1970 134774
-#define GROUP_DIGITS   9 /* decimal digits that fit 32 bits */
+#include "format/event/calendar.h"
+
+#define MANTISSA_BITS 52
+#define EXPONENT_BIAS 1075 /* of a mantissa read as an integer */
+#define GROUP_DIGITS  9    /* decimal digits that fit 32 bits */
 
 __extension__ typedef unsigned __int128 wide_u128;
 
@@ -110,27 +111,6 @@ void etw_text_append_fixed6(etw_text *text, double value)
     }
 }
 
-typedef struct date {
-    uint64_t year;
-    unsigned month;
-    unsigned day;
-} date;
-
-/* The civil date of a day count since 1601-01-01, by eras of 400 years that begin in March. */
-static date date_of_days(uint64_t days_since_1601)
-{
-    const uint64_t days = days_since_1601 - DAYS_1601_1970 + 719468; /* since 0000-03-01 */
-    const uint64_t era = days / 146097;
-    const unsigned in_era = (unsigned)(days % 146097);
-    const unsigned year_of_era = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-    const unsigned in_year = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const unsigned shifted = (5 * in_year + 2) / 153;
-    const unsigned month = shifted < 10 ? shifted + 3 : shifted - 9;
-    return (date){.year = year_of_era + era * 400 + (month <= 2 ? 1u : 0u),
-                  .month = month,
-                  .day = in_year - (153 * shifted + 2) / 5 + 1};
-}
-
 static char *put2(char *to, unsigned value)
 {
     to[0] = (char)('0' + value / 10 % 10);
@@ -199,8 +179,8 @@ void etw_text_append_filetime(etw_text *text, uint64_t time_100ns, bool marks)
     }
     const uint64_t seconds = time_100ns / 10000000u;
     const unsigned of_day = (unsigned)(seconds % 86400u);
-    const date day = date_of_days(seconds / 86400u);
-    char *to = put_date(start, day.year, day.month, day.day, marks);
+    const etw_date day = etw_date_of_days((int64_t)(seconds / 86400u));
+    char *to = put_date(start, (uint64_t)day.year, day.month, day.day, marks);
     to = put_time(to, of_day / 3600, of_day / 60 % 60, of_day % 60);
     to = put_digits(to, time_100ns % 10000000u, 7);
     *to++ = '0'; /* nine digits of which a FILETIME has seven */

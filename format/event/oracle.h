@@ -20,7 +20,7 @@
  * and elements of arrays (ParamCount, ParamFixedCount, count > 1) carry their index.
  *
  * A text is what a consumer ends up with: after a retry without the map (15005), and empty without
- * a call for z-strings behind the payload's end and for zero-length data (tdh-format.md section 1).
+ * a call for z-strings behind the payload's end and for zero-length data (TEXT.md).
  */
 #ifndef ETW_FORMAT_EVENT_ORACLE_H
 #define ETW_FORMAT_EVENT_ORACLE_H

@@ -97,12 +97,12 @@ etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
                          uint32_t pointer_size, const etw_visitor *visitor, void *context,
                          etw_walk_end *end);
 
-/* The two forms of a value's text (DESIGN: exact TDH text, and the clean default). */
+/* The two forms of a value's text: TDH's, unit for unit, and the clean default (TEXT.md). */
 enum {
     ETW_TEXT_EXACT = 0x1 /* keep the trailing space of map strings and U+200E marks of times */
 };
 
-/* Appends the text that TdhFormatProperty gives for the element (tdh-format.md section 3), escaped.
+/* Appends the text that TdhFormatProperty gives for the element (TEXT.md), escaped.
  * A value that does not fit its type (15005) is appended as "0x" hex of its bytes; returns false.
  */
 bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape,

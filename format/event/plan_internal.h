@@ -1,7 +1,8 @@
-/* What a plan is made of; for plan.c, walk.c, value.c and message.c only. */
+/* What a plan is made of; for plan*.c, walk.c, value.c and message.c only. */
 #ifndef ETW_FORMAT_EVENT_PLAN_INTERNAL_H
 #define ETW_FORMAT_EVENT_PLAN_INTERNAL_H
 
+#include "format/base/arena.h"
 #include "format/event/plan.h"
 #include "format/event/tei.h"
 
@@ -110,7 +111,11 @@ struct etw_plan {
     etw_name event_message;
     uint32_t keyword_count;
     etw_name *keywords;
-    struct etw_arena *arena;
+    etw_arena arena; /* names and maps */
 };
+
+/* plan_types.c: the rules of TEXT.md for a pair of types. */
+etw_take etw_take_of(uint16_t in_type);
+etw_show etw_show_of(uint16_t in_type, uint16_t out_type);
 
 #endif

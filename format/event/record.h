@@ -123,8 +123,14 @@ enum {
     ETW_EXT_STACK_KEY64 = 0x12
 };
 
-/* Limits of the field itself: a record's 16-bit size bounds everything in it (etl-layout of phnt:
- * MAX_ETW_EVENT_SIZE). A live record's items are bounded by the 16-bit count and sizes. */
+/* Events that carry schemas for others: the class of the TRACE_EVENT_INFO and EVENT_MAP_INFO blobs
+ * that a merge puts into a trace, and the id of the events in which an EventSource sends its
+ * manifest. */
+extern const etw_guid etw_metadata_event_class;
+#define ETW_MANIFEST_EVENT_ID 0xFFFEu
+
+/* Limits of the field itself: a record's 16-bit size bounds everything in it, and a live record's
+ * items are bounded by the 16-bit count and sizes. */
 #define ETW_MAX_USER_DATA_SIZE 0xFFFFu
 #define ETW_MAX_EXTENDED_ITEMS 0xFFFFu
 /* Items of one record together, header structures included: what the containers accept. */
@@ -163,7 +169,7 @@ static inline uint16_t etw_record_processor(const etw_event_record *record)
     return wide ? record->BufferContext.ProcessorIndex : record->BufferContext.ProcessorNumber;
 }
 
-/* KernelTime and UserTime hold thread CPU times; bi-zone's HasCPUTime. */
+/* KernelTime and UserTime hold thread CPU times; else they are one number, ProcessorTime. */
 static inline bool etw_record_has_cpu_time(const etw_event_record *record)
 {
     const uint16_t none = ETW_FLAG_PRIVATE_SESSION | ETW_FLAG_NO_CPUTIME;

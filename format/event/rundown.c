@@ -1,9 +1,11 @@
 #include "format/event/rundown.h"
 
+#include "format/base/arena.h"
+#include "format/base/table.h"
+
 #include <stdlib.h>
 
-/* --- making -------------------------------------------------------------------------------------
- */
+/* Making. */
 
 static void append_u32(etw_text *text, uint32_t value)
 {
@@ -58,20 +60,22 @@ void etw_rundown_image(etw_rundown_writer *writer, uint64_t base, uint64_t size,
     keep_count(writer, writer->image_count_at, ++writer->image_count);
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* Reading. */
 
 struct etw_rundown {
-    etw_process *processes; /* by process id, lowest first */
-    uint32_t count;
-    uint32_t image_count; /* of all blobs, replaced processes included: bounds hostile files */
-    uint8_t **blobs;      /* the copies that paths point into */
-    uint32_t blob_count;
+    etw_process **processes;
+    uint32_t count, capacity;
+    etw_table by_id; /* process id -> etw_process */
+    etw_arena arena; /* processes, images, and copies of the blobs that paths point into */
 };
 
 etw_rundown *etw_rundown_new(void)
 {
-    return calloc(1, sizeof(etw_rundown));
+    etw_rundown *rundown = calloc(1, sizeof *rundown);
+    if (rundown != NULL) {
+        rundown->arena.limit_bytes = ETW_RUNDOWN_MAX_BYTES;
+    }
+    return rundown;
 }
 
 void etw_rundown_free(etw_rundown *rundown)
@@ -79,15 +83,19 @@ void etw_rundown_free(etw_rundown *rundown)
     if (rundown == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < rundown->count; i++) {
-        free(rundown->processes[i].images);
-    }
-    for (uint32_t i = 0; i < rundown->blob_count; i++) {
-        free(rundown->blobs[i]);
-    }
+    etw_table_free(&rundown->by_id);
+    etw_arena_free(&rundown->arena);
     free(rundown->processes);
-    free(rundown->blobs);
     free(rundown);
+}
+
+static etw_status no_room(const etw_rundown *rundown, size_t size, etw_error *error)
+{
+    if (etw_arena_full(&rundown->arena, size + sizeof(max_align_t))) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "rundown: more than %zu bytes",
+                             ETW_RUNDOWN_MAX_BYTES);
+    }
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a rundown");
 }
 
 static etw_bytes take_path(etw_cursor *cursor)
@@ -106,71 +114,73 @@ static int by_base(const void *a, const void *b)
 /* Least bytes of an image in a blob: a count above what is left by them is a lie. */
 #define LEAST_IMAGE_BYTES 18u
 
-static bool take_images(etw_cursor *cursor, etw_process *process)
+/* The count was checked against what is left. */
+static etw_status take_images(etw_rundown *rundown, etw_cursor *cursor, etw_process *process,
+                              etw_error *error)
 {
-    const uint32_t count = etw_cursor_u32(cursor);
-    if (cursor->failed || count > etw_cursor_left(cursor) / LEAST_IMAGE_BYTES) {
-        return false;
-    }
-    process->images = calloc(count + 1u, sizeof *process->images);
+    const size_t size = process->image_count * sizeof *process->images;
+    process->images = etw_arena_alloc(&rundown->arena, size);
     if (process->images == NULL) {
-        return false;
+        return no_room(rundown, size, error);
     }
-    process->image_count = count;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < process->image_count; i++) {
         process->images[i].base = etw_cursor_u64(cursor);
         process->images[i].size = etw_cursor_u64(cursor);
         process->images[i].path = take_path(cursor);
     }
-    qsort(process->images, count, sizeof *process->images, by_base);
-    return !cursor->failed;
+    qsort(process->images, process->image_count, sizeof *process->images, by_base);
+    return ETW_OK;
 }
 
-static bool take_process(etw_cursor *cursor, etw_process *process)
+static etw_status take_process(etw_rundown *rundown, etw_cursor *cursor, etw_process *process,
+                               etw_error *error)
 {
-    *process =
-        (etw_process){.process_id = etw_cursor_u32(cursor), .parent_id = etw_cursor_u32(cursor)};
+    *process = (etw_process){.process_id = etw_cursor_u32(cursor)};
+    process->parent_id = etw_cursor_u32(cursor);
     process->start_time_100ns = (int64_t)etw_cursor_u64(cursor);
     process->path = take_path(cursor);
-    return take_images(cursor, process);
+    process->image_count = etw_cursor_u32(cursor);
+    etw_status status = ETW_OK;
+    if (!cursor->failed && process->image_count <= etw_cursor_left(cursor) / LEAST_IMAGE_BYTES) {
+        status = take_images(rundown, cursor, process, error);
+    } else {
+        cursor->failed = true;
+    }
+    return status == ETW_OK && cursor->failed
+               ? etw_error_set(error, ETW_ERROR_DAMAGED, "rundown: a process is cut off")
+               : status;
 }
 
-/* Where the process is, or belongs. */
-static uint32_t place_of(const etw_rundown *rundown, uint32_t process_id)
+static etw_status add_process(etw_rundown *rundown, const etw_process *process, etw_error *error)
 {
-    uint32_t low = 0, high = rundown->count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (rundown->processes[middle].process_id < process_id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static bool keep_process(etw_rundown *rundown, const etw_process *process)
-{
-    const uint32_t at = place_of(rundown, process->process_id);
-    if (at < rundown->count && rundown->processes[at].process_id == process->process_id) {
-        free(rundown->processes[at].images);
-        rundown->processes[at] = *process;
-        return true;
-    }
     if (rundown->count == ETW_RUNDOWN_MAX_PROCESSES) {
-        return false;
+        return etw_error_set(error, ETW_ERROR_LIMIT, "rundown: more than %u processes",
+                             ETW_RUNDOWN_MAX_PROCESSES);
     }
-    etw_process *grown =
-        realloc(rundown->processes, (rundown->count + 1u) * sizeof *rundown->processes);
-    if (grown == NULL) {
-        return false;
+    if (rundown->count == rundown->capacity) {
+        const uint32_t capacity = rundown->capacity == 0 ? 64 : 2 * rundown->capacity;
+        etw_process **wider = realloc(rundown->processes, capacity * sizeof *wider);
+        if (wider == NULL) {
+            return no_room(rundown, 0, error);
+        }
+        rundown->processes = wider;
+        rundown->capacity = capacity;
     }
-    rundown->processes = grown;
-    memmove(grown + at + 1, grown + at, (rundown->count - at) * sizeof *grown);
-    grown[at] = *process;
-    rundown->count++;
-    return true;
+    etw_process *added = etw_arena_alloc(&rundown->arena, sizeof *added);
+    if (added == NULL) {
+        return no_room(rundown, sizeof *added, error);
+    }
+    *added = *process;
+    if (!etw_table_set(&rundown->by_id, &added->process_id, sizeof added->process_id, added)) {
+        return no_room(rundown, 0, error);
+    }
+    rundown->processes[rundown->count++] = added;
+    return ETW_OK;
+}
+
+static etw_process *find(const etw_rundown *rundown, uint32_t process_id)
+{
+    return etw_table_get(&rundown->by_id, &process_id, sizeof process_id);
 }
 
 static etw_status add_processes(etw_rundown *rundown, etw_cursor *cursor, etw_error *error)
@@ -179,43 +189,29 @@ static etw_status add_processes(etw_rundown *rundown, etw_cursor *cursor, etw_er
     if (cursor->failed) {
         return etw_error_set(error, ETW_ERROR_DAMAGED, "rundown: too short for its count");
     }
-    for (uint32_t i = 0; i < count; i++) {
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < count && status == ETW_OK; i++) {
         etw_process process;
-        if (!take_process(cursor, &process)) {
-            free(process.images);
-            return etw_error_set(error, ETW_ERROR_DAMAGED, "rundown: process %u of %u is cut off",
-                                 i, count);
-        }
-        rundown->image_count += process.image_count;
-        if (rundown->image_count > ETW_RUNDOWN_MAX_IMAGES || !keep_process(rundown, &process)) {
-            free(process.images);
-            return etw_error_set(error, ETW_ERROR_LIMIT,
-                                 "rundown: more than %u processes or %u images",
-                                 ETW_RUNDOWN_MAX_PROCESSES, ETW_RUNDOWN_MAX_IMAGES);
+        status = take_process(rundown, cursor, &process, error);
+        etw_process *known = status == ETW_OK ? find(rundown, process.process_id) : NULL;
+        if (known != NULL) {
+            *known = process;
+        } else if (status == ETW_OK) {
+            status = add_process(rundown, &process, error);
         }
     }
-    return ETW_OK;
+    return status;
 }
 
 etw_status etw_rundown_add(etw_rundown *rundown, etw_bytes blob, etw_error *error)
 {
-    uint8_t *copy = malloc(blob.size + 1);
-    uint8_t **blobs = realloc(rundown->blobs, (rundown->blob_count + 1u) * sizeof *blobs);
-    if (blobs != NULL) {
-        rundown->blobs = blobs;
+    const char *copy = etw_arena_copy(&rundown->arena, blob.data, blob.size);
+    if (copy == NULL) {
+        return no_room(rundown, blob.size + 1, error);
     }
-    if (copy == NULL || blobs == NULL) {
-        free(copy);
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a rundown");
-    }
-    if (blob.size > 0) {
-        memcpy(copy, blob.data, blob.size);
-    }
-    rundown->blobs[rundown->blob_count++] = copy;
-    etw_cursor cursor = etw_cursor_over((etw_bytes){copy, blob.size});
+    etw_cursor cursor = etw_cursor_over((etw_bytes){(const uint8_t *)copy, blob.size});
     return add_processes(rundown, &cursor, error);
 }
-
 uint32_t etw_rundown_count(const etw_rundown *rundown)
 {
     return rundown->count;
@@ -223,14 +219,12 @@ uint32_t etw_rundown_count(const etw_rundown *rundown)
 
 const etw_process *etw_rundown_at(const etw_rundown *rundown, uint32_t index)
 {
-    return index < rundown->count ? &rundown->processes[index] : NULL;
+    return index < rundown->count ? rundown->processes[index] : NULL;
 }
 
 const etw_process *etw_rundown_find(const etw_rundown *rundown, uint32_t process_id)
 {
-    const uint32_t at = place_of(rundown, process_id);
-    const bool found = at < rundown->count && rundown->processes[at].process_id == process_id;
-    return found ? &rundown->processes[at] : NULL;
+    return find(rundown, process_id);
 }
 
 static const etw_image *image_in(const etw_process *process, uint64_t address)
@@ -251,8 +245,8 @@ static const etw_image *image_in(const etw_process *process, uint64_t address)
 const etw_image *etw_rundown_image_of(const etw_rundown *rundown, uint32_t process_id,
                                       uint64_t address)
 {
-    const etw_image *image = image_in(etw_rundown_find(rundown, process_id), address);
-    return image != NULL ? image : image_in(etw_rundown_find(rundown, 0), address);
+    const etw_image *image = image_in(find(rundown, process_id), address);
+    return image != NULL ? image : image_in(find(rundown, 0), address);
 }
 
 static etw_bytes last_part(etw_bytes path)

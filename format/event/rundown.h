@@ -24,7 +24,9 @@
 #include "format/base/text.h"
 
 #define ETW_RUNDOWN_MAX_PROCESSES ((uint32_t)1 << 16)
-#define ETW_RUNDOWN_MAX_IMAGES    ((uint32_t)1 << 20)
+/* What is kept of all blobs of a file together, replaced processes included: more than a million
+ * images. */
+#define ETW_RUNDOWN_MAX_BYTES ((size_t)128 << 20)
 /* A longer path is cut by whoever makes the rundown. */
 #define ETW_RUNDOWN_MAX_PATH 1024u
 
@@ -55,7 +57,7 @@ void etw_rundown_process(etw_rundown_writer *writer, uint32_t process_id, uint32
 void etw_rundown_image(etw_rundown_writer *writer, uint64_t base, uint64_t size, const char *path);
 
 /* Reading: blobs of one file are added up. A process that is told of again replaces what was known.
- */
+ * Not thread safe. */
 typedef struct etw_rundown etw_rundown;
 
 etw_rundown *etw_rundown_new(void); /* NULL where memory is out */
@@ -64,6 +66,7 @@ void etw_rundown_free(etw_rundown *rundown);
  * limits; what was known before stays. */
 etw_status etw_rundown_add(etw_rundown *rundown, etw_bytes blob, etw_error *error);
 
+/* Processes in the order in which they were first told of: index from 0; NULL past the last. */
 uint32_t etw_rundown_count(const etw_rundown *rundown);
 const etw_process *etw_rundown_at(const etw_rundown *rundown, uint32_t index);
 /* NULL where it was not running. */

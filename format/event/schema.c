@@ -1,5 +1,8 @@
 #include "format/event/schema.h"
 
+#include "format/base/arena.h"
+#include "format/base/table.h"
+
 #include <stdlib.h>
 
 #define XXH_INLINE_ALL
@@ -27,7 +30,7 @@ const char *etw_schema_origin_name(uint32_t origin)
 
 typedef struct provider_name {
     etw_guid provider;
-    char *name;
+    char name[];
 } provider_name;
 
 struct etw_schema_store {
@@ -36,15 +39,21 @@ struct etw_schema_store {
     size_t bytes;
     uint32_t *slots; /* open addressing over schemas: ids, 0 for empty; a power of two */
     uint32_t slot_count;
-    provider_name *providers;
+    uint64_t seed; /* of slots: no file can be made whose schemas all collide */
+    provider_name **providers;
     uint32_t provider_count, provider_capacity;
-    uint32_t *provider_slots; /* as slots, of index + 1 */
-    uint32_t provider_slot_count;
+    etw_table provider_table;
+    etw_arena provider_arena;
 };
 
 etw_schema_store *etw_schema_store_new(void)
 {
-    return calloc(1, sizeof(etw_schema_store));
+    etw_schema_store *store = calloc(1, sizeof *store);
+    if (store != NULL) {
+        store->seed = (uint64_t)(uintptr_t)store;
+        store->provider_arena.limit_bytes = ETW_STORE_MAX_NAME_BYTES;
+    }
+    return store;
 }
 
 void etw_schema_store_free(etw_schema_store *store)
@@ -55,13 +64,11 @@ void etw_schema_store_free(etw_schema_store *store)
     for (uint32_t i = 0; i < store->count; i++) {
         free(store->schemas[i]);
     }
-    for (uint32_t i = 0; i < store->provider_count; i++) {
-        free(store->providers[i].name);
-    }
     free(store->schemas);
     free(store->slots);
     free(store->providers);
-    free(store->provider_slots);
+    etw_table_free(&store->provider_table);
+    etw_arena_free(&store->provider_arena);
     free(store);
 }
 
@@ -115,45 +122,41 @@ static etw_status no_memory(etw_error *error)
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for schemas");
 }
 
-/* Makes room for one more id in slots, of which at most half are used. */
-static bool reserve_slot(uint32_t **slots, uint32_t *slot_count, uint32_t used,
-                         uint64_t (*hash_of)(const etw_schema_store *, uint32_t),
-                         const etw_schema_store *store)
+/* Where the search for a hash begins. The seed differs from run to run; the order of the slots is
+ * never seen outside. */
+static uint32_t first_slot(const etw_schema_store *store, uint64_t hash)
 {
-    if ((used + 1) * 2 <= *slot_count) {
+    return (uint32_t)XXH3_64bits_withSeed(&hash, sizeof hash, store->seed) &
+           (store->slot_count - 1);
+}
+
+static uint32_t next_slot(const etw_schema_store *store, uint32_t at)
+{
+    return (at + 1) & (store->slot_count - 1);
+}
+
+/* Makes room for one more id in slots, of which at most half are used. */
+static bool reserve_slot(etw_schema_store *store)
+{
+    if ((store->count + 1) * 2 <= store->slot_count) {
         return true;
     }
-    const uint32_t wider = *slot_count == 0 ? 64 : *slot_count * 2;
+    const uint32_t wider = store->slot_count == 0 ? 64 : store->slot_count * 2;
     uint32_t *fresh = calloc(wider, sizeof *fresh);
     if (fresh == NULL) {
         return false;
     }
-    for (uint32_t id = 1; id <= used; id++) {
-        uint32_t at = (uint32_t)hash_of(store, id) & (wider - 1);
+    free(store->slots);
+    store->slots = fresh;
+    store->slot_count = wider;
+    for (uint32_t id = 1; id <= store->count; id++) {
+        uint32_t at = first_slot(store, store->schemas[id - 1]->hash);
         while (fresh[at] != 0) {
-            at = (at + 1) & (wider - 1);
+            at = next_slot(store, at);
         }
         fresh[at] = id;
     }
-    free(*slots);
-    *slots = fresh;
-    *slot_count = wider;
     return true;
-}
-
-static uint64_t schema_slot_hash(const etw_schema_store *store, uint32_t id)
-{
-    return store->schemas[id - 1]->hash;
-}
-
-static uint64_t provider_hash(const etw_guid *provider)
-{
-    return XXH3_64bits(provider, sizeof *provider);
-}
-
-static uint64_t provider_slot_hash(const etw_schema_store *store, uint32_t id)
-{
-    return provider_hash(&store->providers[id - 1].provider);
 }
 
 /* One allocation: the structure, its map views, then all bytes. */
@@ -206,13 +209,13 @@ etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *sc
     if (checked != ETW_OK) {
         return checked;
     }
-    if (!reserve_slot(&store->slots, &store->slot_count, store->count, schema_slot_hash, store)) {
+    if (!reserve_slot(store)) {
         return no_memory(error);
     }
     etw_schema wanted = *schema;
     wanted.hash = content_hash(schema);
-    uint32_t at = (uint32_t)wanted.hash & (store->slot_count - 1);
-    for (; store->slots[at] != 0; at = (at + 1) & (store->slot_count - 1)) {
+    uint32_t at = first_slot(store, wanted.hash);
+    for (; store->slots[at] != 0; at = next_slot(store, at)) {
         const etw_schema *there = store->schemas[store->slots[at] - 1];
         if (content_equal(there, &wanted)) {
             *kept = there;
@@ -248,14 +251,17 @@ uint32_t etw_schema_store_count(const etw_schema_store *store)
     return store->count;
 }
 
-static uint32_t find_provider_slot(const etw_schema_store *store, const etw_guid *provider)
+/* The name stands behind its structure, in one piece. */
+static provider_name *new_provider(etw_schema_store *store, const etw_guid *provider,
+                                   const char *utf8_name)
 {
-    uint32_t at = (uint32_t)provider_hash(provider) & (store->provider_slot_count - 1);
-    while (store->provider_slots[at] != 0 &&
-           !etw_guid_equal(&store->providers[store->provider_slots[at] - 1].provider, provider)) {
-        at = (at + 1) & (store->provider_slot_count - 1);
+    const size_t size = strlen(utf8_name) + 1;
+    provider_name *added = etw_arena_alloc(&store->provider_arena, sizeof *added + size);
+    if (added != NULL) {
+        added->provider = *provider;
+        memcpy(added->name, utf8_name, size);
     }
-    return at;
+    return added;
 }
 
 etw_status etw_schema_store_set_provider_name(etw_schema_store *store, const etw_guid *provider,
@@ -268,28 +274,25 @@ etw_status etw_schema_store_set_provider_name(etw_schema_store *store, const etw
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u provider names",
                              ETW_STORE_MAX_SCHEMAS);
     }
-    if (!reserve_slot(&store->provider_slots, &store->provider_slot_count, store->provider_count,
-                      provider_slot_hash, store) ||
+    provider_name *added = new_provider(store, provider, utf8_name);
+    if (added == NULL && etw_arena_full(&store->provider_arena, strlen(utf8_name) + 64)) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "provider names take more than %zu bytes",
+                             ETW_STORE_MAX_NAME_BYTES);
+    }
+    if (added == NULL ||
         !reserve_array((void **)&store->providers, &store->provider_capacity, store->provider_count,
-                       sizeof *store->providers)) {
+                       sizeof *store->providers) ||
+        !etw_table_set(&store->provider_table, &added->provider, sizeof added->provider, added)) {
         return no_memory(error);
     }
-    char *name = strdup(utf8_name);
-    if (name == NULL) {
-        return no_memory(error);
-    }
-    store->provider_slots[find_provider_slot(store, provider)] = store->provider_count + 1;
-    store->providers[store->provider_count++] = (provider_name){*provider, name};
+    store->providers[store->provider_count++] = added;
     return ETW_OK;
 }
 
 const char *etw_schema_store_provider_name(const etw_schema_store *store, const etw_guid *provider)
 {
-    if (store->provider_slot_count == 0) {
-        return NULL;
-    }
-    const uint32_t id = store->provider_slots[find_provider_slot(store, provider)];
-    return id == 0 ? NULL : store->providers[id - 1].name;
+    const provider_name *found = etw_table_get(&store->provider_table, provider, sizeof *provider);
+    return found == NULL ? NULL : found->name;
 }
 
 bool etw_schema_store_provider_at(const etw_schema_store *store, uint32_t index,
@@ -298,7 +301,7 @@ bool etw_schema_store_provider_at(const etw_schema_store *store, uint32_t index,
     if (index >= store->provider_count) {
         return false;
     }
-    *provider = &store->providers[index].provider;
-    *utf8_name = store->providers[index].name;
+    *provider = &store->providers[index]->provider;
+    *utf8_name = store->providers[index]->name;
     return true;
 }

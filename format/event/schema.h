@@ -42,6 +42,8 @@ typedef struct etw_schema_store etw_schema_store;
 /* A store takes at most this many schemas and bytes, then ETW_ERROR_LIMIT. */
 #define ETW_STORE_MAX_SCHEMAS ((uint32_t)1 << 20)
 #define ETW_STORE_MAX_BYTES   ((size_t)256 << 20)
+/* The names of providers, and what it takes to find them again. */
+#define ETW_STORE_MAX_NAME_BYTES ((size_t)64 << 20)
 
 /* NULL where memory is out. */
 etw_schema_store *etw_schema_store_new(void);

@@ -2,7 +2,6 @@
 
 #include "format/event/schema.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 typedef struct blob {

@@ -64,7 +64,7 @@ static void append_ascii(etw_text *text, const char *string, etw_escape escape)
     etw_text_append_utf8(text, (const uint8_t *)string, strlen(string), escape);
 }
 
-/* tdh-format.md section 3.1: known codes are their message alone. */
+/* Known codes are their message alone (TEXT.md). */
 static void append_error(etw_text *text, const char *known, const char *kind, uint32_t code,
                          etw_escape escape)
 {

@@ -1,9 +1,9 @@
 #include "format/schema/eventsource.h"
 
+#include "format/base/arena.h"
+#include "format/base/table.h"
 #include "format/event/tei_builder.h"
-#include "format/schema/arena.h"
 #include "format/schema/manifest.h"
-#include "format/schema/table.h"
 
 #include <stdlib.h>
 
@@ -204,7 +204,7 @@ typedef struct chunk_header {
 static bool is_chunk(const etw_event_record *record, chunk_header *header)
 {
     const uint16_t other = ETW_FLAG_CLASSIC_HEADER | ETW_FLAG_TRACE_MESSAGE;
-    if (record->EventHeader.EventDescriptor.Id != ETW_EVENTSOURCE_MANIFEST_ID ||
+    if (record->EventHeader.EventDescriptor.Id != ETW_MANIFEST_EVENT_ID ||
         (record->EventHeader.Flags & other) != 0) {
         return false;
     }

@@ -9,7 +9,6 @@
 
 #include "format/schema/resolver.h"
 
-#define ETW_EVENTSOURCE_MANIFEST_ID 0xFFFEu
 /* Chunks of one manifest: each brings up to 64 KiB, real ones stay below 16. */
 #define ETW_EVENTSOURCE_MAX_CHUNKS 1024u
 /* Manifests that are being put together at one time, and their bytes; the oldest gives way. */

@@ -3,8 +3,6 @@
 #include "format/event/tei_builder.h"
 #include "format/schema/manifest_model.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #define STRING_REFERENCE "$(string."
@@ -253,114 +251,6 @@ static etw_status collect_maps(etw_manifest_set *set, const etw_manifest_provide
     return ETW_OK;
 }
 
-static bool is_number(const char *text, uint32_t *value)
-{
-    char *end;
-    if (text[0] < '0' || text[0] > '9') {
-        return false;
-    }
-    const unsigned long long number = strtoull(text, &end, 0);
-    *value = number > UINT16_MAX ? UINT16_MAX : (uint32_t)number;
-    return *end == '\0';
-}
-
-/* The fields met so far, by the struct they are in and their name: the latest of that name wins. */
-typedef struct scope_names {
-    etw_table fields; /* {scope, name} -> etw_manifest_field */
-    etw_arena keys;
-    etw_text key;
-} scope_names;
-
-static const char anywhere; /* the scope that has every field */
-
-static void make_scope_key(scope_names *names, const void *scope, const char *name)
-{
-    etw_text_clear(&names->key);
-    etw_text_append(&names->key, (const char *)&scope, sizeof scope);
-    etw_text_append_z(&names->key, name);
-}
-
-static const etw_manifest_field *in_scope(scope_names *names, const void *scope, const char *name)
-{
-    make_scope_key(names, scope, name);
-    return etw_table_get(&names->fields, names->key.data, names->key.size);
-}
-
-static bool enter(scope_names *names, const void *scope, etw_manifest_field *field)
-{
-    make_scope_key(names, scope, field->name == NULL ? "" : field->name);
-    const char *key = etw_arena_copy(&names->keys, names->key.data, names->key.size);
-    return key != NULL && etw_table_set(&names->fields, key, names->key.size, field);
-}
-
-/* The field that length= or count= names: the nearest one before, first among its own siblings,
- * then around each struct it is in, then anywhere. NULL: there is none. */
-static const etw_manifest_field *referenced(scope_names *names, const etw_manifest_field *from,
-                                            const char *name)
-{
-    for (const etw_manifest_field *scope = from->parent;; scope = scope->parent) {
-        const etw_manifest_field *found = in_scope(names, scope, name);
-        if (found != NULL || scope == NULL) {
-            return found != NULL ? found : in_scope(names, &anywhere, name);
-        }
-    }
-}
-
-/* Reads length= or count=: a number, or a field's name. */
-static etw_status resolve_size(scope_names *names, const etw_manifest_field *field,
-                               const char *text, uint16_t *number, const etw_manifest_field **from,
-                               etw_error *error)
-{
-    uint32_t value;
-    if (text == NULL) {
-        return ETW_OK;
-    }
-    if (is_number(text, &value)) {
-        *number = (uint16_t)value;
-        return ETW_OK;
-    }
-    *from = referenced(names, field, text);
-    if (*from == NULL) {
-        return etw_error_set(error, ETW_ERROR_DAMAGED, "%s refers to %s, which is not before it",
-                             field->name == NULL ? "a field" : field->name, text);
-    }
-    return ETW_OK;
-}
-
-static etw_status resolve_fields(scope_names *names, const etw_manifest_template *template,
-                                 etw_error *error)
-{
-    etw_status status = ETW_OK;
-    for (etw_manifest_field *at = template->first; at != NULL && status == ETW_OK; at = at->next) {
-        status = resolve_size(names, at, at->length, &at->fixed_length, &at->length_from, error);
-        if (status == ETW_OK) {
-            status = resolve_size(names, at, at->count, &at->fixed_count, &at->count_from, error);
-        }
-        if (status == ETW_OK && (!enter(names, at->parent, at) || !enter(names, &anywhere, at))) {
-            status = no_memory(error);
-        }
-    }
-    return status;
-}
-
-/* Once for each template, in time linear to its fields. */
-static etw_status resolve_template(etw_manifest_template *template, etw_error *error)
-{
-    if (template->problem != NULL) {
-        return etw_error_set(error, ETW_ERROR_DAMAGED, "%s", template->problem);
-    }
-    if (template->is_resolved) {
-        return ETW_OK;
-    }
-    scope_names names = {0};
-    const etw_status status = resolve_fields(&names, template, error);
-    template->is_resolved = status == ETW_OK;
-    etw_table_free(&names.fields);
-    etw_arena_free(&names.keys);
-    etw_text_free(&names.key);
-    return status;
-}
-
 static uint16_t usual_length(uint16_t in_type, uint16_t out_type, uint32_t pointer_size)
 {
     if (in_type == ETW_IN_POINTER || in_type == ETW_IN_SIZET) {
@@ -458,7 +348,7 @@ static etw_status make_schema(etw_manifest_set *set, const etw_manifest_event *e
         return etw_error_set(error, ETW_ERROR_DAMAGED, "there is no template %s", event->tid);
     }
     if (template != NULL) {
-        status = resolve_template(template, error);
+        status = etw_manifest_resolve_template(template, error);
     }
     if (template != NULL && status == ETW_OK) {
         status = collect_maps(set, event->provider, template, maps, &made.map_count, error);
@@ -498,143 +388,6 @@ etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
     event->made_for = *seen;
     event->made_pointer_size = pointer_size;
     return ETW_OK;
-}
-
-/* Files and folders. */
-
-static etw_status read_all(const etw_os *os, int file, uint8_t **data, size_t *size,
-                           etw_error *error)
-{
-    size_t capacity = (size_t)64 << 10;
-    *data = NULL;
-    *size = 0;
-    for (;;) {
-        uint8_t *wider = realloc(*data, capacity);
-        if (wider == NULL) {
-            return no_memory(error);
-        }
-        *data = wider;
-        size_t got;
-        const etw_status status =
-            etw_os_read_full(os, file, *data + *size, capacity - *size, &got, error);
-        *size += got;
-        if (status != ETW_OK || *size < capacity) {
-            return status;
-        }
-        if (capacity > ETW_MANIFEST_MAX_XML_BYTES) {
-            return etw_error_set(error, ETW_ERROR_LIMIT, "larger than the limit of %zu bytes",
-                                 ETW_MANIFEST_MAX_XML_BYTES);
-        }
-        capacity *= 2;
-    }
-}
-
-static etw_status add_file(etw_manifest_set *set, const etw_os *os, const char *path,
-                           etw_schema_store *store, etw_error *error)
-{
-    const int file = os->open(os->context, path, ETW_OPEN_READ);
-    if (file < 0) {
-        return etw_error_set_os(error, -file, "%s: cannot open", path);
-    }
-    uint8_t *data;
-    size_t size;
-    etw_status status = read_all(os, file, &data, &size, error);
-    (void)os->close(os->context, file);
-    if (status == ETW_OK) {
-        status = etw_manifest_set_add(set, (etw_bytes){data, size}, store, NULL, error);
-    }
-    free(data);
-    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", path);
-}
-
-typedef struct name_list {
-    char **names;
-    uint32_t count;
-    uint32_t capacity;
-    etw_status status;
-} name_list;
-
-static bool is_manifest_name(const char *name)
-{
-    const size_t size = strlen(name);
-    return size > 4 &&
-           (strcmp(name + size - 4, ".man") == 0 || strcmp(name + size - 4, ".xml") == 0);
-}
-
-static void take_name(void *into, const char *name)
-{
-    name_list *list = into;
-    if (list->status != ETW_OK || !is_manifest_name(name)) {
-        return;
-    }
-    if (list->count == ETW_MANIFEST_MAX_FILES) {
-        list->status = ETW_ERROR_LIMIT;
-        return;
-    }
-    if (list->count == list->capacity) {
-        const uint32_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        char **names = realloc(list->names, capacity * sizeof *names);
-        if (names == NULL) {
-            list->status = ETW_ERROR_NO_MEMORY;
-            return;
-        }
-        list->names = names;
-        list->capacity = capacity;
-    }
-    char *copy = strdup(name);
-    if (copy == NULL) {
-        list->status = ETW_ERROR_NO_MEMORY;
-        return;
-    }
-    list->names[list->count++] = copy;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static etw_status add_listed(etw_manifest_set *set, const etw_os *os, const char *folder,
-                             const name_list *list, etw_schema_store *store, etw_error *error)
-{
-    etw_text path = {0};
-    etw_status status = ETW_OK;
-    for (uint32_t i = 0; i < list->count && status == ETW_OK; i++) {
-        etw_text_clear(&path);
-        etw_text_append_z(&path, folder);
-        etw_text_append_char(&path, '/');
-        etw_text_append_z(&path, list->names[i]);
-        status =
-            path.failed ? no_memory(error) : add_file(set, os, etw_text_z(&path), store, error);
-        if (status == ETW_ERROR_NOT_THIS) {
-            status = ETW_OK;
-        }
-    }
-    etw_text_free(&path);
-    return status;
-}
-
-etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
-                                     etw_schema_store *store, etw_error *error)
-{
-    name_list list = {0};
-    const int listed = os->list == NULL ? -ENOTDIR : os->list(os->context, path, take_name, &list);
-    etw_status status = ETW_OK;
-    if (listed == -ENOTDIR) {
-        status = add_file(set, os, path, store, error);
-    } else if (listed < 0) {
-        status = etw_error_set_os(error, -listed, "%s: cannot open", path);
-    } else if (list.status != ETW_OK) {
-        status = etw_error_set(error, list.status, "%s: cannot take all of its manifests", path);
-    } else {
-        qsort(list.names, list.count, sizeof *list.names, compare_names);
-        status = add_listed(set, os, path, &list, store, error);
-    }
-    for (uint32_t i = 0; i < list.count; i++) {
-        free(list.names[i]);
-    }
-    free(list.names);
-    return status;
 }
 
 typedef struct manifest_source {

@@ -12,6 +12,8 @@
 
 /* One manifest, as XML. The largest ones of Windows stay below 2 MiB. */
 #define ETW_MANIFEST_MAX_XML_BYTES ((size_t)64 << 20)
+/* One attribute that is kept: a name, a message. FormatMessage takes no more than 64 KiB either. */
+#define ETW_MANIFEST_MAX_TEXT_BYTES ((size_t)64 << 10)
 /* Elements inside elements. */
 #define ETW_MANIFEST_MAX_XML_DEPTH 64u
 /* What the manifests that a user names may take in memory. */

@@ -1,12 +1,12 @@
 /* What is kept of a manifest between reading its XML and making schemas of its events. Internal to
- * manifest.c and manifest_xml.c. All of it lies in the set's arena; strings are UTF-8 as the XML
+ * manifest*.c. All of it lies in the set's arena; strings are UTF-8 as the XML
  * has them, references by name are looked up when an event is asked for. */
 #ifndef ETW_FORMAT_SCHEMA_MANIFEST_MODEL_H
 #define ETW_FORMAT_SCHEMA_MANIFEST_MODEL_H
 
+#include "format/base/arena.h"
+#include "format/base/table.h"
 #include "format/event/schema.h"
-#include "format/schema/arena.h"
-#include "format/schema/table.h"
 
 /* The strings of one XML file: id -> text. */
 typedef struct etw_manifest_document {
@@ -135,5 +135,13 @@ etw_status etw_manifest_read_xml(etw_manifest_model *model, etw_bytes xml, uint3
 /* The name of a number that Windows defines (winmeta.xml) and the event refers to, "win:Start"; an
  * importChannel's value. False where there is none. */
 bool etw_manifest_predefined(etw_manifest_name_kind kind, const char *name, uint32_t *value);
+
+/* Looks up what the fields' count= and length= refer to: once for each template, in time linear to
+ * its fields. DAMAGED where no schema can be made of it. */
+etw_status etw_manifest_resolve_template(etw_manifest_template *template, etw_error *error);
+
+/* Sets the field's types by the words of inType and outType (NULL: absent; an unknown outType is
+ * the in type's own). False where the in type is missing or unknown. */
+bool etw_manifest_find_types(etw_manifest_field *field, const char *in, const char *out);
 
 #endif

@@ -1,15 +1,12 @@
 #include "format/schema/metadata_event.h"
 
+#include "format/base/arena.h"
+#include "format/base/table.h"
 #include "format/event/tei.h"
-#include "format/schema/arena.h"
-#include "format/schema/table.h"
 
 #include <stdlib.h>
 
 enum { OPCODE_EVENT_INFO = 32, OPCODE_MAP_INFO = 33 };
-
-static const etw_guid metadata_class = {
-    0xbbccf6c1, 0x6cd1, 0x48c4, {0x80, 0xff, 0x83, 0x94, 0x82, 0xe3, 0x76, 0x71}};
 
 /* What finds an event's schema: provider, id and version; of a classic event its class, opcode and
  * version. */
@@ -163,7 +160,7 @@ static etw_status observe(etw_schema_source *base, etw_schema_store *store,
 {
     metadata_source *self = (metadata_source *)base;
     const uint8_t opcode = record->EventHeader.EventDescriptor.Opcode;
-    if (!etw_guid_equal(&record->EventHeader.ProviderId, &metadata_class)) {
+    if (!etw_guid_equal(&record->EventHeader.ProviderId, &etw_metadata_event_class)) {
         return ETW_OK;
     }
     etw_status status = ETW_OK;

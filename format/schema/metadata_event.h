@@ -1,7 +1,7 @@
 /* Metadata events: the TRACE_EVENT_INFO and EVENT_MAP_INFO blobs that a merge puts into a trace.
  *
  * Class bbccf6c1-6cd1-48c4-80ff-839482e37671: opcode 32 holds one TRACE_EVENT_INFO, opcode 33 a
- * provider GUID and one EVENT_MAP_INFO (tei-layout.md section 6). They stand anywhere in a trace,
+ * provider GUID and one EVENT_MAP_INFO (SCHEMAS.md). They stand anywhere in a trace,
  * mostly near its end, in any order: a map that comes after the event that names it is joined to it
  * then. */
 #ifndef ETW_FORMAT_SCHEMA_METADATA_EVENT_H

@@ -1,6 +1,6 @@
 #include "format/schema/resolver.h"
 
-#include "format/schema/arena.h"
+#include "format/base/arena.h"
 #include "format/schema/classic.h"
 #include "format/schema/eventsource.h"
 #include "format/schema/manifest.h"

@@ -1,8 +1,8 @@
 /* TraceLogging: events that carry their own description, turned into TRACE_EVENT_INFO as TDH does.
  *
  * The description travels in two extended items: the provider's traits (its name) and the event's
- * metadata (name and fields). Layout and TDH's answers: tei-layout.md section 5; SCHEMAS.md lists
- * them and what is inferred. */
+ * metadata (name and fields). SCHEMAS.md lists the layout, TDH's answers,
+ * and what is inferred. */
 #ifndef ETW_FORMAT_SCHEMA_TRACELOGGING_H
 #define ETW_FORMAT_SCHEMA_TRACELOGGING_H
 

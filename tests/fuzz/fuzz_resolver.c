@@ -20,7 +20,7 @@ static etw_event_record make_record(uint8_t kind, uint8_t who, etw_bytes payload
     record.EventHeader.ProcessId = who >> 6;
     switch (kind % 5) {
     case 0:
-        descriptor->Id = ETW_EVENTSOURCE_MANIFEST_ID;
+        descriptor->Id = ETW_MANIFEST_EVENT_ID;
         break;
     case 1:
     case 2:

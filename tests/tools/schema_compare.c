@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const etw_guid metadata_class = {
-    0xbbccf6c1, 0x6cd1, 0x48c4, {0x80, 0xff, 0x83, 0x94, 0x82, 0xe3, 0x76, 0x71}};
 enum { OPCODE_EVENT_INFO = 32, OPCODE_MAP_INFO = 33, MAX_BLOBS = 4096 };
 
 typedef struct blob {
@@ -45,7 +43,8 @@ static etw_status scan(void *context, const etw_event_record *record, const etw_
 {
     comparison *self = context;
     (void)trace;
-    const bool metadata = etw_guid_equal(&record->EventHeader.ProviderId, &metadata_class);
+    const bool metadata =
+        etw_guid_equal(&record->EventHeader.ProviderId, &etw_metadata_event_class);
     if (metadata && !self->learn_only && self->blob_count < MAX_BLOBS) {
         uint8_t *copy = malloc(record->UserDataLength + (size_t)1);
         if (copy == NULL) {

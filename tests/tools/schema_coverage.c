@@ -10,9 +10,9 @@
  * schema. */
 #include "format/etl/etl.h"
 #include "format/event/plan.h"
-#include "format/schema/arena.h"
+#include "format/base/arena.h"
 #include "format/schema/resolver.h"
-#include "format/schema/table.h"
+#include "format/base/table.h"
 
 #include <inttypes.h>
 #include <stdio.h>

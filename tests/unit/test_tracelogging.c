@@ -52,7 +52,7 @@ typedef struct field_case {
         what, EVENT bytes, sizeof(EVENT bytes) - 1, expected                                       \
     }
 
-/* The first block is what live TDH was seen to answer (tei-layout.md section 5.4). */
+/* The first block is what live TDH was seen to answer. */
 static const field_case fields[] = {
     FIELD("counted 8-bit string, UTF-8", "a\0\x97\x23", "a 301/35"),
     FIELD("counted UTF-16", "a\0\x16", "a 300/0"),

@@ -1,10 +1,12 @@
-#include "format/schema/arena.h"
+#include "format/base/arena.h"
 
 #include <stdalign.h>
 #include <stdlib.h>
 
-#define BLOCK_BYTES ((size_t)16 << 10)
-#define ALIGNMENT   alignof(max_align_t)
+/* Blocks double from the first size to the last, as most arenas stay small. */
+#define FIRST_BLOCK_BYTES ((size_t)1 << 10)
+#define LAST_BLOCK_BYTES  ((size_t)16 << 10)
+#define ALIGNMENT         alignof(max_align_t)
 
 struct etw_arena_block {
     struct etw_arena_block *older;
@@ -13,9 +15,16 @@ struct etw_arena_block {
     max_align_t data[];
 };
 
+static size_t usual_size(const etw_arena *arena)
+{
+    const size_t size = arena->newest == NULL ? FIRST_BLOCK_BYTES : 2 * arena->newest->size;
+    return size < LAST_BLOCK_BYTES ? size : LAST_BLOCK_BYTES;
+}
+
 static struct etw_arena_block *add_block(etw_arena *arena, size_t size)
 {
-    const size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+    const size_t usual = usual_size(arena);
+    const size_t room = size > usual ? size : usual;
     struct etw_arena_block *block = malloc(sizeof *block + room);
     if (block == NULL) {
         return NULL;
@@ -23,7 +32,7 @@ static struct etw_arena_block *add_block(etw_arena *arena, size_t size)
     block->used = 0;
     block->size = room;
     /* A large item gets a block of its own behind the newest, whose rest stays in use. */
-    if (arena->newest != NULL && size > BLOCK_BYTES / 4) {
+    if (arena->newest != NULL && size > usual / 4) {
         block->older = arena->newest->older;
         arena->newest->older = block;
     } else {

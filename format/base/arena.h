@@ -1,6 +1,7 @@
-/* Memory that grows in blocks and goes away at once: for what a schema source learns and keeps. */
-#ifndef ETW_FORMAT_SCHEMA_ARENA_H
-#define ETW_FORMAT_SCHEMA_ARENA_H
+/* Memory that grows in blocks and goes away at once: for what is learnt bit by bit and kept
+ * together. */
+#ifndef ETW_FORMAT_BASE_ARENA_H
+#define ETW_FORMAT_BASE_ARENA_H
 
 #include "format/base/bytes.h"
 

@@ -1,7 +1,7 @@
 /* A hash table from byte strings to pointers. Open addressing, at most half full; keys are lent and
  * must stay where they are. Zeroed memory is an empty table. */
-#ifndef ETW_FORMAT_SCHEMA_TABLE_H
-#define ETW_FORMAT_SCHEMA_TABLE_H
+#ifndef ETW_FORMAT_BASE_TABLE_H
+#define ETW_FORMAT_BASE_TABLE_H
 
 #include "format/base/bytes.h"
 

@@ -1,4 +1,4 @@
-#include "format/schema/table.h"
+#include "format/base/table.h"
 
 #include <stdlib.h>
 
