@@ -114,7 +114,7 @@ static bool is_tracelogging(const etw_event_record *record)
     return etw_record_find_item(record, ETW_EXT_EVENT_SCHEMA_TL) != NULL;
 }
 
-void etwapi_learn(const etw_event_record *record, const etw_schema *schema)
+static void learn_schema(const etw_event_record *record, const etw_schema *schema)
 {
     /* TraceLogging events carry their schema with them: nothing to remember. */
     if (schema == NULL || is_tracelogging(record)) {
@@ -131,6 +131,25 @@ void etwapi_learn(const etw_event_record *record, const etw_schema *schema)
         }
     }
     ReleaseSRWLockExclusive(&all.lock);
+}
+
+static void learn_provider(const etw_guid *provider, const char *utf8_name)
+{
+    AcquireSRWLockExclusive(&all.lock);
+    if (is_ready()) {
+        (void)etw_schema_store_set_provider_name(all.store, provider, utf8_name, NULL);
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+}
+
+void etwapi_learn(const etw_event *event)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    const char *name = etw_event_provider_name(event);
+    learn_schema(record, etw_event_schema(event));
+    if (name != NULL) {
+        learn_provider(&record->EventHeader.ProviderId, name);
+    }
 }
 
 /* The lock is held. */
@@ -163,15 +182,6 @@ const etw_plan *etwapi_find_plan(const etw_event_record *record)
     const etw_plan *plan = schema == NULL ? NULL : etw_plan_cache_get(all.plans, schema, NULL);
     ReleaseSRWLockExclusive(&all.lock);
     return plan;
-}
-
-void etwapi_learn_provider(const etw_guid *provider, const char *utf8_name)
-{
-    AcquireSRWLockExclusive(&all.lock);
-    if (is_ready()) {
-        (void)etw_schema_store_set_provider_name(all.store, provider, utf8_name, NULL);
-    }
-    ReleaseSRWLockExclusive(&all.lock);
 }
 
 etw_status etwapi_load_manifest(const char *path, etw_error *error)

@@ -3,11 +3,12 @@
 #ifndef ETW_REPLAY_ETWAPI_KNOWN_SCHEMAS_H
 #define ETW_REPLAY_ETWAPI_KNOWN_SCHEMAS_H
 
+#include "format/event/event.h"
 #include "format/event/plan.h"
 
-/* Remembers the schema of the record's kind; quick where it is known already. schema NULL: nothing.
- */
-void etwapi_learn(const etw_event_record *record, const etw_schema *schema);
+/* Remembers the schema of the event's kind and its provider's name; quick where both are known
+ * already. */
+void etwapi_learn(const etw_event *event);
 
 /* The schema of an event: a learnt one, or by what every system knows (TraceLogging metadata, the
  * classic classes, manifests of ETWAPI_MANIFESTS and TdhLoadManifest). NULL where none explains it.
@@ -17,8 +18,6 @@ const etw_schema *etwapi_find_schema(const etw_event_record *record);
 /* The plan of that schema, compiled once; NULL where there is none. Valid until the process ends.
  */
 const etw_plan *etwapi_find_plan(const etw_event_record *record);
-
-void etwapi_learn_provider(const etw_guid *provider, const char *utf8_name);
 
 /* Adds a manifest file to what etwapi_find_schema knows. */
 etw_status etwapi_load_manifest(const char *path, etw_error *error);

@@ -163,11 +163,7 @@ static void advance(playback *trace)
         trace->event = NULL;
         return;
     }
-    etwapi_learn(etw_event_record_of(trace->event), etw_event_schema(trace->event));
-    const char *name = etw_event_provider_name(trace->event);
-    if (name != NULL) {
-        etwapi_learn_provider(&etw_event_record_of(trace->event)->EventHeader.ProviderId, name);
-    }
+    etwapi_learn(trace->event);
 }
 
 static ULONG open_file(playback *trace, const char *path)

@@ -3,13 +3,40 @@
 #include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
+#include "replay/etwapi/settings.h"
 #include "replay/etwapi/wide.h"
+#include "replay/replay.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* DECODING_SOURCE of a provider with a manifest. */
 #define SCHEMA_SOURCE_XML 0u
+
+/* Programs look a provider up by its name before they start a session for it, so the trace that
+ * sessions will deliver is read through when it is first asked for. */
+static BOOL CALLBACK read_trace(INIT_ONCE *once, void *parameter, void **context)
+{
+    (void)once;
+    (void)parameter;
+    (void)context;
+    const char *path = etwapi_get_settings()->trace_path;
+    etw_replay *replay = NULL;
+    const etw_event *event;
+    if (path[0] != '\0' && etw_replay_open(path, NULL, &replay, NULL) == ETW_OK) {
+        while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
+            etwapi_learn(event);
+        }
+        etw_replay_close(replay);
+    }
+    return TRUE;
+}
+
+static void know_trace(void)
+{
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+    (void)InitOnceExecuteOnce(&once, read_trace, NULL, NULL);
+}
 
 /* --- the list of providers
  * -------------------------------------------------------------------------- */
@@ -44,6 +71,7 @@ ULONG WINAPI TdhEnumerateProviders(PROVIDER_ENUMERATION_INFO *info, ULONG *size)
     if (size == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
+    know_trace();
     provider_list list = {0};
     etwapi_visit_providers(add_provider, &list);
     const ULONG names = (ULONG)offsetof(PROVIDER_ENUMERATION_INFO, TraceProviderInfoArray) +
@@ -182,6 +210,7 @@ static ULONG give_fields(const field_list *list, PROVIDER_FIELD_INFOARRAY *array
 
 static ULONG query_fields(field_list *list, PROVIDER_FIELD_INFOARRAY *array, ULONG *size)
 {
+    know_trace();
     etwapi_visit_schemas(visit_schema, list);
     const ULONG code = list->count == 0 ? (ULONG)ERROR_NOT_FOUND : give_fields(list, array, size);
     for (ULONG i = 0; i < list->count; i++) {
@@ -231,6 +260,7 @@ static void add_guid(void *context, const etw_guid *provider, const char *utf8_n
 
 static ULONG query_guids(void *out, ULONG out_size, ULONG *returned)
 {
+    know_trace();
     guid_list list = {out, out == NULL ? 0 : out_size / (ULONG)sizeof(GUID), 0};
     etwapi_visit_providers(add_guid, &list);
     *returned = list.count * (ULONG)sizeof(GUID);

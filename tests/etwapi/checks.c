@@ -1,5 +1,6 @@
 /* The result codes that Windows' documentation names, one by one, against the drop-in API.
- * ETWAPI_TRACE names a trace of TraceLogging events with one property, a 32-bit integer "Count". */
+ * ETWAPI_TRACE names a trace of TraceLogging events of the provider Tests.Etwapi, each with one
+ * property, a 32-bit integer "Count". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -457,6 +458,22 @@ static void format_refuses_a_value_that_the_map_does_not_name(void **state)
                      INVALID_EVENT_DATA);
 }
 
+static void providers_of_the_trace_are_found_before_it_is_played(void **state)
+{
+    (void)state;
+    ULONG size = 0;
+    assert_int_equal(TdhEnumerateProviders(NULL, &size), ERROR_INSUFFICIENT_BUFFER);
+    PROVIDER_ENUMERATION_INFO *list = malloc(size);
+    assert_int_equal(TdhEnumerateProviders(list, &size), ERROR_SUCCESS);
+    bool found = false;
+    for (ULONG i = 0; i < list->NumberOfProviders; i++) {
+        const BYTE *name = (const BYTE *)list + list->TraceProviderInfoArray[i].ProviderNameOffset;
+        found = found || wcscmp((const WCHAR *)(const void *)name, L"Tests.Etwapi") == 0;
+    }
+    assert_true(found);
+    free(list);
+}
+
 static void manifests_that_are_none_are_refused(void **state)
 {
     (void)state;
@@ -470,6 +487,7 @@ static void manifests_that_are_none_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(providers_of_the_trace_are_found_before_it_is_played),
         cmocka_unit_test(start_refuses_bad_arguments),
         cmocka_unit_test(start_refuses_a_block_without_room_for_the_name),
         cmocka_unit_test(a_taken_name_is_refused_in_any_case),

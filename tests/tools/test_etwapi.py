@@ -14,11 +14,22 @@ MANIFESTS = CORPUS / "manifests"
 EVENTS = 600
 
 
+def run_to_its_end(tool, name, *arguments, status=0, env):
+    """Runs a program again whose exit status was lost: Wine 8's loader now and then fails an assertion of its own
+    (dl-fini.c) after the program has ended, about once in 250 runs on a busy machine."""
+    for _ in range(3):
+        done = tool(name, *arguments, status=None, env=env)
+        if not (done.returncode == 127 and b"dl-fini.c" in done.stderr):
+            break
+    assert done.returncode == status, done.stderr.decode(errors="replace")
+    return done
+
+
 @pytest.fixture
 def consumer(win64_tool):
     """Runs the consumer; gives the events it printed and, last, how it ended."""
     def run(*arguments, status=0, **env):
-        done = win64_tool("tests/etwapi_consumer", *arguments, status=status, env=env)
+        done = run_to_its_end(win64_tool, "tests/etwapi_consumer", *arguments, status=status, env=env)
         *events, end = [json.loads(line) for line in done.stdout.splitlines()]
         return events, end
 
@@ -219,4 +230,4 @@ def test_denied_sessions_are_refused(consumer, small):
 # --- result codes --------------------------------------------------------------------------------
 
 def test_results_are_those_of_the_documentation(win64_tool, small):
-    win64_tool("tests/etwapi_checks", env={"ETWAPI_TRACE": str(small)})
+    run_to_its_end(win64_tool, "tests/etwapi_checks", env={"ETWAPI_TRACE": str(small)})
