@@ -32,13 +32,16 @@ class Cost:
         self.cpu, self.wall, self.memory, self.output = cpu, wall, memory, output
 
 
+INCOMPLETE = 3 << 8  # wait status of a tool that finished, but something is missing
+
+
 def run(*command, stdout=subprocess.DEVNULL):
     start = time.monotonic()
     process = subprocess.Popen([str(part) for part in command], stdout=stdout, stderr=subprocess.DEVNULL)
     output = process.stdout.read() if stdout == subprocess.PIPE else b""
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - start
-    if status:
+    if status not in (0, INCOMPLETE):
         sys.exit("failed with status %d: %s" % (status, " ".join(map(str, command))))
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, output)
 
@@ -140,8 +143,7 @@ def measure_large(table, corpus_file, runs):
         (RECORD, "--input", large, "--threads", "1", "--force", "-o", saved),
         (RECORD, "--input", large, "--threads", "2", "--force", "-o", two),
         (RECORD, "--input", large, "--threads", "0", "--force", "-o", WORK / "zero.etwcap"))
-    if saved.read_bytes() != two.read_bytes():
-        sys.exit("files of 1 and 2 threads differ")
+    run("cmp", saved, two)  # not here: what this process holds would count as the children's peak memory
     events = int(run(PASSES, "headers", saved, stdout=subprocess.PIPE).output.split()[0])
     note = "large: %d events, %.2f GiB, %.1f bytes an event" % (
         events, large.stat().st_size / (1 << 30), saved.stat().st_size / events)
@@ -164,15 +166,9 @@ def measure_large(table, corpus_file, runs):
     table.add("bytes read by a query of 1,000 events / all", int(words[10]) / int(words[13]), 0.01,
               "%s events, %s blocks read of %s" % (words[0].decode(), words[2].decode(), words[5].decode()))
     cut = WORK / "cut.etwcap"
-    cut.write_bytes(saved.read_bytes()[:-40])
-    scan, xxhsum = side_by_side(runs, (REPLAY, "info", cut) if run_allows_incomplete(cut) else (PASSES, "headers", cut),
-                                ("xxhsum", "-q", cut))
-    table.add("wall time of info without index / xxhsum", scan.wall / xxhsum.wall, 1.5)
-
-
-def run_allows_incomplete(path):
-    return subprocess.run([str(REPLAY), "info", str(path)], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL).returncode == 0
+    run("sh", "-c", "head -c %d '%s' > '%s'" % (saved.stat().st_size - 40, saved, cut))
+    scan, xxhsum = side_by_side(runs, (REPLAY, "info", cut), ("xxhsum", "-q", cut))
+    table.add("CPU of info without index / xxhsum", scan.cpu / xxhsum.cpu, 1.5)
 
 
 def measure_info(table, corpus_file, large, runs):
