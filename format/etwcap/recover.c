@@ -456,7 +456,7 @@ static etw_status recover_into_sink(recovery *self, etw_error *error)
 static etw_status recover_to(recovery *self, const char *in, const char *part, etw_error *error)
 {
     const etw_sink_options sink_options = {
-        .replace = true, .sync = ETW_SYNC_INTERVAL, .sync_interval_ms = UINT32_MAX};
+        .replace = false, .sync = ETW_SYNC_INTERVAL, .sync_interval_ms = UINT32_MAX};
     const int file = self->os->open(self->os->context, in, ETW_OPEN_READ);
     if (file < 0) {
         return etw_error_set_os(error, -file, "%s: cannot open", in);
@@ -468,6 +468,8 @@ static etw_status recover_to(recovery *self, const char *in, const char *part, e
     etw_status status = size < 0 ? etw_error_set_os(error, (int)-size, "needs a file, not a pipe")
                                  : check_head(self, error);
     if (status == ETW_OK) {
+        /* One left behind goes away, with whatever access its maker gave it. */
+        (void)self->os->remove(self->os->context, part);
         status = etw_sink_open(self->os, part, &sink_options, &self->sink, error);
     }
     if (status == ETW_OK) {

@@ -110,6 +110,16 @@ def test_new_files_are_private(native_tool, tmp_path):
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, name
 
 
+def test_a_part_file_left_behind_lends_nobody_its_access(native_tool, tmp_path):
+    trace, out, part = tmp_path / "a.etl", tmp_path / "a.etwcap", tmp_path / "r.etwcap.part"
+    large_trace(trace, 10)
+    native_tool("etw-record", "-q", "--input", trace, "-o", out)
+    part.write_bytes(b"left behind")
+    part.chmod(0o666)
+    native_tool("etw-replay", "recover", out, "-o", tmp_path / "r.etwcap")
+    assert (tmp_path / "r.etwcap").stat().st_mode & 0o777 == 0o600
+
+
 def test_links_are_not_followed(native_tool, tmp_path):
     trace, victim, link = tmp_path / "a.etl", tmp_path / "victim", tmp_path / "out.etwcap"
     large_trace(trace, 10)
