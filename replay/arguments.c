@@ -21,6 +21,7 @@ enum {
     TAKES_THREADS = 0x200,
     TAKES_COUNT = 0x400,
     TAKES_SPEED = 0x800,
+    TAKES_PROCESSES = 0x1000,
     TAKES_ALWAYS = 0x8000
 };
 
@@ -35,7 +36,8 @@ static const etw_verb verbs[] = {
      "as cat, into a file, in the format of its name",
      TAKES_FILTER | TAKES_RENDERING | TAKES_OUTPUT | TAKES_FORCE | TAKES_MANIFEST | TAKES_THREADS},
     {"info", etw_verb_info, 1, ANY_INPUTS, false, "FILE...",
-     "print where a trace comes from, what it holds and what it lacks", TAKES_JSON},
+     "print where a trace comes from, what it holds and what it lacks",
+     TAKES_JSON | TAKES_PROCESSES},
     {"schemas", etw_verb_schemas, 1, 1, false, "FILE", "print the schemas that explain the events",
      TAKES_JSON | TAKES_MANIFEST},
     {"verify", etw_verb_verify, 1, ANY_INPUTS, false, "FILE...",
@@ -71,6 +73,7 @@ enum option_code {
     OPTION_SPEED,
     OPTION_THREADS,
     OPTION_JSON,
+    OPTION_PROCESSES,
     OPTION_COMPRESSION,
     OPTION_REDACT,
     OPTION_DROP_STRINGS,
@@ -118,6 +121,8 @@ static const option_row rows[] = {
      "instrumentation manifest, or a folder of them, for events without a schema; repeatable"},
     {TAKES_THREADS, OPTION_THREADS, "threads", "N", "threads beside the main one, 0 to 16"},
     {TAKES_JSON, OPTION_JSON, "json", NULL, "as JSON"},
+    {TAKES_PROCESSES, OPTION_PROCESSES, "processes", NULL,
+     "list the processes that ran where a live session was recorded"},
     {TAKES_COUNT, OPTION_COUNT, "count", "N", "tell at most N differences (default 10)"},
     {TAKES_ALWAYS, 'q', "quiet", NULL, "nothing on stderr but errors"},
     {TAKES_ALWAYS, 'h', "help", NULL, "this text"},
@@ -475,6 +480,9 @@ static etw_status apply(int code, const char *value, etw_replay_arguments *argum
         return ETW_OK;
     case OPTION_JSON:
         arguments->json = true;
+        return ETW_OK;
+    case OPTION_PROCESSES:
+        arguments->processes = true;
         return ETW_OK;
     case OPTION_DROP_STRINGS:
         arguments->drop_strings = true;

@@ -38,6 +38,7 @@ struct etw_replay_arguments {
     const char *since;  /* as given: relative times need the trace */
     const char *until;
     bool json;
+    bool processes; /* of info: list what ran on the recording host */
     bool quiet;
     uint32_t threads;
     uint32_t max_differences;

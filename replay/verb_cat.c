@@ -1,5 +1,6 @@
 /* cat and export: events as text, packets, ... */
 #include "replay/pipeline.h"
+#include "replay/rundown_file.h"
 #include "replay/tool.h"
 #include "replay/verbs.h"
 
@@ -10,6 +11,7 @@ typedef struct cat {
     etw_stream stream;
     etw_replay *replay;
     etw_pipeline *pipeline;
+    etw_rundown *rundown;   /* NULL where the file has none */
     etw_status loss_status; /* of the callback, which cannot return one */
     etw_error loss_error;
 } cat;
@@ -75,12 +77,13 @@ static etw_status print_events(cat *c, etw_error *error)
 static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, etw_error *error)
 {
     const bool is_live = arguments->replay.speed > 0;
-    const etw_pipeline_options options = {.format = c->format,
-                                          .rendering = arguments->rendering,
-                                          .threads = is_live ? 0 : arguments->threads,
-                                          .is_live = is_live,
-                                          .is_lent = !etw_replay_is_etl(c->replay),
-                                          .stream = &c->stream};
+    etw_pipeline_options options = {.format = c->format,
+                                    .rendering = arguments->rendering,
+                                    .threads = is_live ? 0 : arguments->threads,
+                                    .is_live = is_live,
+                                    .is_lent = !etw_replay_is_etl(c->replay),
+                                    .stream = &c->stream};
+    options.rendering.rundown = c->rundown;
     if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not for a terminal: give a file with -o", c->format->name);
@@ -104,7 +107,10 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     if (etw_failed(status)) {
         return status;
     }
-    status = open_pipeline(c, arguments, error);
+    status = etw_rundown_file_read(etw_os_default(), arguments->inputs[0], &c->rundown, error);
+    if (!etw_failed(status)) {
+        status = open_pipeline(c, arguments, error);
+    }
     if (!etw_failed(status)) {
         status = print_events(c, error);
     }
@@ -121,6 +127,7 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
         etw_replay_get_totals(c.replay, &totals);
     }
     etw_pipeline_close(c.pipeline);
+    etw_rundown_free(c.rundown);
     etw_replay_close(c.replay);
     return etw_failed(status) ? etw_tool_fail(&error) : etw_tool_conclude(arguments, &totals);
 }

@@ -2,6 +2,7 @@
  * index the answer takes a few reads, whatever the file's size; other files are read through. */
 #include "format/etl/etl.h"
 #include "replay/output/json.h"
+#include "replay/rundown_file.h"
 #include "replay/tool.h"
 #include "replay/verbs.h"
 
@@ -22,6 +23,7 @@ typedef struct report {
     bool is_etl;
     etw_loss *losses; /* the first LISTED_LOSSES */
     uint32_t listed_losses;
+    etw_rundown *rundown; /* where it was asked for and is there */
 } report;
 
 /* Gathering. */
@@ -356,6 +358,22 @@ static void text_providers(const report *r, etw_text *text)
     }
 }
 
+static void text_processes(const report *r, etw_text *text)
+{
+    if (r->rundown == NULL) {
+        return;
+    }
+    etw_text_printf(text, "processes %u, when the recording began\n",
+                    (unsigned)etw_rundown_count(r->rundown));
+    const etw_process *process;
+    for (uint32_t i = 0; (process = etw_rundown_at(r->rundown, i)) != NULL; i++) {
+        etw_text_printf(text, "  %6u of %6u  %4u images  ", (unsigned)process->process_id,
+                        (unsigned)process->parent_id, (unsigned)process->image_count);
+        etw_text_append_utf8(text, process->path.data, process->path.size, ETW_ESCAPE_LINE);
+        etw_text_append_char(text, '\n');
+    }
+}
+
 static void text_report(const report *r, etw_text *text)
 {
     append_line_text(text, etw_tool_name(r->path));
@@ -375,6 +393,7 @@ static void text_report(const report *r, etw_text *text)
     text_coverage(r, text);
     text_losses(r, text);
     text_providers(r, text);
+    text_processes(r, text);
 }
 
 /* JSON. */
@@ -447,6 +466,25 @@ static void json_providers(const report *r, etw_text *text)
     etw_text_append_char(text, ']');
 }
 
+static void json_processes(const report *r, etw_text *text)
+{
+    const etw_process *process;
+    for (uint32_t i = 0; r->rundown != NULL && (process = etw_rundown_at(r->rundown, i)) != NULL;
+         i++) {
+        etw_text_append_z(text, i == 0 ? ",\"processes\":[" : ",");
+        etw_text_printf(text, "{\"process_id\":%u,\"parent_id\":%u,\"image_count\":%u",
+                        (unsigned)process->process_id, (unsigned)process->parent_id,
+                        (unsigned)process->image_count);
+        json_time(text, "start_time", process->start_time_100ns);
+        etw_text_append_z(text, ",\"path\":\"");
+        etw_text_append_utf8(text, process->path.data, process->path.size, ETW_ESCAPE_JSON);
+        etw_text_append_z(text, "\"}");
+    }
+    if (r->rundown != NULL) {
+        etw_text_append_z(text, etw_rundown_count(r->rundown) == 0 ? ",\"processes\":[]" : "]");
+    }
+}
+
 static void json_report(const report *r, etw_text *text)
 {
     const etw_file_summary *s = &r->summary;
@@ -491,7 +529,9 @@ static void json_report(const report *r, etw_text *text)
         etw_text_append_z(text, i == 0 ? "" : ",");
         etw_json_append_loss(&r->losses[i], text);
     }
-    etw_text_append_z(text, "]}\n");
+    etw_text_append_char(text, ']');
+    json_processes(r, text);
+    etw_text_append_z(text, "}\n");
 }
 
 static etw_exit report_one(const char *path, const etw_replay_arguments *arguments,
@@ -499,7 +539,10 @@ static etw_exit report_one(const char *path, const etw_replay_arguments *argumen
 {
     etw_error error = {0};
     report r = {.path = path};
-    const etw_status status = open_report(&r, arguments, &error);
+    etw_status status = open_report(&r, arguments, &error);
+    if (!etw_failed(status) && arguments->processes) {
+        status = etw_rundown_file_read(etw_os_default(), path, &r.rundown, &error);
+    }
     etw_exit result = ETW_EXIT_FAILED;
     if (etw_failed(status)) {
         (void)etw_tool_fail(&error);
@@ -509,6 +552,7 @@ static etw_exit report_one(const char *path, const etw_replay_arguments *argumen
     }
     etw_source_close(r.source);
     free(r.losses);
+    etw_rundown_free(r.rundown);
     return result;
 }
 

@@ -151,7 +151,7 @@ static void csv_event(etw_output *output, const etw_event *event, etw_text *text
     append_schema_and_message(csv, event, text);
     append_properties(csv, event, text);
     if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
-        etw_json_append_extended_info(record, has_schema, &csv->field);
+        etw_json_append_extended_info(record, has_schema, output->options.rundown, &csv->field);
     }
     append_field(csv, text);
     etw_text_append(text, "\r\n", 2);

@@ -15,6 +15,7 @@ typedef struct telling {
     const etw_info_sink *sink;
     void *context;
     char name[NAME_SIZE];
+    const etw_rundown *rundown; /* NULL: none */
     etw_event_record alone;
     uint32_t told[KIND_COUNT + 1]; /* by ExtType; the last one for all others */
 } telling;
@@ -85,6 +86,48 @@ static bool tell_instance(const telling *t)
     return true;
 }
 
+/* "ntdll.dll+0x1234", or "?" where no image holds the address. A sink takes plain ASCII. */
+static void name_address(const telling *t, uint64_t address, etw_text *text)
+{
+    etw_text_clear(text);
+    if (!etw_rundown_append_symbol(t->rundown, t->alone.EventHeader.ProcessId, address,
+                                   ETW_ESCAPE_NONE, text)) {
+        etw_text_append_char(text, '?');
+    }
+    for (size_t i = 0; i < text->size; i++) {
+        const unsigned char c = (unsigned char)text->data[i];
+        if (c < ' ' || c > '~' || strchr("\"\\<>&", c) != NULL) {
+            text->data[i] = '_';
+        }
+    }
+}
+
+static bool any_image(const telling *t, const etw_stack *stack)
+{
+    for (uint32_t i = 0; t->rundown != NULL && i < stack->count; i++) {
+        if (etw_rundown_image_of(t->rundown, t->alone.EventHeader.ProcessId,
+                                 etw_stack_address(stack, i)) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_modules(const telling *t, const etw_stack *stack)
+{
+    if (!any_image(t, stack)) {
+        return;
+    }
+    etw_text text = {0};
+    t->sink->open_list(t->context, "Modules");
+    for (uint32_t i = 0; i < stack->count; i++) {
+        name_address(t, etw_stack_address(stack, i), &text);
+        t->sink->list_item(t->context, etw_text_z(&text), text.size);
+    }
+    t->sink->close_list(t->context, "Modules");
+    etw_text_free(&text);
+}
+
 static bool tell_stack(const telling *t)
 {
     etw_stack stack;
@@ -100,6 +143,7 @@ static bool tell_stack(const telling *t)
         t->sink->list_item(t->context, text, (size_t)(end - text));
     }
     t->sink->close_list(t->context, "Addresses");
+    tell_modules(t, &stack);
     t->sink->close_group(t->context, t->name);
     return true;
 }
@@ -301,9 +345,9 @@ bool etw_extended_info_any(const etw_event_record *record, bool has_schema)
 }
 
 void etw_extended_info_tell(const etw_event_record *record, bool has_schema,
-                            const etw_info_sink *sink, void *context)
+                            const etw_rundown *rundown, const etw_info_sink *sink, void *context)
 {
-    telling t = {.sink = sink, .context = context, .alone = *record};
+    telling t = {.sink = sink, .context = context, .rundown = rundown, .alone = *record};
     t.alone.ExtendedDataCount = 1;
     for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
         if (!is_shown_elsewhere(&record->ExtendedData[i], has_schema)) {

@@ -408,7 +408,11 @@ static void info_open_list(void *context, const char *name)
 static void info_list_item(void *context, const char *value, size_t size)
 {
     json_info *info = context;
-    const bool is_number = value[0] != '0' || size == 1; /* addresses are 0x..., counters plain */
+    /* Counters are plain numbers; addresses are 0x..., images have names. */
+    bool is_number = size > 0;
+    for (size_t i = 0; i < size; i++) {
+        is_number = is_number && value[i] >= '0' && value[i] <= '9';
+    }
     if (!info->is_first) {
         etw_text_append_char(info->text, ',');
     }
@@ -434,11 +438,12 @@ static const etw_info_sink info_sink = {info_text,        info_number,    info_o
                                         info_close_group, info_open_list, info_list_item,
                                         info_close_list};
 
-void etw_json_append_extended_info(const etw_event_record *record, bool has_schema, etw_text *text)
+void etw_json_append_extended_info(const etw_event_record *record, bool has_schema,
+                                   const etw_rundown *rundown, etw_text *text)
 {
     json_info info = {.text = text, .is_first = true};
     etw_text_append_char(text, '{');
-    etw_extended_info_tell(record, has_schema, &info_sink, &info);
+    etw_extended_info_tell(record, has_schema, rundown, &info_sink, &info);
     etw_text_append_char(text, '}');
 }
 
@@ -457,7 +462,7 @@ static void json_event(etw_output *output, const etw_event *event, etw_text *tex
     const bool has_schema = etw_event_schema(event) != NULL;
     if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
         etw_text_append_z(text, ",\"ExtendedInfo\":");
-        etw_json_append_extended_info(record, has_schema, text);
+        etw_json_append_extended_info(record, has_schema, json->base.options.rundown, text);
     }
     etw_text_append(text, "}\n", 2);
 }

@@ -251,7 +251,7 @@ static void info_list_item(void *context, const char *value, size_t size)
     etw_text_append(info->text, value, size);
 }
 
-static void append_extended_info(const etw_event *event, etw_text *text)
+static void append_extended_info(const etw_event *event, const etw_rundown *rundown, etw_text *text)
 {
     static const etw_info_sink sink = {info_text, info_number,    info_open, info_close,
                                        info_open, info_list_item, info_close};
@@ -260,7 +260,7 @@ static void append_extended_info(const etw_event *event, etw_text *text)
     if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
         text_info info = {.text = text, .is_first = true};
         etw_text_append_z(text, " + {");
-        etw_extended_info_tell(record, has_schema, &sink, &info);
+        etw_extended_info_tell(record, has_schema, rundown, &sink, &info);
         etw_text_append_char(text, '}');
     }
 }
@@ -285,7 +285,7 @@ static void text_event(etw_output *output, const etw_event *event, etw_text *tex
     } else {
         append_properties(event, form, text);
     }
-    append_extended_info(event, text);
+    append_extended_info(event, output->options.rundown, text);
     etw_text_append_char(text, '\n');
 }
 

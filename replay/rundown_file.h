@@ -1,0 +1,17 @@
+/* The host's rundown that a live recording carries (format/event/rundown.h), read ahead of the
+ * events. */
+#ifndef ETW_REPLAY_RUNDOWN_FILE_H
+#define ETW_REPLAY_RUNDOWN_FILE_H
+
+#include "format/base/os.h"
+#include "format/event/rundown.h"
+
+/* What of it is kept. */
+#define ETW_RUNDOWN_FILE_MAX_BYTES ((size_t)64 << 20)
+
+/* *rundown: NULL where the file has none, is no .etwcap file, or is "-". Events are not read: with
+ * an index this takes a few reads. A blob that is damaged is passed over. */
+etw_status etw_rundown_file_read(const etw_os *os, const char *path, etw_rundown **rundown,
+                                 etw_error *error);
+
+#endif

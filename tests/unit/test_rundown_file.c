@@ -1,0 +1,129 @@
+/* What a file's rundown gives to a replay: which processes ran, and names beside stack addresses.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "format/etwcap/block.h"
+#include "replay/output/json.h"
+#include "replay/rundown_file.h"
+#include "tests/faulty_os.h"
+#include "tests/sample.h"
+
+static void append_rundown(etw_text *blob, uint32_t process_id, const char *image)
+{
+    etw_rundown_writer writer;
+    etw_rundown_begin(&writer, blob);
+    etw_rundown_process(&writer, process_id, 4, 0, "C:\\a.exe");
+    etw_rundown_image(&writer, 0x1000, 0x1000, image);
+}
+
+/* Events on both sides of the rundown, which says of two processes what they had loaded. */
+static void write_file(const etw_os *os, const char *path, bool with_rundown)
+{
+    const etw_writer_options options = {.batch_bytes = 4096, .replace = true};
+    etw_writer *writer = NULL;
+    assert_int_equal(etw_writer_create(os, path, &options, &writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_events(writer, 20, 100, NULL), ETW_OK);
+    for (uint32_t i = 0; with_rundown && i < 2; i++) {
+        etw_text blob = {0};
+        append_rundown(&blob, 42 + i, i == 0 ? "C:\\x\\one.dll" : "C:\\x\\t<w>\"\xC3\xBC.dll");
+        const etw_bytes bytes = {(const uint8_t *)blob.data, blob.size};
+        assert_int_equal(etw_writer_add_block(writer, ETW_BLOCK_RUNDOWN, 1, bytes, NULL), ETW_OK);
+        etw_text_free(&blob);
+    }
+    assert_int_equal(sample_add_events(writer, 120, 100, NULL), ETW_OK);
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_free(writer);
+}
+
+static void all_blobs_are_read_wherever_they_stand(void **state)
+{
+    (void)state;
+    faulty_os *files = faulty_os_new();
+    const etw_os *os = faulty_os_table(files);
+    etw_rundown *rundown = NULL;
+    write_file(os, "mem:with", true);
+    assert_int_equal(etw_rundown_file_read(os, "mem:with", &rundown, NULL), ETW_OK);
+    assert_non_null(rundown);
+    assert_int_equal(etw_rundown_count(rundown), 2);
+    assert_non_null(etw_rundown_image_of(rundown, 43, 0x1FFF));
+    etw_rundown_free(rundown);
+    faulty_os_free(files);
+}
+
+static void what_has_none_gives_none(void **state)
+{
+    (void)state;
+    faulty_os *files = faulty_os_new();
+    const etw_os *os = faulty_os_table(files);
+    static const uint8_t other[] = "this is no trace";
+    write_file(os, "mem:without", false);
+    assert_true(faulty_os_put(files, "other", (etw_bytes){other, sizeof other}));
+    static const char *const paths[] = {"mem:without", "mem:other", "-"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        etw_rundown *rundown = (etw_rundown *)files;
+        assert_int_equal(etw_rundown_file_read(os, paths[i], &rundown, NULL), ETW_OK);
+        assert_null(rundown);
+    }
+    etw_rundown *rundown = NULL;
+    assert_int_equal(etw_rundown_file_read(os, "mem:absent", &rundown, NULL), ETW_ERROR_NOT_FOUND);
+    faulty_os_free(files);
+}
+
+static void images_stand_beside_the_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t process_id;
+        uint64_t addresses[2];
+        const char *modules; /* NULL: none are named */
+    } rows[] = {
+        {42, {0x1010, 0x9000}, "\"Modules\":[\"one.dll+0x10\",\"?\"]"},
+        {42, {0x2000, 0x1FFF}, "\"Modules\":[\"?\",\"one.dll+0xFFF\"]"},
+        {43, {0x1000, 0x1001}, "\"Modules\":[\"t_w____.dll+0x0\",\"t_w____.dll+0x1\"]"},
+        {44, {0x1010, 0x1011}, NULL},
+    };
+    faulty_os *files = faulty_os_new();
+    const etw_os *os = faulty_os_table(files);
+    etw_rundown *rundown = NULL;
+    write_file(os, "mem:with", true);
+    assert_int_equal(etw_rundown_file_read(os, "mem:with", &rundown, NULL), ETW_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t stack[3] = {7, rows[i].addresses[0], rows[i].addresses[1]};
+        etw_extended_data_item item = {0, ETW_EXT_STACK_TRACE64, 0, sizeof stack,
+                                       (uint64_t)(uintptr_t)stack};
+        const etw_event_record record = {.EventHeader.ProcessId = rows[i].process_id,
+                                         .ExtendedDataCount = 1,
+                                         .ExtendedData = &item};
+        etw_text with = {0}, without = {0};
+        etw_json_append_extended_info(&record, false, rundown, &with);
+        etw_json_append_extended_info(&record, false, NULL, &without);
+        assert_null(strstr(etw_text_z(&without), "Modules"));
+        if (rows[i].modules == NULL) {
+            assert_string_equal(etw_text_z(&with), etw_text_z(&without));
+        } else {
+            if (strstr(etw_text_z(&with), rows[i].modules) == NULL) {
+                fail_msg("%s lacks %s", etw_text_z(&with), rows[i].modules);
+            }
+        }
+        etw_text_free(&with);
+        etw_text_free(&without);
+    }
+    etw_rundown_free(rundown);
+    faulty_os_free(files);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_blobs_are_read_wherever_they_stand),
+        cmocka_unit_test(what_has_none_gives_none),
+        cmocka_unit_test(images_stand_beside_the_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
