@@ -133,9 +133,13 @@ static int os_rename(void *context, const char *from, const char *to)
     wchar_t *wide_from = wide_path(from), *wide_to = wide_path(to);
     int result = -EINVAL;
     if (wide_from != NULL && wide_to != NULL) {
-        /* The C runtime's rename does not replace; nothing else in it does. */
-        (void)_wremove(wide_to);
+        /* The C runtime's rename does not replace, nor does anything else in it. What is there goes
+         * only once it is seen to be in the way: a rename that fails otherwise must not cost it. */
         result = _wrename(wide_from, wide_to) == 0 ? 0 : -errno;
+        if (result == -EEXIST || (result == -EACCES && _waccess(wide_to, F_OK) == 0)) {
+            (void)_wremove(wide_to);
+            result = _wrename(wide_from, wide_to) == 0 ? 0 : -errno;
+        }
     }
     free(wide_from);
     free(wide_to);
@@ -163,12 +167,12 @@ static int64_t os_free_space(void *context, const char *path)
     if (full == NULL) {
         return -EINVAL;
     }
-    /* A drive letter gives its number; a path on a share is asked as the current drive. */
+    /* The C runtime can ask drives only: nothing is known of a share. */
     const unsigned drive = full[1] == L':' ? (unsigned)(full[0] & 0x1F) : 0u;
     free(full);
     struct _diskfree_t space;
-    if (_getdiskfree(drive, &space) != 0) {
-        return -EINVAL;
+    if (drive == 0 || _getdiskfree(drive, &space) != 0) {
+        return -ENOSYS;
     }
     return (int64_t)space.avail_clusters * space.sectors_per_cluster * space.bytes_per_sector;
 }

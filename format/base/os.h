@@ -35,8 +35,9 @@ struct etw_os {
     int (*close)(void *context, int file);
     int (*rename)(void *context, const char *from, const char *to); /* replaces to */
     int (*remove)(void *context, const char *path);
-    int64_t (*free_space)(void *context, const char *path); /* bytes a user may still write there */
-    int64_t (*filetime_now)(void *context);                 /* 100 ns since 1601, UTC */
+    /* Bytes a user may still write there; -ENOSYS for a share on Windows. */
+    int64_t (*free_space)(void *context, const char *path);
+    int64_t (*filetime_now)(void *context); /* 100 ns since 1601, UTC */
     int64_t (*monotonic_ns)(void *context);
     /* Calls take with each name in the folder, in no order, "." and ".." included; 0, or the
      * negated errno: -ENOTDIR where path is a file. May be NULL: then nothing is a folder. */

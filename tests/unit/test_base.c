@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "format/base/guid.h"
+#include "format/base/os.h"
 #include "format/event/clock.h"
 #include "format/event/schema.h"
 
@@ -230,6 +231,37 @@ static void errors_read_from_the_outside_in(void **state)
     assert_int_equal(etw_error_wrap(NULL, ETW_ERROR_IO, "nobody listens"), ETW_ERROR_IO);
 }
 
+static void make_file(const etw_os *os, const char *path, const char *content)
+{
+    const int file = os->open(os->context, path, ETW_OPEN_REPLACE);
+    assert_true(file >= 0);
+    assert_int_equal(etw_os_write_full(os, file, content, strlen(content), NULL, NULL), ETW_OK);
+    assert_int_equal(os->close(os->context, file), 0);
+}
+
+static void rename_replaces_and_a_failed_one_costs_nothing(void **state)
+{
+    (void)state;
+    static const char from[] = "test_base_from.tmp", to[] = "test_base_to.tmp";
+    const etw_os *os = etw_os_default();
+    make_file(os, to, "old");
+    assert_true(os->rename(os->context, "test_base_not_there.tmp", to) < 0);
+    make_file(os, from, "new");
+    const int kept = os->open(os->context, to, ETW_OPEN_READ);
+    assert_true(kept >= 0);
+    assert_int_equal(os->close(os->context, kept), 0);
+    assert_int_equal(os->rename(os->context, from, to), 0);
+    const int file = os->open(os->context, to, ETW_OPEN_READ);
+    assert_true(file >= 0);
+    char content[8];
+    size_t got;
+    assert_int_equal(etw_os_read_full(os, file, content, sizeof content, &got, NULL), ETW_OK);
+    assert_int_equal(got, 3);
+    assert_memory_equal(content, "new", 3);
+    assert_int_equal(os->close(os->context, file), 0);
+    assert_int_equal(os->remove(os->context, to), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +276,7 @@ int main(void)
         cmocka_unit_test(store_refuses_a_schema_above_the_limit),
         cmocka_unit_test(first_provider_name_stays),
         cmocka_unit_test(errors_read_from_the_outside_in),
+        cmocka_unit_test(rename_replaces_and_a_failed_one_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
