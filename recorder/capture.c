@@ -73,6 +73,9 @@ static etw_status create_segment(const etw_capture *capture, const char *path, e
     *writer = NULL;
     etw_status status =
         etw_writer_create(capture->os, path, &capture->options.writer, writer, error);
+    if (status == ETW_ERROR_EXISTS) {
+        return etw_error_set(error, status, "%s exists; -f replaces it", path);
+    }
     for (uint16_t i = 0; status == ETW_OK && i < capture->trace_count; i++) {
         uint16_t index;
         status = etw_writer_add_trace(*writer, &capture->traces[i], &index, error);
@@ -84,7 +87,7 @@ static etw_status create_segment(const etw_capture *capture, const char *path, e
     if (status == ETW_ERROR_NO_SPACE) {
         (void)capture->os->remove(capture->os->context, path);
     }
-    return etw_error_wrap(error, status, "%s", path);
+    return status; /* the writer's messages name the path */
 }
 
 /* The next segment becomes the current one; after a failure the current one stays. */
