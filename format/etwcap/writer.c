@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "format/etwcap/batch.h"
 #include "format/etwcap/body.h"
-#include "format/etwcap/codec.h"
 #include "format/etwcap/sink.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
@@ -214,14 +214,18 @@ static void survey_batch(worker *self, etw_batch *batch, survey *found)
 {
     memset(found, 0, sizeof *found);
     etw_guid_table_clear(&self->providers);
+    const etw_guid *before = NULL;
+    uint32_t provider = 0;
     for (uint32_t i = 0; i < etw_batch_count(batch); i++) {
-        etw_event_record record;
-        etw_item item;
-        etw_batch_item(batch, i, &record, &item);
-        self->providers
-            .counts[etw_guid_table_put(&self->providers, &record.EventHeader.ProviderId)]++;
-        survey_ticks(self, found, item.trace_index, record.EventHeader.TimeStamp);
-        found->raw_bytes += record_bytes(&record);
+        const etw_staged *event = etw_batch_staged(batch, i);
+        const etw_event_header *header = &event->record.EventHeader;
+        if (before == NULL || !etw_guid_equal(before, &header->ProviderId)) {
+            before = &header->ProviderId;
+            provider = etw_guid_table_put(&self->providers, before);
+        }
+        self->providers.counts[provider]++;
+        survey_ticks(self, found, event->trace_index, header->TimeStamp);
+        found->raw_bytes += record_bytes(&event->record);
     }
     for (uint32_t i = 0; i < found->trace_count; i++) {
         const etw_clock *clock = &self->writer->clocks[self->traces[i].trace_index];
