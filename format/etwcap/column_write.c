@@ -12,6 +12,7 @@ enum {
     SAMPLE_SLOTS = 1 << SAMPLE_SLOT_BITS, /* twice as many */
     SMALL_COLUMN = 12,                    /* below this a choice costs more than it saves */
     DICTIONARY_BITS = 17,
+    FIRST_DICTIONARY_SLOTS = 1024,
     TRIAL_VALUES = 1 << 15,
     TRIAL_LEVEL = 5
 };
@@ -31,6 +32,7 @@ struct etw_column_writer {
     uint16_t *places;   /* of the distinct ones among the sorted */
     dictionary_slot *slots;
     uint32_t stamp;
+    uint32_t mask; /* of the slots in use: a small column stays in a small part of them */
     uint32_t
         log_cost[SAMPLE_SIZE + 1]; /* what the n-th equal value adds to n * log2(n), times 256 */
     uint32_t total_cost[SAMPLE_SIZE + 1];
@@ -289,12 +291,16 @@ static bool build_dictionary(etw_column_writer *writer, const uint64_t *values, 
                              uint32_t limit, uint32_t *distinct)
 {
     const uint32_t stamp = ++writer->stamp;
-    const uint32_t mask = ((uint32_t)1 << DICTIONARY_BITS) - 1;
+    uint32_t mask = FIRST_DICTIONARY_SLOTS - 1;
     uint32_t known = 0;
     if (stamp == 0) {
-        memset(writer->slots, 0, ((size_t)mask + 1) * sizeof *writer->slots);
+        memset(writer->slots, 0, sizeof *writer->slots << DICTIONARY_BITS);
         writer->stamp = 1;
     }
+    while (mask < 2 * limit && mask + 1 < (uint32_t)1 << DICTIONARY_BITS) {
+        mask = 2 * mask + 1;
+    }
+    writer->mask = mask;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = (uint32_t)((values[i] * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & mask;
         while (writer->slots[at].stamp == writer->stamp && writer->slots[at].value != values[i]) {
@@ -334,7 +340,7 @@ static int compare_values(const void *a, const void *b)
  */
 static void sort_dictionary(etw_column_writer *writer, uint32_t count, uint32_t distinct)
 {
-    const uint32_t mask = ((uint32_t)1 << DICTIONARY_BITS) - 1;
+    const uint32_t mask = writer->mask;
     uint64_t *entries = writer->distinct;
     memcpy(writer->entries, entries, distinct * sizeof *entries);
     qsort(writer->entries, distinct, sizeof *entries, compare_values);

@@ -11,7 +11,8 @@ void etw_references_free(etw_references *references)
 bool etw_references_begin(etw_references *references, uint32_t rows)
 {
     uint32_t wanted = 64;
-    while (wanted < 2 * ETW_MAX_KEYS * rows) {
+    /* Never full, and seldom half full: most kinds have one key, and keys repeat. */
+    while (wanted < ETW_MAX_KEYS * rows + rows / 2) {
         wanted *= 2;
     }
     if (wanted > references->capacity) {
