@@ -4,8 +4,9 @@
  *   etl IN.etl             every EVENT_RECORD of a trace to a callback
  *   headers IN.etwcap      every header
  *   all IN.etwcap          every EVENT_RECORD with items and user data
- *   query IN.etwcap N      a time range that holds about N events; prints events, blocks read, of all
- *   append IN.etl          copies all records into a batch, and the same bytes by memcpy; prints ns */
+ *   query IN.etwcap N      a time range that holds about N events; prints events, blocks read, of
+ * all append IN.etl          copies all records into a batch, and the same bytes by memcpy; prints
+ * ns */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,16 @@ static int write_records(const char *from, const char *to)
                        .ahead = malloc(ETW_CHAIN_AHEAD)};
     uint8_t *window = malloc(ETW_RUN_WINDOW);
     bool good = input.scratch != NULL && chain.ahead != NULL && window != NULL;
+    etw_bytes first = {NULL, 0};
+    if (good && etw_chain_peek(&chain, 0, ETW_BUFFER_HEADER_SIZE, &first, &error) == ETW_OK &&
+        first.size == ETW_BUFFER_HEADER_SIZE) {
+        /* Without compression all buffers have one size; with it, the first is the header's alone.
+         */
+        const etw_buffer_header of = etw_buffer_header_read(first.data);
+        chain.step =
+            of.stored_size >= 4096 && chain.file_size % of.stored_size == 0 ? of.stored_size : 1;
+        chain.logger_id = of.context.LoggerId;
+    }
     while (good && etw_chain_next(&chain, &entry, &header, &error) == ETW_OK) {
         if (entry.kind > ETW_BUFFER_KIND_WRONG_SIZE) {
             continue;
@@ -108,7 +119,7 @@ static int read_etl(const char *path)
     etw_error error = {0};
     etw_source *source = NULL;
     return etw_etl_open(etw_os_default(), path, NULL, &source, &error) == ETW_OK ? read_all(source)
-                                                                                : failed(&error);
+                                                                                 : failed(&error);
 }
 
 static int read_etwcap(const char *path, bool headers_only)
@@ -160,8 +171,8 @@ static int query(const char *path, uint64_t wanted)
     return 0;
 }
 
-/* One batch that is filled again and again from a batch of real records, beside memcpy of the same bytes
- * into one buffer. The records are warm in both. */
+/* One batch that is filled again and again from a batch of real records, beside memcpy of the same
+ * bytes into one buffer. The records are warm in both. */
 static int append(const char *path)
 {
     enum { ROUNDS = 200 };
