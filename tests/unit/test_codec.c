@@ -448,8 +448,8 @@ static void change_section(const etw_text *body, uint32_t section, etw_text *cha
         const uint32_t place = random_below((uint32_t)raw_size);
         const uint32_t near_start = random_below(2000);
         const uint32_t where = random_below(2) == 0 && near_start < raw_size ? near_start : place;
-        raw[where] = random_below(2) == 0 ? (char)random_below(256)
-                                          : (char)(raw[where] ^ (1 << random_below(8)));
+        raw[where] = (char)(random_below(2) == 0 ? random_below(256)
+                                                 : (uint32_t)raw[where] ^ (1u << random_below(8)));
     }
     etw_text_append(changed, body->data, (size_t)(at - (const uint8_t *)body->data));
     char *to = etw_text_reserve(changed, 8 + ZSTD_compressBound(raw_size));
