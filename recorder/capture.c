@@ -12,7 +12,7 @@
 
 typedef struct segment {
     char *path;
-    uint64_t events;
+    uint64_t events, bytes;
 } segment;
 
 struct etw_capture {
@@ -212,16 +212,34 @@ static void remove_oldest_segment(etw_capture *capture)
     memmove(capture->kept, capture->kept + 1, capture->kept_count * sizeof *capture->kept);
 }
 
-/* Removes closed segments until at most so many are left. */
+/* Bytes of all segments that still exist. */
+static uint64_t bytes_now(const etw_capture *capture)
+{
+    etw_capture_totals at_work = {0};
+    add_current_counts(capture, &at_work);
+    uint64_t bytes = at_work.file_bytes;
+    for (uint32_t i = 0; i < capture->kept_count; i++) {
+        bytes += capture->kept[i].bytes;
+    }
+    return bytes;
+}
+
+/* Removes closed segments until at most so many are left, and not more bytes than the ring has. */
 static void make_room(etw_capture *capture, uint32_t left)
 {
-    while (capture->options.limits.ring_segments != 0 && capture->kept_count > left) {
+    const etw_capture_limits *limits = &capture->options.limits;
+    while (limits->ring_segments != 0 && capture->kept_count > left) {
+        remove_oldest_segment(capture);
+    }
+    while (limits->ring_bytes != 0 && capture->kept_count > 0 &&
+           bytes_now(capture) > limits->ring_bytes) {
         remove_oldest_segment(capture);
     }
 }
 
 /* Takes path over. */
-static etw_status keep_in_ring(etw_capture *capture, char *path, uint64_t events, etw_error *error)
+static etw_status keep_in_ring(etw_capture *capture, char *path, const etw_writer_counts *counts,
+                               etw_error *error)
 {
     if (capture->options.limits.ring_segments == 0) {
         free(path);
@@ -233,7 +251,7 @@ static etw_status keep_in_ring(etw_capture *capture, char *path, uint64_t events
         return no_memory(error);
     }
     capture->kept = kept;
-    kept[capture->kept_count++] = (segment){path, events};
+    kept[capture->kept_count++] = (segment){path, counts->written, counts->bytes};
     return ETW_OK;
 }
 
@@ -251,7 +269,7 @@ static etw_status note_closed(etw_capture *capture, char *path, const etw_writer
     } else {
         (void)etw_error_wrap(error, finished, "%s", path);
     }
-    const etw_status kept = keep_in_ring(capture, path, counts->written, error);
+    const etw_status kept = keep_in_ring(capture, path, counts, error);
     return finished == ETW_OK ? kept : finished;
 }
 

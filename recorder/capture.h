@@ -19,6 +19,7 @@ typedef struct etw_capture_limits {
     uint64_t rotate_ms;
     uint32_t ring_segments; /* keep the newest so many segments (with 1: two until the older one is
                                finished), remove older ones */
+    uint64_t ring_bytes; /* of a ring: also remove the oldest while there are more bytes in all */
 } etw_capture_limits;
 
 /* Numbered segments: "a.etwcap" becomes "a-0001.etwcap", "a-0002.etwcap", ... */

@@ -32,10 +32,9 @@ etw_status etw_flight_open(const etw_flight_options *options, const etw_capture_
     }
     flight->options = *options;
     flight->target = *capture;
-    /* The segment that is being written may overshoot by one block before the ring drops the
-     * oldest. */
-    flight->files =
-        etw_memory_files_new(options->max_bytes + options->max_bytes / ETW_FLIGHT_SEGMENTS);
+    /* What is on its way to the segment at hand comes on top until the next tick removes the oldest
+     * for it; it must not be refused: it is the newest. */
+    flight->files = etw_memory_files_new(options->max_bytes + ETW_WRITER_MAX_QUEUE_BYTES);
     if (flight->files == NULL) {
         etw_flight_free(flight);
         return no_memory(error);
@@ -51,6 +50,7 @@ etw_status etw_flight_open(const etw_flight_options *options, const etw_capture_
     in_memory.limits.rotate_bytes = options->max_bytes / ETW_FLIGHT_SEGMENTS;
     in_memory.limits.rotate_ms = options->max_age_ms / ETW_FLIGHT_SEGMENTS;
     in_memory.limits.ring_segments = ETW_FLIGHT_SEGMENTS;
+    in_memory.limits.ring_bytes = options->max_bytes;
     in_memory.limits.max_total_bytes = 0;
     in_memory.limits.min_free_bytes = 0;
     const etw_status status = etw_capture_open(&in_memory, &flight->capture, error);

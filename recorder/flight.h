@@ -14,7 +14,9 @@
 #define ETW_FLIGHT_MAX_BYTES ((uint64_t)4 << 30)
 
 typedef struct etw_flight_options {
-    uint64_t max_bytes;  /* compressed, in memory; 0: no flight recorder */
+    /* Compressed, in memory, besides blocks on their way (ETW_WRITER_MAX_QUEUE_BYTES); 0: no flight
+     * recorder. */
+    uint64_t max_bytes;
     uint64_t max_age_ms; /* forget what is older; 0: only the size counts */
     bool has_trigger;    /* dump when an event of this provider and id comes */
     etw_guid trigger_provider;
