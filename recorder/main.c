@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 static void print_session(void *context, const char *name, uint32_t log_file_mode,
                           const etw_session_losses *losses)
 {
@@ -86,8 +90,18 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
     return ETW_EXIT_WELL;
 }
 
+/* Large blocks go back to the system when they are freed. By default glibc keeps ever larger ones,
+ * and a recording of many segments grows by what lies between them. */
+static void keep_memory_flat(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    keep_memory_flat();
     static etw_stop_signal signal;
     etw_os_use_binary_stdio();
     char **utf8 = etw_os_utf8_arguments(&argc, argv);

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -514,6 +515,7 @@ static void use_segment(void *context, const char *path)
 
 static int soak(uint64_t events, const char *folder)
 {
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10); /* as etw-record does */
     char path[PATH_SIZE];
     soaking of = {.output = etw_output_json.open(&(etw_output_options){0})};
     etw_capture_options options = {.path = path,
