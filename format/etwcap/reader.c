@@ -200,10 +200,9 @@ static etw_status report_block(reader *self, const etw_scan_item *block, const c
              ETW_BLOCK_HEADER_SIZE + (uint64_t)block->header.stored_size);
     self->loss.from_time_100ns = block->header.first_time_100ns;
     self->loss.to_time_100ns = block->header.last_time_100ns;
-    (void)snprintf(self->loss.detail, sizeof self->loss.detail,
-                   "%s block %llu at offset %llu: %.400s", etw_block_kind_name(block->header.kind),
-                   (unsigned long long)block->header.sequence, (unsigned long long)block->offset,
-                   why);
+    etw_loss_set_detail(
+        &self->loss, "%s block %llu at offset %llu: %s", etw_block_kind_name(block->header.kind),
+        (unsigned long long)block->header.sequence, (unsigned long long)block->offset, why);
     self->counts.blocks_damaged++;
     item->kind = ETW_ITEM_LOSS;
     item->loss = &self->loss;
@@ -240,10 +239,10 @@ static etw_status report_gap(reader *self, const etw_scan_item *gap, etw_item *i
 {
     set_loss(self, ETW_LOSS_DAMAGE, 0, gap->missing, gap->size);
     count_missing(self, gap);
-    (void)snprintf(self->loss.detail, sizeof self->loss.detail,
-                   "%llu bytes at offset %llu: %s; %llu blocks from number %llu on are missing",
-                   (unsigned long long)gap->size, (unsigned long long)gap->offset, gap->what,
-                   (unsigned long long)gap->missing, (unsigned long long)gap->first_missing);
+    etw_loss_set_detail(
+        &self->loss, "%llu bytes at offset %llu: %s; %llu blocks from number %llu on are missing",
+        (unsigned long long)gap->size, (unsigned long long)gap->offset, gap->what,
+        (unsigned long long)gap->missing, (unsigned long long)gap->first_missing);
     self->counts.blocks_damaged += gap->missing;
     item->kind = ETW_ITEM_LOSS;
     item->loss = &self->loss;
@@ -259,11 +258,12 @@ static etw_status report_truncated(reader *self, etw_item *item)
         self->loss.from_time_100ns = scan->torn.first_time_100ns;
         self->loss.to_time_100ns = scan->torn.last_time_100ns;
     }
-    (void)snprintf(self->loss.detail, sizeof self->loss.detail,
-                   "the file ends at offset %llu without its end block; %llu bytes of a cut-off "
-                   "block of %u events",
-                   (unsigned long long)(scan->end_offset + scan->torn_bytes),
-                   (unsigned long long)scan->torn_bytes, torn_events ? scan->torn.count : 0);
+    etw_loss_set_detail(
+        &self->loss,
+        "the file ends at offset %llu without its end block; %llu bytes of a cut-off "
+        "block of %u events",
+        (unsigned long long)(scan->end_offset + scan->torn_bytes),
+        (unsigned long long)scan->torn_bytes, torn_events ? scan->torn.count : 0);
     item->kind = ETW_ITEM_LOSS;
     item->loss = &self->loss;
     return ETW_OK;
@@ -553,8 +553,7 @@ static etw_status next_loss(reader *self, etw_item *item, etw_error *error)
     if (status != ETW_OK) {
         self->losses_left = 0;
         set_loss(self, ETW_LOSS_DAMAGE, ETW_LOSS_COUNT_UNKNOWN, 1, 0);
-        (void)snprintf(self->loss.detail, sizeof self->loss.detail,
-                       "a loss block ends inside an entry");
+        etw_loss_set_detail(&self->loss, "a loss block ends inside an entry");
     } else if (!self->seekable) {
         etw_totals_add_loss(&self->totals, self->loss.cause, self->loss.events);
     }

@@ -83,9 +83,9 @@ static etw_status record_block(recovery *self, const etw_scan_item *block, const
                      .bytes = ETW_BLOCK_HEADER_SIZE + (uint64_t)block->header.stored_size,
                      .from_time_100ns = block->header.first_time_100ns,
                      .to_time_100ns = block->header.last_time_100ns};
-    (void)snprintf(loss.detail, sizeof loss.detail, "%s block %llu at offset %llu: %.400s",
-                   etw_block_kind_name(kind), (unsigned long long)block->header.sequence,
-                   (unsigned long long)block->offset, why);
+    etw_loss_set_detail(&loss, "%s block %llu at offset %llu: %s", etw_block_kind_name(kind),
+                        (unsigned long long)block->header.sequence,
+                        (unsigned long long)block->offset, why);
     return put_loss(self, &loss, error);
 }
 
@@ -97,10 +97,10 @@ static etw_status record_gap(recovery *self, const etw_scan_item *gap, etw_error
                      .bytes = gap->size};
     self->report->missing_blocks += gap->missing;
     self->report->skipped_bytes += gap->size;
-    (void)snprintf(loss.detail, sizeof loss.detail,
-                   "%llu bytes at offset %llu: %s; %llu blocks from number %llu on are missing",
-                   (unsigned long long)gap->size, (unsigned long long)gap->offset, gap->what,
-                   (unsigned long long)gap->missing, (unsigned long long)gap->first_missing);
+    etw_loss_set_detail(
+        &loss, "%llu bytes at offset %llu: %s; %llu blocks from number %llu on are missing",
+        (unsigned long long)gap->size, (unsigned long long)gap->offset, gap->what,
+        (unsigned long long)gap->missing, (unsigned long long)gap->first_missing);
     return put_loss(self, &loss, error);
 }
 
@@ -114,11 +114,12 @@ static etw_status record_end(recovery *self, etw_error *error)
     etw_loss loss = {
         .cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN, .bytes = scan->torn_bytes};
     self->report->skipped_bytes += scan->torn_bytes;
-    (void)snprintf(loss.detail, sizeof loss.detail,
-                   "the file ended at offset %llu without its end block; %llu bytes of a cut-off "
-                   "block",
-                   (unsigned long long)(scan->end_offset + scan->torn_bytes),
-                   (unsigned long long)scan->torn_bytes);
+    etw_loss_set_detail(
+        &loss,
+        "the file ended at offset %llu without its end block; %llu bytes of a cut-off "
+        "block",
+        (unsigned long long)(scan->end_offset + scan->torn_bytes),
+        (unsigned long long)scan->torn_bytes);
     return put_loss(self, &loss, error);
 }
 
@@ -369,10 +370,11 @@ static etw_status replace_trace(recovery *self, uint16_t trace_index, etw_error 
     etw_text_free(&body);
     if (status == ETW_OK) {
         count_of(self, ETW_BLOCK_TRACE)->lost++;
-        (void)snprintf(loss.detail, sizeof loss.detail,
-                       "trace %u: its block and its copy are lost: times of its events are raw "
-                       "ticks",
-                       trace_index);
+        etw_loss_set_detail(
+            &loss,
+            "trace %u: its block and its copy are lost: times of its events are raw "
+            "ticks",
+            trace_index);
         status = put_loss(self, &loss, error);
     }
     return status;

@@ -1,7 +1,6 @@
 #include "format/etwcap/sink.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "format/etwcap/body.h"
@@ -306,7 +305,7 @@ static void drop_events(etw_sink *sink, const etw_sink_block *block)
         dropped->cause = ETW_LOSS_DISK;
         dropped->from_time_100ns = block->first_time_100ns;
         dropped->to_time_100ns = block->last_time_100ns;
-        (void)snprintf(dropped->detail, sizeof dropped->detail, "%.500s", sink->failure.message);
+        etw_loss_set_detail(dropped, "%s", sink->failure.message);
     }
     dropped->events += block->count;
     dropped->buffers++;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -260,7 +259,7 @@ static void set_drop(etw_loss *loss, uint32_t cause, const char *detail)
 {
     memset(loss, 0, sizeof *loss);
     loss->cause = cause;
-    (void)snprintf(loss->detail, sizeof loss->detail, "%.500s", detail);
+    etw_loss_set_detail(loss, "%s", detail);
 }
 
 static void put_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)

@@ -12,7 +12,7 @@
 /* Kinds of events remembered; more than any real trace has, a bound for a hostile one. */
 #define SLOT_COUNT ((uint32_t)1 << 16)
 
-/* What tells kinds of events apart (tei-layout: provider, id, version; class, opcode, version). */
+/* What tells kinds of events apart: format/schema/SCHEMAS.md. */
 typedef struct kind {
     etw_guid provider;
     uint16_t id;

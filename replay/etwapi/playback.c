@@ -27,6 +27,7 @@ typedef struct playback {
     bool is_raw, wants_records; /* PROCESS_TRACE_MODE_... */
     bool processing;
     volatile LONG closing;
+    ULONG failure;          /* why the trace ended before its end; ERROR_SUCCESS: it did not */
     TRACEHANDLE session;    /* of a real-time trace */
     etwapi_session enabled; /* the session as it was last looked at */
     ULONG events_since_look, read_count;
@@ -158,9 +159,12 @@ static void advance(playback *trace)
     if (trace->ended) {
         return;
     }
-    if (etw_replay_next(trace->replay, &trace->event, NULL) != ETW_OK) {
+    const etw_status status = etw_replay_next(trace->replay, &trace->event, NULL);
+    if (status != ETW_OK) {
         trace->ended = true;
         trace->event = NULL;
+        /* Half a trace must not look like a whole one: ProcessTrace tells at its end. */
+        trace->failure = status == ETW_END ? (ULONG)ERROR_SUCCESS : code_of(status);
         return;
     }
     etwapi_learn(trace->event);
@@ -182,7 +186,7 @@ static ULONG open_file(playback *trace, const char *path)
     if (trace->event != NULL) {
         fill_header(etw_event_trace(trace->event), &trace->log.LogfileHeader);
     }
-    return ERROR_SUCCESS;
+    return trace->failure;
 }
 
 static ULONG open_session(playback *trace, const wchar_t *name)
@@ -245,14 +249,15 @@ TRACEHANDLE WINAPI OpenTraceW(EVENT_TRACE_LOGFILEW *log)
         SetLastError(code);
         return INVALID_PROCESSTRACE_HANDLE;
     }
-    /* The caller sees the header at once, its strings lent until CloseTrace. */
-    log->LogfileHeader = trace->log.LogfileHeader;
-    log->IsKernelTrace = trace->log.IsKernelTrace;
     const TRACEHANDLE handle = add_trace(trace);
     if (handle == INVALID_PROCESSTRACE_HANDLE) {
         free_trace(trace);
         SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+        return handle;
     }
+    /* The caller sees the header at once, its strings lent until CloseTrace. */
+    log->LogfileHeader = trace->log.LogfileHeader;
+    log->IsKernelTrace = trace->log.IsKernelTrace;
     return handle;
 }
 
@@ -390,9 +395,11 @@ static void give(playback *trace, ULONG enable_property, bool keep_all_items)
     }
     trace->log.CurrentTime = record.EventHeader.TimeStamp;
     record.UserContext = trace->log.Context;
-    if (!keep_all_items && record.ExtendedDataCount > 0 &&
-        reserve_items(trace, record.ExtendedDataCount)) {
-        record.ExtendedDataCount = etwapi_keep_items(&record, enable_property, trace->items);
+    if (!keep_all_items && record.ExtendedDataCount > 0) {
+        /* Without memory for the choice, no items rather than items nobody asked for. */
+        const bool has_room = reserve_items(trace, record.ExtendedDataCount);
+        record.ExtendedDataCount =
+            has_room ? etwapi_keep_items(&record, enable_property, trace->items) : 0;
         record.ExtendedData = trace->items;
         if (record.ExtendedDataCount == 0) {
             record.EventHeader.Flags &= (uint16_t)~ETW_FLAG_EXTENDED_INFO;
@@ -506,6 +513,16 @@ static void wait_for_end(playback *const *traces, ULONG count)
     }
 }
 
+static ULONG first_failure(playback *const *traces, ULONG count)
+{
+    for (ULONG i = 0; i < count; i++) {
+        if (traces[i]->failure != ERROR_SUCCESS) {
+            return traces[i]->failure;
+        }
+    }
+    return ERROR_SUCCESS;
+}
+
 static ULONG process(playback *const *traces, ULONG count, const FILETIME *start,
                      const FILETIME *end)
 {
@@ -516,7 +533,7 @@ static ULONG process(playback *const *traces, ULONG count, const FILETIME *start
         playback *trace = oldest(traces, count);
         if (trace == NULL) {
             wait_for_end(traces, count);
-            return ERROR_SUCCESS;
+            return first_failure(traces, count);
         }
         if (is_silent(trace) || !is_due(trace)) {
             Sleep(WAIT_MS);
@@ -539,21 +556,25 @@ static ULONG process(playback *const *traces, ULONG count, const FILETIME *start
     }
 }
 
-/* Marks the traces as being processed; false where a handle is not open or already in use. */
+/* Marks the traces as being processed; false where a handle is not open, already in use, or given
+ * twice. */
 static bool take(const TRACEHANDLE *handles, ULONG count, playback **traces)
 {
-    bool valid = true;
+    ULONG taken = 0;
     AcquireSRWLockExclusive(&open.lock);
-    for (ULONG i = 0; i < count; i++) {
-        playback **place = place_of(handles[i]);
-        traces[i] = place == NULL ? NULL : *place;
-        valid = valid && traces[i] != NULL && !traces[i]->processing;
+    for (; taken < count; taken++) {
+        playback **place = place_of(handles[taken]);
+        if (place == NULL || (*place)->processing) {
+            break;
+        }
+        traces[taken] = *place;
+        traces[taken]->processing = true;
     }
-    for (ULONG i = 0; valid && i < count; i++) {
-        traces[i]->processing = true;
+    for (ULONG i = 0; taken < count && i < taken; i++) {
+        traces[i]->processing = false;
     }
     ReleaseSRWLockExclusive(&open.lock);
-    return valid;
+    return taken == count;
 }
 
 static void give_back(const TRACEHANDLE *handles, ULONG count, playback *const *traces)
