@@ -1,8 +1,8 @@
 /* The events block's body: records to columns and back. FORMAT.md, chapter "Events block".
  *
- * A batch is the staging form: the callback appends to it (a copy, nothing else) and an encoder thread
- * turns it into a body. Encoding is a pure function of the batch and the options: same batch, same
- * bytes, on every machine and thread. */
+ * A batch is the staging form: the callback appends to it (a copy, nothing else) and an encoder
+ * thread turns it into a body. Encoding is a pure function of the batch and the options: same
+ * batch, same bytes, on every machine and thread. */
 #ifndef ETW_FORMAT_ETWCAP_CODEC_H
 #define ETW_FORMAT_ETWCAP_CODEC_H
 
@@ -10,20 +10,21 @@
 #include "format/event/source.h"
 
 /* A batch is full at either limit. */
-#define ETW_BATCH_MAX_BYTES ((size_t)16 << 20)
+#define ETW_BATCH_MAX_BYTES  ((size_t)16 << 20)
 #define ETW_BATCH_MAX_EVENTS ((uint32_t)1 << 16)
 
 typedef struct etw_batch etw_batch;
 
-/* capacity_bytes <= ETW_BATCH_MAX_BYTES: memory is allocated here once, nothing later. NULL: no memory. */
+/* capacity_bytes <= ETW_BATCH_MAX_BYTES: memory is allocated here once, nothing later. NULL: no
+ * memory. */
 etw_batch *etw_batch_new(size_t capacity_bytes, uint32_t capacity_events);
 void etw_batch_free(etw_batch *batch);
 void etw_batch_clear(etw_batch *batch);
 uint32_t etw_batch_count(const etw_batch *batch);
 size_t etw_batch_size_bytes(const etw_batch *batch);
 
-/* Copies the record; false where it does not fit any more (an empty batch of the full capacity takes
- * any record within the limits of record.h). No lock, no allocation. */
+/* Copies the record; false where it does not fit any more (an empty batch of the full capacity
+ * takes any record within the limits of record.h). No lock, no allocation. */
 bool etw_batch_append(etw_batch *batch, const etw_event_record *record, uint16_t trace_index,
                       uint32_t schema_id);
 
@@ -32,8 +33,8 @@ void etw_batch_item(etw_batch *batch, uint32_t index, etw_event_record *record, 
 
 typedef struct etw_encoder etw_encoder;
 
-/* level: zstd's, 1 to 19. store gives schemas for field-wise columns; may be NULL: then payloads are
- * encoded without field knowledge. An encoder serves one thread at a time. */
+/* level: zstd's, 1 to 19. store gives schemas for field-wise columns; may be NULL: then payloads
+ * are encoded without field knowledge. An encoder serves one thread at a time. */
 etw_encoder *etw_encoder_new(int level, const etw_schema_store *store);
 void etw_encoder_free(etw_encoder *encoder);
 /* Appends the encoded body to *body, which keeps its memory from call to call. */
@@ -41,17 +42,13 @@ etw_status etw_encoder_encode(etw_encoder *encoder, const etw_batch *batch, etw_
                               etw_error *error);
 
 /* Which parts a reader wants; header columns are always decoded. */
-enum {
-    ETW_DECODE_PAYLOAD = 0x1,
-    ETW_DECODE_ITEMS = 0x2,
-    ETW_DECODE_ALL = 0x3
-};
+enum { ETW_DECODE_PAYLOAD = 0x1, ETW_DECODE_ITEMS = 0x2, ETW_DECODE_ALL = 0x3 };
 
 typedef struct etw_decoder etw_decoder;
 etw_decoder *etw_decoder_new(void);
 void etw_decoder_free(etw_decoder *decoder);
-/* Decodes a body; the items are lent until the next call. Every length is checked against the limits:
- * hostile bodies give ETW_ERROR_DAMAGED at bounded cost. */
+/* Decodes a body; the items are lent until the next call. Every length is checked against the
+ * limits: hostile bodies give ETW_ERROR_DAMAGED at bounded cost. */
 etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
                               uint32_t *event_count, etw_error *error);
 /* index < event_count. */

@@ -491,8 +491,8 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
 
 /* ---- the body ---- */
 
-/* zstd finds more with more effort only in texts; the columns have been told apart before, and their noise
- * stays noise. For archives all of it gets the most. */
+/* zstd finds more with more effort only in texts; the columns have been told apart before, and
+ * their noise stays noise. For archives all of it gets the most. */
 static int level_of(const etw_encoder *encoder, int section)
 {
     static const int more[ETW_SECTION_COUNT] = {-2, -2, 0, -2};

@@ -8,11 +8,11 @@
  * where the payload was walked to its last byte, "left" where some of it was left over, "short"
  * where the schema wanted more than there is, "bad" where no plan could be made, "-" without a
  * schema. */
+#include "format/base/arena.h"
+#include "format/base/table.h"
 #include "format/etl/etl.h"
 #include "format/event/plan.h"
-#include "format/base/arena.h"
 #include "format/schema/resolver.h"
-#include "format/base/table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
