@@ -206,6 +206,10 @@ static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_err
     if (kind == ETW_BLOCK_RENDERED) {
         return copy_rendered(c, in, body, error);
     }
+    if (kind == ETW_BLOCK_RUNDOWN) {
+        const uint32_t processes = body.size < sizeof processes ? 0 : etw_load_u32(body.data);
+        return etw_writer_add_block(c->writer, kind, processes, body, error);
+    }
     return kind >= ETW_BLOCK_PRIVATE_FIRST ? etw_writer_add_block(c->writer, kind, 0, body, error)
                                            : ETW_OK;
 }
