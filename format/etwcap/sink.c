@@ -116,14 +116,13 @@ uint64_t etw_sink_size(const etw_sink *sink)
     return sink->offset;
 }
 
-static void put_aside(etw_text *to, const etw_sink_block *block)
+void etw_sink_block_put(etw_text *to, const etw_sink_block *block)
 {
     etw_bytes_append(to, block, sizeof *block);
     etw_bytes_append(to, block->body.data, block->body.size);
 }
 
-/* The block at *at, which moves on. */
-static etw_sink_block take_aside(const etw_text *from, size_t *at)
+etw_sink_block etw_sink_block_take(const etw_text *from, size_t *at)
 {
     etw_sink_block block;
     memcpy(&block, from->data + *at, sizeof block);
@@ -140,7 +139,7 @@ static void note_trace(etw_sink *sink, const etw_sink_block *block)
     sink->traces_cut = sink->traces_cut || sink->traces.size + block->body.size + sizeof *block >
                                                ETW_SINK_MAX_TRACE_COPIES;
     if (!sink->traces_cut) {
-        put_aside(&sink->traces, block);
+        etw_sink_block_put(&sink->traces, block);
     }
 }
 
@@ -331,7 +330,7 @@ static void set_aside(etw_sink *sink, const etw_sink_block *block)
                       "gave up writing: too much waits for the target to take bytes again");
         return;
     }
-    put_aside(&sink->deferred, block);
+    etw_sink_block_put(&sink->deferred, block);
 }
 
 static void write_dropped(etw_sink *sink)
@@ -359,7 +358,7 @@ static void write_deferred(etw_sink *sink)
     size_t at = 0;
     while (!sink->stuck && !sink->dead && at < sink->deferred.size) {
         size_t next = at;
-        const etw_sink_block block = take_aside(&sink->deferred, &next);
+        const etw_sink_block block = etw_sink_block_take(&sink->deferred, &next);
         if (write_indexed(sink, &block)) {
             at = next;
         }
@@ -414,7 +413,7 @@ static void write_trace_copies(etw_sink *sink)
     sink->traces_cut = true; /* copies are not copied */
     size_t at = 0;
     while (copy && is_clear(sink) && at < sink->traces.size) {
-        const etw_sink_block block = take_aside(&sink->traces, &at);
+        const etw_sink_block block = etw_sink_block_take(&sink->traces, &at);
         (void)write_indexed(sink, &block);
     }
     sink->trace_count = originals;

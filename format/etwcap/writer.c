@@ -114,21 +114,6 @@ static void clear_job(job *filling)
     filling->encoded = false;
 }
 
-static void put_block(etw_text *to, const etw_sink_block *block)
-{
-    etw_bytes_append(to, block, sizeof *block);
-    etw_bytes_append(to, block->body.data, block->body.size);
-}
-
-static etw_sink_block next_block(const etw_text *from, size_t *at)
-{
-    etw_sink_block block;
-    memcpy(&block, from->data + *at, sizeof block);
-    block.body.data = (const uint8_t *)from->data + *at + sizeof block;
-    *at += sizeof block + block.body.size;
-    return block;
-}
-
 /* ---- Encoding: a pure function of the job, on any thread ---- */
 
 /* Small blocks are compressed here where it helps. Losses and anchors stay plain: a reader that
@@ -141,14 +126,14 @@ static void put_packed(worker *self, etw_text *to, etw_sink_block block)
         block.flags = ETW_BLOCK_ZSTD;
         block.body = (etw_bytes){(const uint8_t *)self->scratch.data, self->scratch.size};
     }
-    put_block(to, &block);
+    etw_sink_block_put(to, &block);
 }
 
 static void encode_before(worker *self, job *current)
 {
     size_t at = 0;
     while (at < current->before.size) {
-        put_packed(self, &current->out, next_block(&current->before, &at));
+        put_packed(self, &current->out, etw_sink_block_take(&current->before, &at));
     }
 }
 
@@ -272,7 +257,7 @@ static void put_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)
                                   .first_time_100ns = loss->from_time_100ns,
                                   .last_time_100ns = loss->to_time_100ns,
                                   .body = {(const uint8_t *)scratch->data, scratch->size}};
-    put_block(to, &block);
+    etw_sink_block_put(to, &block);
 }
 
 /* One block of the batch's events. A block above the limits is a failure as well. */
@@ -285,7 +270,7 @@ static etw_status encode_batch(worker *self, etw_batch *batch, etw_text *out, et
     block.raw_size = (uint32_t)found.raw_bytes;
     block.first_time_100ns = found.first_time_100ns;
     block.last_time_100ns = found.last_time_100ns;
-    put_block(out, &block);
+    etw_sink_block_put(out, &block);
     append_events_head(self, &found, out);
     const size_t body = start + sizeof block;
     block.head_size = (uint32_t)(out->size - body);
@@ -381,7 +366,7 @@ static etw_status write_job(etw_writer *writer, job *current, etw_error *failure
         replace_by_loss(current);
     }
     while (at < current->out.size) {
-        const etw_sink_block block = next_block(&current->out, &at);
+        const etw_sink_block block = etw_sink_block_take(&current->out, &at);
         status = etw_sink_put(writer->sink, &block, failure);
     }
     return status;
@@ -958,7 +943,7 @@ static etw_status put_before(etw_writer *writer, const etw_sink_block *block, et
     }
     current = current_job(writer);
     const size_t size = current->before.size;
-    put_block(&current->before, block);
+    etw_sink_block_put(&current->before, block);
     if (current->before.failed) {
         current->before.size = size;
         current->before.failed = false;
