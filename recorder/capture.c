@@ -133,6 +133,16 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "a stream on stdout cannot be rotated; name a file with -o");
     }
+    /* A floor that cannot be watched is refused: a silent one would not keep the disk from filling.
+     */
+    const bool has_floor = options->limits.min_free_bytes != 0;
+    const int64_t free_bytes =
+        has_floor ? capture->os->free_space(capture->os->context, options->path) : 0;
+    if (free_bytes < 0) {
+        etw_capture_free(capture);
+        return etw_error_set_os(error, (int)-free_bytes,
+                                "--min-free: the free space for %s cannot be asked", options->path);
+    }
     const etw_status status = open_segment(capture, error);
     if (status != ETW_OK) {
         etw_capture_free(capture);
