@@ -589,9 +589,9 @@ static void record_failure(etw_capture *capture, const etw_error *failure)
 
 etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error *error)
 {
+    etw_error failure = {0}; /* once: to clear it costs more than to read an event */
     for (;;) {
         etw_item item;
-        etw_error failure = {0};
         etw_status status = etw_source_next(source, &item, &failure);
         if (status == ETW_END) {
             return ETW_OK;

@@ -395,7 +395,7 @@ static void lend(etw_pipeline *p, job *j, const etw_replay_item *item)
 
 static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_error *error)
 {
-    job *j;
+    job *j = NULL;
     if (etw_failed(p->exchange_status)) {
         if (error != NULL) {
             *error = p->exchange_error;

@@ -178,6 +178,7 @@ static int64_t os_free_space(void *context, const char *path)
 }
 
 #else
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 
 static int open_flags(etw_open_mode mode)
@@ -324,6 +325,37 @@ static int64_t os_monotonic_ns(void *context)
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
+
+#ifdef MADV_HUGEPAGE
+/* A huge page of x86-64, and of arm64 with pages of 4 KiB. */
+#define LARGE_PIECE ((size_t)2 << 20)
+
+static size_t whole_pieces(size_t size)
+{
+    return (size + LARGE_PIECE - 1) & ~(LARGE_PIECE - 1);
+}
+
+void *etw_os_alloc_large(size_t size_bytes)
+{
+    return aligned_alloc(LARGE_PIECE, whole_pieces(size_bytes));
+}
+
+void etw_os_expect_use(void *memory, size_t size_bytes)
+{
+    (void)madvise(memory, whole_pieces(size_bytes), MADV_HUGEPAGE);
+}
+#else
+void *etw_os_alloc_large(size_t size_bytes)
+{
+    return malloc(size_bytes);
+}
+
+void etw_os_expect_use(void *memory, size_t size_bytes)
+{
+    (void)memory;
+    (void)size_bytes;
+}
+#endif
 
 void etw_os_use_binary_stdio(void)
 {

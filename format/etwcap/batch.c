@@ -1,6 +1,8 @@
 /* Staging: the callback's copy. Nothing here allocates after etw_batch_new. */
 #include "format/etwcap/batch.h"
 
+#include "format/base/os.h"
+
 #include <stdlib.h>
 
 etw_batch *etw_batch_new(size_t capacity_bytes, uint32_t capacity_events)
@@ -12,7 +14,7 @@ etw_batch *etw_batch_new(size_t capacity_bytes, uint32_t capacity_events)
     if (batch == NULL) {
         return NULL;
     }
-    batch->memory = malloc(capacity_bytes + ETW_BATCH_SLACK);
+    batch->memory = etw_os_alloc_large(capacity_bytes + ETW_BATCH_SLACK);
     batch->offsets = malloc((capacity_events + 1) * sizeof *batch->offsets);
     batch->capacity = capacity_bytes;
     batch->capacity_events = capacity_events;
@@ -20,6 +22,7 @@ etw_batch *etw_batch_new(size_t capacity_bytes, uint32_t capacity_events)
         etw_batch_free(batch);
         return NULL;
     }
+    etw_os_expect_use(batch->memory, capacity_bytes);
     return batch;
 }
 

@@ -37,9 +37,12 @@ typedef struct etw_encoder etw_encoder;
  * are encoded without field knowledge. An encoder serves one thread at a time. */
 etw_encoder *etw_encoder_new(int level, const etw_schema_store *store);
 void etw_encoder_free(etw_encoder *encoder);
-/* Appends the encoded body to *body, which keeps its memory from call to call. */
-etw_status etw_encoder_encode(etw_encoder *encoder, const etw_batch *batch, etw_text *body,
-                              etw_error *error);
+/* The first step: what the batch holds, kind by kind (kinds.h), lent until the next survey. NULL
+ * where memory ran out. */
+const struct etw_kinds *etw_encoder_survey(etw_encoder *encoder, const etw_batch *batch);
+/* The second: appends the body of the batch that was surveyed last, and did not change since, to
+ * *body, which keeps its memory from call to call. */
+etw_status etw_encoder_encode(etw_encoder *encoder, etw_text *body, etw_error *error);
 
 /* Which parts a reader wants; header columns are always decoded. */
 enum { ETW_DECODE_PAYLOAD = 0x1, ETW_DECODE_ITEMS = 0x2, ETW_DECODE_ALL = 0x3 };

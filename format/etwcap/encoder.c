@@ -1,34 +1,33 @@
 /* Records to columns. The order of what is written is the chapter "Events block" of FORMAT.md. */
-#include "format/etwcap/batch.h"
+#include "format/base/os.h"
 #include "format/etwcap/events.h"
 #include "format/etwcap/fields.h"
+#include "format/etwcap/kinds.h"
 #include "format/etwcap/payload_write.h"
 
 #include <stdlib.h>
 #include <zstd.h>
 
-typedef struct kind {
-    const etw_staged *first; /* what all events of the kind have in common is read from it */
-    uint32_t count;
-    uint32_t start; /* of its events in order */
-    uint32_t hash;
-    uint32_t slot;
-    uint32_t next;        /* the kind that followed it last: often it does so again */
-    uint16_t size_excess; /* of the first */
-} kind;
+enum { PROCESSORS = 1 << 12, MAX_LEVEL = 22, THOROUGH_LEVEL = 16 };
 
-enum { KIND_SLOTS = 1 << 17, PROCESSORS = 1 << 12, MAX_LEVEL = 22, THOROUGH_LEVEL = 16 };
+/* Below so many events, memory is taken page by page. */
+#define LARGE_BATCH_EVENTS 8192u
 
-/* Header fields of all events, in order. */
-typedef struct header_fields {
-    uint64_t *times;
-    uint64_t *threads; /* thread and process id together */
-    uint16_t *processors;
-    uint32_t *kernel_times;
-    uint32_t *user_times;
-    uint32_t *activities;  /* numbers in the pool */
-    uint16_t *size_excess; /* over its kind's */
-} header_fields;
+/* A value for each event of a batch, in order; there is room for the largest. */
+typedef struct event_arrays {
+    uint64_t times[ETW_BATCH_MAX_EVENTS];
+    uint64_t threads[ETW_BATCH_MAX_EVENTS]; /* thread and process id together */
+    uint64_t last[ETW_BATCH_MAX_EVENTS];    /* by thread */
+    etw_bytes rows[ETW_BATCH_MAX_EVENTS];
+    uint32_t order[ETW_BATCH_MAX_EVENTS]; /* events, kind by kind */
+    uint32_t thread_of[ETW_BATCH_MAX_EVENTS];
+    uint32_t kernel_times[ETW_BATCH_MAX_EVENTS];
+    uint32_t user_times[ETW_BATCH_MAX_EVENTS];
+    uint32_t activities[ETW_BATCH_MAX_EVENTS]; /* numbers in the pool */
+    uint16_t kind_of[ETW_BATCH_MAX_EVENTS];
+    uint16_t processors[ETW_BATCH_MAX_EVENTS];
+    uint16_t size_excess[ETW_BATCH_MAX_EVENTS]; /* over its kind's */
+} event_arrays;
 
 struct etw_encoder {
     ZSTD_CCtx *context;
@@ -38,16 +37,10 @@ struct etw_encoder {
     etw_text sections[ETW_SECTION_COUNT];
     etw_pool threads; /* thread and process id, 8 bytes */
     etw_pool activities;
-    kind *kinds;
-    uint32_t kind_count;
-    uint32_t *kind_slots; /* kind + 1 */
-    uint32_t capacity;    /* events, of the arrays below */
-    header_fields headers;
-    uint16_t *kind_of;
-    uint32_t *order;
-    uint32_t *thread_of;
-    uint64_t *last; /* by thread */
-    etw_bytes *rows;
+    const etw_batch *batch; /* the one surveyed last */
+    etw_kinds kinds;
+    event_arrays *events;
+    bool is_large;         /* a large batch was seen */
     uint32_t *last_thread; /* by processor */
 };
 
@@ -61,32 +54,16 @@ etw_encoder *etw_encoder_new(int level, const etw_schema_store *store)
     encoder->level = level;
     encoder->context = ZSTD_createCCtx();
     encoder->payload = etw_payload_writer_new();
-    encoder->kind_slots = calloc(KIND_SLOTS, sizeof *encoder->kind_slots);
     encoder->last_thread = malloc(PROCESSORS * sizeof *encoder->last_thread);
+    encoder->events = etw_os_alloc_large(sizeof *encoder->events);
     if (encoder->context == NULL || encoder->payload == NULL ||
         !etw_fields_init(&encoder->fields, level >= THOROUGH_LEVEL) ||
-        encoder->kind_slots == NULL || encoder->last_thread == NULL) {
+        !etw_kinds_init(&encoder->kinds) || encoder->last_thread == NULL ||
+        encoder->events == NULL) {
         etw_encoder_free(encoder);
         return NULL;
     }
     return encoder;
-}
-
-static void free_arrays(etw_encoder *encoder)
-{
-    free(encoder->headers.times);
-    free(encoder->headers.threads);
-    free(encoder->headers.processors);
-    free(encoder->headers.kernel_times);
-    free(encoder->headers.user_times);
-    free(encoder->headers.activities);
-    free(encoder->headers.size_excess);
-    free(encoder->kinds);
-    free(encoder->kind_of);
-    free(encoder->order);
-    free(encoder->thread_of);
-    free(encoder->last);
-    free(encoder->rows);
 }
 
 void etw_encoder_free(etw_encoder *encoder)
@@ -102,146 +79,30 @@ void etw_encoder_free(etw_encoder *encoder)
     }
     etw_pool_free(&encoder->threads);
     etw_pool_free(&encoder->activities);
-    free(encoder->kind_slots);
+    etw_kinds_free(&encoder->kinds);
     free(encoder->last_thread);
-    free_arrays(encoder);
+    free(encoder->events);
     free(encoder);
-}
-
-static bool reserve_headers(header_fields *of, size_t count)
-{
-    of->times = malloc(count * sizeof *of->times);
-    of->threads = malloc(count * sizeof *of->threads);
-    of->processors = malloc(count * sizeof *of->processors);
-    of->kernel_times = malloc(count * sizeof *of->kernel_times);
-    of->user_times = malloc(count * sizeof *of->user_times);
-    of->activities = malloc(count * sizeof *of->activities);
-    of->size_excess = malloc(count * sizeof *of->size_excess);
-    return of->times != NULL && of->threads != NULL && of->processors != NULL &&
-           of->kernel_times != NULL && of->user_times != NULL && of->activities != NULL &&
-           of->size_excess != NULL;
-}
-
-static bool reserve_events(etw_encoder *encoder, uint32_t count)
-{
-    if (count <= encoder->capacity) {
-        return true;
-    }
-    free_arrays(encoder);
-    const size_t n = count;
-    const bool have_headers = reserve_headers(&encoder->headers, n);
-    encoder->kinds = malloc(n * sizeof *encoder->kinds);
-    encoder->kind_of = malloc(n * sizeof *encoder->kind_of);
-    encoder->order = malloc(n * sizeof *encoder->order);
-    encoder->thread_of = malloc(n * sizeof *encoder->thread_of);
-    encoder->last = malloc(n * sizeof *encoder->last);
-    encoder->rows = malloc(n * sizeof *encoder->rows);
-    const bool good = have_headers && encoder->kinds != NULL && encoder->kind_of != NULL &&
-                      encoder->order != NULL && encoder->thread_of != NULL &&
-                      encoder->last != NULL && encoder->rows != NULL;
-    encoder->capacity = good ? count : 0;
-    return good;
-}
-
-/* ---- kinds ---- */
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    hash = (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15);
-    return hash ^ hash >> 29;
-}
-
-static uint32_t kind_hash(const etw_staged *event)
-{
-    const uint8_t *header = (const uint8_t *)&event->record.EventHeader;
-    uint64_t hash = mix(0, etw_load_u64(header) >> 16);
-    hash = mix(hash, etw_load_u64(header + 24));
-    hash = mix(hash, etw_load_u64(header + 32));
-    hash = mix(hash, etw_load_u64(header + 40));
-    hash = mix(hash, etw_load_u64(header + 48));
-    hash = mix(hash, (uint64_t)event->schema_id << 32 | (uint64_t)event->trace_index << 16 |
-                         event->record.BufferContext.LoggerId);
-    for (uint32_t i = 0; i < event->record.ExtendedDataCount; i++) {
-        hash = mix(hash, etw_load_u64(&event->record.ExtendedData[i]) & UINT64_C(0xFFFFFFFFFFFF));
-    }
-    return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
-}
-
-static bool same_kind(const etw_staged *a, const etw_staged *b)
-{
-    const uint8_t *x = (const uint8_t *)&a->record.EventHeader;
-    const uint8_t *y = (const uint8_t *)&b->record.EventHeader;
-    if (memcmp(x + 24, y + 24, 32) != 0 || memcmp(x + 2, y + 2, 6) != 0 ||
-        a->record.BufferContext.LoggerId != b->record.BufferContext.LoggerId ||
-        a->schema_id != b->schema_id || a->trace_index != b->trace_index ||
-        a->record.ExtendedDataCount != b->record.ExtendedDataCount) {
-        return false;
-    }
-    for (uint32_t i = 0; i < a->record.ExtendedDataCount; i++) {
-        if (memcmp(&a->record.ExtendedData[i], &b->record.ExtendedData[i], 6) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static uint16_t size_excess(const etw_event_record *record)
-{
-    uint32_t explained = record->UserDataLength;
-    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
-        explained += 8 + ((record->ExtendedData[i].DataSize + 7u) & ~7u);
-    }
-    return (uint16_t)(record->EventHeader.Size - explained);
-}
-
-static uint32_t find_kind(etw_encoder *encoder, const etw_staged *event, uint32_t before)
-{
-    kind *kinds = encoder->kinds;
-    if (encoder->kind_count > 0 && same_kind(kinds[kinds[before].next].first, event)) {
-        return kinds[before].next;
-    }
-    const uint32_t hash = kind_hash(event);
-    uint32_t at = hash & (KIND_SLOTS - 1);
-    while (encoder->kind_slots[at] != 0) {
-        const uint32_t known = encoder->kind_slots[at] - 1;
-        if (kinds[known].hash == hash && same_kind(kinds[known].first, event)) {
-            kinds[before].next = known;
-            return known;
-        }
-        at = (at + 1) & (KIND_SLOTS - 1);
-    }
-    const uint32_t added = encoder->kind_count++;
-    encoder->kind_slots[at] = added + 1;
-    kinds[added] = (kind){.first = event,
-                          .hash = hash,
-                          .slot = at,
-                          .next = added,
-                          .size_excess = size_excess(&event->record)};
-    kinds[before].next = added;
-    return added;
 }
 
 /* Kind and header fields of each event: the one pass over the records that needs their headers. */
 static bool survey(etw_encoder *encoder, const etw_batch *batch)
 {
-    const header_fields *to = &encoder->headers;
+    event_arrays *to = encoder->events;
     const etw_guid *activity = NULL;
-    uint32_t found = 0;
-    encoder->kind_count = 0;
     etw_pool_clear(&encoder->activities);
     for (uint32_t i = 0; i < batch->count; i++) {
         const etw_staged *event = etw_batch_staged(batch, i);
         const etw_event_header *header = &event->record.EventHeader;
-        found = find_kind(encoder, event, found);
-        encoder->kind_of[i] = (uint16_t)found;
-        encoder->kinds[found].count++;
+        const uint32_t found = etw_kinds_find(&encoder->kinds, event);
+        to->kind_of[i] = (uint16_t)found;
         to->times[i] = (uint64_t)header->TimeStamp;
         to->threads[i] = etw_load_u64(&header->ThreadId);
         to->processors[i] = event->record.BufferContext.ProcessorIndex;
         to->kernel_times[i] = header->KernelTime;
         to->user_times[i] = header->UserTime;
-        to->size_excess[i] =
-            (uint16_t)(size_excess(&event->record) - encoder->kinds[found].size_excess);
+        to->size_excess[i] = (uint16_t)(etw_size_excess(&event->record) -
+                                        encoder->kinds.kinds[found].size_excess);
         if (activity == NULL || !etw_guid_equal(activity, &header->ActivityId)) {
             activity = &header->ActivityId;
             to->activities[i] =
@@ -250,27 +111,37 @@ static bool survey(etw_encoder *encoder, const etw_batch *batch)
             to->activities[i] = to->activities[i - 1];
         }
     }
-    for (uint32_t k = 0; k < encoder->kind_count; k++) {
-        encoder->kind_slots[encoder->kinds[k].slot] = 0;
-    }
     return !encoder->activities.bytes.failed;
+}
+
+const etw_kinds *etw_encoder_survey(etw_encoder *encoder, const etw_batch *batch)
+{
+    encoder->batch = batch;
+    if (batch->count >= LARGE_BATCH_EVENTS && !encoder->is_large) {
+        encoder->is_large = true;
+        etw_os_expect_use(encoder->events, sizeof *encoder->events);
+        etw_fields_expect_many(&encoder->fields);
+        etw_payload_expect_many(encoder->payload);
+    }
+    etw_kinds_clear(&encoder->kinds);
+    return survey(encoder, batch) ? &encoder->kinds : NULL;
 }
 
 static void sort_kinds(etw_encoder *encoder, uint32_t count)
 {
     uint32_t start = 0;
-    for (uint32_t k = 0; k < encoder->kind_count; k++) {
-        encoder->kinds[k].start = start;
-        start += encoder->kinds[k].count;
-        encoder->kinds[k].count = 0;
+    for (uint32_t k = 0; k < encoder->kinds.count; k++) {
+        encoder->kinds.kinds[k].start = start;
+        start += encoder->kinds.kinds[k].count;
+        encoder->kinds.kinds[k].count = 0;
     }
     for (uint32_t i = 0; i < count; i++) {
-        kind *of = &encoder->kinds[encoder->kind_of[i]];
-        encoder->order[of->start + of->count++] = i;
+        etw_kind *of = &encoder->kinds.kinds[encoder->events->kind_of[i]];
+        encoder->events->order[of->start + of->count++] = i;
     }
 }
 
-static void write_kind(etw_text *out, const kind *of)
+static void write_kind(etw_text *out, const etw_kind *of)
 {
     const etw_event_record *record = &of->first->record;
     etw_put(out, &record->EventHeader.ProviderId, 32);
@@ -290,11 +161,11 @@ static void write_kind(etw_text *out, const kind *of)
 /* Differences to the event before, kind by kind: what follows what takes its own time. */
 static bool write_times(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
-    const uint64_t *times = encoder->headers.times;
+    const uint64_t *times = encoder->events->times;
     uint64_t *values = encoder->fields.values;
     etw_put(out, times, 8);
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t e = encoder->order[i];
+        const uint32_t e = encoder->events->order[i];
         values[i] = e == 0 ? 0 : etw_column_fold(times[e] - times[e - 1], 8, 0);
     }
     return etw_fields_write(&encoder->fields, out, count, 8, NULL, 0);
@@ -307,12 +178,12 @@ static bool is_thread(const etw_encoder *encoder, uint32_t known, uint64_t pair)
 
 static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
-    const uint64_t *threads = encoder->headers.threads;
+    const uint64_t *threads = encoder->events->threads;
     uint32_t before = UINT32_MAX;
     etw_pool_clear(&encoder->threads);
     memset(encoder->last_thread, 0xFF, PROCESSORS * sizeof *encoder->last_thread);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t *last = &encoder->last_thread[encoder->headers.processors[i] & (PROCESSORS - 1)];
+        uint32_t *last = &encoder->last_thread[encoder->events->processors[i] & (PROCESSORS - 1)];
         uint32_t code = ETW_THREAD_SAME_PROCESSOR;
         if (!is_thread(encoder, *last, threads[i])) {
             const uint32_t known = encoder->threads.count;
@@ -324,7 +195,7 @@ static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
                                     : ETW_THREAD_KNOWN + *last;
         }
         before = *last;
-        encoder->thread_of[i] = *last;
+        encoder->events->thread_of[i] = *last;
         encoder->fields.ids[i] = code;
     }
     const uint32_t pairs = encoder->threads.count;
@@ -356,9 +227,9 @@ static bool write_by_thread(etw_encoder *encoder, const uint32_t *values, uint32
     if (varying == 0) {
         return etw_fields_write(fields, out, count, 4, NULL, 0);
     }
-    memset(encoder->last, 0, encoder->threads.count * sizeof *encoder->last);
+    memset(encoder->events->last, 0, encoder->threads.count * sizeof *encoder->events->last);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t *last = &encoder->last[encoder->thread_of[i]];
+        uint64_t *last = &encoder->events->last[encoder->events->thread_of[i]];
         fields->predicted[i] = *last;
         *last = values[i];
     }
@@ -391,21 +262,21 @@ static bool write_shorts(etw_encoder *encoder, const uint16_t *values, uint32_t 
 
 static bool write_headers(etw_encoder *encoder, uint32_t count)
 {
-    const header_fields *headers = &encoder->headers;
+    const event_arrays *events = encoder->events;
     etw_text *out = &encoder->sections[ETW_SECTION_HEADERS];
-    etw_put_varint(out, encoder->kind_count);
-    for (uint32_t k = 0; k < encoder->kind_count; k++) {
-        write_kind(out, &encoder->kinds[k]);
+    etw_put_varint(out, encoder->kinds.count);
+    for (uint32_t k = 0; k < encoder->kinds.count; k++) {
+        write_kind(out, &encoder->kinds.kinds[k]);
     }
-    return write_shorts(encoder, encoder->kind_of, count, out) &&
+    return write_shorts(encoder, encoder->events->kind_of, count, out) &&
            write_times(encoder, count, out) &&
-           write_shorts(encoder, headers->processors, count, out) &&
+           write_shorts(encoder, events->processors, count, out) &&
            write_threads(encoder, count, out) &&
-           write_by_thread(encoder, headers->kernel_times, count, out) &&
-           write_by_thread(encoder, headers->user_times, count, out) &&
+           write_by_thread(encoder, events->kernel_times, count, out) &&
+           write_by_thread(encoder, events->user_times, count, out) &&
            write_guids(encoder, &encoder->activities, out) &&
-           write_by_thread(encoder, headers->activities, count, out) &&
-           write_shorts(encoder, headers->size_excess, count, out);
+           write_by_thread(encoder, events->activities, count, out) &&
+           write_shorts(encoder, events->size_excess, count, out);
 }
 
 /* ---- items ---- */
@@ -420,11 +291,11 @@ static uint32_t stack_word(uint16_t ext_type)
     return ext_type == ETW_EXT_STACK_TRACE32 ? 4 : ext_type == ETW_EXT_STACK_TRACE64 ? 8 : 0;
 }
 
-static bool write_item(etw_encoder *encoder, const etw_batch *batch, const kind *of, uint32_t item)
+static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_kind *of, uint32_t item)
 {
     etw_text *out = &encoder->sections[ETW_SECTION_ITEMS];
-    const uint32_t *order = encoder->order + of->start;
-    etw_bytes *rows = encoder->rows;
+    const uint32_t *order = encoder->events->order + of->start;
+    etw_bytes *rows = encoder->events->rows;
     const uint32_t stack = stack_word(of->first->record.ExtendedData[item].ExtType);
     bool words = stack != 0;
     bool same_size = true;
@@ -457,8 +328,8 @@ static bool write_item(etw_encoder *encoder, const etw_batch *batch, const kind 
 
 static bool write_items(etw_encoder *encoder, const etw_batch *batch)
 {
-    for (uint32_t k = 0; k < encoder->kind_count; k++) {
-        const kind *of = &encoder->kinds[k];
+    for (uint32_t k = 0; k < encoder->kinds.count; k++) {
+        const etw_kind *of = &encoder->kinds.kinds[k];
         for (uint32_t item = 0; item < of->first->record.ExtendedDataCount; item++) {
             if (!write_item(encoder, batch, of, item)) {
                 return false;
@@ -473,11 +344,11 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
     if (!etw_payload_begin(encoder->payload, batch->count)) {
         return false;
     }
-    const etw_event_record **records = etw_payload_records(encoder->payload);
-    for (uint32_t k = 0; k < encoder->kind_count; k++) {
-        const kind *of = &encoder->kinds[k];
+    for (uint32_t k = 0; k < encoder->kinds.count; k++) {
+        const etw_kind *of = &encoder->kinds.kinds[k];
+        const etw_event_record **records = etw_payload_records(encoder->payload);
         for (uint32_t i = 0; i < of->count; i++) {
-            records[i] = record_at(batch, encoder->order[of->start + i]);
+            records[i] = record_at(batch, encoder->events->order[of->start + i]);
         }
         if (!etw_payload_write(encoder->payload, &encoder->fields, of->count,
                                of->first->record.EventHeader.ProviderId.Data1,
@@ -521,21 +392,19 @@ static bool write_section(etw_encoder *encoder, int section, etw_text *body)
     return true;
 }
 
-etw_status etw_encoder_encode(etw_encoder *encoder, const etw_batch *batch, etw_text *body,
-                              etw_error *error)
+etw_status etw_encoder_encode(etw_encoder *encoder, etw_text *body, etw_error *error)
 {
+    const etw_batch *batch = encoder->batch;
     for (int i = 0; i < ETW_SECTION_COUNT; i++) {
         etw_text_clear(&encoder->sections[i]);
     }
     char count[4];
     etw_store_u32(count, batch->count);
     etw_put(body, count, sizeof count);
-    bool good =
-        reserve_events(encoder, batch->count) && etw_fields_reserve(&encoder->fields, batch->count);
-    if (good && batch->count > 0) {
-        good = survey(encoder, batch);
+    bool good = true;
+    if (batch->count > 0) {
         sort_kinds(encoder, batch->count);
-        good = good && write_headers(encoder, batch->count) && write_items(encoder, batch) &&
+        good = write_headers(encoder, batch->count) && write_items(encoder, batch) &&
                write_payload(encoder, batch);
         for (int i = 0; good && i < ETW_SECTION_COUNT; i++) {
             good = !encoder->sections[i].failed && write_section(encoder, i, body);

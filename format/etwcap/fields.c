@@ -1,37 +1,33 @@
 #include "format/etwcap/fields.h"
 
+#include "format/base/os.h"
+
 #include <stdlib.h>
 
 bool etw_fields_init(etw_fields *fields, bool thorough)
 {
     fields->columns = etw_column_writer_new(thorough);
-    return fields->columns != NULL;
+    fields->arrays = etw_os_alloc_large(sizeof *fields->arrays);
+    if (fields->columns == NULL || fields->arrays == NULL) {
+        return false;
+    }
+    fields->values = fields->arrays->values;
+    fields->predicted = fields->arrays->predicted;
+    fields->ids = fields->arrays->ids;
+    return true;
 }
 
 void etw_fields_free(etw_fields *fields)
 {
     etw_column_writer_free(fields->columns);
     etw_pool_free(&fields->blobs);
-    free(fields->values);
-    free(fields->predicted);
-    free(fields->ids);
+    free(fields->arrays);
     free(fields->words);
 }
 
-bool etw_fields_reserve(etw_fields *fields, uint32_t count)
+void etw_fields_expect_many(etw_fields *fields)
 {
-    if (count <= fields->capacity) {
-        return true;
-    }
-    free(fields->values);
-    free(fields->predicted);
-    free(fields->ids);
-    fields->values = malloc(count * sizeof *fields->values);
-    fields->predicted = malloc(count * sizeof *fields->predicted);
-    fields->ids = malloc(count * sizeof *fields->ids);
-    const bool good = fields->values != NULL && fields->predicted != NULL && fields->ids != NULL;
-    fields->capacity = good ? count : 0;
-    return good;
+    etw_os_expect_use(fields->arrays, sizeof *fields->arrays);
 }
 
 void etw_put(etw_text *out, const void *bytes, size_t size)

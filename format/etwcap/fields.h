@@ -2,16 +2,23 @@
 #ifndef ETW_FORMAT_ETWCAP_FIELDS_H
 #define ETW_FORMAT_ETWCAP_FIELDS_H
 
+#include "format/etwcap/codec.h"
 #include "format/etwcap/column.h"
 #include "format/etwcap/pool.h"
 
+/* A value for each event of a batch, for callers to fill. */
+typedef struct etw_field_arrays {
+    uint64_t values[ETW_BATCH_MAX_EVENTS];
+    uint64_t predicted[ETW_BATCH_MAX_EVENTS];
+    uint32_t ids[ETW_BATCH_MAX_EVENTS];
+} etw_field_arrays;
+
 typedef struct etw_fields {
     etw_column_writer *columns;
-    etw_pool blobs;   /* of one field at a time */
-    uint64_t *values; /* scratch: capacity of them, for callers to fill */
-    uint64_t *predicted;
+    etw_pool blobs; /* of one field at a time */
+    etw_field_arrays *arrays;
+    uint64_t *values, *predicted; /* those of arrays */
     uint32_t *ids;
-    uint32_t capacity;
     uint64_t *words;
     size_t word_capacity;
 } etw_fields;
@@ -19,7 +26,8 @@ typedef struct etw_fields {
 /* thorough: as etw_column_writer_new. */
 bool etw_fields_init(etw_fields *fields, bool thorough);
 void etw_fields_free(etw_fields *fields);
-bool etw_fields_reserve(etw_fields *fields, uint32_t count);
+/* Large batches are to come. */
+void etw_fields_expect_many(etw_fields *fields);
 
 void etw_put(etw_text *out, const void *bytes, size_t size);
 void etw_put_varint(etw_text *out, uint64_t value);

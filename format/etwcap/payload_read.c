@@ -36,7 +36,7 @@ etw_payload_reader *etw_payload_reader_new(void)
         return NULL;
     }
     reader->memory = malloc(ETW_BATCH_MAX_BYTES);
-    if (reader->memory == NULL) {
+    if (reader->memory == NULL || !etw_rows_init(&reader->table)) {
         etw_payload_reader_free(reader);
         return NULL;
     }
@@ -119,9 +119,9 @@ static etw_bytes text_bytes(const etw_payload_reader *reader, uint32_t number)
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count)
 {
     reader->used = 0;
+    etw_rows_clear(&reader->table);
     return reserve_events(reader, event_count) &&
-           etw_references_begin(&reader->references, event_count) &&
-           etw_rows_begin(&reader->table, event_count) && read_texts(reader, texts);
+           etw_references_begin(&reader->references, event_count) && read_texts(reader, texts);
 }
 
 /* NULL where all payloads together would pass the limit. */

@@ -1,5 +1,6 @@
 #include "format/etwcap/payload_write.h"
 
+#include "format/base/os.h"
 #include "format/etwcap/narrow.h"
 #include "format/etwcap/references.h"
 #include "format/etwcap/rows.h"
@@ -15,32 +16,42 @@ enum {
     AHEAD = 16        /* rows to fetch before they are needed */
 };
 
+/* A value for each event of the kind being written. */
+typedef struct event_arrays {
+    etw_bytes rest[ETW_BATCH_MAX_EVENTS]; /* bytes or words of one region */
+    const etw_event_record *odd_records[ETW_BATCH_MAX_EVENTS]; /* the layout does not fit them */
+    uint32_t odd_places[ETW_BATCH_MAX_EVENTS];
+    uint32_t found[ETW_BATCH_MAX_EVENTS]; /* references */
+} event_arrays;
+
 struct etw_payload_writer {
     etw_pool texts; /* strings of all kinds */
     etw_text narrow;
     etw_references references;
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
-    uint32_t capacity; /* of the arrays below */
-    etw_bytes *rows;
-    const etw_event_record **records;
-    const etw_event_record **odd_records; /* whose payload the layout does not fit */
+    event_arrays *arrays;
+    etw_bytes *rest; /* this and the next three: those of arrays */
+    const etw_event_record **odd_records;
     uint32_t *odd_places;
-    uint32_t *found; /* references of the kind being written */
+    uint32_t *found;
 };
 
 etw_payload_writer *etw_payload_writer_new(void)
 {
-    return calloc(1, sizeof(etw_payload_writer));
-}
-
-static void free_arrays(etw_payload_writer *writer)
-{
-    free(writer->rows);
-    free(writer->records);
-    free(writer->odd_records);
-    free(writer->odd_places);
-    free(writer->found);
+    etw_payload_writer *writer = calloc(1, sizeof *writer);
+    event_arrays *arrays = etw_os_alloc_large(sizeof *arrays);
+    if (writer == NULL || arrays == NULL || !etw_rows_init(&writer->table)) {
+        free(writer);
+        free(arrays);
+        return NULL;
+    }
+    writer->arrays = arrays;
+    writer->rest = arrays->rest;
+    writer->odd_records = arrays->odd_records;
+    writer->odd_places = arrays->odd_places;
+    writer->found = arrays->found;
+    return writer;
 }
 
 void etw_payload_writer_free(etw_payload_writer *writer)
@@ -50,36 +61,23 @@ void etw_payload_writer_free(etw_payload_writer *writer)
         etw_text_free(&writer->narrow);
         etw_references_free(&writer->references);
         etw_references_free(&writer->trial);
-        free_arrays(writer);
+        free(writer->arrays);
         etw_rows_free(&writer->table);
         free(writer);
     }
 }
 
-static bool reserve_events(etw_payload_writer *writer, uint32_t count)
+void etw_payload_expect_many(etw_payload_writer *writer)
 {
-    if (count <= writer->capacity) {
-        return true;
-    }
-    free_arrays(writer);
-    writer->rows = malloc(count * sizeof *writer->rows);
-    writer->records = malloc(count * sizeof *writer->records);
-    writer->odd_records = malloc(count * sizeof *writer->odd_records);
-    writer->odd_places = malloc(count * sizeof *writer->odd_places);
-    writer->found = malloc(count * sizeof *writer->found);
-    const bool good = writer->rows != NULL && writer->records != NULL &&
-                      writer->odd_records != NULL && writer->odd_places != NULL &&
-                      writer->found != NULL;
-    writer->capacity = good ? count : 0;
-    return good;
+    etw_os_expect_use(writer->arrays, sizeof *writer->arrays);
+    etw_rows_expect_many(&writer->table);
 }
 
 bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
 {
     etw_pool_clear(&writer->texts);
-    return reserve_events(writer, event_count) &&
-           etw_references_begin(&writer->references, event_count) &&
-           etw_rows_begin(&writer->table, event_count);
+    etw_rows_clear(&writer->table);
+    return etw_references_begin(&writer->references, event_count);
 }
 
 void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out)
@@ -124,53 +122,52 @@ static uint32_t parse_rows(const etw_layout *layout, const etw_bytes *rows, uint
     return i;
 }
 
-/* Records whose payload the layout fits come to the front, the odd ones behind them, both in order.
- * The first fitting ones are known to be so. Returns how many fit. */
+/* Of the table's next rows, those that the layout fits come to the front, the odd ones behind them,
+ * both in order. The first fitting ones are known to be so. Returns how many fit. */
 static uint32_t part_rows(etw_payload_writer *writer, const etw_layout *layout, uint32_t fitting,
                           uint32_t count)
 {
     uint16_t bases[ETW_LAYOUT_MAX_REGIONS];
+    etw_bytes *rows = writer->table.rows + writer->table.row_count;
+    const etw_event_record **records = writer->table.records + writer->table.row_count;
     uint32_t kept = fitting;
     uint32_t odd = 0;
     for (uint32_t i = fitting; i < count; i++) {
-        if (parse_row(layout, writer->rows[i], bases, 1)) {
-            writer->records[kept++] = writer->records[i];
+        if (parse_row(layout, rows[i], bases, 1)) {
+            records[kept++] = records[i];
         } else {
-            writer->odd_records[odd] = writer->records[i];
+            writer->odd_records[odd] = records[i];
             writer->odd_places[odd++] = i;
         }
     }
-    memcpy(writer->records + kept, writer->odd_records, odd * sizeof *writer->records);
+    memcpy(records + kept, writer->odd_records, odd * sizeof *records);
     for (uint32_t i = fitting; i < count; i++) {
-        writer->rows[i] = etw_record_user_data(writer->records[i]);
+        rows[i] = etw_record_user_data(records[i]);
     }
     return kept;
 }
 
-/* A group of the rows that the layout fits, which come to the front. NULL where memory ran out. */
+/* A group of those of the table's next rows that the layout fits, which come to the front. NULL
+ * where memory ran out. */
 static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layout *layout,
                                       uint32_t count)
 {
-    const etw_row_group *group = etw_rows_add_group(&writer->table, count, layout->region_count);
+    etw_rows *table = &writer->table;
+    const etw_bytes *rows = table->rows + table->row_count;
+    const etw_row_group *group = etw_rows_add_group(table, count, layout->region_count);
     if (group == NULL) {
         return NULL;
     }
-    const uint32_t fitting =
-        parse_rows(layout, writer->rows, count, writer->table.bases + group->first_cell);
-    if (fitting < count) {
-        const uint32_t kept = part_rows(writer, layout, fitting, count);
-        etw_rows_drop_group(&writer->table);
-        group = etw_rows_add_group(&writer->table, kept, layout->region_count);
-        if (group == NULL || parse_rows(layout, writer->rows, kept,
-                                        writer->table.bases + group->first_cell) != kept) {
-            return NULL;
-        }
+    const uint32_t fitting = parse_rows(layout, rows, count, table->bases + group->first_cell);
+    if (fitting == count) {
+        return group;
     }
-    memcpy(writer->table.rows + group->first_row, writer->rows,
-           group->count * sizeof *writer->rows);
-    memcpy(writer->table.records + group->first_row, writer->records,
-           group->count * sizeof *writer->records);
-    return group;
+    etw_rows_drop_group(table);
+    const uint32_t kept = part_rows(writer, layout, fitting, count);
+    group = etw_rows_add_group(table, kept, layout->region_count);
+    const bool good = group != NULL && parse_rows(layout, rows, kept,
+                                                  table->bases + group->first_cell) == kept;
+    return good ? group : NULL;
 }
 
 /* Payloads that the layout does not fit, as bytes, each with its place among its kind. */
@@ -282,20 +279,21 @@ static void write_layout(const etw_payload_writer *writer, const etw_row_group *
 
 /* ---- fields ---- */
 
-static void load_field(const etw_payload_writer *writer, const etw_row_group *group,
-                       const etw_field *of, uint64_t *values)
+/* Values of a field in the group's rows from..from + count. */
+static void load_field(const etw_rows *table, const etw_row_group *group, const etw_field *of,
+                       uint32_t from, uint32_t count, uint64_t *values)
 {
-    const size_t cell = etw_group_cell(group, of->region);
+    const size_t cell = etw_group_cell(group, of->region) + from;
     if (of->width == 0) {
-        for (uint32_t i = 0; i < group->count; i++) {
-            values[i] = writer->table.strings[cell + i];
+        for (uint32_t i = 0; i < count; i++) {
+            values[i] = table->strings[cell + i];
         }
         return;
     }
     const uint64_t mask = etw_column_mask(of->width);
-    const etw_bytes *rows = writer->table.rows + group->first_row;
-    const uint16_t *bases = writer->table.bases + cell;
-    for (uint32_t i = 0; i < group->count; i++) {
+    const etw_bytes *rows = table->rows + group->first_row + from;
+    const uint16_t *bases = table->bases + cell;
+    for (uint32_t i = 0; i < count; i++) {
         values[i] = etw_load_u64(rows[i].data + bases[i] + of->offset) & mask;
     }
 }
@@ -303,6 +301,10 @@ static void load_field(const etw_payload_writer *writer, const etw_row_group *gr
 static void tell(const void *context, uint32_t from, uint32_t count, uint64_t *predicted)
 {
     const etw_told *told = context;
+    if (told->mode == ETW_TOLD_BY_FIELD || told->mode == ETW_TOLD_BY_FIELD2) {
+        load_field(told->table, told->group, told->by, from, count, predicted);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         predicted[i] = etw_rows_tell(told, from + i);
     }
@@ -324,36 +326,33 @@ static void tell_texts(const etw_payload_writer *writer, const etw_row_group *gr
 
 /* Keys of one kind and of others should meet, however wide the integers are that they were cut to:
  * the low four bytes count. */
-static uint32_t key_tag(const etw_payload_writer *writer, uint32_t row, const etw_field *of,
-                        uint32_t realm)
+static uint32_t key_tag(uint32_t realm, const etw_field *of, uint64_t value)
 {
-    uint64_t value = 0;
-    (void)etw_rows_field_at(&writer->table, row, of, &value);
     return etw_reference_tag(realm + (of->width == 0), (uint32_t)value);
 }
 
+/* values: of the field, in all rows. */
 static void link_rows(etw_payload_writer *writer, const etw_row_group *group, const etw_field *of,
-                      uint32_t realm)
+                      const uint64_t *values, uint32_t realm)
 {
     for (uint32_t i = 0; i < group->count; i++) {
-        const uint32_t row = group->first_row + i;
-        writer->found[i] =
-            etw_reference_link(&writer->references, key_tag(writer, row, of, realm), row);
+        writer->found[i] = etw_reference_link(&writer->references, key_tag(realm, of, values[i]),
+                                              group->first_row + i);
     }
 }
 
-/* What link_rows would find for the first rows. Returns how many, leaves no trace. */
+/* What link_rows would find for the first rows. Returns how many, leaves no trace but in values. */
 static uint32_t try_key(etw_payload_writer *writer, const etw_row_group *group, const etw_field *of,
-                        uint32_t realm)
+                        uint32_t realm, uint64_t *values)
 {
     const uint32_t count = group->count < KEY_TRIAL ? group->count : KEY_TRIAL;
     if (!etw_references_begin(&writer->trial, count)) {
         return 0;
     }
+    load_field(&writer->table, group, of, 0, count, values);
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t row = group->first_row + i;
-        const uint32_t tag = key_tag(writer, row, of, realm);
-        const uint32_t own = etw_reference_link(&writer->trial, tag, row);
+        const uint32_t tag = key_tag(realm, of, values[i]);
+        const uint32_t own = etw_reference_link(&writer->trial, tag, group->first_row + i);
         writer->found[i] =
             own != ETW_NO_REFERENCE ? own : etw_reference_get(&writer->references, tag);
     }
@@ -368,9 +367,10 @@ typedef struct key_worth {
 } key_worth;
 
 static key_worth weigh_key(etw_payload_writer *writer, const etw_row_group *group,
-                           const etw_field *list, uint32_t count, uint32_t key, uint32_t realm)
+                           const etw_field *list, uint32_t count, uint32_t key, uint32_t realm,
+                           uint64_t *values)
 {
-    key_worth worth = {0, 0, try_key(writer, group, &list[key], realm)};
+    key_worth worth = {0, 0, try_key(writer, group, &list[key], realm, values)};
     const uint32_t step = worth.tried / 2 / KEY_SAMPLE + 1;
     for (uint32_t i = 0; i < worth.tried; i++) {
         worth.found += writer->found[i] != ETW_NO_REFERENCE;
@@ -399,9 +399,10 @@ static key_worth weigh_key(etw_payload_writer *writer, const etw_row_group *grou
 }
 
 /* The field that tells most of the others, or count where none tells a byte a row; and *also, an
- * integer that names things new to the block, for kinds that come later. */
+ * integer that names things new to the block, for kinds that come later. values: scratch. */
 static uint32_t choose_key(etw_payload_writer *writer, const etw_row_group *group,
-                           const etw_field *list, uint32_t count, uint32_t realm, uint32_t *also)
+                           const etw_field *list, uint32_t count, uint32_t realm, uint64_t *values,
+                           uint32_t *also)
 {
     uint32_t best = count;
     uint32_t best_bytes = 0;
@@ -416,7 +417,7 @@ static uint32_t choose_key(etw_payload_writer *writer, const etw_row_group *grou
             continue;
         }
         tried[integer]++;
-        const key_worth worth = weigh_key(writer, group, list, count, f, realm);
+        const key_worth worth = weigh_key(writer, group, list, count, f, realm, values);
         if (worth.told_bytes > worth.tried && worth.told_bytes > best_bytes) {
             best_bytes = worth.told_bytes;
             best = f;
@@ -466,38 +467,40 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
                          uint32_t realm)
 {
     uint32_t also = count;
-    const uint32_t key = choose_key(writer, group, list, count, realm, &also);
+    const uint32_t key = choose_key(writer, group, list, count, realm, fields->values, &also);
     const bool keyed = key < count;
     etw_put_varint(out, keyed ? key + 1 : 0);
     etw_put_varint(out, also < count ? also + 1 : 0);
     if (keyed) {
-        load_field(writer, group, &list[key], fields->values);
+        load_field(&writer->table, group, &list[key], 0, group->count, fields->values);
         if (!etw_fields_write(fields, out, group->count, list[key].width == 0 ? 4 : list[key].width,
                               NULL, 0)) {
             return false;
         }
-        link_rows(writer, group, &list[key], realm);
+        link_rows(writer, group, &list[key], fields->values, realm);
     }
     for (uint32_t f = 0; f < count; f++) {
         if (f == key) {
             continue;
         }
-        load_field(writer, group, &list[f], fields->values);
+        load_field(&writer->table, group, &list[f], 0, group->count, fields->values);
         if (!(list[f].width == 0 ? write_texts(writer, fields, out, group, &list[f], keyed)
                                  : write_integers(writer, fields, out, group, list, f, keyed))) {
             return false;
         }
     }
     if (also < count) {
-        link_rows(writer, group, &list[also], realm);
+        load_field(&writer->table, group, &list[also], 0, group->count, fields->values);
+        link_rows(writer, group, &list[also], fields->values, realm);
     }
     return true;
 }
 
-/* The words or bytes of the one region that has them. rows is scratch. */
+/* The words or bytes of the one region that has them. */
 static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw_text *out,
-                       const etw_layout *layout, const etw_row_group *group, etw_bytes *rows)
+                       const etw_layout *layout, const etw_row_group *group)
 {
+    etw_bytes *rest = writer->rest;
     for (uint32_t r = 0; r < layout->region_count; r++) {
         const uint32_t word = etw_tail_word(layout->regions[r].tail);
         if (word == 0) {
@@ -508,10 +511,10 @@ static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw
         for (uint32_t i = 0; i < group->count; i++) {
             const etw_bytes row = writer->table.rows[group->first_row + i];
             const uint32_t from = (uint32_t)bases[i] + layout->regions[r].size;
-            rows[i].data = row.data + from;
-            rows[i].size = (next == NULL ? row.size : next[i]) - from;
+            rest[i].data = row.data + from;
+            rest[i].size = (next == NULL ? row.size : next[i]) - from;
         }
-        if (!etw_fields_write_blobs(fields, out, rows, group->count, word)) {
+        if (!etw_fields_write_blobs(fields, out, rest, group->count, word)) {
             return false;
         }
     }
@@ -520,7 +523,7 @@ static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw
 
 const etw_event_record **etw_payload_records(etw_payload_writer *writer)
 {
-    return writer->records;
+    return writer->table.records + writer->table.row_count;
 }
 
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
@@ -528,18 +531,20 @@ bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t 
 {
     etw_layout layout;
     etw_field list[ETW_MAX_FIELDS];
+    const etw_event_record **records = etw_payload_records(writer);
+    etw_bytes *rows = writer->table.rows + writer->table.row_count;
     for (uint32_t i = 0; i < count; i++) {
-        __builtin_prefetch(writer->records[i + AHEAD < count ? i + AHEAD : i]);
-        writer->rows[i] = etw_record_user_data(writer->records[i]);
-        __builtin_prefetch(writer->rows[i].data);
+        __builtin_prefetch(records[i + AHEAD < count ? i + AHEAD : i]);
+        rows[i] = etw_record_user_data(records[i]);
+        __builtin_prefetch(rows[i].data);
     }
-    etw_layout_infer(writer->rows, count, &layout);
+    etw_layout_infer(rows, count, &layout);
     const etw_row_group *group = add_group(writer, &layout, count);
     if (group == NULL) {
         return false;
     }
     const uint32_t kept = group->count;
-    if (!write_odd_rows(writer, fields, out, writer->rows + kept, count - kept)) {
+    if (!write_odd_rows(writer, fields, out, rows + kept, count - kept)) {
         return false;
     }
     if (kept == 0) {
@@ -551,6 +556,6 @@ bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t 
     }
     check_constants(writer, group, &layout);
     write_layout(writer, group, &layout, out);
-    return write_rest(writer, fields, out, &layout, group, writer->rows) &&
+    return write_rest(writer, fields, out, &layout, group) &&
            write_fields(writer, fields, out, group, list, etw_list_fields(&layout, list), realm);
 }

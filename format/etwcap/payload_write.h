@@ -8,11 +8,13 @@
 typedef struct etw_payload_writer etw_payload_writer;
 etw_payload_writer *etw_payload_writer_new(void);
 void etw_payload_writer_free(etw_payload_writer *writer);
+/* Large blocks are to come. */
+void etw_payload_expect_many(etw_payload_writer *writer);
 
 /* Starts a block of that many events; false where memory ran out. */
 bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count);
-/* Where the caller puts the records of a kind, in order, before it calls etw_payload_write: room
- * for event_count. 8 bytes from any place in their user data may be loaded. */
+/* Where the caller puts the records of a kind, in order, before each call of etw_payload_write. 8
+ * bytes from any place in their user data may be loaded. */
 const etw_event_record **etw_payload_records(etw_payload_writer *writer);
 /* The payloads of one kind. realm: keys of different realms do not meet. */
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,

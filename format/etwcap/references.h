@@ -23,7 +23,10 @@ typedef struct etw_reference_slot {
 
 typedef struct etw_references {
     etw_reference_slot *slots;
-    uint32_t mask, capacity;
+    uint32_t capacity;
+    uint32_t mask; /* of the slots in use: few keys stay in a small part, which the caches hold */
+    uint32_t most; /* slots that may be in use */
+    uint32_t used; /* slots that hold a row */
 } etw_references;
 
 void etw_references_free(etw_references *references);
@@ -35,6 +38,9 @@ static inline uint32_t etw_reference_tag(uint32_t realm, uint32_t key)
     const uint64_t mixed = ((uint64_t)realm << 32 | key) * UINT64_C(0x9E3779B97F4A7C15);
     return (uint32_t)(mixed >> 32);
 }
+
+/* Twice as many slots are in use. For etw_reference_link. */
+void etw_references_widen(etw_references *references);
 
 /* The slot that holds tag, or the free one where it belongs. */
 static inline etw_reference_slot *etw_reference_find(const etw_references *references, uint32_t tag)
@@ -58,6 +64,10 @@ static inline uint32_t etw_reference_link(etw_references *references, uint32_t t
     etw_reference_slot *slot = etw_reference_find(references, tag);
     const uint32_t before = slot->row_plus_1 - 1u;
     *slot = (etw_reference_slot){tag, row + 1};
+    if (before == ETW_NO_REFERENCE && 2 * ++references->used > references->mask &&
+        references->mask + 1 < references->most) {
+        etw_references_widen(references);
+    }
     return before;
 }
 

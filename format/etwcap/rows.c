@@ -1,38 +1,41 @@
 #include "format/etwcap/rows.h"
 
+#include "format/base/os.h"
+
 #include <stdlib.h>
+
+bool etw_rows_init(etw_rows *rows)
+{
+    memset(rows, 0, sizeof *rows);
+    rows->arrays = etw_os_alloc_large(sizeof *rows->arrays);
+    if (rows->arrays == NULL) {
+        return false;
+    }
+    rows->rows = rows->arrays->rows;
+    rows->records = rows->arrays->records;
+    rows->group_of = rows->arrays->group_of;
+    rows->groups = rows->arrays->groups;
+    return true;
+}
 
 void etw_rows_free(etw_rows *rows)
 {
-    free(rows->rows);
-    free(rows->records);
-    free(rows->group_of);
-    free(rows->groups);
+    free(rows->arrays);
     free(rows->bases);
     free(rows->strings);
     memset(rows, 0, sizeof *rows);
 }
 
-bool etw_rows_begin(etw_rows *rows, uint32_t count)
+void etw_rows_expect_many(etw_rows *rows)
+{
+    etw_os_expect_use(rows->arrays, sizeof *rows->arrays);
+}
+
+void etw_rows_clear(etw_rows *rows)
 {
     rows->row_count = 0;
     rows->group_count = 0;
     rows->cell_count = 0;
-    if (count <= rows->capacity) {
-        return true;
-    }
-    free(rows->rows);
-    free(rows->records);
-    free(rows->group_of);
-    free(rows->groups);
-    rows->rows = malloc(count * sizeof *rows->rows);
-    rows->records = malloc(count * sizeof *rows->records);
-    rows->group_of = malloc(count * sizeof *rows->group_of);
-    rows->groups = malloc(count * sizeof *rows->groups);
-    const bool good = rows->rows != NULL && rows->records != NULL && rows->group_of != NULL &&
-                      rows->groups != NULL;
-    rows->capacity = good ? count : 0;
-    return good;
 }
 
 static bool reserve_cells(etw_rows *rows, size_t cells)
@@ -55,7 +58,7 @@ static bool reserve_cells(etw_rows *rows, size_t cells)
 const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count)
 {
     const size_t cells = rows->cell_count + (size_t)count * region_count;
-    if (count > rows->capacity - rows->row_count || cells > ETW_ROWS_MAX_CELLS ||
+    if (count > ETW_BATCH_MAX_EVENTS - rows->row_count || cells > ETW_ROWS_MAX_CELLS ||
         !reserve_cells(rows, cells)) {
         return NULL;
     }

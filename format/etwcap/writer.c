@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "format/etwcap/batch.h"
 #include "format/etwcap/body.h"
+#include "format/etwcap/kinds.h"
 #include "format/etwcap/sink.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
@@ -165,51 +165,36 @@ typedef struct survey {
     int64_t first_time_100ns, last_time_100ns;
 } survey;
 
-static void survey_ticks(worker *self, survey *found, uint16_t trace_index, int64_t ticks)
+static void survey_ticks(worker *self, survey *found, const etw_kind *kind)
 {
+    const uint16_t trace_index = kind->first->trace_index;
     uint32_t *slot = &self->trace_slots[trace_index];
     if (*slot == 0) {
         self->traces[found->trace_count] = (etw_trace_count){trace_index, 0};
-        self->first_ticks[found->trace_count] = ticks;
-        self->last_ticks[found->trace_count] = ticks;
+        self->first_ticks[found->trace_count] = kind->first_ticks;
+        self->last_ticks[found->trace_count] = kind->last_ticks;
         *slot = ++found->trace_count;
     }
     const uint32_t at = *slot - 1;
-    self->traces[at].events++;
-    if (ticks < self->first_ticks[at]) {
-        self->first_ticks[at] = ticks;
+    self->traces[at].events += kind->count;
+    if (kind->first_ticks < self->first_ticks[at]) {
+        self->first_ticks[at] = kind->first_ticks;
     }
-    if (ticks > self->last_ticks[at]) {
-        self->last_ticks[at] = ticks;
+    if (kind->last_ticks > self->last_ticks[at]) {
+        self->last_ticks[at] = kind->last_ticks;
     }
-}
-
-static uint64_t record_bytes(const etw_event_record *record)
-{
-    uint64_t bytes = sizeof record->EventHeader + sizeof record->BufferContext;
-    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
-        bytes += 8u + record->ExtendedData[i].DataSize;
-    }
-    return bytes + record->UserDataLength;
 }
 
 /* Whose events, and of which time, the batch holds. */
-static void survey_batch(worker *self, etw_batch *batch, survey *found)
+static void survey_kinds(worker *self, const etw_kinds *kinds, survey *found)
 {
-    memset(found, 0, sizeof *found);
+    *found = (survey){.raw_bytes = kinds->raw_bytes};
     etw_guid_table_clear(&self->providers);
-    const etw_guid *before = NULL;
-    uint32_t provider = 0;
-    for (uint32_t i = 0; i < etw_batch_count(batch); i++) {
-        const etw_staged *event = etw_batch_staged(batch, i);
-        const etw_event_header *header = &event->record.EventHeader;
-        if (before == NULL || !etw_guid_equal(before, &header->ProviderId)) {
-            before = &header->ProviderId;
-            provider = etw_guid_table_put(&self->providers, before);
-        }
-        self->providers.counts[provider]++;
-        survey_ticks(self, found, event->trace_index, header->TimeStamp);
-        found->raw_bytes += record_bytes(&event->record);
+    for (uint32_t k = 0; k < kinds->count; k++) {
+        const etw_kind *kind = &kinds->kinds[k];
+        const etw_guid *provider = &kind->first->record.EventHeader.ProviderId;
+        self->providers.counts[etw_guid_table_put(&self->providers, provider)] += kind->count;
+        survey_ticks(self, found, kind);
     }
     for (uint32_t i = 0; i < found->trace_count; i++) {
         const etw_clock *clock = &self->writer->clocks[self->traces[i].trace_index];
@@ -261,12 +246,17 @@ static void put_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)
 }
 
 /* One block of the batch's events. A block above the limits is a failure as well. */
-static etw_status encode_batch(worker *self, etw_batch *batch, etw_text *out, etw_error *error)
+static etw_status encode_batch(worker *self, const etw_batch *batch, etw_text *out,
+                               etw_error *error)
 {
     survey found;
     const size_t start = out->size;
     etw_sink_block block = {.kind = ETW_BLOCK_EVENTS, .count = etw_batch_count(batch)};
-    survey_batch(self, batch, &found);
+    const etw_kinds *kinds = etw_encoder_survey(self->encoder, batch);
+    if (kinds == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block's kinds");
+    }
+    survey_kinds(self, kinds, &found);
     block.raw_size = (uint32_t)found.raw_bytes;
     block.first_time_100ns = found.first_time_100ns;
     block.last_time_100ns = found.last_time_100ns;
@@ -274,7 +264,7 @@ static etw_status encode_batch(worker *self, etw_batch *batch, etw_text *out, et
     append_events_head(self, &found, out);
     const size_t body = start + sizeof block;
     block.head_size = (uint32_t)(out->size - body);
-    const etw_status status = etw_encoder_encode(self->encoder, batch, out, error);
+    const etw_status status = etw_encoder_encode(self->encoder, out, error);
     block.body.size = out->size - body;
     if (status != ETW_OK || out->failed) {
         return status != ETW_OK ? status

@@ -73,7 +73,8 @@ static void encode_and_compare(const records *of, int level)
     etw_encoder *encoder = etw_encoder_new(level, of->store);
     etw_decoder *decoder = etw_decoder_new();
     FUZZ_CHECK(encoder != NULL && decoder != NULL);
-    FUZZ_CHECK(etw_encoder_encode(encoder, of->batch, &body, NULL) == ETW_OK);
+    FUZZ_CHECK(etw_encoder_survey(encoder, of->batch) != NULL);
+    FUZZ_CHECK(etw_encoder_encode(encoder, &body, NULL) == ETW_OK);
     uint8_t *copy = fuzz_copy((const uint8_t *)body.data, body.size);
     FUZZ_CHECK(etw_decoder_decode(decoder, (etw_bytes){copy, body.size}, ETW_DECODE_ALL, &count,
                                   NULL) == ETW_OK);

@@ -1,0 +1,150 @@
+#include "format/etwcap/kinds.h"
+
+#include <stdlib.h>
+
+enum { SLOTS = 1 << 17 };
+
+_Static_assert(SLOTS >= 2 * ETW_BATCH_MAX_EVENTS, "a free slot is always near");
+
+bool etw_kinds_init(etw_kinds *kinds)
+{
+    kinds->kinds = malloc(ETW_BATCH_MAX_EVENTS * sizeof *kinds->kinds);
+    kinds->slots = calloc(SLOTS, sizeof *kinds->slots);
+    return kinds->kinds != NULL && kinds->slots != NULL;
+}
+
+void etw_kinds_free(etw_kinds *kinds)
+{
+    free(kinds->kinds);
+    free(kinds->slots);
+}
+
+void etw_kinds_clear(etw_kinds *kinds)
+{
+    for (uint32_t k = 0; k < kinds->count; k++) {
+        kinds->slots[kinds->kinds[k].slot] = 0;
+    }
+    kinds->count = 0;
+    kinds->found = 0;
+    kinds->raw_bytes = 0;
+}
+
+static etw_kind_key key_of(const etw_staged *event)
+{
+    const uint8_t *header = (const uint8_t *)&event->record.EventHeader;
+    return (etw_kind_key){
+        .words = {etw_load_u64(header) >> 16, etw_load_u64(header + 24), etw_load_u64(header + 32),
+                  etw_load_u64(header + 40), etw_load_u64(header + 48),
+                  (uint64_t)event->schema_id << 32 | (uint64_t)event->trace_index << 16 |
+                      event->record.BufferContext.LoggerId},
+        .item_count = event->record.ExtendedDataCount};
+}
+
+static bool same_key(const etw_kind_key *a, const etw_kind_key *b)
+{
+    uint64_t differing = a->item_count ^ b->item_count;
+    for (int i = 0; i < 6; i++) {
+        differing |= a->words[i] ^ b->words[i];
+    }
+    return differing == 0;
+}
+
+/* Reserved1, ExtType, and Linkage with its reserved bits. */
+static uint64_t item_type(const etw_extended_data_item *item)
+{
+    return etw_load_u64(item) & UINT64_C(0xFFFFFFFFFFFF);
+}
+
+static bool is_of_kind(const etw_kind *kind, const etw_kind_key *key, const etw_staged *event)
+{
+    if (!same_key(&kind->key, key)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < key->item_count; i++) {
+        if (item_type(&kind->first->record.ExtendedData[i]) !=
+            item_type(&event->record.ExtendedData[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 29;
+}
+
+static uint32_t hash_of(const etw_kind_key *key, const etw_staged *event)
+{
+    uint64_t hash = 0;
+    for (int i = 0; i < 6; i++) {
+        hash = mix(hash, key->words[i]);
+    }
+    for (uint32_t i = 0; i < key->item_count; i++) {
+        hash = mix(hash, item_type(&event->record.ExtendedData[i]));
+    }
+    return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
+}
+
+uint16_t etw_size_excess(const etw_event_record *record)
+{
+    uint32_t explained = record->UserDataLength;
+    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
+        explained += 8 + ((record->ExtendedData[i].DataSize + 7u) & ~7u);
+    }
+    return (uint16_t)(record->EventHeader.Size - explained);
+}
+
+/* Where the key's kind is, or belongs. */
+static uint32_t look_up(etw_kinds *kinds, const etw_kind_key *key, const etw_staged *event)
+{
+    const uint32_t hash = hash_of(key, event);
+    uint32_t at = hash & (SLOTS - 1);
+    while (kinds->slots[at] != 0) {
+        const uint32_t known = kinds->slots[at] - 1;
+        if (kinds->kinds[known].hash == hash && is_of_kind(&kinds->kinds[known], key, event)) {
+            return known;
+        }
+        at = (at + 1) & (SLOTS - 1);
+    }
+    const int64_t ticks = event->record.EventHeader.TimeStamp;
+    const uint32_t added = kinds->count++;
+    kinds->slots[at] = added + 1;
+    kinds->kinds[added] = (etw_kind){.key = *key,
+                                     .first = event,
+                                     .first_ticks = ticks,
+                                     .last_ticks = ticks,
+                                     .hash = hash,
+                                     .slot = at,
+                                     .next = added,
+                                     .size_excess = etw_size_excess(&event->record)};
+    return added;
+}
+
+static uint64_t record_bytes(const etw_event_record *record)
+{
+    uint64_t bytes = sizeof record->EventHeader + sizeof record->BufferContext;
+    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
+        bytes += 8u + record->ExtendedData[i].DataSize;
+    }
+    return bytes + record->UserDataLength;
+}
+
+uint32_t etw_kinds_find(etw_kinds *kinds, const etw_staged *event)
+{
+    const etw_kind_key key = key_of(event);
+    uint32_t found = kinds->count == 0 ? 0 : kinds->kinds[kinds->found].next;
+    if (kinds->count == 0 || !is_of_kind(&kinds->kinds[found], &key, event)) {
+        found = look_up(kinds, &key, event);
+        kinds->kinds[kinds->found].next = found;
+    }
+    kinds->found = found;
+    etw_kind *kind = &kinds->kinds[found];
+    const int64_t ticks = event->record.EventHeader.TimeStamp;
+    kind->first_ticks = ticks < kind->first_ticks ? ticks : kind->first_ticks;
+    kind->last_ticks = ticks > kind->last_ticks ? ticks : kind->last_ticks;
+    kind->count++;
+    kinds->raw_bytes += record_bytes(&event->record);
+    return found;
+}
