@@ -12,8 +12,7 @@ enum {
     LEAST_KEYED_ROWS = 12,
     KEY_SAMPLE = 64,
     KEY_FIELDS = 16,  /* that are looked at */
-    KEY_TRIAL = 4096, /* rows */
-    AHEAD = 16        /* rows to fetch before they are needed */
+    KEY_TRIAL = 4096  /* rows */
 };
 
 /* A value for each event of the kind being written. */
@@ -222,6 +221,24 @@ static bool add_texts(etw_payload_writer *writer, const etw_layout *layout,
 
 /* ---- the layout ---- */
 
+/* Whether all rows have the same bytes there; such places are short, mostly. */
+static bool is_constant(const etw_bytes *rows, const uint16_t *bases, uint32_t count,
+                        uint32_t offset, uint32_t size)
+{
+    const uint8_t *first = rows[0].data + bases[0] + offset;
+    const uint32_t end = size < 8 ? size : 8;
+    const uint64_t mask = etw_column_mask(end);
+    const uint64_t head = etw_load_u64(first) & mask;
+    for (uint32_t i = 1; i < count; i++) {
+        const uint8_t *at = rows[i].data + bases[i] + offset;
+        if ((etw_load_u64(at) & mask) != head ||
+            (size > 8 && memcmp(at + 8, first + 8, size - 8) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Constants of the sample that are none in all rows become integers. */
 static void check_constants(const etw_payload_writer *writer, const etw_row_group *group,
                             etw_layout *layout)
@@ -236,10 +253,8 @@ static void check_constants(const etw_payload_writer *writer, const etw_row_grou
         checked.regions[r].first_piece = (uint16_t)checked.piece_count;
         for (uint32_t p = 0; p < region.piece_count; p++) {
             etw_piece piece = layout->pieces[region.first_piece + p];
-            const uint8_t *first = rows[0].data + bases[0] + offset;
-            for (uint32_t i = 1; piece.constant && i < group->count; i++) {
-                piece.constant = memcmp(rows[i].data + bases[i] + offset, first, piece.size) == 0;
-            }
+            piece.constant = piece.constant &&
+                             is_constant(rows, bases, group->count, offset, piece.size);
             offset += piece.size;
             for (uint32_t left = piece.size; left > 0;) {
                 const uint32_t take = piece.constant || left <= 8 ? left : 8;
@@ -526,18 +541,17 @@ const etw_event_record **etw_payload_records(etw_payload_writer *writer)
     return writer->table.records + writer->table.row_count;
 }
 
+etw_bytes *etw_payload_rows(etw_payload_writer *writer)
+{
+    return writer->table.rows + writer->table.row_count;
+}
+
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
                        uint32_t realm, etw_text *out)
 {
     etw_layout layout;
     etw_field list[ETW_MAX_FIELDS];
-    const etw_event_record **records = etw_payload_records(writer);
-    etw_bytes *rows = writer->table.rows + writer->table.row_count;
-    for (uint32_t i = 0; i < count; i++) {
-        __builtin_prefetch(records[i + AHEAD < count ? i + AHEAD : i]);
-        rows[i] = etw_record_user_data(records[i]);
-        __builtin_prefetch(rows[i].data);
-    }
+    const etw_bytes *rows = etw_payload_rows(writer);
     etw_layout_infer(rows, count, &layout);
     const etw_row_group *group = add_group(writer, &layout, count);
     if (group == NULL) {
