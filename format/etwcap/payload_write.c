@@ -12,7 +12,11 @@ enum {
     LEAST_KEYED_ROWS = 12,
     KEY_SAMPLE = 64,
     KEY_FIELDS = 16,  /* that are looked at */
-    KEY_TRIAL = 4096  /* rows */
+    KEY_TRIAL = 4096, /* rows */
+    /* Tables and payloads of a batch outgrow the nearer caches: what is needed after so many rows is
+     * fetched now. */
+    KEYS_AHEAD = 8,
+    ROWS_AHEAD = 16
 };
 
 /* A value for each event of the kind being written. */
@@ -309,6 +313,8 @@ static void load_field(const etw_rows *table, const etw_row_group *group, const 
     const etw_bytes *rows = table->rows + group->first_row + from;
     const uint16_t *bases = table->bases + cell;
     for (uint32_t i = 0; i < count; i++) {
+        const uint32_t later = i + ROWS_AHEAD < count ? i + ROWS_AHEAD : i;
+        __builtin_prefetch(rows[later].data + bases[later] + of->offset);
         values[i] = etw_load_u64(rows[i].data + bases[i] + of->offset) & mask;
     }
 }
@@ -351,6 +357,8 @@ static void link_rows(etw_payload_writer *writer, const etw_row_group *group, co
                       const uint64_t *values, uint32_t realm)
 {
     for (uint32_t i = 0; i < group->count; i++) {
+        const uint32_t later = i + KEYS_AHEAD < group->count ? i + KEYS_AHEAD : i;
+        etw_reference_prefetch(&writer->references, key_tag(realm, of, values[later]));
         writer->found[i] = etw_reference_link(&writer->references, key_tag(realm, of, values[i]),
                                               group->first_row + i);
     }

@@ -256,11 +256,12 @@ static bool same_exact(const slot *at, const etw_tracelogging *metadata)
            (event.size == 0 || memcmp(at->exact + traits.size, event.data, event.size) == 0);
 }
 
-/* Inline, on the way of every event; a call of memcmp costs as much as all the rest. */
+/* Word by word, on the way of every event: memcmp, or a vector of words that were just stored one
+ * by one, would wait for them to reach memory. */
 static bool same_key(const key *a, const key *b)
 {
-    return ((a->guid[0] ^ b->guid[0]) | (a->guid[1] ^ b->guid[1]) | (a->rest ^ b->rest) |
-            (a->kind ^ b->kind)) == 0;
+    return a->rest == b->rest && a->kind == b->kind && a->guid[0] == b->guid[0] &&
+           a->guid[1] == b->guid[1];
 }
 
 /* The slot of the key, or the empty one where it belongs. */
