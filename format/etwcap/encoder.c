@@ -21,7 +21,6 @@ typedef struct event_arrays {
     uint64_t threads[ETW_BATCH_MAX_EVENTS]; /* thread and process id together */
     uint64_t last[ETW_BATCH_MAX_EVENTS];    /* by thread */
     etw_bytes user_data[ETW_BATCH_MAX_EVENTS];
-    etw_bytes items[ETW_BATCH_MAX_EVENTS]; /* data of one item of a kind */
     uint32_t order[ETW_BATCH_MAX_EVENTS]; /* events, kind by kind */
     uint32_t thread_of[ETW_BATCH_MAX_EVENTS];
     uint32_t kernel_times[ETW_BATCH_MAX_EVENTS];
@@ -86,6 +85,11 @@ void etw_encoder_free(etw_encoder *encoder)
     free(encoder->last_thread);
     free(encoder->events);
     free(encoder);
+}
+
+struct ZSTD_CCtx_s *etw_encoder_state(etw_encoder *encoder)
+{
+    return encoder->context;
 }
 
 /* Kind and header fields of each event: the one pass over the records that needs their headers. */
@@ -300,7 +304,7 @@ static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_k
 {
     etw_text *out = &encoder->sections[ETW_SECTION_ITEMS];
     const uint32_t *order = encoder->events->order + of->start;
-    etw_bytes *rows = encoder->events->items;
+    etw_bytes *rows = encoder->fields.blobs;
     const uint32_t stack = stack_word(of->first->record.ExtendedData[item].ExtType);
     bool words = stack != 0;
     bool same_size = true;

@@ -2,15 +2,19 @@
 
 #include <stdlib.h>
 
-enum { SLOTS = 1 << 17 };
+enum { LEAST_SLOTS = 1 << 10, MOST_SLOTS = 1 << 17 };
 
-_Static_assert(SLOTS >= 2 * ETW_BATCH_MAX_EVENTS, "a free slot is always near");
+_Static_assert(MOST_SLOTS >= 2 * ETW_BATCH_MAX_EVENTS, "at most half of the slots are taken");
 
 bool etw_kinds_init(etw_kinds *kinds)
 {
     kinds->kinds = malloc(ETW_BATCH_MAX_EVENTS * sizeof *kinds->kinds);
-    kinds->slots = calloc(SLOTS, sizeof *kinds->slots);
-    return kinds->kinds != NULL && kinds->slots != NULL;
+    kinds->slots = malloc(MOST_SLOTS * sizeof *kinds->slots);
+    if (kinds->kinds == NULL || kinds->slots == NULL) {
+        return false;
+    }
+    etw_kinds_clear(kinds);
+    return true;
 }
 
 void etw_kinds_free(etw_kinds *kinds)
@@ -21,9 +25,8 @@ void etw_kinds_free(etw_kinds *kinds)
 
 void etw_kinds_clear(etw_kinds *kinds)
 {
-    for (uint32_t k = 0; k < kinds->count; k++) {
-        kinds->slots[kinds->kinds[k].slot] = 0;
-    }
+    kinds->slot_count = LEAST_SLOTS;
+    memset(kinds->slots, 0, LEAST_SLOTS * sizeof *kinds->slots);
     kinds->count = 0;
     kinds->found = 0;
     kinds->raw_bytes = 0;
@@ -110,18 +113,32 @@ uint16_t etw_size_excess(const etw_event_record *record)
     return (uint16_t)(record->EventHeader.Size - explained);
 }
 
-/* Where the key's kind is, or belongs. */
+/* Twice as many slots are in use. There is memory for all: see init. */
+static void widen(etw_kinds *kinds)
+{
+    kinds->slot_count *= 2;
+    memset(kinds->slots, 0, kinds->slot_count * sizeof *kinds->slots);
+    for (uint32_t k = 0; k < kinds->count; k++) {
+        uint32_t at = kinds->kinds[k].hash & (kinds->slot_count - 1);
+        while (kinds->slots[at] != 0) {
+            at = (at + 1) & (kinds->slot_count - 1);
+        }
+        kinds->slots[at] = k + 1;
+    }
+}
+
+/* The event's kind, added where it is new. */
 static uint32_t look_up(etw_kinds *kinds, const etw_staged *event)
 {
     const etw_kind_key key = key_of(event);
     const uint32_t hash = hash_of(&key, event);
-    uint32_t at = hash & (SLOTS - 1);
+    uint32_t at = hash & (kinds->slot_count - 1);
     while (kinds->slots[at] != 0) {
         const uint32_t known = kinds->slots[at] - 1;
         if (kinds->kinds[known].hash == hash && is_of_kind(&kinds->kinds[known], event)) {
             return known;
         }
-        at = (at + 1) & (SLOTS - 1);
+        at = (at + 1) & (kinds->slot_count - 1);
     }
     const int64_t ticks = event->record.EventHeader.TimeStamp;
     const uint32_t added = kinds->count++;
@@ -131,9 +148,11 @@ static uint32_t look_up(etw_kinds *kinds, const etw_staged *event)
                                      .first_ticks = ticks,
                                      .last_ticks = ticks,
                                      .hash = hash,
-                                     .slot = at,
                                      .next = added,
                                      .size_excess = etw_size_excess(&event->record)};
+    if (2 * kinds->count > kinds->slot_count) {
+        widen(kinds);
+    }
     return added;
 }
 

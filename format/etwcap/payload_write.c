@@ -1,6 +1,5 @@
 #include "format/etwcap/payload_write.h"
 
-#include "format/base/os.h"
 #include "format/etwcap/narrow.h"
 #include "format/etwcap/references.h"
 #include "format/etwcap/rows.h"
@@ -21,7 +20,6 @@ enum {
 
 /* A value for each event of the kind being written. */
 typedef struct event_arrays {
-    etw_bytes rest[ETW_BATCH_MAX_EVENTS]; /* bytes or words of one region */
     const etw_event_record *odd_records[ETW_BATCH_MAX_EVENTS]; /* the layout does not fit them */
     uint32_t odd_places[ETW_BATCH_MAX_EVENTS];
     uint32_t found[ETW_BATCH_MAX_EVENTS]; /* references */
@@ -34,7 +32,7 @@ struct etw_payload_writer {
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
     event_arrays *arrays;
-    etw_bytes *rest; /* this and the next three: those of arrays */
+    /* Those of arrays: */
     const etw_event_record **odd_records;
     uint32_t *odd_places;
     uint32_t *found;
@@ -43,14 +41,13 @@ struct etw_payload_writer {
 etw_payload_writer *etw_payload_writer_new(void)
 {
     etw_payload_writer *writer = calloc(1, sizeof *writer);
-    event_arrays *arrays = etw_os_alloc_large(sizeof *arrays);
+    event_arrays *arrays = malloc(sizeof *arrays);
     if (writer == NULL || arrays == NULL || !etw_rows_init(&writer->table)) {
         free(writer);
         free(arrays);
         return NULL;
     }
     writer->arrays = arrays;
-    writer->rest = arrays->rest;
     writer->odd_records = arrays->odd_records;
     writer->odd_places = arrays->odd_places;
     writer->found = arrays->found;
@@ -72,7 +69,6 @@ void etw_payload_writer_free(etw_payload_writer *writer)
 
 void etw_payload_expect_many(etw_payload_writer *writer)
 {
-    etw_os_expect_use(writer->arrays, sizeof *writer->arrays);
     etw_rows_expect_many(&writer->table);
 }
 
@@ -523,7 +519,7 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
 static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw_text *out,
                        const etw_layout *layout, const etw_row_group *group)
 {
-    etw_bytes *rest = writer->rest;
+    etw_bytes *rest = fields->blobs;
     for (uint32_t r = 0; r < layout->region_count; r++) {
         const uint32_t word = etw_tail_word(layout->regions[r].tail);
         if (word == 0) {

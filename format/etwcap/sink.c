@@ -261,7 +261,7 @@ static etw_status write_scratch(etw_sink *sink, uint16_t kind, uint32_t count)
     const etw_bytes raw = {(const uint8_t *)sink->scratch.data, sink->scratch.size};
     etw_sink_block block = {
         .kind = kind, .raw_size = (uint32_t)raw.size, .count = count, .body = raw};
-    if (kind == ETW_BLOCK_INDEX && etw_block_compress(raw, &packed)) {
+    if (kind == ETW_BLOCK_INDEX && etw_block_compress(NULL, raw, &packed)) {
         block.flags = ETW_BLOCK_ZSTD;
         block.body = (etw_bytes){(const uint8_t *)packed.data, packed.size};
     }
