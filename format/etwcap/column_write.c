@@ -567,23 +567,41 @@ static runs sample_runs(uint32_t count)
     return (runs){SAMPLE_RUNS, SAMPLE_RUN, (count - SAMPLE_RUN) / (SAMPLE_RUNS - 1)};
 }
 
-/* The differences of the sampled values to a guess, and about how many bits they have. */
-static uint32_t sample_guess(const uint64_t *values, uint32_t count, uint32_t width,
+/* The differences to a guess of the values in some of the sample's runs. Returns how many. */
+static uint32_t sample_guess(const uint64_t *values, const runs *of, uint32_t step, uint32_t width,
                              const etw_guess *guess, uint64_t *sample)
 {
-    const runs of = sample_runs(count);
     uint64_t any = 0;
-    for (uint32_t run = 0; run < of.count; run++) {
-        uint64_t *to = sample + run * of.length;
-        guess->fill(guess->context, run * of.stride, of.length, to);
-        any |= differ_from(values + run * of.stride, of.length, to);
+    uint32_t sampled = 0;
+    for (uint32_t run = 0; run < of->count; run += step) {
+        uint64_t *to = sample + sampled;
+        guess->fill(guess->context, run * of->stride, of->length, to);
+        any |= differ_from(values + run * of->stride, of->length, to);
+        sampled += of->length;
     }
-    uint32_t bits = 0;
-    (void)fold_all(sample, of.count * of.length, width, common_shift(any, width));
-    for (uint32_t i = 0; i < of.count * of.length; i++) {
-        bits += sample[i] == 0 ? 0 : 65u - (uint32_t)__builtin_clzll(sample[i]);
+    (void)fold_all(sample, sampled, width, common_shift(any, width));
+    return sampled;
+}
+
+/* The guess that is nearest, by the bits of its differences in every other run. */
+static const etw_guess *nearest_guess(const uint64_t *values, const runs *of, uint32_t width,
+                                      const etw_guess *guesses, uint32_t guess_count)
+{
+    uint64_t sample[SAMPLE_SIZE];
+    const etw_guess *nearest = guesses;
+    uint32_t least_bits = UINT32_MAX;
+    for (uint32_t g = 0; g < guess_count && guess_count > 1; g++) {
+        const uint32_t sampled = sample_guess(values, of, 2, width, &guesses[g], sample);
+        uint32_t bits = 0;
+        for (uint32_t i = 0; i < sampled; i++) {
+            bits += sample[i] == 0 ? 0 : 65u - (uint32_t)__builtin_clzll(sample[i]);
+        }
+        if (bits < least_bits) {
+            least_bits = bits;
+            nearest = &guesses[g];
+        }
     }
-    return bits;
+    return nearest;
 }
 
 static uint32_t sample_deltas(const uint64_t *values, uint32_t count, uint32_t width,
@@ -608,28 +626,21 @@ typedef struct choice {
 static choice choose(const etw_column_writer *writer, const uint64_t *values, uint32_t count,
                      uint32_t width, const etw_guess *guesses, uint32_t guess_count)
 {
-    uint64_t sample[2][SAMPLE_SIZE];
-    uint32_t sampled = take_sample(values, count, sample[0]);
-    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample[0], sampled, count), NULL};
-    const uint32_t deltas = sample_deltas(values, count, width, sample[0]);
-    const estimate delta = estimate_forms(writer, sample[0], deltas, count);
+    uint64_t sample[SAMPLE_SIZE];
+    const uint32_t sampled = take_sample(values, count, sample);
+    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample, sampled, count), NULL};
+    const uint32_t deltas = sample_deltas(values, count, width, sample);
+    const estimate delta = estimate_forms(writer, sample, deltas, count);
     if (delta.bits_256 + delta.bits_256 / 16 < best.estimate.bits_256) {
         best = (choice){ETW_COLUMN_DELTA, delta, NULL};
     }
-    uint32_t least_bits = UINT32_MAX;
-    uint32_t nearest = 0;
-    for (uint32_t g = 0; g < guess_count; g++) {
-        const uint32_t bits = sample_guess(values, count, width, &guesses[g], sample[1]);
-        if (bits < least_bits) {
-            least_bits = bits;
-            nearest = g;
-            memcpy(sample[0], sample[1], sampled * sizeof sample[0][0]);
-        }
-    }
     if (guess_count > 0) {
-        const estimate guess = estimate_forms(writer, sample[0], sampled, count);
+        const runs of = sample_runs(count);
+        const etw_guess *nearest = nearest_guess(values, &of, width, guesses, guess_count);
+        const uint32_t told = sample_guess(values, &of, 1, width, nearest, sample);
+        const estimate guess = estimate_forms(writer, sample, told, count);
         if (guess.bits_256 + guess.bits_256 / 16 < best.estimate.bits_256) {
-            best = (choice){guesses[nearest].mode, guess, &guesses[nearest]};
+            best = (choice){nearest->mode, guess, nearest};
         }
     }
     return best;

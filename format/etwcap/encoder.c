@@ -379,7 +379,7 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
  * their noise stays noise. For archives all of it gets the most. */
 static int level_of(const etw_encoder *encoder, int section)
 {
-    static const int more[ETW_SECTION_COUNT] = {-2, -2, 0, -2};
+    static const int more[ETW_SECTION_COUNT] = {-2, -2, -1, -2};
     if (encoder->level >= THOROUGH_LEVEL) {
         return encoder->level + 3 > MAX_LEVEL ? MAX_LEVEL : encoder->level + 3;
     }
