@@ -59,10 +59,10 @@ void etw_os_use_binary_stdio(void);
  * their number. NULL where memory is out. */
 char **etw_os_utf8_arguments(int *argc, char **argv);
 
-/* Memory for arrays of megabytes, not cleared, to be freed with free; NULL where there is none. What
- * is not touched costs nothing. etw_os_expect_use says that all of such memory will be touched, so
- * that the system may give it in large pieces: a page fault for each 4 KiB costs more than what is
- * done with them. */
+/* Memory for arrays of megabytes, not cleared, to be freed with free; NULL where there is none.
+ * What is not touched costs nothing. etw_os_expect_use says that all of such memory will be
+ * touched, so that the system may give it in large pieces: a page fault for each 4 KiB costs more
+ * than what is done with them. */
 void *etw_os_alloc_large(size_t size_bytes);
 void etw_os_expect_use(void *memory, size_t size_bytes);
 

@@ -151,9 +151,8 @@ bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_text *into
         return false;
     }
     const size_t size =
-        state == NULL
-            ? ZSTD_compress(to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL)
-            : ZSTD_compressCCtx(state, to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL);
+        state == NULL ? ZSTD_compress(to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL)
+                      : ZSTD_compressCCtx(state, to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL);
     if (ZSTD_isError(size)) {
         return false;
     }

@@ -382,8 +382,8 @@ static void write_dictionary(etw_column_writer *writer, uint32_t count, uint32_t
     const size_t head = out->size;
     etw_text_append_char(out, 0);
     const uint32_t written =
-        write_form(writer, writer->distinct, distinct, varying_bits(writer->distinct, distinct), width,
-                   distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
+        write_form(writer, writer->distinct, distinct, varying_bits(writer->distinct, distinct),
+                   width, distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
     const size_t size = (size_t)count * (distinct <= 256 ? 1 : 2);
     uint8_t *to = (uint8_t *)etw_text_reserve(out, size);
     if (to == NULL) {
@@ -479,8 +479,8 @@ static void write_sparse(etw_column_writer *writer, const uint64_t *values, uint
     }
 }
 
-/* Writes values in that form where it holds, else in one that does; returns which. varying: the bits
- * that are not alike in all. The residuals are scratch, and may be the values. */
+/* Writes values in that form where it holds, else in one that does; returns which. varying: the
+ * bits that are not alike in all. The residuals are scratch, and may be the values. */
 static uint32_t write_form(etw_column_writer *writer, const uint64_t *values, uint32_t count,
                            uint64_t varying, uint32_t width, uint32_t form, bool rows,
                            etw_text *out)

@@ -110,8 +110,8 @@ static bool survey(etw_encoder *encoder, const etw_batch *batch)
         to->processors[i] = event->record.BufferContext.ProcessorIndex;
         to->kernel_times[i] = header->KernelTime;
         to->user_times[i] = header->UserTime;
-        to->size_excess[i] = (uint16_t)(etw_size_excess(&event->record) -
-                                        encoder->kinds.kinds[found].size_excess);
+        to->size_excess[i] =
+            (uint16_t)(etw_size_excess(&event->record) - encoder->kinds.kinds[found].size_excess);
         if (activity == NULL || !etw_guid_equal(activity, &header->ActivityId)) {
             activity = &header->ActivityId;
             to->activities[i] =
@@ -300,7 +300,8 @@ static uint32_t stack_word(uint16_t ext_type)
     return ext_type == ETW_EXT_STACK_TRACE32 ? 4 : ext_type == ETW_EXT_STACK_TRACE64 ? 8 : 0;
 }
 
-static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_kind *of, uint32_t item)
+static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_kind *of,
+                       uint32_t item)
 {
     etw_text *out = &encoder->sections[ETW_SECTION_ITEMS];
     const uint32_t *order = encoder->events->order + of->start;

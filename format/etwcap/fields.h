@@ -40,8 +40,8 @@ bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_
 bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count);
 /* A guess that was made for all values: context is their array. */
 void etw_guess_from_array(const void *context, uint32_t from, uint32_t count, uint64_t *predicted);
-/* Byte strings of one field, fields->blobs or others: which of the distinct ones for each row, then their sizes in words of
- * 1, 4 or 8 bytes, and contents. */
+/* Byte strings of one field, fields->blobs or others: which of the distinct ones for each row, then
+ * their sizes in words of 1, 4 or 8 bytes, and contents. */
 bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
                             uint32_t count, uint32_t word);
 

@@ -48,10 +48,10 @@ static uint64_t ids_of(const etw_staged *event)
 static etw_kind_key key_of(const etw_staged *event)
 {
     const uint8_t *header = (const uint8_t *)&event->record.EventHeader;
-    return (etw_kind_key){
-        .words = {flags_of(header), etw_load_u64(header + 24), etw_load_u64(header + 32),
-                  etw_load_u64(header + 40), etw_load_u64(header + 48), ids_of(event)},
-        .item_count = event->record.ExtendedDataCount};
+    return (etw_kind_key){.words = {flags_of(header), etw_load_u64(header + 24),
+                                    etw_load_u64(header + 32), etw_load_u64(header + 40),
+                                    etw_load_u64(header + 48), ids_of(event)},
+                          .item_count = event->record.ExtendedDataCount};
 }
 
 /* Compares with the event where it stands: a key that was just put together would have to reach

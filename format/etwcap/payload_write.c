@@ -12,8 +12,8 @@ enum {
     KEY_SAMPLE = 64,
     KEY_FIELDS = 16,  /* that are looked at */
     KEY_TRIAL = 4096, /* rows */
-    /* Tables and payloads of a batch outgrow the nearer caches: what is needed after so many rows is
-     * fetched now. */
+    /* Tables and payloads of a batch outgrow the nearer caches: what is needed after so many rows
+     * is fetched now. */
     KEYS_AHEAD = 8,
     ROWS_AHEAD = 16
 };
@@ -164,8 +164,8 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
     etw_rows_drop_group(table);
     const uint32_t kept = part_rows(writer, layout, fitting, count);
     group = etw_rows_add_group(table, kept, layout->region_count);
-    const bool good = group != NULL && parse_rows(layout, rows, kept,
-                                                  table->bases + group->first_cell) == kept;
+    const bool good =
+        group != NULL && parse_rows(layout, rows, kept, table->bases + group->first_cell) == kept;
     return good ? group : NULL;
 }
 
@@ -253,8 +253,8 @@ static void check_constants(const etw_payload_writer *writer, const etw_row_grou
         checked.regions[r].first_piece = (uint16_t)checked.piece_count;
         for (uint32_t p = 0; p < region.piece_count; p++) {
             etw_piece piece = layout->pieces[region.first_piece + p];
-            piece.constant = piece.constant &&
-                             is_constant(rows, bases, group->count, offset, piece.size);
+            piece.constant =
+                piece.constant && is_constant(rows, bases, group->count, offset, piece.size);
             offset += piece.size;
             for (uint32_t left = piece.size; left > 0;) {
                 const uint32_t take = piece.constant || left <= 8 ? left : 8;

@@ -271,8 +271,7 @@ static slot *slot_of(const etw_resolver *self, const key *wanted, const etw_trac
     uint32_t at = hash_key(self, wanted) & mask;
     for (;; at = (at + 1) & mask) {
         slot *found = &self->slots[at];
-        if (found->learnt == 0 ||
-            (same_key(&found->key, wanted) && same_exact(found, metadata))) {
+        if (found->learnt == 0 || (same_key(&found->key, wanted) && same_exact(found, metadata))) {
             return found;
         }
     }
