@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "format/etwcap/codec.h"
+#include "format/etwcap/damage.h"
 #include "format/etwcap/scan.h"
 #include "format/etwcap/sink.h"
 #include "format/etwcap/verify.h"
@@ -77,30 +78,17 @@ static etw_status record_block(recovery *self, const etw_scan_item *block, const
     if (kind == ETW_BLOCK_INDEX || kind == ETW_BLOCK_SUMMARY) {
         return ETW_OK; /* made anew: nothing is lost */
     }
-    etw_loss loss = {.cause = ETW_LOSS_DAMAGE,
-                     .events = kind == ETW_BLOCK_EVENTS ? block->header.count : 0,
-                     .buffers = 1,
-                     .bytes = ETW_BLOCK_HEADER_SIZE + (uint64_t)block->header.stored_size,
-                     .from_time_100ns = block->header.first_time_100ns,
-                     .to_time_100ns = block->header.last_time_100ns};
-    etw_loss_set_detail(&loss, "%s block %llu at offset %llu: %s", etw_block_kind_name(kind),
-                        (unsigned long long)block->header.sequence,
-                        (unsigned long long)block->offset, why);
+    etw_loss loss;
+    etw_damage_of_block(block, why, &loss);
     return put_loss(self, &loss, error);
 }
 
 static etw_status record_gap(recovery *self, const etw_scan_item *gap, etw_error *error)
 {
-    etw_loss loss = {.cause = ETW_LOSS_DAMAGE,
-                     .events = gap->missing > 0 ? ETW_LOSS_COUNT_UNKNOWN : 0,
-                     .buffers = gap->missing,
-                     .bytes = gap->size};
+    etw_loss loss;
+    etw_damage_of_gap(gap, &loss);
     self->report->missing_blocks += gap->missing;
     self->report->skipped_bytes += gap->size;
-    etw_loss_set_detail(
-        &loss, "%llu bytes at offset %llu: %s; %llu blocks from number %llu on are missing",
-        (unsigned long long)gap->size, (unsigned long long)gap->offset, gap->what,
-        (unsigned long long)gap->missing, (unsigned long long)gap->first_missing);
     return put_loss(self, &loss, error);
 }
 
