@@ -52,7 +52,6 @@ struct etw_session {
     const etw_session_sink *sink;
     SRWLOCK gate;
     etw_status sink_status; /* first that was not OK */
-    etw_error sink_error;
     etw_session_losses losses, reported;
     uint32_t polls;
 
@@ -657,13 +656,14 @@ typedef struct processing {
     etw_session *session;
     etw_event_callback callback;
     void *context;
+    etw_error *error; /* of the caller, whose thread the events come in */
 } processing;
 
 static etw_status process_event(void *context, const etw_event_record *record)
 {
     const processing *loop = context;
     const etw_event *event = NULL;
-    etw_status status = make_event(loop->session, record, &event, &loop->session->sink_error);
+    etw_status status = make_event(loop->session, record, &event, loop->error);
     if (status == ETW_OK) {
         status = loop->callback(event, loop->context);
         etw_event_expire(loop->session->maker);
@@ -674,7 +674,7 @@ static etw_status process_event(void *context, const etw_event_record *record)
 etw_status etw_session_process(etw_session *session, etw_event_callback callback, void *context,
                                etw_error *error)
 {
-    processing loop = {session, callback, context};
+    processing loop = {session, callback, context, error};
     const etw_session_sink sink = {.event = process_event, .context = &loop};
     const etw_status status = make_resolver(session, error);
     return status == ETW_OK ? etw_session_pump(session, &sink, error) : status;
