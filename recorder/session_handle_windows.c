@@ -263,7 +263,7 @@ etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error)
     handle->enabled_count = 0;
     handle->losses = (etw_session_losses){0};
     const etw_status status =
-        handle->options.restart
+        handle->options.restart && !handle->stop_asked
             ? start(handle, error)
             : etw_error_set(error, ETW_ERROR_STOPPED, "session '%s' was stopped from outside",
                             handle->utf8_name);
@@ -285,6 +285,7 @@ static void take_losses(etw_session_handle *handle, const EVENT_TRACE_PROPERTIES
 void etw_session_handle_stop(etw_session_handle *handle)
 {
     AcquireSRWLockExclusive(&handle->lock);
+    handle->stop_asked = true;
     if (handle->running) {
         for (uint32_t i = 0; i < handle->enabled_count; i++) {
             (void)EnableTraceEx2(handle->controller, (LPCGUID)&handle->enabled[i],

@@ -21,9 +21,10 @@ typedef struct etw_session_handle {
     uint32_t enabled_count;
     etw_provider_options *providers; /* owned copies, for a restart */
     uint32_t provider_count;
-    SRWLOCK lock; /* guards what follows, controller and enabled: stops come from several
-                     threads */
-    bool running; /* the session exists */
+    SRWLOCK lock;    /* guards what follows, controller and enabled: stops come from several
+                        threads */
+    bool running;    /* the session exists */
+    bool stop_asked; /* by us: it is not started again, or nobody would stop it */
     etw_session_losses losses; /* as Windows last told them */
 } etw_session_handle;
 
@@ -37,8 +38,8 @@ void etw_session_handle_free(etw_session_handle *handle);
 /* Starts the session, opens it for reading, enables its providers. What was started before a
  * failure runs until it is stopped. */
 etw_status etw_session_handle_start(etw_session_handle *handle, etw_error *error);
-/* Somebody else stopped the session: starts it again where the options say so, with losses counted
- * anew; else ETW_ERROR_STOPPED. */
+/* Somebody else stopped the session: starts it again where the options say so and nobody asked for
+ * its stop meanwhile, with losses counted anew; else ETW_ERROR_STOPPED. */
 etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error);
 /* Disables the providers and stops the session, where it runs. */
 void etw_session_handle_stop(etw_session_handle *handle);
