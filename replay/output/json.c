@@ -5,8 +5,6 @@
 #include "replay/output/nesting.h"
 #include "replay/output/put.h"
 
-#include <stdlib.h>
-
 /* What stands between the time stamp and the process id is the same for all events of one kind, and
  * a trace has few kinds: it is built once and copied. The cache forgets on collision, never grows.
  */
@@ -28,12 +26,7 @@ typedef struct json_output {
 
 static etw_output *json_open(const etw_output_options *options)
 {
-    json_output *json = calloc(1, sizeof *json);
-    if (json == NULL) {
-        return NULL;
-    }
-    json->base.options = *options;
-    return &json->base;
+    return etw_output_new(sizeof(json_output), options);
 }
 
 static void json_close(etw_output *output)
@@ -42,7 +35,7 @@ static void json_close(etw_output *output)
     for (size_t i = 0; i < FRAGMENT_COUNT; i++) {
         etw_text_free(&json->fragments[i].text);
     }
-    free(json);
+    etw_output_free(output);
 }
 
 static void append_string(etw_text *text, const char *utf8)

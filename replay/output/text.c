@@ -5,8 +5,6 @@
 #include "replay/output/properties.h"
 #include "replay/output/put.h"
 
-#include <stdlib.h>
-
 typedef struct text_output {
     etw_output base;
     put_time_cache time;
@@ -14,17 +12,7 @@ typedef struct text_output {
 
 static etw_output *text_open(const etw_output_options *options)
 {
-    text_output *output = calloc(1, sizeof *output);
-    if (output == NULL) {
-        return NULL;
-    }
-    output->base.options = *options;
-    return &output->base;
-}
-
-static void text_close(etw_output *output)
-{
-    free(output);
+    return etw_output_new(sizeof(text_output), options);
 }
 
 static void append_safe(etw_text *text, const char *utf8)
@@ -245,7 +233,7 @@ const etw_output_format etw_output_text = {
     .name = "text",
     .help = "one line per event, for people",
     .open = text_open,
-    .close = text_close,
+    .close = etw_output_free,
     .event = text_event,
     .tells_filtered = true,
     .loss = text_loss,
