@@ -5,6 +5,7 @@
 
 #include "format/etwcap/block_filter.h"
 #include "format/etwcap/damage.h"
+#include "format/etwcap/events_block.h"
 #include "format/etwcap/file_counts.h"
 #include "format/etwcap/file_schemas.h"
 #include "format/etwcap/index_chain.h"
@@ -143,13 +144,12 @@ static etw_status check_events_head(reader *self, const etw_scan_item *block, et
                                     etw_error *error)
 {
     etw_events_head head;
-    const etw_bytes bytes = {body.data, block->header.head_size};
-    etw_status status = etw_events_head_load(bytes, block->header.count, &head, error);
+    etw_status status = etw_events_block_head(&block->header, body, &head, error);
     for (uint32_t i = 0; status == ETW_OK && i < head.trace_count; i++) {
         status = ensure_trace(self, etw_events_head_trace(&head, i).trace_index, error);
     }
     if (status == ETW_OK && !self->seekable) {
-        etw_file_counts_add(&self->held, &block->header, bytes);
+        etw_file_counts_add(&self->held, &block->header, head.bytes);
     }
     return status;
 }
@@ -157,8 +157,6 @@ static etw_status check_events_head(reader *self, const etw_scan_item *block, et
 static etw_status decode_events(reader *self, const etw_scan_item *block, etw_bytes body,
                                 etw_error *error)
 {
-    uint32_t count = 0;
-    const uint32_t head_size = block->header.head_size;
     const uint32_t parts = self->options.headers_only ? 0 : ETW_DECODE_ALL;
     etw_status status = check_events_head(self, block, body, error);
     if (status != ETW_OK) {
@@ -171,14 +169,9 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
         }
         self->decoder = next;
     }
-    const etw_bytes coded = {body.data + head_size, body.size - head_size};
-    status = etw_decoder_decode(self->decoder, coded, parts, &count, error);
-    if (status == ETW_OK && count != block->header.count) {
-        status = etw_error_set(error, ETW_ERROR_DAMAGED, "%u events instead of %u", count,
-                               block->header.count);
-    }
+    status = etw_events_block_decode(self->decoder, &block->header, body, parts, error);
     if (status == ETW_OK) {
-        self->event_count = count;
+        self->event_count = block->header.count;
         self->event_next = 0;
     }
     return status;

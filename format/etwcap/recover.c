@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "format/etwcap/codec.h"
 #include "format/etwcap/damage.h"
+#include "format/etwcap/events_block.h"
 #include "format/etwcap/scan.h"
 #include "format/etwcap/sink.h"
 #include "format/etwcap/verify.h"
@@ -115,9 +115,9 @@ static etw_status record_end(recovery *self, etw_error *error)
 
 /* Events whose trace is lost have no clock any more: their raw ticks are then the only times, and
  * the header's must say so. */
-static void set_times(recovery *self, uint32_t count, etw_block_header *header)
+static void set_times(recovery *self, etw_block_header *header)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < header->count; i++) {
         etw_item item;
         etw_decoder_item(self->decoder, i, &item);
         const etw_clock *clock = &self->clocks[item.trace_index % ETW_MAX_TRACES];
@@ -135,19 +135,10 @@ static etw_status check_events(recovery *self, etw_block_header *header, etw_byt
                                etw_error *error)
 {
     etw_events_head head;
-    uint32_t count = 0;
     bool lost_trace = false;
-    const uint32_t head_size = header->head_size;
-    etw_status status =
-        etw_events_head_load((etw_bytes){body.data, head_size}, header->count, &head, error);
+    etw_status status = etw_events_block_head(header, body, &head, error);
     if (status == ETW_OK) {
-        status = etw_decoder_decode(self->decoder,
-                                    (etw_bytes){body.data + head_size, body.size - head_size},
-                                    ETW_DECODE_ALL, &count, error);
-    }
-    if (status == ETW_OK && count != header->count) {
-        status = etw_error_set(error, ETW_ERROR_DAMAGED, "%u events instead of %u", count,
-                               header->count);
+        status = etw_events_block_decode(self->decoder, header, body, ETW_DECODE_ALL, error);
     }
     for (uint32_t i = 0; status == ETW_OK && i < head.trace_count; i++) {
         const uint16_t trace = etw_events_head_trace(&head, i).trace_index;
@@ -157,9 +148,9 @@ static etw_status check_events(recovery *self, etw_block_header *header, etw_byt
         lost_trace = lost_trace || self->trace_offsets[trace] == 0;
     }
     if (status == ETW_OK && lost_trace) {
-        set_times(self, count, header);
+        set_times(self, header);
     }
-    self->report->events += status == ETW_OK ? count : 0;
+    self->report->events += status == ETW_OK ? header->count : 0;
     return status;
 }
 
