@@ -342,7 +342,7 @@ static bool read_sizes(etw_decoder *decoder, etw_cursor *cursor)
 static bool read_headers(etw_decoder *decoder)
 {
     const etw_text *raw = &decoder->sections[ETW_SECTION_HEADERS];
-    etw_cursor cursor = etw_cursor_over((etw_bytes){(const uint8_t *)raw->data, raw->size});
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
     return read_kinds(decoder, &cursor) && read_times(decoder, &cursor) &&
            read_processors(decoder, &cursor) && read_threads(decoder, &cursor) &&
            read_times_of_threads(decoder, &cursor) && read_activities(decoder, &cursor) &&
@@ -435,7 +435,7 @@ static bool reserve_items(etw_decoder *decoder)
 static bool read_items(etw_decoder *decoder)
 {
     const etw_text *raw = &decoder->sections[ETW_SECTION_ITEMS];
-    etw_cursor cursor = etw_cursor_over((etw_bytes){(const uint8_t *)raw->data, raw->size});
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
     if (!reserve_items(decoder)) {
         return false;
     }
@@ -465,10 +465,8 @@ static bool read_payload(etw_decoder *decoder)
 {
     const etw_text *texts = &decoder->sections[ETW_SECTION_TEXTS];
     const etw_text *raw = &decoder->sections[ETW_SECTION_PAYLOAD];
-    etw_cursor cursor = etw_cursor_over((etw_bytes){(const uint8_t *)raw->data, raw->size});
-    if (!etw_payload_read_begin(decoder->payload,
-                                (etw_bytes){(const uint8_t *)texts->data, texts->size},
-                                decoder->count)) {
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
+    if (!etw_payload_read_begin(decoder->payload, etw_text_bytes(texts), decoder->count)) {
         return false;
     }
     for (uint32_t k = 0; k < decoder->kind_count; k++) {

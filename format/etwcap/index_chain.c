@@ -62,7 +62,7 @@ static bool load(etw_index_chain *chain, uint32_t number)
     if (chain->body.failed) {
         return false;
     }
-    const etw_bytes kept = {(const uint8_t *)chain->body.data, chain->body.size};
+    const etw_bytes kept = etw_text_bytes(&chain->body);
     chain->loaded = etw_index_load(kept, &chain->view, NULL) == ETW_OK;
     return chain->loaded;
 }

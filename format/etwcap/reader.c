@@ -134,7 +134,7 @@ static etw_status load_losses(reader *self, etw_bytes body, uint32_t count, etw_
     if (self->losses.failed) {
         return no_memory(error);
     }
-    const etw_bytes kept = {(const uint8_t *)self->losses.data, self->losses.size};
+    const etw_bytes kept = etw_text_bytes(&self->losses);
     self->loss_cursor = etw_cursor_over(kept);
     self->losses_left = count;
     return ETW_OK;

@@ -54,7 +54,7 @@ static etw_status put_loss(recovery *self, const etw_loss *loss, etw_error *erro
     if (self->body.failed) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
     }
-    const etw_bytes body = {(const uint8_t *)self->body.data, self->body.size};
+    const etw_bytes body = etw_text_bytes(&self->body);
     const etw_block_header header = {.kind = ETW_BLOCK_LOSS,
                                      .raw_size = (uint32_t)body.size,
                                      .count = 1,
@@ -345,7 +345,7 @@ static etw_status replace_trace(recovery *self, uint16_t trace_index, etw_error 
         .kind = ETW_BLOCK_TRACE, .raw_size = (uint32_t)body.size, .count = 1};
     etw_status status =
         body.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering")
-                    : put(self, &header, (etw_bytes){(const uint8_t *)body.data, body.size}, error);
+                    : put(self, &header, etw_text_bytes(&body), error);
     etw_text_free(&body);
     if (status == ETW_OK) {
         count_of(self, ETW_BLOCK_TRACE)->lost++;
