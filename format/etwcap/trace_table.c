@@ -64,13 +64,13 @@ static void search(etw_trace_table *table, etw_scan *scan)
     }
 }
 
-etw_status etw_trace_table_ensure(etw_trace_table *table, uint16_t trace_index, etw_scan *scan,
-                                  etw_error *error)
+etw_status etw_trace_table_find(etw_trace_table *table, uint16_t trace_index, etw_scan *scan,
+                                etw_error *error)
 {
     if (trace_index >= ETW_MAX_TRACES) {
         return etw_error_set(error, ETW_ERROR_DAMAGED, "trace %u is above the limit", trace_index);
     }
-    if (table->traces[trace_index] == NULL && scan != NULL) {
+    if (scan != NULL) {
         search(table, scan);
     }
     return keep(table, trace_index, &unknown_trace, error);
