@@ -183,7 +183,7 @@ static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_er
         }
     }
     if (status == ETW_END) {
-        const etw_bytes bytes = {(const uint8_t *)blob.data, blob.size};
+        const etw_bytes bytes = etw_text_bytes(&blob);
         status = etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error);
     }
     etw_text_free(&blob);

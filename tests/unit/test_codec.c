@@ -101,11 +101,6 @@ static void encode(const etw_batch *batch, etw_text *body)
     etw_encoder_free(encoder);
 }
 
-static etw_bytes bytes_of(const etw_text *body)
-{
-    return (etw_bytes){(const uint8_t *)body->data, body->size};
-}
-
 /* Encodes, decodes, compares with what the batch holds. */
 static void assert_round_trip(etw_batch *batch)
 {
@@ -113,8 +108,8 @@ static void assert_round_trip(etw_batch *batch)
     etw_decoder *decoder = etw_decoder_new();
     uint32_t count = 0;
     encode(batch, &body);
-    assert_int_equal(etw_decoder_decode(decoder, bytes_of(&body), ETW_DECODE_ALL, &count, NULL),
-                     ETW_OK);
+    assert_int_equal(
+        etw_decoder_decode(decoder, etw_text_bytes(&body), ETW_DECODE_ALL, &count, NULL), ETW_OK);
     assert_int_equal(count, etw_batch_count(batch));
     for (uint32_t i = 0; i < count; i++) {
         etw_event_record want;
@@ -379,7 +374,7 @@ static void test_headers_alone_have_no_data(void **state)
     etw_decoder *decoder = etw_decoder_new();
     uint32_t count = 0;
     encode(batch, &body);
-    assert_int_equal(etw_decoder_decode(decoder, bytes_of(&body), 0, &count, NULL), ETW_OK);
+    assert_int_equal(etw_decoder_decode(decoder, etw_text_bytes(&body), 0, &count, NULL), ETW_OK);
     for (uint32_t i = 0; i < count; i++) {
         etw_event_record want;
         etw_item wanted;
@@ -482,7 +477,7 @@ static void test_changed_columns_are_refused_or_read_within_bounds(void **state)
         uint32_t count = 0;
         change_section(&body, round % 4, &changed);
         const etw_status status =
-            etw_decoder_decode(decoder, bytes_of(&changed), ETW_DECODE_ALL, &count, NULL);
+            etw_decoder_decode(decoder, etw_text_bytes(&changed), ETW_DECODE_ALL, &count, NULL);
         assert_true(status == ETW_OK || status == ETW_ERROR_DAMAGED);
         refused += status != ETW_OK;
         sum += touch(decoder, count);
