@@ -212,9 +212,10 @@ static uint32_t bucket_cost(const etw_column_writer *writer, const uint64_t *sam
     return cost;
 }
 
-/* What the best form would cost for the sample, in 1/256 bits. count: of the whole column. */
+/* What the best form would cost for the sample, in 1/256 bits; where that is limit or more, perhaps
+ * more than it would. count: of the whole column. */
 static estimate estimate_forms(const etw_column_writer *writer, const uint64_t *sample,
-                               uint32_t sample_count, uint32_t count)
+                               uint32_t sample_count, uint32_t count, uint32_t limit)
 {
     uint64_t varying = 0;
     uint32_t zeros = 0;
@@ -227,7 +228,7 @@ static estimate estimate_forms(const etw_column_writer *writer, const uint64_t *
     if (planes == 0) {
         return best;
     }
-    for (uint32_t plane = 0; plane < planes; plane++) {
+    for (uint32_t plane = 0; plane < planes && best.bits_256 < limit; plane++) {
         best.bits_256 += plane_cost(writer, sample, sample_count, 8 * plane) + sample_count * 8;
     }
     if (zeros >= sample_count - sample_count / 4) {
@@ -236,14 +237,16 @@ static estimate estimate_forms(const etw_column_writer *writer, const uint64_t *
     }
     if (planes > 1) {
         uint32_t distinct = 0;
-        const uint32_t buckets = bucket_cost(writer, sample, sample_count);
         const uint32_t dictionary =
             dictionary_cost(writer, sample, sample_count, count, planes, &distinct);
         if (dictionary < best.bits_256) {
             best = (estimate){dictionary, ETW_COLUMN_DICTIONARY};
         }
         /* Packed bits hide from zstd what repeats: they must gain more. */
-        if (distinct > sample_count / 4 && buckets + buckets / 32 < best.bits_256) {
+        const uint32_t buckets = distinct > sample_count / 4
+                                     ? bucket_cost(writer, sample, sample_count)
+                                     : UINT32_MAX / 2;
+        if (buckets + buckets / 32 < best.bits_256) {
             best = (estimate){buckets, ETW_COLUMN_BUCKETS};
         }
     }
@@ -468,7 +471,7 @@ static void write_sparse(etw_column_writer *writer, const uint64_t *values, uint
     if (kept > 0) {
         uint64_t sample[SAMPLE_SIZE];
         const uint32_t sampled = take_sample(gathered, kept, sample);
-        estimate nested = estimate_forms(writer, sample, sampled, kept);
+        const estimate nested = estimate_forms(writer, sample, sampled, kept, UINT32_MAX);
         const size_t head = out->size;
         etw_text_append_char(out, 0);
         const uint32_t written = write_form(writer, gathered, kept, varying_bits(gathered, kept),
@@ -628,9 +631,10 @@ static choice choose(const etw_column_writer *writer, const uint64_t *values, ui
 {
     uint64_t sample[SAMPLE_SIZE];
     const uint32_t sampled = take_sample(values, count, sample);
-    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample, sampled, count), NULL};
+    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample, sampled, count, UINT32_MAX),
+                   NULL};
     const uint32_t deltas = sample_deltas(values, count, width, sample);
-    const estimate delta = estimate_forms(writer, sample, deltas, count);
+    const estimate delta = estimate_forms(writer, sample, deltas, count, best.estimate.bits_256);
     if (delta.bits_256 + delta.bits_256 / 16 < best.estimate.bits_256) {
         best = (choice){ETW_COLUMN_DELTA, delta, NULL};
     }
@@ -638,7 +642,7 @@ static choice choose(const etw_column_writer *writer, const uint64_t *values, ui
         const runs of = sample_runs(count);
         const etw_guess *nearest = nearest_guess(values, &of, width, guesses, guess_count);
         const uint32_t told = sample_guess(values, &of, 1, width, nearest, sample);
-        const estimate guess = estimate_forms(writer, sample, told, count);
+        const estimate guess = estimate_forms(writer, sample, told, count, best.estimate.bits_256);
         if (guess.bits_256 + guess.bits_256 / 16 < best.estimate.bits_256) {
             best = (choice){nearest->mode, guess, nearest};
         }
