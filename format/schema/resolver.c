@@ -14,7 +14,7 @@
 #include <xxhash.h>
 
 #define MAX_SOURCES 64u
-#define FIRST_SLOTS 256u
+#define FIRST_SLOTS 1024u /* most traces have a hundred keys: few then share a place */
 
 /* What tells events apart (SCHEMAS.md, "Keys"). rest: of TraceLogging the hash of its metadata,
  * else id, version, level, opcode and task; kind: see key_kind. */
@@ -277,6 +277,16 @@ static slot *slot_of(const etw_resolver *self, const key *wanted, const etw_trac
     }
 }
 
+/* The usual case of slot_of: the answer is where the key's hash points, and still holds. Else NULL.
+ */
+static inline const slot *slot_at_once(const etw_resolver *self, const key *wanted)
+{
+    const slot *home = &self->slots[hash_key(self, wanted) & (self->slot_count - 1)];
+    return home->learnt == self->learnt && same_key(&home->key, wanted) && home->exact_size == 0
+               ? home
+               : NULL;
+}
+
 static void forget_all(etw_resolver *self)
 {
     memset(self->slots, 0, self->slot_count * sizeof *self->slots);
@@ -395,7 +405,10 @@ etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *rec
     }
     etw_tracelogging metadata;
     const key made = key_of(resolver, record, pointer_size, &metadata);
-    const slot *found = slot_of(resolver, &made, &metadata);
+    const slot *found = slot_at_once(resolver, &made);
+    if (found == NULL) {
+        found = slot_of(resolver, &made, &metadata);
+    }
     if (found->learnt == resolver->learnt) {
         *schema = found->schema;
         return ETW_OK;
