@@ -137,7 +137,8 @@ static void read_kind(etw_cursor *cursor, kind *of)
     of->size_excess = etw_cursor_u16(cursor);
     const uint64_t schema = etw_cursor_varint(cursor);
     const uint64_t items = etw_cursor_varint(cursor);
-    cursor->failed |= schema > UINT32_MAX || items > ETW_MAX_EXTENDED_ITEMS;
+    cursor->failed |=
+        of->trace_index >= ETW_MAX_TRACES || schema > UINT32_MAX || items > ETW_MAX_EXTENDED_ITEMS;
     of->schema_id = (uint32_t)schema;
     of->record.ExtendedDataCount = (uint16_t)items;
     of->items = etw_cursor_take(cursor, 6 * (size_t)of->record.ExtendedDataCount);
