@@ -205,13 +205,6 @@ static etw_status use_body(reader *self, const etw_scan_item *block, etw_bytes b
 
 /* ---- Reading on ---- */
 
-/* Failures that say something about the block, not about the machine. */
-static bool is_damage(etw_status status)
-{
-    return status == ETW_ERROR_DAMAGED || status == ETW_ERROR_UNSUPPORTED ||
-           status == ETW_ERROR_LIMIT;
-}
-
 /* *reported: item is a loss. */
 static etw_status read_block(reader *self, const etw_scan_item *block, etw_item *item,
                              bool *reported, etw_error *error)
@@ -237,7 +230,7 @@ static etw_status read_block(reader *self, const etw_scan_item *block, etw_item 
             etw_file_counts_add(&self->held, &block->header, (etw_bytes){NULL, 0});
         }
     }
-    if (is_damage(status)) {
+    if (etw_scan_is_damage(status)) {
         *reported = true;
         return report_block(self, block, local.message, item);
     }

@@ -286,7 +286,7 @@ static etw_status read_end(etw_scan *scan, etw_error *error)
         scan->complete = true;
         return at_end(scan, past(scan->position, &scan->current), 0);
     }
-    return status == ETW_OK ? ETW_ERROR_DAMAGED : status;
+    return status == ETW_OK || etw_scan_is_damage(status) ? ETW_ERROR_DAMAGED : status;
 }
 
 /* Leaves the current block behind. Where its body is broken, bytes may be missing or too many in

@@ -80,6 +80,13 @@ void etw_scan_free(etw_scan *scan);
  * failure to read. The end block is not delivered. */
 etw_status etw_scan_next(etw_scan *scan, etw_scan_item *item, etw_error *error);
 
+/* Whether a failure says something about the block, not about the machine. */
+static inline bool etw_scan_is_damage(etw_status status)
+{
+    return status == ETW_ERROR_DAMAGED || status == ETW_ERROR_UNSUPPORTED ||
+           status == ETW_ERROR_LIMIT;
+}
+
 /* The body of the block just delivered: hash checked, mask taken off, expanded. Lent until the next
  * call. DAMAGED, UNSUPPORTED, or a failure to read. */
 etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error);

@@ -358,8 +358,7 @@ static void add_to_index(verifier *self, const etw_scan_item *block, etw_bytes h
  * lack of rights. */
 static bool is_fatal(etw_status status)
 {
-    return etw_failed(status) && status != ETW_ERROR_DAMAGED && status != ETW_ERROR_UNSUPPORTED &&
-           status != ETW_ERROR_LIMIT;
+    return etw_failed(status) && !etw_scan_is_damage(status);
 }
 
 static etw_status check_block(verifier *self, const etw_scan_item *block, etw_error *error)
