@@ -94,9 +94,29 @@ static int record_source(const etw_capture_options *options, const etw_record_ar
     return pulled == ETW_OK ? exit_status : ETW_EXIT_MISSING;
 }
 
+/* What is read must not be replaced by what is read from it. */
+static bool writes_over_input(const etw_record_arguments *arguments)
+{
+    for (uint32_t i = 0; i < arguments->input_count; i++) {
+        if (strcmp(arguments->output, "-") != 0 &&
+            etw_os_is_same_file(arguments->inputs[i], arguments->output)) {
+            etw_error error = {0};
+            (void)etw_error_set(&error, ETW_ERROR_INVALID_ARGUMENT,
+                                "%s is read and cannot be written at the same time",
+                                arguments->output);
+            etw_report_error(&error);
+            return true;
+        }
+    }
+    return false;
+}
+
 int etw_record_files(const etw_record_arguments *arguments, const etw_stop_signal *signal)
 {
     etw_error error = {0};
+    if (writes_over_input(arguments)) {
+        return ETW_EXIT_USAGE;
+    }
     etw_schema_store *store = etw_schema_store_new();
     etw_resolver *resolver = NULL;
     etw_source *source = NULL;

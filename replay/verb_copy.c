@@ -5,24 +5,11 @@
 
 #include <inttypes.h>
 
-/* A file that is read must not be replaced by what is read from it. */
-static bool writes_over_input(const etw_replay_arguments *arguments)
-{
-    for (uint32_t i = 0; i < arguments->input_count; i++) {
-        if (strcmp(arguments->inputs[i], "-") != 0 &&
-            strcmp(arguments->inputs[i], arguments->output) == 0) {
-            etw_tool_say("%s is read and cannot be written at the same time", arguments->output);
-            return true;
-        }
-    }
-    return false;
-}
-
 static etw_exit copy(const etw_copy_options *options)
 {
     etw_error error = {0};
     etw_copy_counts counts;
-    if (writes_over_input(options->arguments)) {
+    if (etw_tool_writes_over_input(options->arguments, "")) {
         return ETW_EXIT_USAGE;
     }
     const etw_status status = etw_copy_run(options, &counts, &error);
@@ -141,7 +128,11 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
     etw_error error = {0};
     etw_progress progress;
     etw_recover_report report;
-    if (writes_over_input(arguments)) {
+    if (strcmp(arguments->inputs[0], "-") == 0 || strcmp(arguments->output, "-") == 0) {
+        etw_tool_say("recover reads its input twice and reads back what it wrote: name files");
+        return ETW_EXIT_USAGE;
+    }
+    if (etw_tool_writes_over_input(arguments, ETW_RECOVER_PART_SUFFIX)) {
         return ETW_EXIT_USAGE;
     }
     etw_progress_begin(&progress, arguments, "recovering");
@@ -155,6 +146,7 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
         return recover_etl(arguments);
     }
     if (etw_failed(status)) {
+        (void)etw_tool_explain_exists(arguments->output, status, &error);
         return etw_tool_fail(&error);
     }
     tell_recovered(arguments, &report);

@@ -8,8 +8,6 @@
 #include "format/etwcap/sink.h"
 #include "format/etwcap/verify.h"
 
-#define PART_SUFFIX ".part"
-
 typedef struct recovery {
     const etw_os *os;
     const etw_recover_options *options;
@@ -23,7 +21,8 @@ typedef struct recovery {
     uint8_t *schema_known;                  /* by file id */
     etw_text body;                          /* of a loss record */
     uint64_t own_dropped;
-    uint64_t size; /* of the input */
+    uint64_t size;      /* of the input */
+    bool output_failed; /* an error is the output's, not the input's */
     etw_recover_report *report;
 } recovery;
 
@@ -43,7 +42,9 @@ static etw_status put(recovery *self, const etw_block_header *header, etw_bytes 
                                   .first_time_100ns = header->first_time_100ns,
                                   .last_time_100ns = header->last_time_100ns,
                                   .body = stored};
-    return etw_sink_put(self->sink, &block, error);
+    const etw_status status = etw_sink_put(self->sink, &block, error);
+    self->output_failed = status != ETW_OK;
+    return status;
 }
 
 static etw_status put_loss(recovery *self, const etw_loss *loss, etw_error *error)
@@ -447,6 +448,7 @@ static etw_status recover_into_sink(recovery *self, etw_error *error)
     if (status == ETW_OK) {
         const uint64_t received = etw_sink_totals(self->sink)->events + self->own_dropped;
         status = etw_sink_finish(self->sink, received, self->names, error);
+        self->output_failed = status != ETW_OK;
     }
     self->report->written_bytes = etw_sink_size(self->sink);
     self->report->unreadable = self->scan.input.unreadable_bytes > 0;
@@ -473,13 +475,18 @@ static etw_status recover_to(recovery *self, const char *in, const char *part, e
         /* One left behind goes away, with whatever access its maker gave it. */
         (void)self->os->remove(self->os->context, part);
         status = etw_sink_open(self->os, part, &sink_options, &self->sink, error);
+        if (status != ETW_OK) {
+            (void)self->os->close(self->os->context, file);
+            return status; /* it names the file */
+        }
     }
     if (status == ETW_OK) {
         status = recover_into_sink(self, error);
     }
     (void)self->os->close(self->os->context, file);
     etw_sink_free(self->sink);
-    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", in);
+    return status == ETW_OK ? ETW_OK
+                            : etw_error_wrap(error, status, "%s", self->output_failed ? part : in);
 }
 
 static etw_status verify_output(const recovery *self, const char *part, etw_error *error)
@@ -494,17 +501,38 @@ static etw_status verify_output(const recovery *self, const char *part, etw_erro
     return status;
 }
 
+static etw_status check_names(const recovery *self, const char *in, const char *out,
+                              const char *part, etw_error *error)
+{
+    if (*out == '\0') {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "the output has no name");
+    }
+    const int kind = self->os->kind(self->os->context, out);
+    if (kind < 0) {
+        return etw_error_set_os(error, -kind, "%s", out);
+    }
+    if (kind == ETW_PATH_OTHER) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "%s is not a regular file, and a new file cannot take its place", out);
+    }
+    if (kind == ETW_PATH_FILE && !self->options->replace) {
+        return etw_error_set(error, ETW_ERROR_EXISTS, "%s exists", out);
+    }
+    return strcmp(in, part) != 0
+               ? ETW_OK
+               : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "%s is read, and the output needs this name while it is written",
+                               in);
+}
+
 static etw_status recover_files(recovery *self, const char *in, const char *out, const char *part,
                                 etw_error *error)
 {
-    const int there = self->os->open(self->os->context, out, ETW_OPEN_READ);
-    if (there >= 0) {
-        (void)self->os->close(self->os->context, there);
-        if (!self->options->replace) {
-            return etw_error_set(error, ETW_ERROR_EXISTS, "%s: exists", out);
-        }
+    etw_status status = check_names(self, in, out, part, error);
+    if (status != ETW_OK) {
+        return status;
     }
-    etw_status status = recover_to(self, in, part, error);
+    status = recover_to(self, in, part, error);
     if (status == ETW_OK) {
         status = verify_output(self, part, error);
     }
@@ -526,11 +554,11 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
     static const etw_recover_options defaults = {.replace = false};
     memset(report, 0, sizeof *report);
     recovery *self = calloc(1, sizeof *self);
-    const size_t part_size = strlen(out) + sizeof PART_SUFFIX;
+    const size_t part_size = strlen(out) + sizeof ETW_RECOVER_PART_SUFFIX;
     char *part = malloc(part_size);
     etw_status status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
     if (self != NULL && part != NULL) {
-        (void)snprintf(part, part_size, "%s%s", out, PART_SUFFIX);
+        (void)snprintf(part, part_size, "%s%s", out, ETW_RECOVER_PART_SUFFIX);
         self->os = os;
         self->options = options == NULL ? &defaults : options;
         self->report = report;

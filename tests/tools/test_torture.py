@@ -8,6 +8,7 @@ import resource
 import subprocess
 
 import etlwriter
+import pytest
 
 PROVIDER = "{11223344-5566-7788-0102-030405060708}"
 
@@ -118,6 +119,79 @@ def test_a_part_file_left_behind_lends_nobody_its_access(native_tool, tmp_path):
     part.chmod(0o666)
     native_tool("etw-replay", "recover", out, "-o", tmp_path / "r.etwcap")
     assert (tmp_path / "r.etwcap").stat().st_mode & 0o777 == 0o600
+
+
+RECORD, CUT, RECOVER, EXPORT = (["etw-record", "--input"], ["etw-replay", "cut"], ["etw-replay", "recover"],
+                                ["etw-replay", "export", "--format", "json"])
+COPIES = [CUT, ["etw-replay", "merge"], ["etw-replay", "repack"], RECOVER, EXPORT, ["etw-replay"]]
+
+
+@pytest.mark.parametrize("words", [RECORD] + COPIES, ids=" ".join)
+@pytest.mark.parametrize("target", ["native", "win64"])
+def test_what_is_read_is_not_written_over_by_any_of_its_names(request, tmp_path, target, words):
+    tool = request.getfixturevalue(target + "_tool")
+    folder, trace = tmp_path / "folder", tmp_path / "folder" / "a.etl"
+    folder.mkdir()
+    large_trace(trace, 10)
+    if words != RECORD:
+        tool("etw-record", "-q", "--input", trace, "-o", folder / "a.etwcap")
+        trace = folder / "a.etwcap"
+    names = [trace, str(folder / ".." / "folder" / trace.name)]
+    if target == "native":
+        (tmp_path / "hard").hardlink_to(trace)
+        names.append(tmp_path / "hard")
+    before = trace.read_bytes()
+    for name in names:
+        said = tool(*words, trace, "-o", name, "--force", status=2).stderr
+        assert b"cannot be written at the same time" in said
+        assert trace.read_bytes() == before
+
+
+def test_recovery_spares_an_input_that_has_the_name_it_writes_under(native_tool, tmp_path):
+    trace, part = tmp_path / "a.etl", tmp_path / "out.etwcap.part"
+    large_trace(trace, 10)
+    native_tool("etw-record", "-q", "--input", trace, "-o", part)
+    native_tool("etw-replay", "recover", part, "-o", tmp_path / "out.etwcap", status=2)
+    assert part.exists()
+
+
+def test_recovery_replaces_nothing_but_a_regular_file(native_tool, tmp_path):
+    trace, recorded = tmp_path / "a.etl", tmp_path / "a.etwcap"
+    large_trace(trace, 10)
+    native_tool("etw-record", "-q", "--input", trace, "-o", recorded)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(recorded.name)
+    (tmp_path / "loose").symlink_to("nowhere")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "loose", "folder"):
+        before = os.lstat(tmp_path / name)
+        for extra in ([], ["--force"]):
+            # "link" leads to the input, which another check finds first.
+            native_tool("etw-replay", "recover", recorded, "-o", tmp_path / name, *extra,
+                        status=2 if name == "link" else 1)
+        assert os.lstat(tmp_path / name)[:2] == before[:2], name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.etl", "a.etwcap", "folder", "link", "loose", "pipe"]
+
+
+def test_recovery_wants_files(native_tool, tmp_path):
+    trace = tmp_path / "a.etl"
+    large_trace(trace, 10)
+    for words in (["-", "-o", "b"], [trace, "-o", "-"]):
+        assert b"name files" in native_tool("etw-replay", "recover", *words, status=2, cwd=tmp_path).stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.etl"]
+
+
+def test_a_pipe_with_a_name_is_waited_for(native_tool, tmp_path):
+    """Nothing that was written to it is thrown away before somebody reads."""
+    trace, pipe = tmp_path / "a.etl", tmp_path / "pipe"
+    large_trace(trace, 10)
+    os.mkfifo(pipe)
+    recorder = subprocess.Popen(native_tool.words("etw-record", "-q", "--force", "--input", trace, "-o", pipe))
+    with pytest.raises(subprocess.TimeoutExpired):
+        recorder.wait(1)
+    (tmp_path / "a.etwcap").write_bytes(pipe.read_bytes())
+    assert recorder.wait() == 0
+    native_tool("etw-replay", "verify", tmp_path / "a.etwcap")
 
 
 def test_links_are_not_followed(native_tool, tmp_path):
