@@ -36,4 +36,6 @@ void etw_stop_signal_install(etw_stop_signal *target)
     handle(SIGUSR1, on_dump);
     /* A reader that closes its pipe is an EPIPE of write, with a message, not a silent death. */
     handle(SIGPIPE, SIG_IGN);
+    /* So is a file that may not grow (ulimit -f) an EFBIG. */
+    handle(SIGXFSZ, SIG_IGN);
 }
