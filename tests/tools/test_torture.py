@@ -10,6 +10,8 @@ import subprocess
 import etlwriter
 import pytest
 
+from conftest import MODE
+
 PROVIDER = "{11223344-5566-7788-0102-030405060708}"
 
 
@@ -93,6 +95,22 @@ def test_a_file_that_may_not_grow_is_a_prefix_and_the_status_tells(native_tool, 
         assert done.returncode == 1 and b"File too large" in done.stderr, (words, done.stderr)
         (tmp_path / "out").unlink(missing_ok=True)
         assert not (tmp_path / "out.part").exists()
+
+
+@pytest.mark.skipif(MODE not in ("release", "debug"), reason="sanitizers need address space of their own")
+def test_too_little_memory_is_not_taken_for_damage(native_tool, tmp_path):
+    trace, recorded, out = tmp_path / "a.etl", tmp_path / "a.etwcap", tmp_path / "out.etwcap"
+    large_trace(trace)
+    native_tool("etw-record", "-q", "--input", trace, "-o", recorded)
+    failed = 0
+    for megabytes in range(16, 112, 6):
+        for words in (["verify"], ["cat"], ["info"], ["recover", "-o", out], ["repack", "-o", out]):
+            done = limited(native_tool.words("etw-replay", *words, recorded), megabytes << 20, resource.RLIMIT_AS)
+            assert done.returncode == 0 or (done.returncode == 1 and b"memory" in done.stderr), (
+                megabytes, words, done.returncode, done.stderr)
+            failed += done.returncode
+            out.unlink(missing_ok=True)
+    assert failed > 0
 
 
 def test_a_full_device_is_told(native_tool, tmp_path):
