@@ -84,14 +84,14 @@ static int record_source(const etw_capture_options *options, const etw_record_ar
         etw_report_error(&error);
     }
     etw_capture_totals totals;
-    const etw_status finished = etw_capture_finish(capture, &totals, &error);
+    etw_error failure = {0};
+    const etw_status finished = etw_capture_finish(capture, &totals, &failure);
     etw_capture_free(capture);
-    if (finished != ETW_OK) {
-        etw_report_error(&error);
-        return ETW_EXIT_FAILED;
+    if (finished != ETW_OK && strcmp(failure.message, error.message) != 0) {
+        etw_report_error(&failure);
     }
     const int exit_status = etw_report_totals(arguments, options->resolver, &totals);
-    return pulled == ETW_OK ? exit_status : ETW_EXIT_MISSING;
+    return finished != ETW_OK ? ETW_EXIT_FAILED : pulled != ETW_OK ? ETW_EXIT_MISSING : exit_status;
 }
 
 /* What is read must not be replaced by what is read from it. */

@@ -333,9 +333,11 @@ static int finish(live *recording, etw_status status)
     }
     if (finished != ETW_OK) {
         etw_report_error(&recording->error);
-        return ETW_EXIT_FAILED;
     }
     const int exit_status = etw_report_totals(recording->arguments, recording->resolver, &totals);
+    if (finished != ETW_OK) {
+        return ETW_EXIT_FAILED;
+    }
     return status == ETW_OK ? exit_status : ETW_EXIT_MISSING;
 }
 

@@ -34,12 +34,21 @@ struct copy {
     etw_error loss_error;
 };
 
+/* Errors of the output name it, as those of an input name that. */
+static etw_status wrote(const copy *c, etw_status status, etw_error *error)
+{
+    const char *output = c->options->arguments->output;
+    return etw_failed(status)
+               ? etw_error_wrap(error, status, "%s", strcmp(output, "-") == 0 ? "stdout" : output)
+               : status;
+}
+
 /* Traces and schemas get new numbers in the copy. */
 
 static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, etw_error *error)
 {
     if (c->options->redaction == NULL) {
-        return etw_writer_add_trace(c->writer, trace, index, error);
+        return wrote(c, etw_writer_add_trace(c->writer, trace, index, error), error);
     }
     etw_trace *safe = malloc(sizeof *safe);
     if (safe == NULL) {
@@ -49,7 +58,7 @@ static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, et
     etw_redact_trace(safe);
     const etw_status status = etw_writer_add_trace(c->writer, safe, index, error);
     free(safe);
-    return status;
+    return wrote(c, status, error);
 }
 
 static etw_status add_new_traces(copy *c, input *in, etw_error *error)
@@ -142,8 +151,10 @@ static etw_status copy_anchors(copy *c, input *in, etw_bytes body, etw_error *er
         etw_clock_anchor anchor;
         status = etw_clock_anchor_load(&cursor, &anchor, error);
         if (!etw_failed(status) && anchor.trace_index < in->trace_count) {
-            status = etw_writer_add_clock_anchor(c->writer, in->traces[anchor.trace_index],
-                                                 anchor.ticks, anchor.time_100ns, error);
+            status = wrote(c,
+                           etw_writer_add_clock_anchor(c->writer, in->traces[anchor.trace_index],
+                                                       anchor.ticks, anchor.time_100ns, error),
+                           error);
         }
     }
     return status;
@@ -184,7 +195,8 @@ static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_er
     }
     if (status == ETW_END) {
         const etw_bytes bytes = {(const uint8_t *)blob.data, blob.size};
-        status = etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error);
+        status = wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error),
+                       error);
     }
     etw_text_free(&blob);
     return status;
@@ -208,10 +220,11 @@ static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_err
     }
     if (kind == ETW_BLOCK_RUNDOWN) {
         const uint32_t processes = body.size < sizeof processes ? 0 : etw_load_u32(body.data);
-        return etw_writer_add_block(c->writer, kind, processes, body, error);
+        return wrote(c, etw_writer_add_block(c->writer, kind, processes, body, error), error);
     }
-    return kind >= ETW_BLOCK_PRIVATE_FIRST ? etw_writer_add_block(c->writer, kind, 0, body, error)
-                                           : ETW_OK;
+    return kind >= ETW_BLOCK_PRIVATE_FIRST
+               ? wrote(c, etw_writer_add_block(c->writer, kind, 0, body, error), error)
+               : ETW_OK;
 }
 
 /* Events and losses. */
@@ -232,7 +245,8 @@ static void on_loss(void *context, const etw_loss *loss)
     }
     moved.trace_index = moved.trace_index < in->trace_count ? in->traces[moved.trace_index] : 0;
     if (!etw_failed(c->loss_status)) {
-        c->loss_status = etw_writer_add_loss(c->writer, &moved, &c->loss_error);
+        c->loss_status =
+            wrote(c, etw_writer_add_loss(c->writer, &moved, &c->loss_error), &c->loss_error);
     }
 }
 
@@ -269,7 +283,8 @@ static etw_status write_event(copy *c, input *in, etw_error *error)
         record = &safe;
     }
     const uint16_t trace_index = in->traces[etw_replay_trace_index(in->replay)];
-    status = etw_writer_add_event(c->writer, record, trace_index, schema_id, error);
+    status =
+        wrote(c, etw_writer_add_event(c->writer, record, trace_index, schema_id, error), error);
     c->counts->events += etw_failed(status) ? 0 : 1;
     return status;
 }
@@ -342,7 +357,9 @@ static etw_status open_output(copy *c, etw_error *error)
     etw_writer_options writer = arguments->writer;
     writer.store = c->store;
     const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
-    etw_status status = etw_writer_create(os, arguments->output, &writer, &c->writer, error);
+    etw_status status = etw_tool_explain_exists(
+        arguments->output, etw_writer_create(os, arguments->output, &writer, &c->writer, error),
+        error);
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
         status = add_new_traces(c, &c->inputs[i], error);
     }
@@ -356,7 +373,7 @@ static etw_status add_filtered(copy *c, etw_error *error)
     }
     etw_loss loss = {.cause = ETW_LOSS_FILTERED, .events = c->counts->passed_over};
     etw_loss_set_detail(&loss, "%s", c->options->filtered_detail);
-    return etw_writer_add_loss(c->writer, &loss, error);
+    return wrote(c, etw_writer_add_loss(c->writer, &loss, error), error);
 }
 
 /* Events of the input that were not wanted, those in blocks that were not even read included, as
@@ -404,7 +421,7 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
         status = add_names(c, error);
     }
     if (!etw_failed(status)) {
-        status = etw_writer_finish(c->writer, error);
+        status = wrote(c, etw_writer_finish(c->writer, error), error);
     }
     return status;
 }
@@ -433,6 +450,12 @@ static etw_status run(copy *c, etw_error *error)
     etw_writer_counts counts;
     etw_writer_get_counts(c->writer, &counts);
     c->counts->file_bytes = counts.bytes;
+    /* What the file holds, not what was handed to the writer. */
+    c->counts->events = counts.written;
+    if (counts.dropped > 0) {
+        c->counts->loss_records++;
+        c->counts->lost_events += counts.dropped;
+    }
     return status;
 }
 

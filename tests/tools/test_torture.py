@@ -97,6 +97,31 @@ def test_a_file_that_may_not_grow_is_a_prefix_and_the_status_tells(native_tool, 
         assert not (tmp_path / "out.part").exists()
 
 
+@pytest.mark.parametrize("verb", ["cut", "merge", "repack", "recover"])
+def test_a_copy_that_fails_tells_what_it_wrote_and_where(native_tool, tmp_path, verb):
+    trace, recorded, out = tmp_path / "a.etl", tmp_path / "a.etwcap", tmp_path / "out.etwcap"
+    large_trace(trace)
+    native_tool("etw-record", "-q", "--input", trace, "-o", recorded)
+    inputs = [recorded, recorded] if verb == "merge" else [recorded]
+    done = limited(native_tool.words("etw-replay", verb, *inputs, "-o", out), recorded.stat().st_size // 2)
+    assert done.returncode == 1
+    assert re.search(rb"^etw-replay: %s(\.part)?: block at" % re.escape(bytes(out)), done.stderr, re.M), done.stderr
+    if verb != "recover":
+        said = int(re.search(rb": (\d+) events, \d+ schemas", done.stderr).group(1))
+        assert said == len(events_of(native_tool, out))
+    out.touch()
+    assert b"--force replaces it" in native_tool("etw-replay", verb, *inputs, "-o", out, status=1).stderr
+
+
+def test_a_recording_that_fails_tells_how_much_is_missing(native_tool, tmp_path):
+    trace, out = tmp_path / "a.etl", tmp_path / "a.etwcap"
+    large_trace(trace)
+    done = limited(native_tool.words("etw-record", "--input", trace, "-o", out), 20000)
+    assert done.returncode == 1
+    assert done.stderr.count(b"File too large") == 1
+    assert re.search(rb"\d+ events were received but not written", done.stderr)
+
+
 @pytest.mark.skipif(MODE not in ("release", "debug"), reason="sanitizers need address space of their own")
 def test_too_little_memory_is_not_taken_for_damage(native_tool, tmp_path):
     trace, recorded, out = tmp_path / "a.etl", tmp_path / "a.etwcap", tmp_path / "out.etwcap"
