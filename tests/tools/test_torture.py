@@ -129,7 +129,7 @@ def test_too_little_memory_is_not_taken_for_damage(native_tool, tmp_path):
     native_tool("etw-record", "-q", "--input", trace, "-o", recorded)
     failed = 0
     for megabytes in range(16, 112, 6):
-        for words in (["verify"], ["cat"], ["info"], ["recover", "-o", out], ["repack", "-o", out]):
+        for words in (["verify"], ["cat"], ["info"], ["recover", "-o", out]):
             done = limited(native_tool.words("etw-replay", *words, recorded), megabytes << 20, resource.RLIMIT_AS)
             assert done.returncode == 0 or (done.returncode == 1 and b"memory" in done.stderr), (
                 megabytes, words, done.returncode, done.stderr)
