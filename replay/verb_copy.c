@@ -103,6 +103,9 @@ static void tell_recovered(const etw_replay_arguments *arguments, const etw_reco
                          count->recovered, count->lost);
         }
     }
+    if (report->unreadable) {
+        etw_tool_say("some of %s could not be read, and was taken for zeros", arguments->inputs[0]);
+    }
     if (report->missing_blocks > 0) {
         etw_tool_say("blocks without a trace: %" PRIu64, report->missing_blocks);
     }
@@ -114,7 +117,8 @@ static bool is_whole(const etw_recover_report *report)
     for (size_t i = 0; i < sizeof report->kinds / sizeof report->kinds[0]; i++) {
         lost += report->kinds[i].lost;
     }
-    return report->was_complete && lost == 0 && report->lost_events == 0 && !report->lost_unknown;
+    return report->was_complete && lost == 0 && report->lost_events == 0 && !report->lost_unknown &&
+           report->skipped_bytes == 0;
 }
 
 static etw_exit recover_etl(const etw_replay_arguments *arguments)

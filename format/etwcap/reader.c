@@ -937,7 +937,12 @@ static etw_status scan_totals(reader *self, etw_error *error)
     }
     etw_scan_jump(scan, ETW_HEAD_SIZE, 0);
     while ((status = etw_scan_next(scan, &block, error)) == ETW_OK) {
-        if (block.kind == ETW_SCAN_GAP || block.header.kind == ETW_BLOCK_SUMMARY) {
+        if (block.kind == ETW_SCAN_GAP) {
+            self->totals.loss_records++; /* that reading will tell */
+            self->totals.lost_unknown = self->totals.lost_unknown || block.missing > 0;
+            continue;
+        }
+        if (block.header.kind == ETW_BLOCK_SUMMARY) {
             continue;
         }
         etw_bytes plain_head = {NULL, 0};

@@ -230,6 +230,7 @@ static etw_status check_losses(verifier *self, const etw_scan_item *block, etw_b
         self->own_dropped += own ? loss.events : 0;
         self->damage_recorded = self->damage_recorded || loss.cause == ETW_LOSS_DAMAGE;
         self->report->loss_records++;
+        self->report->missing_records += loss.cause != ETW_LOSS_FILTERED;
     }
     return ETW_OK;
 }

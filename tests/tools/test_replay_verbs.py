@@ -57,6 +57,45 @@ def test_info_says_what_is_missing(tool, tmp_path):
         assert b"7 events known to be lost" in done.stdout
 
 
+def test_info_of_a_pipe_tells_what_info_of_the_file_does(tool, tmp_path):
+    """All but the name, and the name of the source, which a pipe does not have."""
+    for name, options, status in (("whole", {}, 0), ("lossy", {"events_lost": 7}, 3)):
+        small(**options).write(tmp_path / (name + ".etl"))
+        tool("etw-record", "--input", tmp_path / (name + ".etl"), "-o", tmp_path / (name + ".etwcap"), "-q",
+             status=status)
+        for kind in ("etl", "etwcap"):
+            path = tmp_path / ("%s.%s" % (name, kind))
+            by_name, by_pipe = (json.loads(done.stdout) for done in (
+                tool("etw-replay", "info", "--json", path, status=status),
+                tool("etw-replay", "info", "--json", "-", input=path.read_bytes(), status=status)))
+            for said in (by_name, by_pipe):
+                del said["File"], said["Traces"][0]["Source"]
+                said.pop("HasIndex", None)
+            assert by_pipe == by_name
+
+
+def test_blocks_that_are_gone_without_a_trace_are_missing_for_all_verbs(tool, recorded, tmp_path):
+    _, etwcap = recorded(small())
+    whole, gap = etwcap.read_bytes(), tmp_path / "gap.etwcap"
+    at, kinds = 24, []
+    while at < len(whole):
+        kind, size = struct.unpack_from("<4xH2xI", whole, at)
+        kinds.append((kind, at, at + 64 + size))
+        at += 64 + size
+    begin, end = next((begin, end) for kind, begin, end in kinds if kind == 4)
+    more = tmp_path / "more.etwcap"
+    for content in (whole[:begin] + whole[end:],  # a block cut out
+                    whole[:end] + whole[begin:],  # a block twice
+                    b"garbage" * 100 + whole):
+        gap.write_bytes(content)
+        seen = 1 if content.startswith(b"garbage") else 3
+        for verb in ("cat", "info", "verify"):
+            tool("etw-replay", verb, gap, status=seen)
+        tool("etw-replay", "recover", gap, "-o", more, "-f", status=3)
+        for verb in ("cat", "info", "verify"):
+            tool("etw-replay", verb, more, status=3)
+
+
 def test_schemas_lists_members_arrays_and_origin(tool, recorded):
     trace = Trace()
     trace.tracelogging("P", "E", [field("A", "u32", [1, 2]), structure("S", field("B", "utf16z", "x"))])
