@@ -240,6 +240,9 @@ static void on_loss(void *context, const etw_loss *loss)
         in->damaged_events += loss->events;
     }
     etw_loss moved = *loss;
+    if (c->redactor != NULL && loss->cause != ETW_LOSS_FILTERED) {
+        moved.detail[0] = '\0'; /* the names of files are in some */
+    }
     if (moved.trace_index >= in->trace_count) {
         c->loss_status = add_new_traces(c, in, &c->loss_error);
     }
@@ -389,6 +392,16 @@ static uint64_t left_out(const input *in, const etw_replay_totals *totals)
     return summary.events - totals->events - in->damaged_events;
 }
 
+/* A name that was mistyped redacts nothing. */
+static void say_not_found(const copy *c)
+{
+    const char *name;
+    uint32_t at = 0;
+    while ((name = etw_redactor_not_found(c->redactor, &at)) != NULL) {
+        etw_tool_say("no property is named %s: nothing was overwritten for it", name);
+    }
+}
+
 static void sum_up(copy *c)
 {
     for (uint32_t i = 0; i < c->input_count; i++) {
@@ -402,6 +415,7 @@ static void sum_up(copy *c)
     c->counts->schemas = etw_schema_store_count(c->store);
     if (c->redactor != NULL) {
         etw_redactor_get_counts(c->redactor, &c->counts->redacted);
+        say_not_found(c);
     }
 }
 
@@ -411,7 +425,8 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
     etw_error second = {0};
     if (etw_failed(status)) {
         etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
-        etw_loss_set_detail(&loss, "%s", error == NULL ? etw_status_name(status) : error->message);
+        const bool tells = error != NULL && c->redactor == NULL;
+        etw_loss_set_detail(&loss, "%s", tells ? error->message : etw_status_name(status));
         (void)etw_writer_add_loss(c->writer, &loss, &second);
         (void)etw_writer_finish(c->writer, &second);
         return status;
@@ -489,6 +504,10 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
         etw_tool_say("overwritten in %" PRIu64 " events; %" PRIu64
                      " of them lost all their user data, for its layout hung on it",
                      counts->redacted.events, counts->redacted.emptied);
+    }
+    if (!arguments->quiet && counts->redacted.unexplained > 0) {
+        etw_tool_say("%" PRIu64 " events have no schema: what they say was left as it is",
+                     counts->redacted.unexplained);
     }
     if (etw_failed(status)) {
         return etw_tool_fail(error);

@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+import etwcap_reader
 from etlwriter import Trace, field, sid, structure
 
 ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
@@ -162,6 +163,60 @@ def test_no_string_survives_drop_strings(tool, recorded, tmp_path):
     sizes = [event["EventProperties"]["Size"] for event in tool.events(tmp_path / "cut.etwcap")
              if event.get("ProviderName") == "Named.Provider"]
     assert sizes == [str(number) for number in range(50)]
+
+
+SECRET = "alice"
+
+
+def everything_in(path):
+    """Head, bodies and all that is compressed in them, one behind the other."""
+    whole, at = path.read_bytes(), 24
+    out = [whole]
+    while at < len(whole):
+        kind, flags, size, raw = struct.unpack_from("<HHII", whole, at + 4)
+        body = bytes(byte ^ flags >> 8 for byte in whole[at + 64:at + 64 + size])
+        if kind == 4:
+            section = struct.unpack_from("<I", whole, at + 44)[0] + 4
+            while section < len(body):
+                expanded, stored = struct.unpack_from("<II", body, section)
+                out.append(etwcap_reader.expand(body[section + 8:section + 8 + stored], expanded))
+                section += 8 + stored
+        else:
+            out.append(etwcap_reader.expand(body, raw) if flags & 1 else body)
+        at += 64 + size
+    return b"".join(out)
+
+
+@pytest.mark.parametrize("words", [
+    ["--drop-strings"],
+    ["--redact", "who", "--redact", "Raw", "--redact", "COUNTED", "--redact", "Short", "--redact", "Group"]])
+@pytest.mark.parametrize("kind", ["etl", "etwcap"])
+def test_what_was_redacted_is_nowhere_in_the_file(native_tool, recorded, tmp_path, words, kind):
+    trace = Trace(session="of " + SECRET, file_name="C:\\Users\\%s\\a.etl" % SECRET)
+    for number in range(5):
+        trace.tracelogging("P", "E", [
+            field("Size", "u32", number), field("Who", "utf16z", SECRET), field("Raw", "binary", SECRET.encode("utf-16-le")),
+            field("Counted", "utf16", "all\0" + SECRET), field("Short", "utf8", "\0" + SECRET),
+            structure("Group", field("Inner", "utf8z", SECRET), field("Number", "u32", 5))],
+            items=[(0x60, SECRET.encode())] if words == ["--drop-strings"] else [])
+    source = recorded(trace)[0 if kind == "etl" else 1]
+    out = tmp_path / "out.etwcap"
+    native_tool("etw-replay", "cut", source, "-o", out, *words)
+    content = everything_in(out).lower()
+    for text in (SECRET.encode(), SECRET.encode("utf-16-le")):
+        assert text not in content
+    sizes = [event["EventProperties"]["Size"] for event in native_tool.events(out, "--provider", "P")]
+    assert sizes == ["0", "1", "2", "3", "4"]
+    native_tool("etw-replay", "verify", out)
+
+
+def test_a_cut_tells_what_it_could_not_redact(native_tool, recorded, tmp_path):
+    trace = small()
+    _, etwcap = recorded(trace)
+    said = native_tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "user", "--redact",
+                       "Usr", "--redact", "UserSID").stderr
+    assert said.count(b"no property is named") == 1 and b"no property is named Usr" in said
+    assert b"49 events have no schema" in said
 
 
 def test_redacting_what_the_layout_hangs_on_empties_the_event(tool, recorded, tmp_path):
