@@ -3,6 +3,7 @@
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
 #include "format/event/oracle.h"
+#include "replay/rundown_file.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ typedef struct input {
     etw_replay *replay;
     const etw_event *event; /* read but not yet written; NULL: read on */
     bool has_ended;
+    bool is_pipe;
     uint32_t *schemas; /* ids of the replay's store, from 1, to ids of the copy's store */
     uint32_t schema_count;
     uint16_t *traces; /* the source's trace indexes to the writer's */
@@ -202,6 +204,49 @@ static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_er
     return status;
 }
 
+/* Processes and images are of a host between two boots, and the blocks do not say of which. */
+static bool is_one_boot(const copy *c)
+{
+    const etw_trace *first = NULL;
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        const etw_source *source = etw_replay_source(c->inputs[i].replay);
+        for (uint16_t t = 0; t < etw_source_trace_count(source); t++) {
+            const etw_trace *trace = etw_source_trace(source, t);
+            first = first == NULL ? trace : first;
+            if (trace->boot_time_100ns == 0 || trace->boot_time_100ns != first->boot_time_100ns ||
+                strcmp(trace->host_name, first->host_name) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static etw_status copy_rundown(void *context, etw_bytes blob, etw_error *error)
+{
+    copy *c = context;
+    const bool carries = c->options->carry_blocks || c->options->carry_rundown;
+    if (!carries || (c->input_count > 1 && !is_one_boot(c))) {
+        c->counts->rundown_left_behind = true;
+        return ETW_OK;
+    }
+    const uint32_t processes = blob.size < sizeof processes ? 0 : etw_load_u32(blob.data);
+    return wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RUNDOWN, processes, blob, error),
+                 error);
+}
+
+/* Whatever events are wanted, and wherever reading ends. Pipes cannot be read ahead. */
+static etw_status copy_rundowns(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        status = etw_rundown_file_each(os, arguments->inputs[i], copy_rundown, c, error);
+    }
+    return status;
+}
+
 static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_error *error)
 {
     input *in = context;
@@ -212,19 +257,17 @@ static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_err
     if (kind == ETW_BLOCK_CLOCK_ANCHORS) {
         return copy_anchors(c, in, body, error);
     }
-    if (!c->options->carry_blocks) {
-        return ETW_OK;
+    if (kind == ETW_BLOCK_RUNDOWN) {
+        return in->is_pipe ? copy_rundown(c, body, error) : ETW_OK;
     }
-    if (kind == ETW_BLOCK_RENDERED) {
+    if (c->options->carry_blocks && kind == ETW_BLOCK_RENDERED) {
         return copy_rendered(c, in, body, error);
     }
-    if (kind == ETW_BLOCK_RUNDOWN) {
-        const uint32_t processes = body.size < sizeof processes ? 0 : etw_load_u32(body.data);
-        return wrote(c, etw_writer_add_block(c->writer, kind, processes, body, error), error);
+    if (c->options->carry_blocks && kind >= ETW_BLOCK_PRIVATE_FIRST) {
+        return wrote(c, etw_writer_add_block(c->writer, kind, 0, body, error), error);
     }
-    return kind >= ETW_BLOCK_PRIVATE_FIRST
-               ? wrote(c, etw_writer_add_block(c->writer, kind, 0, body, error), error)
-               : ETW_OK;
+    c->counts->left_behind++;
+    return ETW_OK;
 }
 
 /* Events and losses. */
@@ -344,6 +387,7 @@ static etw_status open_inputs(copy *c, etw_error *error)
         input *in = &c->inputs[i];
         etw_replay_options options = arguments->replay;
         in->copy = c;
+        in->is_pipe = strcmp(arguments->inputs[i], "-") == 0;
         options.raw_time = true;
         options.loss = on_loss;
         options.loss_context = in;
@@ -366,7 +410,10 @@ static etw_status open_output(copy *c, etw_error *error)
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
         status = add_new_traces(c, &c->inputs[i], error);
     }
-    return etw_failed(status) ? status : add_names(c, error);
+    if (!etw_failed(status)) {
+        status = add_names(c, error);
+    }
+    return etw_failed(status) ? status : copy_rundowns(c, error);
 }
 
 static etw_status add_filtered(copy *c, etw_error *error)
@@ -504,6 +551,15 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
         etw_tool_say("overwritten in %" PRIu64 " events; %" PRIu64
                      " of them lost all their user data, for its layout hung on it",
                      counts->redacted.events, counts->redacted.emptied);
+    }
+    if (!arguments->quiet && counts->rundown_left_behind) {
+        etw_tool_say("without the list of processes%s",
+                     arguments->input_count > 1 ? ": the traces are not all of one boot of one host"
+                                                : "");
+    }
+    if (!arguments->quiet && counts->left_behind > 0) {
+        etw_tool_say("without %" PRIu64 " blocks that only an unchanged trace can keep",
+                     counts->left_behind);
     }
     if (!arguments->quiet && counts->redacted.unexplained > 0) {
         etw_tool_say("%" PRIu64 " events have no schema: what they say was left as it is",

@@ -58,6 +58,7 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
     describe_filter(arguments, &filter);
     const etw_copy_options options = {.arguments = arguments,
                                       .redaction = redacts ? &redaction : NULL,
+                                      .carry_rundown = !redacts,
                                       .filtered_detail = etw_text_z(&filter),
                                       .progress = "cutting, events"};
     const etw_exit result = copy(&options);
@@ -67,7 +68,8 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
 
 etw_exit etw_verb_merge(const etw_replay_arguments *arguments)
 {
-    const etw_copy_options options = {.arguments = arguments, .progress = "merging, events"};
+    const etw_copy_options options = {
+        .arguments = arguments, .carry_rundown = true, .progress = "merging, events"};
     return copy(&options);
 }
 

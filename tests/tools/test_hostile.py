@@ -11,9 +11,9 @@ import subprocess
 
 import conftest
 import etlwriter
-import etwcap_reader
 import pytest
 from etlwriter import Trace, field, structure
+from etwcap_blocks import block, head
 
 PROVIDER = "{11223344-5566-7788-0102-030405060708}"
 MEMORY = 700 << 20  # threads' stacks included
@@ -36,18 +36,6 @@ def run(native_tool, *words, status):
 
 
 # .etwcap files made by hand: FORMAT.md.
-
-def head(major=1, minor=0):
-    data = etwcap_reader.MAGIC + struct.pack("<HH", major, minor)
-    return data + struct.pack("<Q", etwcap_reader.xxh3(data))
-
-
-def block(kind, body, sequence, *, flags=0, raw_size=None, count=1, head_size=0):
-    header = etwcap_reader.MARKER + struct.pack("<HHIIQqqIIQ", kind, flags, len(body),
-                                                len(body) if raw_size is None else raw_size, sequence, 0, 0, count,
-                                                head_size, etwcap_reader.xxh3(body))
-    return header + struct.pack("<Q", etwcap_reader.xxh3(header)) + body
-
 
 def zeros_frame(size):
     """A zstd frame of a few bytes that expands to so many zeros: RFC 8878, RLE blocks."""

@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-import etwcap_reader
-from etlwriter import Trace, field, sid, structure
+from etlwriter import START, Trace, field, sid, structure
+from etwcap_blocks import block, blocks_of, everything_in
 
 ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
 
@@ -78,12 +78,7 @@ def test_info_of_a_pipe_tells_what_info_of_the_file_does(tool, tmp_path):
 def test_blocks_that_are_gone_without_a_trace_are_missing_for_all_verbs(tool, recorded, tmp_path):
     _, etwcap = recorded(small())
     whole, gap = etwcap.read_bytes(), tmp_path / "gap.etwcap"
-    at, kinds = 24, []
-    while at < len(whole):
-        kind, size = struct.unpack_from("<4xH2xI", whole, at)
-        kinds.append((kind, at, at + 64 + size))
-        at += 64 + size
-    begin, end = next((begin, end) for kind, begin, end in kinds if kind == 4)
+    begin, end = next((begin, end) for kind, begin, end in blocks_of(whole) if kind == 4)
     more = tmp_path / "more.etwcap"
     for content in (whole[:begin] + whole[end:],  # a block cut out
                     whole[:end] + whole[begin:],  # a block twice
@@ -168,25 +163,6 @@ def test_no_string_survives_drop_strings(tool, recorded, tmp_path):
 SECRET = "alice"
 
 
-def everything_in(path):
-    """Head, bodies and all that is compressed in them, one behind the other."""
-    whole, at = path.read_bytes(), 24
-    out = [whole]
-    while at < len(whole):
-        kind, flags, size, raw = struct.unpack_from("<HHII", whole, at + 4)
-        body = bytes(byte ^ flags >> 8 for byte in whole[at + 64:at + 64 + size])
-        if kind == 4:
-            section = struct.unpack_from("<I", whole, at + 44)[0] + 4
-            while section < len(body):
-                expanded, stored = struct.unpack_from("<II", body, section)
-                out.append(etwcap_reader.expand(body[section + 8:section + 8 + stored], expanded))
-                section += 8 + stored
-        else:
-            out.append(etwcap_reader.expand(body, raw) if flags & 1 else body)
-        at += 64 + size
-    return b"".join(out)
-
-
 @pytest.mark.parametrize("words", [
     ["--drop-strings"],
     ["--redact", "who", "--redact", "Raw", "--redact", "COUNTED", "--redact", "Short", "--redact", "Group"]])
@@ -243,6 +219,60 @@ def test_merge_orders_by_time_and_keeps_each_trace(tool, recorded, tmp_path):
     said = json.loads(tool("etw-replay", "info", "--json", tmp_path / "both.etwcap").stdout)
     assert [trace["SessionName"] for trace in said["Traces"]] == ["one", "two"] and said["Events"] == 42
     tool("etw-replay", "verify", tmp_path / "both.etwcap")
+
+
+RUNDOWN, UNKNOWN, PRIVATE = 11, 77, 0x8123
+
+
+@pytest.fixture
+def live(native_tool, tmp_path):
+    """A function that makes a recording with a list of processes, a private block and one that nobody knows."""
+    def make(name, process_id, **options):
+        etl, cut_off, whole = (tmp_path / (name + suffix) for suffix in (".etl", ".cut-off", ".etwcap"))
+        small(**options).write(etl)
+        native_tool("etw-record", "-q", "--input", etl, "-o", whole)
+        content = whole.read_bytes()
+        blocks = blocks_of(content)
+        last = next(index for index, (kind, _, _) in enumerate(blocks) if kind == 4)
+        process = struct.pack("<IIIqH", 1, process_id, 4, 0, 5) + b"a.exe" + struct.pack("<I", 0)
+        more = [block(kind, body, last + 1 + at) for at, (kind, body) in
+                enumerate([(RUNDOWN, process), (PRIVATE, b"own"), (UNKNOWN, b"new")])]
+        cut_off.write_bytes(content[:blocks[last][2]] + b"".join(more))
+        native_tool("etw-replay", "recover", cut_off, "-o", whole, "-f", status=3)
+        return whole
+    return make
+
+
+def processes(native_tool, path):
+    said = json.loads(native_tool("etw-replay", "info", "--json", "--processes", path, status=3).stdout)
+    return [process["process_id"] for process in said.get("processes", [])]
+
+
+@pytest.mark.parametrize("words, kinds", [
+    (["repack"], {RUNDOWN, PRIVATE}), (["cut"], {RUNDOWN}), (["cut", "--head", "1"], {RUNDOWN}),
+    (["cut", "--provider", ONE], {RUNDOWN}), (["merge"], {RUNDOWN}), (["cut", "--redact", "User"], set()),
+    (["cut", "--drop-strings"], set())])
+@pytest.mark.parametrize("piped", [False, True])
+def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, live, tmp_path, words, kinds, piped):
+    trace, out = live("a", 77), tmp_path / "out.etwcap"
+    if piped and "--head" in words:
+        pytest.skip("a pipe cannot be read ahead")
+    said = native_tool("etw-replay", *words, "-" if piped else trace, "-o", out, status=None,
+                       input=trace.read_bytes() if piped else None)
+    assert said.returncode in (0, 3), said.stderr
+    added = {RUNDOWN, PRIVATE, UNKNOWN}
+    assert {kind for kind, _, _ in blocks_of(out.read_bytes())} & added == kinds
+    assert (b"without the list of processes" in said.stderr) == (RUNDOWN not in kinds)
+    assert b"without %d blocks" % (1 if PRIVATE in kinds else 2) in said.stderr or "--head" in words
+
+
+def test_a_merge_keeps_processes_of_one_boot_alone(native_tool, live, tmp_path):
+    first, second, other = live("a", 77), live("b", 78), live("c", 79, start=START + 36_000_000_000)
+    out = tmp_path / "out.etwcap"
+    native_tool("etw-replay", "merge", first, second, "-o", out, status=3)
+    assert processes(native_tool, out) == [77, 78]
+    said = native_tool("etw-replay", "merge", first, other, "-o", out, "-f", status=3).stderr
+    assert processes(native_tool, out) == [] and b"not all of one boot of one host" in said
 
 
 @pytest.mark.parametrize("level", ["1", "19"])
