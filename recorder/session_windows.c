@@ -13,9 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Losses are polled and ticks given so often. */
-#define POLL_INTERVAL_MS 1000u
-#define POLLS_PER_ANCHOR 60u
+/* Losses are polled and ticks given so often: four times in the default interval of a writer, which
+ * nothing else tells the time when no events come. */
+#define POLL_INTERVAL_MS 250u
+#define POLLS_PER_ANCHOR 240u
 
 /* EnableTraceEx2 waits so long for the provider's callback; a hung provider must not hang us. */
 #define ENABLE_TIMEOUT_MS 5000u
