@@ -357,16 +357,30 @@ static int64_t os_read(void *context, int file, void *into, size_t size)
     return got < 0 ? -errno : got;
 }
 
+#ifdef _WIN32
+/* A disk that becomes full may take a part. Wine's runtime calls that a failure, with whatever
+ * error there was before; to write the part again would tear the block. Where the file stands,
+ * tells. */
 static int64_t os_write(void *context, int file, const void *from, size_t size)
 {
     (void)context;
-#ifdef _WIN32
+    const int64_t before = _telli64(file);
     const int put = _write(file, from, (unsigned)call_size(size));
+    const int failed = errno;
+    if (put >= 0) {
+        return put;
+    }
+    const int64_t after = before < 0 ? before : _telli64(file);
+    return after > before ? after - before : -failed;
+}
 #else
+static int64_t os_write(void *context, int file, const void *from, size_t size)
+{
+    (void)context;
     const ssize_t put = write(file, from, call_size(size));
-#endif
     return put < 0 ? -errno : put;
 }
+#endif
 
 static int os_close(void *context, int file)
 {
