@@ -12,13 +12,22 @@
 #include <malloc.h>
 #endif
 
+/* Any user of the host names sessions, and whoever installs a provider names that. */
+static void append_safe(etw_text *text, const char *name)
+{
+    etw_text_append_utf8(text, (const uint8_t *)name, strlen(name), ETW_ESCAPE_LINE);
+}
+
 static void print_session(void *context, const char *name, uint32_t log_file_mode,
                           const etw_session_losses *losses)
 {
     (void)context;
-    printf("%s\tmode 0x%08" PRIX32 "\tevents lost %" PRIu64 "\tbuffers lost %" PRIu64 "\n", name,
-           log_file_mode, losses->events_lost,
+    etw_text safe = {0};
+    append_safe(&safe, name);
+    printf("%s\tmode 0x%08" PRIX32 "\tevents lost %" PRIu64 "\tbuffers lost %" PRIu64 "\n",
+           etw_text_z(&safe), log_file_mode, losses->events_lost,
            losses->log_buffers_lost + losses->realtime_buffers_lost);
+    etw_text_free(&safe);
 }
 
 static void print_provider(void *context, const etw_guid *id, const char *name)
@@ -26,7 +35,9 @@ static void print_provider(void *context, const etw_guid *id, const char *name)
     (void)context;
     etw_text text = {0};
     etw_text_append_guid(&text, id);
-    printf("%s\t%s\n", etw_text_z(&text), name);
+    etw_text_append_char(&text, '\t');
+    append_safe(&text, name);
+    printf("%s\n", etw_text_z(&text));
     etw_text_free(&text);
 }
 

@@ -80,7 +80,7 @@ static etw_status dump(live *recording)
     const etw_status status = etw_flight_dump(recording->flight, &path, &recording->error);
     if (status == ETW_OK && !recording->arguments->quiet) {
         etw_status_line_clear(&recording->line);
-        fprintf(stderr, "etw-record: wrote %s\n", path);
+        etw_report_written(path);
     }
     recording->capture = etw_flight_capture(recording->flight);
     return status;
