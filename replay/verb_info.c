@@ -461,9 +461,13 @@ static void json_time(etw_text *text, const char *member, int64_t time_100ns)
     }
 }
 
-static void json_trace(const etw_trace *trace, etw_text *text)
+/* number: as in the events of a file that has several; else 0. */
+static void json_trace(const etw_trace *trace, uint16_t number, etw_text *text)
 {
     etw_text_printf(text, "{\"PointerSize\":%u", trace->pointer_size);
+    if (number != 0) {
+        json_number(text, "Trace", number);
+    }
     json_text(text, "SessionName", trace->session_name);
     json_text(text, "Source", trace->source_path);
     json_text(text, "LogFileName", trace->log_file_name);
@@ -558,9 +562,10 @@ static void json_report(const report *r, etw_text *text)
         json_number(text, "Schemas", s->schemas);
     }
     etw_text_append_z(text, ",\"Traces\":[");
-    for (uint16_t i = 0; i < etw_source_trace_count(r->source); i++) {
+    const uint16_t traces = etw_source_trace_count(r->source);
+    for (uint16_t i = 0; i < traces; i++) {
         etw_text_append_z(text, i == 0 ? "" : ",");
-        json_trace(etw_source_trace(r->source, i), text);
+        json_trace(etw_source_trace(r->source, i), traces == 1 ? 0 : (uint16_t)(i + 1u), text);
     }
     etw_text_append_char(text, ']');
     json_providers(r, text);
