@@ -230,6 +230,10 @@ static etw_status copy_rundown(void *context, etw_bytes blob, etw_error *error)
         c->counts->rundown_left_behind = true;
         return ETW_OK;
     }
+    const etw_status checked = etw_side_body_check(ETW_BLOCK_RUNDOWN, 0, blob, error);
+    if (etw_failed(checked)) {
+        return checked == ETW_ERROR_NO_MEMORY ? checked : ETW_OK; /* told where it stands */
+    }
     const uint32_t processes = blob.size < sizeof processes ? 0 : etw_load_u32(blob.data);
     return wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RUNDOWN, processes, blob, error),
                  error);
@@ -258,7 +262,8 @@ static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_err
         return copy_anchors(c, in, body, error);
     }
     if (kind == ETW_BLOCK_RUNDOWN) {
-        return in->is_pipe ? copy_rundown(c, body, error) : ETW_OK;
+        const etw_status status = etw_side_body_check(kind, 0, body, error);
+        return etw_failed(status) || !in->is_pipe ? status : copy_rundown(c, body, error);
     }
     if (c->options->carry_blocks && kind == ETW_BLOCK_RENDERED) {
         return copy_rendered(c, in, body, error);

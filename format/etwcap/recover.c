@@ -223,7 +223,7 @@ static etw_status check_body(recovery *self, etw_scan_item *block, etw_bytes bod
     case ETW_BLOCK_LOSS:
         return check_losses(self, block, body, error);
     default:
-        return ETW_OK;
+        return etw_side_body_check(block->header.kind, block->header.count, body, error);
     }
 }
 
@@ -493,7 +493,9 @@ static etw_status verify_output(const recovery *self, const char *part, etw_erro
 {
     etw_verify_report report;
     const etw_status status = etw_verify(self->os, part, NULL, NULL, &report, error);
-    if (status == ETW_OK && (!report.good || report.events != self->report->events)) {
+    /* Blocks of a newer version were kept as they are, which is all that can be wrong. */
+    const bool is_as_meant = report.complete && report.problems == report.newer_blocks;
+    if (status == ETW_OK && (!is_as_meant || report.events != self->report->events)) {
         return etw_error_set(error, ETW_ERROR_INTERNAL,
                              "%s: the recovered file does not verify (%llu problems)", part,
                              (unsigned long long)report.problems);

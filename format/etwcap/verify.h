@@ -23,7 +23,9 @@ typedef struct etw_verify_report {
     bool complete; /* there is an end block */
     uint64_t problems;
     uint64_t blocks, event_blocks, damaged_blocks, missing_blocks;
-    uint64_t events;            /* decoded and checked */
+    uint64_t
+        newer_blocks; /* of the damaged ones: by flags of a newer version, with no other fault */
+    uint64_t events;  /* decoded and checked */
     uint64_t damaged_events;    /* in broken blocks whose headers are good */
     uint64_t received, dropped; /* as the summary says; 0 without one */
     uint64_t loss_records;

@@ -14,13 +14,13 @@ import conftest
 import etlwriter
 import pytest
 from etlwriter import Trace, field, structure
-from etwcap_blocks import block, head
+from etwcap_blocks import EVENTS, block, blocks_of, head
 
 PROVIDER = "{11223344-5566-7788-0102-030405060708}"
 MEMORY = 700 << 20  # threads' stacks included
 CPU_SECONDS = 30
 MAX_BODY = 8 << 20
-SCHEMAS, EVENTS, UNKNOWN, PRIVATE = 3, 4, 77, 0x8123
+SCHEMAS, UNKNOWN, PRIVATE = 3, 77, 0x8123
 
 
 def limit():
@@ -99,6 +99,34 @@ def test_newer_files(native_tool, tmp_path):
         out = ["-o", tmp_path / "out.etwcap"] if verb == "recover" else []
         said = run(native_tool, "etw-replay", verb, major, *out, status=1).stderr
         assert re.search(rb"version 2", said), said
+
+
+@pytest.mark.parametrize("kind, body, count", [
+    (6, b"cut", 1), (7, b"x" * 24, 1), (7, struct.pack("<I", 1000), 1), (11, b"x" * 24, 1),
+    (11, b"", 1)])
+def test_a_side_block_that_breaks_its_own_sizes_costs_that_block(native_tool, tmp_path, kind, body, count):
+    Trace().write(tmp_path / "a.etl")
+    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap")
+    content = (tmp_path / "a.etwcap").read_bytes()
+    blocks = blocks_of(content)
+    last = next(index for index, (of, _, _) in enumerate(blocks) if of == EVENTS)
+    bad, out = tmp_path / "bad.etwcap", tmp_path / "out.etwcap"
+    write(bad, content[:blocks[last][2]], block(kind, body, last + 1, count=count))
+    said = json.loads(native_tool("etw-replay", "verify", "--json", bad, status=3).stdout)
+    assert said["DamagedBlocks"] == 1 and said["Problems"][0]["BlockKind"] == kind
+    for verb in ("recover", "repack"):
+        native_tool("etw-replay", verb, bad, "-f", "-o", out, status=3)
+        said = json.loads(native_tool("etw-replay", "verify", "--json", out, status=3).stdout)
+        assert (said["Good"], said["Events"], said["LossRecords"]) == (True, 1, 2)
+
+
+def test_recovery_keeps_blocks_with_flags_of_a_newer_version(native_tool, tmp_path):
+    path, out = tmp_path / "newer.etwcap", tmp_path / "out.etwcap"
+    write(path, head(minor=99), block(UNKNOWN, b"new", 0, flags=2), block(UNKNOWN, b"newer", 1))
+    native_tool("etw-replay", "recover", path, "-o", out, status=3)
+    assert [kind for kind, _, _ in blocks_of(out.read_bytes())].count(UNKNOWN) == 2
+    said = json.loads(native_tool("etw-replay", "verify", "--json", out, status=3).stdout)
+    assert said["Complete"] and "newer version" in said["Problems"][0]["Text"]
 
 
 # Events made by hand.
