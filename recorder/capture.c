@@ -219,15 +219,19 @@ static void add_current_counts(const etw_capture *capture, etw_capture_totals *t
     }
 }
 
-static void remove_oldest_segment(etw_capture *capture)
+/* False where it is still there, as on Windows while somebody reads it: it is tried again later. */
+static bool remove_segment(etw_capture *capture, uint32_t at)
 {
-    segment *oldest = &capture->kept[0];
-    if (capture->os->remove(capture->os->context, oldest->path) == 0) {
-        capture->totals.removed_events += oldest->events;
+    segment *closed = &capture->kept[at];
+    const int removed = capture->os->remove(capture->os->context, closed->path);
+    if (removed < 0 && capture->os->kind(capture->os->context, closed->path) == ETW_PATH_FILE) {
+        return false;
     }
-    free(oldest->path);
+    capture->totals.removed_events += removed == 0 ? closed->events : 0;
+    free(closed->path);
     capture->kept_count--;
-    memmove(capture->kept, capture->kept + 1, capture->kept_count * sizeof *capture->kept);
+    memmove(closed, closed + 1, (capture->kept_count - at) * sizeof *closed);
+    return true;
 }
 
 /* Bytes of all segments that still exist. */
@@ -246,12 +250,15 @@ static uint64_t bytes_now(const etw_capture *capture)
 static void make_room(etw_capture *capture, uint32_t left)
 {
     const etw_capture_limits *limits = &capture->options.limits;
-    while (limits->ring_segments != 0 && capture->kept_count > left) {
-        remove_oldest_segment(capture);
+    uint32_t stuck = 0; /* the oldest that are left cannot be removed now */
+    while (limits->ring_segments != 0 && capture->kept_count > left &&
+           stuck < capture->kept_count) {
+        stuck += !remove_segment(capture, stuck);
     }
-    while (limits->ring_bytes != 0 && capture->kept_count > 0 &&
+    stuck = 0;
+    while (limits->ring_bytes != 0 && stuck < capture->kept_count &&
            bytes_now(capture) > limits->ring_bytes) {
-        remove_oldest_segment(capture);
+        stuck += !remove_segment(capture, stuck);
     }
 }
 

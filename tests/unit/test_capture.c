@@ -267,6 +267,28 @@ static void ring_keeps_the_newest_segments(void **state)
 
 /* While the disk is full a live recording stays in its segment, and what was lost is told there as
  * soon as there is room. */
+/* As on Windows while somebody reads it. */
+static void a_segment_that_cannot_be_removed_goes_later(void **state)
+{
+    fixture *f = *state;
+    open_capture(f, (etw_capture_limits){.rotate_ms = 1000, .ring_segments = 2});
+    faulty_os_reset_calls(f->files);
+    faulty_os_set(f->files, &(faulty_faults){.capacity = UINT64_MAX,
+                                             .error = 13 /* EACCES */,
+                                             .fail_at = {[FAULTY_REMOVE] = 1},
+                                             .keep_failing = true});
+    for (uint32_t i = 0; i < 4; i++) {
+        add_events(f, 1);
+        assert_int_equal(etw_capture_rotate(f->capture, NULL), ETW_OK);
+    }
+    assert_true(exists(f, "mem:a-0001.etwcap") && exists(f, "mem:a-0002.etwcap"));
+    faulty_os_set(f->files, &(faulty_faults){.capacity = UINT64_MAX});
+    assert_int_equal(etw_capture_tick(f->capture, NULL), ETW_OK);
+    assert_false(exists(f, "mem:a-0001.etwcap") || exists(f, "mem:a-0003.etwcap"));
+    assert_true(exists(f, "mem:a-0004.etwcap") && exists(f, "mem:a-0005.etwcap"));
+    finish(f);
+}
+
 static void a_name_that_is_taken_is_passed_over(void **state)
 {
     fixture *f = *state;
@@ -414,6 +436,7 @@ int main(void)
         TEST(stop_flag_ends_it),
         TEST(time_rotates_into_segments_that_stand_alone),
         TEST(size_rotates),
+        TEST(a_segment_that_cannot_be_removed_goes_later),
         TEST(a_name_that_is_taken_is_passed_over),
         TEST(the_first_name_must_be_free),
         TEST(what_is_not_read_any_more_is_told),
