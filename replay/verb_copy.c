@@ -1,5 +1,6 @@
 /* cut, merge, repack and recover: traces written into a new file. */
 #include "format/etwcap/recover.h"
+#include "format/etwcap/verify.h"
 #include "replay/copy.h"
 #include "replay/verbs.h"
 
@@ -85,12 +86,15 @@ etw_exit etw_verb_repack(const etw_replay_arguments *arguments)
 static void tell_recovered(const etw_replay_arguments *arguments, const etw_recover_report *report)
 {
     static const struct {
-        etw_block_kind kind;
+        uint16_t kind;
         const char *name;
     } kinds[] = {{ETW_BLOCK_EVENTS, "events"},
                  {ETW_BLOCK_SCHEMAS, "schema"},
                  {ETW_BLOCK_TRACE, "trace"},
-                 {ETW_BLOCK_LOSS, "loss"}};
+                 {ETW_BLOCK_LOSS, "loss"},
+                 {ETW_BLOCK_CLOCK_ANCHORS, "clock anchor"},
+                 {ETW_BLOCK_RENDERED, "rendered text"},
+                 {0, "other"}};
     if (arguments->quiet) {
         return;
     }
@@ -123,10 +127,47 @@ static bool is_whole(const etw_recover_report *report)
            report->skipped_bytes == 0;
 }
 
+/* Into part, which is verified and gets its name only then; etw_recover has looked at that. */
+static etw_status recover_etl_by(const etw_replay_arguments *arguments, const char *part,
+                                 etw_copy_counts *counts, etw_error *error)
+{
+    const etw_os *os = etw_os_default();
+    etw_replay_arguments into_part = *arguments;
+    const etw_copy_options options = {.arguments = &into_part, .progress = "recovering, events"};
+    etw_verify_report report;
+    into_part.output = part;
+    into_part.writer.replace = false;
+    (void)os->remove(os->context, part);
+    etw_status status = etw_copy_run(&options, counts, error);
+    if (!etw_failed(status)) {
+        status = etw_verify(os, part, NULL, NULL, &report, error);
+    }
+    if (!etw_failed(status) && (!report.good || report.events != counts->events)) {
+        status = etw_error_set(error, ETW_ERROR_INTERNAL, "%s: the new file does not verify", part);
+    }
+    if (!etw_failed(status)) {
+        const int renamed = os->rename(os->context, part, arguments->output);
+        status = renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part,
+                                                arguments->output)
+                             : ETW_OK;
+    }
+    if (etw_failed(status)) {
+        (void)os->remove(os->context, part);
+        counts->file_bytes = 0; /* there is no file */
+    }
+    return status;
+}
+
 static etw_exit recover_etl(const etw_replay_arguments *arguments)
 {
-    const etw_copy_options options = {.arguments = arguments, .progress = "recovering, events"};
-    return copy(&options);
+    const etw_copy_options options = {.arguments = arguments};
+    etw_error error = {0};
+    etw_copy_counts counts = {0};
+    etw_text part = {0};
+    etw_text_printf(&part, "%s" ETW_RECOVER_PART_SUFFIX, arguments->output);
+    const etw_status status = recover_etl_by(arguments, etw_text_z(&part), &counts, &error);
+    etw_text_free(&part);
+    return etw_copy_conclude(&options, status, &counts, &error);
 }
 
 etw_exit etw_verb_recover(const etw_replay_arguments *arguments)

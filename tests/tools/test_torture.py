@@ -224,6 +224,21 @@ def test_recovery_replaces_nothing_but_a_regular_file(native_tool, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.etl", "a.etwcap", "folder", "link", "loose", "pipe"]
 
 
+def test_recovery_of_an_etl_file_gives_a_verified_file_or_none(native_tool, tmp_path):
+    trace, out = tmp_path / "a.etl", tmp_path / "out.etwcap"
+    large_trace(trace)
+    trace.write_bytes(trace.read_bytes()[:-70000])
+    out.write_bytes(b"old")
+    words = native_tool.words("etw-replay", "recover", trace, "-o", out)
+    assert limited(words, 1 << 30).returncode == 1 and out.read_bytes() == b"old"
+    failed = limited(words + ["-f"], 20000)
+    assert failed.returncode == 1 and b" events, " not in failed.stderr
+    assert out.read_bytes() == b"old" and not (tmp_path / "out.etwcap.part").exists()
+    native_tool("etw-replay", "recover", trace, "-o", out, "-f", status=3)
+    assert b": good: " in native_tool("etw-replay", "verify", out, status=3).stdout
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.etl", "out.etwcap"]
+
+
 def test_recovery_wants_files(native_tool, tmp_path):
     trace = tmp_path / "a.etl"
     large_trace(trace, 10)
