@@ -63,6 +63,20 @@ def test_frames_that_expand_to_much_cost_one_block(native_tool, tmp_path, expand
     run(native_tool, "etw-replay", "info", path, status=3)
 
 
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
+def test_a_pipe_that_never_ends_is_looked_at_before_it_is_kept(native_tool, tmp_path, device):
+    """Its copy may take a megabyte."""
+    def little():
+        limit()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    for words in (["etw-record", "--input", "-", "-o", tmp_path / "out"], ["etw-replay", "-"], ["etw-replay", "info", "-"]):
+        with open(device, "rb") as endless:
+            done = subprocess.run(native_tool.words(*words), preexec_fn=little, stdin=endless, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        assert done.returncode == 1 and b"not a Windows event trace" in done.stderr + done.stdout or (
+            b"neither" in done.stderr), (words, done.stderr)
+
+
 def events_body(count, raw, stored):
     sections = b"".join(struct.pack("<II", raw, len(stored)) + stored for _ in range(4))
     return struct.pack("<I", count) + sections
