@@ -91,7 +91,9 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
         status = reclaim(&error);
         break;
     case ETW_RECORD_CAPTURE:
-        etw_stop_signal_install(signal);
+        if (etw_record_is_live(arguments)) {
+            etw_stop_signal_install(signal);
+        }
         return arguments->service ? capture_as_service(&job) : capture(&job);
     }
     if (status != ETW_OK) {
@@ -114,6 +116,7 @@ int main(int argc, char **argv)
 {
     keep_memory_flat();
     static etw_stop_signal signal;
+    etw_stop_signal_prepare();
     etw_os_use_binary_stdio();
     char **utf8 = etw_os_utf8_arguments(&argc, argv);
     if (utf8 == NULL) {

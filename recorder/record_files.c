@@ -111,7 +111,7 @@ static bool writes_over_input(const etw_record_arguments *arguments)
     return false;
 }
 
-int etw_record_files(const etw_record_arguments *arguments, const etw_stop_signal *signal)
+int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
     etw_error error = {0};
     if (writes_over_input(arguments)) {
@@ -130,6 +130,8 @@ int etw_record_files(const etw_record_arguments *arguments, const etw_stop_signa
     }
     int exit_status = ETW_EXIT_FAILED;
     if (status == ETW_OK) {
+        /* Scanning may take long, and leaves nothing to end cleanly: until now a signal ends it. */
+        etw_stop_signal_install(signal);
         const etw_capture_options options = {.path = arguments->output,
                                              .writer = arguments->writer,
                                              .limits = arguments->limits,

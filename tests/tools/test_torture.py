@@ -5,6 +5,7 @@ etwcap_torture checks each event that is read against the one that was written.
 import os
 import re
 import resource
+import signal
 import subprocess
 
 import etlwriter
@@ -222,6 +223,21 @@ def test_recovery_replaces_nothing_but_a_regular_file(native_tool, tmp_path):
                         status=2 if name == "link" else 1)
         assert os.lstat(tmp_path / name)[:2] == before[:2], name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.etl", "a.etwcap", "folder", "link", "loose", "pipe"]
+
+
+def test_a_recorder_that_still_waits_for_its_input_ends_at_the_first_signal(native_tool, tmp_path):
+    recorder = subprocess.Popen(native_tool.words("etw-record", "--input", "-", "-o", tmp_path / "out"),
+                                stdin=subprocess.PIPE)
+    large_trace(tmp_path / "a.etl", 3000)
+    recorder.stdin.write((tmp_path / "a.etl").read_bytes()[:200 << 10])  # more than a pipe holds: it has begun to read
+    recorder.stdin.flush()
+    recorder.send_signal(signal.SIGTERM)
+    try:
+        assert recorder.wait(20) == -signal.SIGTERM
+    finally:
+        recorder.kill()
+        recorder.stdin.close()
+    assert not (tmp_path / "out").exists()
 
 
 def test_recovery_of_an_etl_file_gives_a_verified_file_or_none(native_tool, tmp_path):
