@@ -32,7 +32,7 @@ static etw_status flush(making *work, etw_error *error)
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the rundown");
     }
     etw_store_u32(work->blob.data, work->processes);
-    const etw_bytes blob = {(const uint8_t *)work->blob.data, work->blob.size};
+    const etw_bytes blob = etw_text_bytes(&work->blob);
     const etw_status status = work->put(work->context, blob, work->processes, error);
     etw_text_clear(&work->blob);
     work->processes = 0;

@@ -81,7 +81,9 @@ typedef struct etw_session_options {
     uint32_t flush_seconds; /* 0: 1 */
     uint32_t clock_type;    /* an etw_clock_type; 0: QPC */
     bool not_independent;   /* one stalled consumer may then stall other sessions of the provider */
-    bool restart;           /* start again when somebody stops the session from outside */
+    /* Start again when somebody stops the session from outside: what these options point to must
+     * then stay until it is closed. */
+    bool restart;
 } etw_session_options;
 
 typedef struct etw_session_losses {

@@ -196,7 +196,7 @@ static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_er
         }
     }
     if (status == ETW_END) {
-        const etw_bytes bytes = {(const uint8_t *)blob.data, blob.size};
+        const etw_bytes bytes = etw_text_bytes(&blob);
         status = wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error),
                        error);
     }

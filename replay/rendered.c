@@ -79,7 +79,7 @@ static int by_event(const void *left, const void *right)
 
 static etw_status list_entries(check *c, etw_error *error)
 {
-    const etw_bytes bytes = {(const uint8_t *)c->blobs.data, c->blobs.size};
+    const etw_bytes bytes = etw_text_bytes(&c->blobs);
     etw_oracle_event event;
     etw_status status;
     size_t count = 0;

@@ -52,6 +52,80 @@ static bool may_list(listing *l, uint32_t index)
     return index < l->tei.info.PropertyCount && l->listed++ < MAX_LISTED_PROPERTIES;
 }
 
+/* Maps: text and JSON differ in the words around the same values. */
+
+typedef struct map_words {
+    etw_escape escape;
+    const char *damaged;
+    const char *name, *kind, *entries;                 /* before each of these */
+    const char *value, *text, *end_entry, *next, *end; /* before, between and after the entries */
+} map_words;
+
+static const map_words map_as_text = {.escape = ETW_ESCAPE_LINE,
+                                      .damaged = "  map: damaged\n",
+                                      .name = "  map ",
+                                      .kind = " of ",
+                                      .entries = "\n",
+                                      .value = "    ",
+                                      .text = " = ",
+                                      .end_entry = "\n",
+                                      .next = "",
+                                      .end = ""};
+
+static const map_words map_as_json = {.escape = ETW_ESCAPE_JSON,
+                                      .damaged = "{}",
+                                      .name = "{\"Name\":\"",
+                                      .kind = "\",\"Kind\":\"",
+                                      .entries = "\",\"Entries\":[",
+                                      .value = "{\"Value\":",
+                                      .text = ",\"Text\":\"",
+                                      .end_entry = "\"}",
+                                      .next = ",",
+                                      .end = "]}"};
+
+static void append_map_string(etw_text *text, const etw_map *map, uint32_t offset,
+                              const map_words *words)
+{
+    etw_bytes units;
+    if (etw_map_string(map, offset, &units)) {
+        etw_text_append_utf16(text, units.data, units.size, words->escape);
+    }
+}
+
+static void append_map_value(const listing *l, uint32_t value)
+{
+    if (l->json) {
+        etw_text_append_u64(l->text, value);
+    } else {
+        etw_text_append_hex(l->text, value);
+    }
+}
+
+static void append_map(const listing *l, etw_bytes blob)
+{
+    const map_words *words = l->json ? &map_as_json : &map_as_text;
+    etw_map map;
+    if (etw_failed(etw_map_open(blob, &map, NULL))) {
+        etw_text_append_z(l->text, words->damaged);
+        return;
+    }
+    etw_text_append_z(l->text, words->name);
+    append_map_string(l->text, &map, map.info.NameOffset, words);
+    etw_text_append_z(l->text, words->kind);
+    etw_text_append_z(l->text, map_kind(map.info.Flag));
+    etw_text_append_z(l->text, words->entries);
+    for (uint32_t i = 0; i < map.info.EntryCount; i++) {
+        const etw_event_map_entry entry = etw_map_entry(&map, i);
+        etw_text_append_z(l->text, i == 0 ? "" : words->next);
+        etw_text_append_z(l->text, words->value);
+        append_map_value(l, entry.Value);
+        etw_text_append_z(l->text, words->text);
+        append_map_string(l->text, &map, entry.OutputOffset, words);
+        etw_text_append_z(l->text, words->end_entry);
+    }
+    etw_text_append_z(l->text, words->end);
+}
+
 /* Text. */
 
 static void text_reference(listing *l, uint32_t index)
@@ -108,29 +182,6 @@ static void text_properties(listing *l, uint32_t first, uint32_t count, uint32_t
     }
 }
 
-static void text_map(etw_text *text, etw_bytes blob)
-{
-    etw_map map;
-    etw_bytes units;
-    if (etw_failed(etw_map_open(blob, &map, NULL))) {
-        etw_text_append_z(text, "  map: damaged\n");
-        return;
-    }
-    etw_text_append_z(text, "  map ");
-    if (etw_map_string(&map, map.info.NameOffset, &units)) {
-        etw_text_append_utf16(text, units.data, units.size, ETW_ESCAPE_LINE);
-    }
-    etw_text_printf(text, " of %s\n", map_kind(map.info.Flag));
-    for (uint32_t i = 0; i < map.info.EntryCount; i++) {
-        const etw_event_map_entry entry = etw_map_entry(&map, i);
-        etw_text_printf(text, "    0x%X = ", entry.Value);
-        if (etw_map_string(&map, entry.OutputOffset, &units)) {
-            etw_text_append_utf16(text, units.data, units.size, ETW_ESCAPE_LINE);
-        }
-        etw_text_append_char(text, '\n');
-    }
-}
-
 static void text_name(listing *l, const char *label, uint32_t offset)
 {
     if (has_string(l, offset)) {
@@ -140,7 +191,7 @@ static void text_name(listing *l, const char *label, uint32_t offset)
     }
 }
 
-static void text_schema(listing *l, const etw_schema *schema, const etw_plan *plan)
+static void text_head(listing *l, const etw_schema *schema, const etw_plan *plan)
 {
     const etw_trace_event_info *info = &l->tei.info;
     const etw_event_descriptor *d = &info->EventDescriptor;
@@ -161,6 +212,12 @@ static void text_schema(listing *l, const etw_schema *schema, const etw_plan *pl
         etw_text_append_guid(l->text, &info->EventGuid);
     }
     etw_text_append_char(l->text, '\n');
+}
+
+static void text_schema(listing *l, const etw_schema *schema, const etw_plan *plan)
+{
+    const etw_trace_event_info *info = &l->tei.info;
+    text_head(l, schema, plan);
     text_name(l, "task", info->TaskNameOffset);
     text_name(l, "opcode", info->OpcodeNameOffset);
     text_name(l, "level", info->LevelNameOffset);
@@ -168,7 +225,7 @@ static void text_schema(listing *l, const etw_schema *schema, const etw_plan *pl
     text_name(l, "message", info->EventMessageOffset);
     text_properties(l, 0, info->TopLevelPropertyCount, 1);
     for (uint32_t i = 0; i < schema->map_count; i++) {
-        text_map(l->text, schema->maps[i]);
+        append_map(l, schema->maps[i]);
     }
 }
 
@@ -239,30 +296,6 @@ static void json_properties(listing *l, uint32_t first, uint32_t count, uint32_t
     etw_text_append_char(l->text, ']');
 }
 
-static void json_map(etw_text *text, etw_bytes blob)
-{
-    etw_map map;
-    etw_bytes units;
-    if (etw_failed(etw_map_open(blob, &map, NULL))) {
-        etw_text_append_z(text, "{}");
-        return;
-    }
-    etw_text_append_z(text, "{\"Name\":\"");
-    if (etw_map_string(&map, map.info.NameOffset, &units)) {
-        etw_text_append_utf16(text, units.data, units.size, ETW_ESCAPE_JSON);
-    }
-    etw_text_printf(text, "\",\"Kind\":\"%s\",\"Entries\":[", map_kind(map.info.Flag));
-    for (uint32_t i = 0; i < map.info.EntryCount; i++) {
-        const etw_event_map_entry entry = etw_map_entry(&map, i);
-        etw_text_printf(text, "%s{\"Value\":%u,\"Text\":\"", i == 0 ? "" : ",", entry.Value);
-        if (etw_map_string(&map, entry.OutputOffset, &units)) {
-            etw_text_append_utf16(text, units.data, units.size, ETW_ESCAPE_JSON);
-        }
-        etw_text_append_z(text, "\"}");
-    }
-    etw_text_append_z(text, "]}");
-}
-
 static void json_event_name(listing *l, const etw_plan *plan)
 {
     if (plan != NULL && etw_plan_event_name(plan)->utf8_size > 0) {
@@ -273,7 +306,7 @@ static void json_event_name(listing *l, const etw_plan *plan)
     }
 }
 
-static void json_schema(listing *l, const etw_schema *schema, const etw_plan *plan)
+static void json_head(listing *l, const etw_schema *schema, const etw_plan *plan)
 {
     const etw_trace_event_info *info = &l->tei.info;
     const etw_event_descriptor *d = &info->EventDescriptor;
@@ -294,6 +327,12 @@ static void json_schema(listing *l, const etw_schema *schema, const etw_plan *pl
                     "\"Task\":%u,\"Keyword\":\"0x%llX\"",
                     d->Id, d->Version, d->Channel, d->Level, d->Opcode, d->Task,
                     (unsigned long long)d->Keyword);
+}
+
+static void json_schema(listing *l, const etw_schema *schema, const etw_plan *plan)
+{
+    const etw_trace_event_info *info = &l->tei.info;
+    json_head(l, schema, plan);
     json_name(l, ",\"TaskName\":", info->TaskNameOffset);
     json_name(l, ",\"OpcodeName\":", info->OpcodeNameOffset);
     json_name(l, ",\"LevelName\":", info->LevelNameOffset);
@@ -304,7 +343,7 @@ static void json_schema(listing *l, const etw_schema *schema, const etw_plan *pl
     etw_text_append_z(l->text, ",\"Maps\":[");
     for (uint32_t i = 0; i < schema->map_count; i++) {
         etw_text_append_z(l->text, i == 0 ? "" : ",");
-        json_map(l->text, schema->maps[i]);
+        append_map(l, schema->maps[i]);
     }
     etw_text_append_z(l->text, "]}\n");
 }

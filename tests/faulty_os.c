@@ -444,6 +444,19 @@ void faulty_os_free(faulty_os *self)
     free(self);
 }
 
+int faulty_os_set_up(void **state)
+{
+    *state = faulty_os_new();
+    return *state == NULL ? -1 : 0;
+}
+
+int faulty_os_tear_down(void **state)
+{
+    const uint32_t open_files = faulty_os_open_files(*state);
+    faulty_os_free(*state);
+    return open_files == 0 ? 0 : -1;
+}
+
 const etw_os *faulty_os_table(faulty_os *self)
 {
     return &self->table;

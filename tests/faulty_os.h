@@ -37,6 +37,9 @@ typedef struct faulty_os faulty_os;
 faulty_os *faulty_os_new(void);
 void faulty_os_free(faulty_os *faulty);
 const etw_os *faulty_os_table(faulty_os *faulty);
+/* Around a test whose state is one: the second fails where a file was left open. */
+int faulty_os_set_up(void **state);
+int faulty_os_tear_down(void **state);
 
 void faulty_os_set(faulty_os *faulty, const faulty_faults *faults);
 /* How often a kind of call was made; faults count these from 1 on. */

@@ -5,9 +5,9 @@ set -eu
 
 demo="gcc libc6-dev scons libzstd-dev libxxhash-dev libexpat1-dev"
 # dpkg-dev and xz-utils unpack the sources of the libraries that the win64 build compiles.
-# clang builds the fuzzers.
+# clang builds the fuzzers. zstd and xxhash are what the bench compares with.
 test="$demo gcc-mingw-w64-x86-64-win32 dpkg-dev xz-utils libcmocka-dev python3-pytest wine wine64 tshark
-clang libclang-rt-14-dev"
+clang libclang-rt-14-dev zstd xxhash"
 develop="$test clang-format clang-tidy git"
 
 case "${1-}" in

@@ -420,6 +420,9 @@ void *etw_os_alloc_large(size_t size_bytes)
 
 void etw_os_expect_use(void *memory, size_t size_bytes)
 {
+    if (size_bytes < LARGE_PIECE / 2) {
+        return; /* most of a large page would be cleared for nothing */
+    }
     (void)madvise(memory, whole_pieces(size_bytes), MADV_HUGEPAGE);
 }
 #else

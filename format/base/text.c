@@ -172,16 +172,16 @@ static void append_json_u(etw_text *text, uint32_t unit)
     etw_text_append(text, escape, sizeof escape);
 }
 
-/* Each of the three gives true where it wrote the code point in its own way. */
-static bool append_json_special(etw_text *text, uint32_t code_point)
+/* DEL and the C1 controls: legal in JSON and XML, but they move terminals. */
+static bool is_upper_control(uint32_t code_point)
+{
+    return code_point >= 0x7Fu && code_point < 0xA0u;
+}
+
+/* Each of these gives true where it wrote the code point in its own way. */
+static bool append_white_escape(etw_text *text, uint32_t code_point)
 {
     switch (code_point) {
-    case '"':
-        etw_text_append(text, "\\\"", 2);
-        return true;
-    case '\\':
-        etw_text_append(text, "\\\\", 2);
-        return true;
     case '\n':
         etw_text_append(text, "\\n", 2);
         return true;
@@ -192,12 +192,23 @@ static bool append_json_special(etw_text *text, uint32_t code_point)
         etw_text_append(text, "\\t", 2);
         return true;
     default:
-        break;
+        return false;
     }
-    /* DEL and C1 controls are legal JSON, but move terminals; U+2028 and U+2029 break JavaScript.
-     */
-    const bool control = code_point < 0x20u || (code_point >= 0x7Fu && code_point < 0xA0u);
-    if (control || is_surrogate(code_point) || code_point == 0x2028u || code_point == 0x2029u) {
+}
+
+static bool append_json_special(etw_text *text, uint32_t code_point)
+{
+    if (code_point == '"' || code_point == '\\') {
+        const char escape[2] = {'\\', (char)code_point};
+        etw_text_append(text, escape, sizeof escape);
+        return true;
+    }
+    if (append_white_escape(text, code_point)) {
+        return true;
+    }
+    /* U+2028 and U+2029 break JavaScript. */
+    if (code_point < 0x20u || is_upper_control(code_point) || is_surrogate(code_point) ||
+        code_point == 0x2028u || code_point == 0x2029u) {
         append_json_u(text, code_point);
         return true;
     }
@@ -219,16 +230,12 @@ static bool append_xml_special(etw_text *text, uint32_t code_point)
     case '"':
         etw_text_append(text, "&quot;", 6);
         return true;
-    case '\n':
-    case '\r':
-    case '\t':
-        /* References survive attribute-value normalisation, bare white space does not. */
-        etw_text_printf(text, "&#%u;", (unsigned)code_point);
-        return true;
     default:
         break;
     }
-    if (code_point >= 0x7Fu && code_point < 0xA0u) { /* legal XML as they are, but move terminals */
+    /* References survive attribute-value normalisation, bare white space does not. */
+    const bool white = code_point == '\n' || code_point == '\r' || code_point == '\t';
+    if (white || is_upper_control(code_point)) {
         etw_text_printf(text, "&#%u;", (unsigned)code_point);
         return true;
     }
@@ -237,20 +244,10 @@ static bool append_xml_special(etw_text *text, uint32_t code_point)
 
 static bool append_line_special(etw_text *text, uint32_t code_point)
 {
-    switch (code_point) {
-    case '\n':
-        etw_text_append(text, "\\n", 2);
+    if (append_white_escape(text, code_point)) {
         return true;
-    case '\r':
-        etw_text_append(text, "\\r", 2);
-        return true;
-    case '\t':
-        etw_text_append(text, "\\t", 2);
-        return true;
-    default:
-        break;
     }
-    if (code_point < 0x20u || (code_point >= 0x7Fu && code_point < 0xA0u)) {
+    if (code_point < 0x20u || is_upper_control(code_point)) {
         etw_text_printf(text, "\\x%02x", (unsigned)code_point);
         return true;
     }

@@ -39,6 +39,12 @@ static inline void etw_text_clear(etw_text *text)
     text->failed = false;
 }
 
+/* What it holds, lent until it changes. */
+static inline etw_bytes etw_text_bytes(const etw_text *text)
+{
+    return (etw_bytes){(const uint8_t *)text->data, text->size};
+}
+
 /* The slow half of etw_text_reserve. */
 char *etw_text_grow(etw_text *text, size_t extra);
 

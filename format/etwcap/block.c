@@ -140,7 +140,7 @@ void etw_block_mask_body(uint8_t *body, size_t size, uint16_t *flags)
 /* A frame has about 12 bytes of its own. */
 #define MIN_COMPRESSED 64u
 
-bool etw_block_compress(etw_bytes raw, etw_text *into)
+bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_text *into)
 {
     if (raw.size < MIN_COMPRESSED) {
         return false;
@@ -150,7 +150,9 @@ bool etw_block_compress(etw_bytes raw, etw_text *into)
     if (to == NULL) {
         return false;
     }
-    const size_t size = ZSTD_compress(to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL);
+    const size_t size =
+        state == NULL ? ZSTD_compress(to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL)
+                      : ZSTD_compressCCtx(state, to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL);
     if (ZSTD_isError(size)) {
         return false;
     }

@@ -75,8 +75,10 @@ static inline uint8_t etw_block_mask(const etw_block_header *header)
 void etw_block_mask_body(uint8_t *body, size_t size, uint16_t *flags);
 void etw_block_xor(uint8_t *body, size_t size, uint8_t mask);
 
-/* Appends a zstd frame of raw to *into; false (and nothing appended) where that is not smaller. */
-bool etw_block_compress(etw_bytes raw, etw_text *into);
+struct ZSTD_CCtx_s;
+/* Appends a zstd frame of raw to *into; false (and nothing appended) where that is not smaller.
+ * state: zstd's, of any earlier use, or NULL. */
+bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_text *into);
 /* Appends the raw body to *into: bounded by header->raw_size, which header_load checked. */
 etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_text *into,
                             etw_error *error);

@@ -37,6 +37,8 @@ typedef struct etw_encoder etw_encoder;
  * are encoded without field knowledge. An encoder serves one thread at a time. */
 etw_encoder *etw_encoder_new(int level, const etw_schema_store *store);
 void etw_encoder_free(etw_encoder *encoder);
+/* zstd's state, which is large, to compress other things with meanwhile. */
+struct ZSTD_CCtx_s *etw_encoder_state(etw_encoder *encoder);
 /* The first step: what the batch holds, kind by kind (kinds.h), lent until the next survey. NULL
  * where memory ran out. */
 const struct etw_kinds *etw_encoder_survey(etw_encoder *encoder, const etw_batch *batch);

@@ -66,9 +66,10 @@ static inline uint64_t etw_column_mask(uint32_t width)
  * width, so that wrap-around costs nothing. The lowest shift bits, all 0, are dropped first. */
 static inline uint64_t etw_column_fold(uint64_t difference, uint32_t width, uint32_t shift)
 {
-    const unsigned up = 64 - 8 * width;
-    const int64_t is = (int64_t)(difference << up) >> up >> shift;
-    return (((uint64_t)is << 1) ^ (uint64_t)(is >> 63)) & etw_column_mask(width);
+    /* Unsigned all the way: vector units have no signed shift of 64 bits. */
+    const uint64_t negative = difference >> (8 * width - 1) & 1;
+    const uint64_t magnitude = (difference ^ (0 - negative)) & etw_column_mask(width);
+    return magnitude >> shift << 1 | negative;
 }
 
 static inline uint64_t etw_column_unfold(uint64_t folded, uint32_t width, uint32_t shift)

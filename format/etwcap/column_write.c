@@ -1,6 +1,8 @@
 /* Choosing and writing a column's form. */
 #include "format/etwcap/column.h"
 
+#include "format/base/os.h"
+
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -11,6 +13,8 @@ enum {
     SAMPLE_SLOT_BITS = 9,
     SAMPLE_SLOTS = 1 << SAMPLE_SLOT_BITS, /* twice as many */
     SMALL_COLUMN = 12,                    /* below this a choice costs more than it saves */
+    LEAST_ROOM = 1 << 12,                 /* values: columns of a batch come in all sizes */
+    LARGE_COLUMN = 1 << 14,               /* values whose memory is worth a large page */
     DICTIONARY_BITS = 17,
     FIRST_DICTIONARY_SLOTS = 1024,
     TRIAL_VALUES = 1 << 15,
@@ -110,12 +114,16 @@ static bool reserve(etw_column_writer *writer, uint32_t count)
     if (count <= writer->capacity) {
         return true;
     }
+    const uint32_t room = count <= LEAST_ROOM ? LEAST_ROOM : count + count / 8;
     free(writer->residuals);
     free(writer->indexes);
-    writer->residuals = malloc(count * sizeof *writer->residuals);
-    writer->indexes = malloc(count * sizeof *writer->indexes);
+    writer->residuals = etw_os_alloc_large(room * sizeof *writer->residuals);
+    writer->indexes = malloc(room * sizeof *writer->indexes);
     const bool good = writer->residuals != NULL && writer->indexes != NULL;
-    writer->capacity = good ? count : 0;
+    writer->capacity = good ? room : 0;
+    if (good && count >= LARGE_COLUMN) {
+        etw_os_expect_use(writer->residuals, count * sizeof *writer->residuals);
+    }
     return good;
 }
 
@@ -204,9 +212,10 @@ static uint32_t bucket_cost(const etw_column_writer *writer, const uint64_t *sam
     return cost;
 }
 
-/* What the best form would cost for the sample, in 1/256 bits. count: of the whole column. */
+/* What the best form would cost for the sample, in 1/256 bits; where that is limit or more, perhaps
+ * more than it would. count: of the whole column. */
 static estimate estimate_forms(const etw_column_writer *writer, const uint64_t *sample,
-                               uint32_t sample_count, uint32_t count)
+                               uint32_t sample_count, uint32_t count, uint32_t limit)
 {
     uint64_t varying = 0;
     uint32_t zeros = 0;
@@ -219,7 +228,7 @@ static estimate estimate_forms(const etw_column_writer *writer, const uint64_t *
     if (planes == 0) {
         return best;
     }
-    for (uint32_t plane = 0; plane < planes; plane++) {
+    for (uint32_t plane = 0; plane < planes && best.bits_256 < limit; plane++) {
         best.bits_256 += plane_cost(writer, sample, sample_count, 8 * plane) + sample_count * 8;
     }
     if (zeros >= sample_count - sample_count / 4) {
@@ -228,14 +237,16 @@ static estimate estimate_forms(const etw_column_writer *writer, const uint64_t *
     }
     if (planes > 1) {
         uint32_t distinct = 0;
-        const uint32_t buckets = bucket_cost(writer, sample, sample_count);
         const uint32_t dictionary =
             dictionary_cost(writer, sample, sample_count, count, planes, &distinct);
         if (dictionary < best.bits_256) {
             best = (estimate){dictionary, ETW_COLUMN_DICTIONARY};
         }
         /* Packed bits hide from zstd what repeats: they must gain more. */
-        if (distinct > sample_count / 4 && buckets + buckets / 32 < best.bits_256) {
+        const uint32_t buckets = distinct > sample_count / 4
+                                     ? bucket_cost(writer, sample, sample_count)
+                                     : UINT32_MAX / 2;
+        if (buckets + buckets / 32 < best.bits_256) {
             best = (estimate){buckets, ETW_COLUMN_BUCKETS};
         }
     }
@@ -362,8 +373,9 @@ static void sort_dictionary(etw_column_writer *writer, uint32_t count, uint32_t 
     }
 }
 
-static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t count,
-                           uint32_t width, uint32_t form, bool rows, etw_text *out);
+static uint32_t write_form(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                           uint64_t varying, uint32_t width, uint32_t form, bool rows,
+                           etw_text *out);
 
 static void write_dictionary(etw_column_writer *writer, uint32_t count, uint32_t distinct,
                              uint32_t width, etw_text *out)
@@ -373,8 +385,8 @@ static void write_dictionary(etw_column_writer *writer, uint32_t count, uint32_t
     const size_t head = out->size;
     etw_text_append_char(out, 0);
     const uint32_t written =
-        write_form(writer, writer->distinct, distinct, width,
-                   distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
+        write_form(writer, writer->distinct, distinct, varying_bits(writer->distinct, distinct),
+                   width, distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
     const size_t size = (size_t)count * (distinct <= 256 ? 1 : 2);
     uint8_t *to = (uint8_t *)etw_text_reserve(out, size);
     if (to == NULL) {
@@ -433,8 +445,8 @@ static void write_buckets(const uint64_t *values, uint32_t count, etw_text *out)
     out->size += (size_t)(packed - to);
 }
 
-/* Moves the values that are not 0 to the front of values. */
-static void write_sparse(etw_column_writer *writer, uint64_t *values, uint32_t count,
+/* The values that are not 0 are gathered in the residuals, which may be the values' own place. */
+static void write_sparse(etw_column_writer *writer, const uint64_t *values, uint32_t count,
                          uint32_t width, etw_text *out)
 {
     const size_t size = ((size_t)count + 7) / 8;
@@ -442,34 +454,40 @@ static void write_sparse(etw_column_writer *writer, uint64_t *values, uint32_t c
     if (bits == NULL) {
         return;
     }
-    memset(bits, 0, size);
+    uint64_t *gathered = writer->residuals;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint64_t value = values[i];
-        bits[i / 8] = (uint8_t)(bits[i / 8] | (unsigned)(value != 0) << (i % 8));
-        values[kept] = value;
-        kept += value != 0;
+    for (uint32_t from = 0; from < count; from += 8) {
+        const uint32_t eight = count - from < 8 ? count - from : 8;
+        uint32_t set = 0;
+        for (uint32_t i = 0; i < eight; i++) {
+            const uint64_t value = values[from + i];
+            set |= (uint32_t)(value != 0) << i;
+            gathered[kept] = value;
+            kept += value != 0;
+        }
+        bits[from / 8] = (uint8_t)set;
     }
     out->size += size;
     if (kept > 0) {
         uint64_t sample[SAMPLE_SIZE];
-        const uint32_t sampled = take_sample(values, kept, sample);
-        estimate nested = estimate_forms(writer, sample, sampled, kept);
+        const uint32_t sampled = take_sample(gathered, kept, sample);
+        const estimate nested = estimate_forms(writer, sample, sampled, kept, UINT32_MAX);
         const size_t head = out->size;
         etw_text_append_char(out, 0);
-        const uint32_t written = write_form(writer, values, kept, width, nested.form, false, out);
+        const uint32_t written = write_form(writer, gathered, kept, varying_bits(gathered, kept),
+                                            width, nested.form, false, out);
         if (!out->failed) {
             out->data[head] = (char)written;
         }
     }
 }
 
-/* Writes values in that form where it holds, else in one that does; returns which. Scrambles them.
- */
-static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t count,
-                           uint32_t width, uint32_t form, bool rows, etw_text *out)
+/* Writes values in that form where it holds, else in one that does; returns which. varying: the
+ * bits that are not alike in all. The residuals are scratch, and may be the values. */
+static uint32_t write_form(etw_column_writer *writer, const uint64_t *values, uint32_t count,
+                           uint64_t varying, uint32_t width, uint32_t form, bool rows,
+                           etw_text *out)
 {
-    const uint64_t varying = varying_bits(values, count);
     const uint32_t limit =
         count / 2 < ETW_COLUMN_MAX_DICTIONARY ? count / 2 : ETW_COLUMN_MAX_DICTIONARY;
     uint32_t distinct = 0;
@@ -498,27 +516,45 @@ static uint32_t write_form(etw_column_writer *writer, uint64_t *values, uint32_t
     return ETW_COLUMN_PLANES;
 }
 
-/* Differences to the values before: count - 1 of them. */
-static void make_deltas(const uint64_t *values, uint32_t count, uint64_t *deltas)
+/* Differences to the values before: count - 1 of them. Returns which bits any of them has. */
+static uint64_t make_deltas(const uint64_t *values, uint32_t count, uint64_t *deltas)
 {
+    uint64_t any = 0;
     for (uint32_t i = 1; i < count; i++) {
         deltas[i - 1] = values[i] - values[i - 1];
+        any |= deltas[i - 1];
     }
+    return any;
 }
 
-/* Differences, in place, to small numbers; low bits that all lack are dropped. Returns how many. */
-static uint32_t fold_all(uint64_t *differences, uint32_t count, uint32_t width)
+/* The same to guesses, which they replace. */
+static uint64_t differ_from(const uint64_t *values, uint32_t count, uint64_t *guesses)
 {
-    uint64_t all = 0;
+    uint64_t any = 0;
     for (uint32_t i = 0; i < count; i++) {
-        all |= differences[i];
+        guesses[i] = values[i] - guesses[i];
+        any |= guesses[i];
     }
-    all &= etw_column_mask(width);
-    const uint32_t shift = all == 0 ? 0 : (uint32_t)__builtin_ctzll(all);
+    return any;
+}
+
+/* How many low bits all differences lack. */
+static uint32_t common_shift(uint64_t any, uint32_t width)
+{
+    any &= etw_column_mask(width);
+    return any == 0 ? 0 : (uint32_t)__builtin_ctzll(any);
+}
+
+/* Differences, in place, to small numbers. Returns which bits are not alike in all of them. */
+static uint64_t fold_all(uint64_t *differences, uint32_t count, uint32_t width, uint32_t shift)
+{
+    const uint64_t first = count == 0 ? 0 : etw_column_fold(differences[0], width, shift);
+    uint64_t varying = 0;
     for (uint32_t i = 0; i < count; i++) {
         differences[i] = etw_column_fold(differences[i], width, shift);
+        varying |= differences[i] ^ first;
     }
-    return shift;
+    return varying;
 }
 
 /* Runs of neighbouring values, or all of them. */
@@ -534,34 +570,52 @@ static runs sample_runs(uint32_t count)
     return (runs){SAMPLE_RUNS, SAMPLE_RUN, (count - SAMPLE_RUN) / (SAMPLE_RUNS - 1)};
 }
 
-/* The differences of the sampled values to a guess, and about how many bits they have. */
-static uint32_t sample_guess(const uint64_t *values, uint32_t count, uint32_t width,
+/* The differences to a guess of the values in some of the sample's runs. Returns how many. */
+static uint32_t sample_guess(const uint64_t *values, const runs *of, uint32_t step, uint32_t width,
                              const etw_guess *guess, uint64_t *sample)
 {
-    const runs of = sample_runs(count);
-    for (uint32_t run = 0; run < of.count; run++) {
-        uint64_t *to = sample + run * of.length;
-        guess->fill(guess->context, run * of.stride, of.length, to);
-        for (uint32_t i = 0; i < of.length; i++) {
-            to[i] = values[run * of.stride + i] - to[i];
+    uint64_t any = 0;
+    uint32_t sampled = 0;
+    for (uint32_t run = 0; run < of->count; run += step) {
+        uint64_t *to = sample + sampled;
+        guess->fill(guess->context, run * of->stride, of->length, to);
+        any |= differ_from(values + run * of->stride, of->length, to);
+        sampled += of->length;
+    }
+    (void)fold_all(sample, sampled, width, common_shift(any, width));
+    return sampled;
+}
+
+/* The guess that is nearest, by the bits of its differences in every other run. */
+static const etw_guess *nearest_guess(const uint64_t *values, const runs *of, uint32_t width,
+                                      const etw_guess *guesses, uint32_t guess_count)
+{
+    uint64_t sample[SAMPLE_SIZE];
+    const etw_guess *nearest = guesses;
+    uint32_t least_bits = UINT32_MAX;
+    for (uint32_t g = 0; g < guess_count && guess_count > 1; g++) {
+        const uint32_t sampled = sample_guess(values, of, 2, width, &guesses[g], sample);
+        uint32_t bits = 0;
+        for (uint32_t i = 0; i < sampled; i++) {
+            bits += sample[i] == 0 ? 0 : 65u - (uint32_t)__builtin_clzll(sample[i]);
+        }
+        if (bits < least_bits) {
+            least_bits = bits;
+            nearest = &guesses[g];
         }
     }
-    uint32_t bits = 0;
-    (void)fold_all(sample, of.count * of.length, width);
-    for (uint32_t i = 0; i < of.count * of.length; i++) {
-        bits += sample[i] == 0 ? 0 : 65u - (uint32_t)__builtin_clzll(sample[i]);
-    }
-    return bits;
+    return nearest;
 }
 
 static uint32_t sample_deltas(const uint64_t *values, uint32_t count, uint32_t width,
                               uint64_t *sample)
 {
     const runs of = sample_runs(count - 1);
+    uint64_t any = 0;
     for (uint32_t run = 0; run < of.count; run++) {
-        make_deltas(values + run * of.stride, of.length + 1, sample + run * of.length);
+        any |= make_deltas(values + run * of.stride, of.length + 1, sample + run * of.length);
     }
-    (void)fold_all(sample, of.count * of.length, width);
+    (void)fold_all(sample, of.count * of.length, width, common_shift(any, width));
     return of.count * of.length;
 }
 
@@ -575,28 +629,22 @@ typedef struct choice {
 static choice choose(const etw_column_writer *writer, const uint64_t *values, uint32_t count,
                      uint32_t width, const etw_guess *guesses, uint32_t guess_count)
 {
-    uint64_t sample[2][SAMPLE_SIZE];
-    uint32_t sampled = take_sample(values, count, sample[0]);
-    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample[0], sampled, count), NULL};
-    const uint32_t deltas = sample_deltas(values, count, width, sample[0]);
-    const estimate delta = estimate_forms(writer, sample[0], deltas, count);
+    uint64_t sample[SAMPLE_SIZE];
+    const uint32_t sampled = take_sample(values, count, sample);
+    choice best = {ETW_COLUMN_PLAIN, estimate_forms(writer, sample, sampled, count, UINT32_MAX),
+                   NULL};
+    const uint32_t deltas = sample_deltas(values, count, width, sample);
+    const estimate delta = estimate_forms(writer, sample, deltas, count, best.estimate.bits_256);
     if (delta.bits_256 + delta.bits_256 / 16 < best.estimate.bits_256) {
         best = (choice){ETW_COLUMN_DELTA, delta, NULL};
     }
-    uint32_t least_bits = UINT32_MAX;
-    uint32_t nearest = 0;
-    for (uint32_t g = 0; g < guess_count; g++) {
-        const uint32_t bits = sample_guess(values, count, width, &guesses[g], sample[1]);
-        if (bits < least_bits) {
-            least_bits = bits;
-            nearest = g;
-            memcpy(sample[0], sample[1], sampled * sizeof sample[0][0]);
-        }
-    }
     if (guess_count > 0) {
-        const estimate guess = estimate_forms(writer, sample[0], sampled, count);
+        const runs of = sample_runs(count);
+        const etw_guess *nearest = nearest_guess(values, &of, width, guesses, guess_count);
+        const uint32_t told = sample_guess(values, &of, 1, width, nearest, sample);
+        const estimate guess = estimate_forms(writer, sample, told, count, best.estimate.bits_256);
         if (guess.bits_256 + guess.bits_256 / 16 < best.estimate.bits_256) {
-            best = (choice){guesses[nearest].mode, guess, &guesses[nearest]};
+            best = (choice){nearest->mode, guess, nearest};
         }
     }
     return best;
@@ -605,23 +653,27 @@ static choice choose(const etw_column_writer *writer, const uint64_t *values, ui
 /* The column told and written as chosen. A form of ROWS is taken where a dictionary does not hold.
  */
 static void write_choice(etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                         uint32_t width, const choice *as, bool rows, etw_text *out)
+                         uint64_t varying, uint32_t width, const choice *as, bool rows,
+                         etw_text *out)
 {
     uint64_t *residuals = writer->residuals;
+    const uint64_t *told = values;
     uint32_t mode = as->mode;
     uint32_t left = count;
-    if (as->guess != NULL) {
-        as->guess->fill(as->guess->context, 0, count, residuals);
-        for (uint32_t i = 0; i < count; i++) {
-            residuals[i] = values[i] - residuals[i];
+    uint32_t shift = 0;
+    if (mode != ETW_COLUMN_PLAIN) {
+        uint64_t any = 0;
+        if (as->guess != NULL) {
+            as->guess->fill(as->guess->context, 0, count, residuals);
+            any = differ_from(values, count, residuals);
+        } else {
+            any = make_deltas(values, count, residuals);
+            left = count - 1;
         }
-    } else if (mode == ETW_COLUMN_DELTA) {
-        make_deltas(values, count, residuals);
-        left = count - 1;
-    } else {
-        memcpy(residuals, values, count * sizeof *values);
+        shift = common_shift(any, width);
+        varying = fold_all(residuals, left, width, shift);
+        told = residuals;
     }
-    const uint32_t shift = mode == ETW_COLUMN_PLAIN ? 0 : fold_all(residuals, left, width);
     mode |= shift == 0 ? 0 : (uint32_t)ETW_COLUMN_SHIFTED;
     const size_t head = out->size;
     etw_text_append_char(out, (char)(mode << 4));
@@ -632,7 +684,7 @@ static void write_choice(etw_column_writer *writer, const uint64_t *values, uint
         put(out, values[0], width);
     }
     const uint32_t written =
-        write_form(writer, residuals, left, width, as->estimate.form, rows, out);
+        write_form(writer, told, left, varying, width, as->estimate.form, rows, out);
     if (!out->failed) {
         out->data[head] = (char)(mode << 4 | written);
     }
@@ -644,8 +696,8 @@ static size_t trial_size(etw_column_writer *writer, const uint64_t *values, uint
 {
     etw_text_clear(&writer->trial);
     etw_text_clear(&writer->compressed);
-    write_choice(writer, values, count, width, as, as->estimate.form == ETW_COLUMN_ROWS,
-                 &writer->trial);
+    write_choice(writer, values, count, varying_bits(values, count), width, as,
+                 as->estimate.form == ETW_COLUMN_ROWS, &writer->trial);
     const size_t bound = ZSTD_compressBound(writer->trial.size);
     char *to = etw_text_reserve(&writer->compressed, bound);
     if (writer->trial.failed || to == NULL) {
@@ -690,7 +742,8 @@ bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_
         return false;
     }
     choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
-    if (count >= SMALL_COLUMN && varying_bits(values, count) != 0) {
+    const uint64_t varying = varying_bits(values, count);
+    if (count >= SMALL_COLUMN && varying != 0) {
         if (writer->context != NULL) {
             best = try_all(writer, values, count, width, guesses, guess_count);
             rows = best.estimate.form == ETW_COLUMN_ROWS;
@@ -699,6 +752,6 @@ bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_
             rows = rows && best.mode == ETW_COLUMN_PLAIN;
         }
     }
-    write_choice(writer, values, count, width, &best, rows, out);
+    write_choice(writer, values, count, varying, width, &best, rows, out);
     return true;
 }

@@ -1,6 +1,6 @@
 /* Columns to records. The body is trusted for nothing: every count and size is checked against the
  * limits of a batch before memory is used. */
-#include "format/etwcap/codec.h"
+#include "format/etwcap/arena.h"
 #include "format/etwcap/events.h"
 #include "format/etwcap/payload_read.h"
 
@@ -38,9 +38,9 @@ struct etw_decoder {
     etw_bytes *rows;
     uint32_t *last_thread; /* by processor */
     etw_extended_data_item *items;
-    uint8_t *item_data; /* ETW_BATCH_MAX_BYTES, from the first items on */
-    size_t item_capacity, item_data_used;
-    bool out_of_memory; /* since the block began */
+    size_t item_capacity;
+    etw_arena item_data; /* has memory from the first items on */
+    bool out_of_memory;  /* since the block began */
 };
 
 enum { PROCESSORS = 1 << 12 };
@@ -92,7 +92,7 @@ void etw_decoder_free(etw_decoder *decoder)
     free_arrays(decoder);
     free(decoder->last_thread);
     free(decoder->items);
-    free(decoder->item_data);
+    free(decoder->item_data.memory);
     free(decoder);
 }
 
@@ -139,7 +139,8 @@ static void read_kind(etw_cursor *cursor, kind *of)
     of->size_excess = etw_cursor_u16(cursor);
     const uint64_t schema = etw_cursor_varint(cursor);
     const uint64_t items = etw_cursor_varint(cursor);
-    cursor->failed |= schema > UINT32_MAX || items > ETW_MAX_EXTENDED_ITEMS;
+    cursor->failed |=
+        of->trace_index >= ETW_MAX_TRACES || schema > UINT32_MAX || items > ETW_MAX_EXTENDED_ITEMS;
     of->schema_id = (uint32_t)schema;
     of->record.ExtendedDataCount = (uint16_t)items;
     of->items = etw_cursor_take(cursor, 6 * (size_t)of->record.ExtendedDataCount);
@@ -344,7 +345,7 @@ static bool read_sizes(etw_decoder *decoder, etw_cursor *cursor)
 static bool read_headers(etw_decoder *decoder)
 {
     const etw_text *raw = &decoder->sections[ETW_SECTION_HEADERS];
-    etw_cursor cursor = etw_cursor_over((etw_bytes){(const uint8_t *)raw->data, raw->size});
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
     return read_kinds(decoder, &cursor) && read_times(decoder, &cursor) &&
            read_processors(decoder, &cursor) && read_threads(decoder, &cursor) &&
            read_times_of_threads(decoder, &cursor) && read_activities(decoder, &cursor) &&
@@ -353,23 +354,13 @@ static bool read_headers(etw_decoder *decoder)
 
 /* ---- items ---- */
 
-static uint8_t *allot(etw_decoder *decoder, size_t size)
-{
-    if (size > ETW_BATCH_MAX_BYTES - decoder->item_data_used) {
-        return NULL;
-    }
-    uint8_t *at = decoder->item_data + decoder->item_data_used;
-    decoder->item_data_used += size;
-    return at;
-}
-
 static bool set_item(etw_decoder *decoder, const kind *of, uint32_t item, uint32_t row,
                      etw_bytes head, etw_bytes rest)
 {
     etw_event_record *record = &decoder->records[decoder->order[of->start + row]];
     etw_extended_data_item *to = &record->ExtendedData[item];
     const size_t size = head.size + rest.size;
-    uint8_t *data = size > UINT16_MAX ? NULL : allot(decoder, size);
+    uint8_t *data = size > UINT16_MAX ? NULL : etw_arena_take(&decoder->item_data, size);
     if (data == NULL) {
         return false;
     }
@@ -423,8 +414,8 @@ static bool reserve_items(etw_decoder *decoder)
     if (total > ETW_BATCH_MAX_BYTES / sizeof *decoder->items) {
         return false;
     }
-    if (total > 0 && decoder->item_data == NULL) {
-        decoder->item_data = malloc(ETW_BATCH_MAX_BYTES);
+    if (total > 0 && decoder->item_data.memory == NULL) {
+        decoder->item_data.memory = malloc(ETW_BATCH_MAX_BYTES);
     }
     if (total > decoder->item_capacity) {
         free(decoder->items);
@@ -432,19 +423,19 @@ static bool reserve_items(etw_decoder *decoder)
         decoder->item_capacity = decoder->items == NULL ? 0 : total;
     }
     decoder->out_of_memory =
-        total > decoder->item_capacity || (total > 0 && decoder->item_data == NULL);
+        total > decoder->item_capacity || (total > 0 && decoder->item_data.memory == NULL);
     return !decoder->out_of_memory;
 }
 
 static bool read_items(etw_decoder *decoder)
 {
     const etw_text *raw = &decoder->sections[ETW_SECTION_ITEMS];
-    etw_cursor cursor = etw_cursor_over((etw_bytes){(const uint8_t *)raw->data, raw->size});
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
     if (!reserve_items(decoder)) {
         return false;
     }
     etw_extended_data_item *next = decoder->items;
-    decoder->item_data_used = 0;
+    decoder->item_data.used = 0;
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
         const kind *of = &decoder->kinds[k];
         const uint16_t items = of->record.ExtendedDataCount;
@@ -475,10 +466,8 @@ static bool read_payload(etw_decoder *decoder)
 {
     const etw_text *texts = &decoder->sections[ETW_SECTION_TEXTS];
     const etw_text *raw = &decoder->sections[ETW_SECTION_PAYLOAD];
-    etw_cursor cursor = etw_cursor_over((etw_bytes){(const uint8_t *)raw->data, raw->size});
-    if (!etw_payload_read_begin(decoder->payload,
-                                (etw_bytes){(const uint8_t *)texts->data, texts->size},
-                                decoder->count)) {
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
+    if (!etw_payload_read_begin(decoder->payload, etw_text_bytes(texts), decoder->count)) {
         return payload_failed(decoder);
     }
     for (uint32_t k = 0; k < decoder->kind_count; k++) {

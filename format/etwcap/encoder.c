@@ -10,6 +10,8 @@
 
 enum { PROCESSORS = 1 << 12, MAX_LEVEL = 22, THOROUGH_LEVEL = 16 };
 
+/* How far the survey fetches before it reads: records stand one behind another. */
+#define AHEAD_BYTES 1024u
 /* Below so many events, memory is taken page by page. */
 #define LARGE_BATCH_EVENTS 8192u
 
@@ -18,7 +20,7 @@ typedef struct event_arrays {
     uint64_t times[ETW_BATCH_MAX_EVENTS];
     uint64_t threads[ETW_BATCH_MAX_EVENTS]; /* thread and process id together */
     uint64_t last[ETW_BATCH_MAX_EVENTS];    /* by thread */
-    etw_bytes rows[ETW_BATCH_MAX_EVENTS];
+    etw_bytes user_data[ETW_BATCH_MAX_EVENTS];
     uint32_t order[ETW_BATCH_MAX_EVENTS]; /* events, kind by kind */
     uint32_t thread_of[ETW_BATCH_MAX_EVENTS];
     uint32_t kernel_times[ETW_BATCH_MAX_EVENTS];
@@ -85,6 +87,11 @@ void etw_encoder_free(etw_encoder *encoder)
     free(encoder);
 }
 
+struct ZSTD_CCtx_s *etw_encoder_state(etw_encoder *encoder)
+{
+    return encoder->context;
+}
+
 /* Kind and header fields of each event: the one pass over the records that needs their headers. */
 static bool survey(etw_encoder *encoder, const etw_batch *batch)
 {
@@ -94,15 +101,17 @@ static bool survey(etw_encoder *encoder, const etw_batch *batch)
     for (uint32_t i = 0; i < batch->count; i++) {
         const etw_staged *event = etw_batch_staged(batch, i);
         const etw_event_header *header = &event->record.EventHeader;
+        __builtin_prefetch((const uint8_t *)event + AHEAD_BYTES);
         const uint32_t found = etw_kinds_find(&encoder->kinds, event);
         to->kind_of[i] = (uint16_t)found;
+        to->user_data[i] = etw_record_user_data(&event->record);
         to->times[i] = (uint64_t)header->TimeStamp;
         to->threads[i] = etw_load_u64(&header->ThreadId);
         to->processors[i] = event->record.BufferContext.ProcessorIndex;
         to->kernel_times[i] = header->KernelTime;
         to->user_times[i] = header->UserTime;
-        to->size_excess[i] = (uint16_t)(etw_size_excess(&event->record) -
-                                        encoder->kinds.kinds[found].size_excess);
+        to->size_excess[i] =
+            (uint16_t)(etw_size_excess(&event->record) - encoder->kinds.kinds[found].size_excess);
         if (activity == NULL || !etw_guid_equal(activity, &header->ActivityId)) {
             activity = &header->ActivityId;
             to->activities[i] =
@@ -291,11 +300,12 @@ static uint32_t stack_word(uint16_t ext_type)
     return ext_type == ETW_EXT_STACK_TRACE32 ? 4 : ext_type == ETW_EXT_STACK_TRACE64 ? 8 : 0;
 }
 
-static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_kind *of, uint32_t item)
+static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_kind *of,
+                       uint32_t item)
 {
     etw_text *out = &encoder->sections[ETW_SECTION_ITEMS];
     const uint32_t *order = encoder->events->order + of->start;
-    etw_bytes *rows = encoder->events->rows;
+    etw_bytes *rows = encoder->fields.blobs;
     const uint32_t stack = stack_word(of->first->record.ExtendedData[item].ExtType);
     bool words = stack != 0;
     bool same_size = true;
@@ -347,8 +357,12 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
     for (uint32_t k = 0; k < encoder->kinds.count; k++) {
         const etw_kind *of = &encoder->kinds.kinds[k];
         const etw_event_record **records = etw_payload_records(encoder->payload);
+        etw_bytes *rows = etw_payload_rows(encoder->payload);
         for (uint32_t i = 0; i < of->count; i++) {
-            records[i] = record_at(batch, encoder->events->order[of->start + i]);
+            const uint32_t event = encoder->events->order[of->start + i];
+            records[i] = record_at(batch, event);
+            rows[i] = encoder->events->user_data[event];
+            __builtin_prefetch(rows[i].data);
         }
         if (!etw_payload_write(encoder->payload, &encoder->fields, of->count,
                                of->first->record.EventHeader.ProviderId.Data1,
@@ -366,7 +380,7 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
  * their noise stays noise. For archives all of it gets the most. */
 static int level_of(const etw_encoder *encoder, int section)
 {
-    static const int more[ETW_SECTION_COUNT] = {-2, -2, 0, -2};
+    static const int more[ETW_SECTION_COUNT] = {-2, -2, -1, -2};
     if (encoder->level >= THOROUGH_LEVEL) {
         return encoder->level + 3 > MAX_LEVEL ? MAX_LEVEL : encoder->level + 3;
     }

@@ -13,6 +13,7 @@ bool etw_fields_init(etw_fields *fields, bool thorough)
     }
     fields->values = fields->arrays->values;
     fields->predicted = fields->arrays->predicted;
+    fields->blobs = fields->arrays->blobs;
     fields->ids = fields->arrays->ids;
     return true;
 }
@@ -20,7 +21,7 @@ bool etw_fields_init(etw_fields *fields, bool thorough)
 void etw_fields_free(etw_fields *fields)
 {
     etw_column_writer_free(fields->columns);
-    etw_pool_free(&fields->blobs);
+    etw_pool_free(&fields->contents);
     free(fields->arrays);
     free(fields->words);
 }
@@ -92,7 +93,7 @@ static void tell_words(const void *context, uint32_t from, uint32_t count, uint6
 bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
                             uint32_t count, uint32_t word)
 {
-    etw_pool *blobs = &fields->blobs;
+    etw_pool *blobs = &fields->contents;
     etw_pool_clear(blobs);
     for (uint32_t i = 0; i < count; i++) {
         fields->ids[i] = etw_pool_add(blobs, rows[i].data, rows[i].size);

@@ -10,14 +10,16 @@
 typedef struct etw_field_arrays {
     uint64_t values[ETW_BATCH_MAX_EVENTS];
     uint64_t predicted[ETW_BATCH_MAX_EVENTS];
+    etw_bytes blobs[ETW_BATCH_MAX_EVENTS];
     uint32_t ids[ETW_BATCH_MAX_EVENTS];
 } etw_field_arrays;
 
 typedef struct etw_fields {
     etw_column_writer *columns;
-    etw_pool blobs; /* of one field at a time */
+    etw_pool contents; /* of the blobs of one field at a time */
     etw_field_arrays *arrays;
-    uint64_t *values, *predicted; /* those of arrays */
+    uint64_t *values, *predicted; /* this and the next two: those of arrays */
+    etw_bytes *blobs;
     uint32_t *ids;
     uint64_t *words;
     size_t word_capacity;
@@ -38,8 +40,8 @@ bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_
 bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count);
 /* A guess that was made for all values: context is their array. */
 void etw_guess_from_array(const void *context, uint32_t from, uint32_t count, uint64_t *predicted);
-/* Byte strings of one field: which of the distinct ones for each row, then their sizes in words of
- * 1, 4 or 8 bytes, and contents. */
+/* Byte strings of one field, fields->blobs or others: which of the distinct ones for each row, then
+ * their sizes in words of 1, 4 or 8 bytes, and contents. */
 bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
                             uint32_t count, uint32_t word);
 

@@ -5,6 +5,8 @@
 #include "format/etwcap/body.h"
 
 #define ENTRY_SIZE 48u
+/* Of a table of GUIDs: most files have a few providers. */
+#define LEAST_SLOTS 64u
 
 enum summary_flags { SUMMARY_LOST_UNKNOWN = 0x1, SUMMARY_PROVIDERS_CUT = 0x2 };
 
@@ -13,16 +15,20 @@ static const uint8_t closing_magic[8] = {'P', 'A', 'C', 'W', 'T', 'E', '\n', 0x8
 bool etw_guid_table_init(etw_guid_table *table, uint32_t limit)
 {
     memset(table, 0, sizeof *table);
-    uint32_t slots = 16;
-    while (slots < limit * 2) {
-        slots *= 2;
+    uint32_t most = LEAST_SLOTS;
+    while (most < limit * 2) {
+        most *= 2;
     }
     table->limit = limit;
-    table->slot_count = slots;
+    table->slot_count = LEAST_SLOTS;
     table->guids = malloc(limit * sizeof *table->guids);
-    table->counts = calloc(limit, sizeof *table->counts);
-    table->slots = calloc(slots, sizeof *table->slots);
-    return table->guids != NULL && table->counts != NULL && table->slots != NULL;
+    table->counts = malloc(limit * sizeof *table->counts);
+    table->slots = malloc(most * sizeof *table->slots);
+    if (table->guids == NULL || table->counts == NULL || table->slots == NULL) {
+        return false;
+    }
+    memset(table->slots, 0, LEAST_SLOTS * sizeof *table->slots);
+    return true;
 }
 
 void etw_guid_table_free(etw_guid_table *table)
@@ -46,10 +52,18 @@ static uint32_t slot_of(const etw_guid_table *table, const etw_guid *guid)
 
 void etw_guid_table_clear(etw_guid_table *table)
 {
-    /* Slots are emptied one by one from the last: each is then found where it was put. */
-    while (table->count > 0) {
-        table->slots[slot_of(table, &table->guids[table->count - 1])] = 0;
-        table->counts[--table->count] = 0;
+    table->slot_count = LEAST_SLOTS;
+    table->count = 0;
+    memset(table->slots, 0, LEAST_SLOTS * sizeof *table->slots);
+}
+
+/* Twice as many slots are in use. There is memory for all: see init. */
+static void widen(etw_guid_table *table)
+{
+    table->slot_count *= 2;
+    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
+    for (uint32_t i = 0; i < table->count; i++) {
+        table->slots[slot_of(table, &table->guids[i])] = i + 1;
     }
 }
 
@@ -62,9 +76,14 @@ uint32_t etw_guid_table_put(etw_guid_table *table, const etw_guid *guid)
     if (table->count == table->limit) {
         return table->limit;
     }
-    table->guids[table->count] = *guid;
-    table->slots[slot] = ++table->count;
-    return table->count - 1;
+    const uint32_t added = table->count++;
+    table->guids[added] = *guid;
+    table->counts[added] = 0;
+    table->slots[slot] = added + 1;
+    if (2 * table->count > table->slot_count) {
+        widen(table);
+    }
+    return added;
 }
 
 bool etw_index_builder_init(etw_index_builder *builder)

@@ -20,8 +20,9 @@
 typedef struct etw_guid_table {
     etw_guid *guids;
     uint64_t *counts;
-    uint32_t *slots; /* number + 1, 0 for empty */
-    uint32_t count, limit, slot_count;
+    uint32_t *slots; /* number + 1, 0 for empty; at most half of them are taken */
+    uint32_t count, limit;
+    uint32_t slot_count; /* in use: a power of two, grows with count */
 } etw_guid_table;
 
 /* limit: entries at most. False: no memory. */

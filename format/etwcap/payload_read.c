@@ -1,6 +1,6 @@
 #include "format/etwcap/payload_read.h"
 
-#include "format/etwcap/codec.h"
+#include "format/etwcap/arena.h"
 #include "format/etwcap/narrow.h"
 #include "format/etwcap/pool.h"
 #include "format/etwcap/references.h"
@@ -25,8 +25,7 @@ struct etw_payload_reader {
     uint32_t *found;
     uint32_t *odd_places;
     uint64_t *keys;
-    uint8_t *memory; /* ETW_BATCH_MAX_BYTES: all payloads of the block */
-    size_t used;
+    etw_arena payloads; /* of the block */
     bool out_of_memory; /* since the block began */
 };
 
@@ -36,8 +35,8 @@ etw_payload_reader *etw_payload_reader_new(void)
     if (reader == NULL) {
         return NULL;
     }
-    reader->memory = malloc(ETW_BATCH_MAX_BYTES);
-    if (reader->memory == NULL || !etw_rows_init(&reader->table)) {
+    reader->payloads.memory = malloc(ETW_BATCH_MAX_BYTES);
+    if (reader->payloads.memory == NULL || !etw_rows_init(&reader->table)) {
         etw_payload_reader_free(reader);
         return NULL;
     }
@@ -53,7 +52,7 @@ void etw_payload_reader_free(etw_payload_reader *reader)
         free(reader->found);
         free(reader->odd_places);
         free(reader->keys);
-        free(reader->memory);
+        free(reader->payloads.memory);
         free(reader);
     }
 }
@@ -126,7 +125,7 @@ static etw_bytes text_bytes(const etw_payload_reader *reader, uint32_t number)
 
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count)
 {
-    reader->used = 0;
+    reader->payloads.used = 0;
     reader->out_of_memory = false;
     etw_rows_clear(&reader->table);
     if (!reserve_events(reader, event_count)) {
@@ -134,17 +133,6 @@ bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_
     }
     reader->out_of_memory = !etw_references_begin(&reader->references, event_count);
     return !reader->out_of_memory && read_texts(reader, texts);
-}
-
-/* NULL where all payloads together would pass the limit. */
-static uint8_t *allot(etw_payload_reader *reader, size_t size)
-{
-    if (size > ETW_BATCH_MAX_BYTES - reader->used) {
-        return NULL;
-    }
-    uint8_t *at = reader->memory + reader->used;
-    reader->used += size;
-    return at;
 }
 
 /* ---- layout ---- */
@@ -347,7 +335,7 @@ static bool place_rows(kind_job *job)
                 return false;
             }
         }
-        const uint8_t *data = allot(job->reader, size);
+        const uint8_t *data = etw_arena_take(&job->reader->payloads, size);
         if (data == NULL) {
             return false;
         }
@@ -506,7 +494,7 @@ static bool read_odd_rows(etw_payload_reader *reader, etw_fields_reader *fields,
     }
     for (uint32_t i = 0; i < odd; i++) {
         const etw_bytes blob = fields->contents[fields->ids[i]];
-        uint8_t *to = allot(reader, blob.size);
+        uint8_t *to = etw_arena_take(&reader->payloads, blob.size);
         if (to == NULL) {
             return false;
         }

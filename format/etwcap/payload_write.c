@@ -1,6 +1,5 @@
 #include "format/etwcap/payload_write.h"
 
-#include "format/base/os.h"
 #include "format/etwcap/narrow.h"
 #include "format/etwcap/references.h"
 #include "format/etwcap/rows.h"
@@ -13,12 +12,14 @@ enum {
     KEY_SAMPLE = 64,
     KEY_FIELDS = 16,  /* that are looked at */
     KEY_TRIAL = 4096, /* rows */
-    AHEAD = 16        /* rows to fetch before they are needed */
+    /* Tables and payloads of a batch outgrow the nearer caches: what is needed after so many rows
+     * is fetched now. */
+    KEYS_AHEAD = 8,
+    ROWS_AHEAD = 16
 };
 
 /* A value for each event of the kind being written. */
 typedef struct event_arrays {
-    etw_bytes rest[ETW_BATCH_MAX_EVENTS]; /* bytes or words of one region */
     const etw_event_record *odd_records[ETW_BATCH_MAX_EVENTS]; /* the layout does not fit them */
     uint32_t odd_places[ETW_BATCH_MAX_EVENTS];
     uint32_t found[ETW_BATCH_MAX_EVENTS]; /* references */
@@ -31,7 +32,7 @@ struct etw_payload_writer {
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
     event_arrays *arrays;
-    etw_bytes *rest; /* this and the next three: those of arrays */
+    /* Those of arrays: */
     const etw_event_record **odd_records;
     uint32_t *odd_places;
     uint32_t *found;
@@ -40,14 +41,13 @@ struct etw_payload_writer {
 etw_payload_writer *etw_payload_writer_new(void)
 {
     etw_payload_writer *writer = calloc(1, sizeof *writer);
-    event_arrays *arrays = etw_os_alloc_large(sizeof *arrays);
+    event_arrays *arrays = malloc(sizeof *arrays);
     if (writer == NULL || arrays == NULL || !etw_rows_init(&writer->table)) {
         free(writer);
         free(arrays);
         return NULL;
     }
     writer->arrays = arrays;
-    writer->rest = arrays->rest;
     writer->odd_records = arrays->odd_records;
     writer->odd_places = arrays->odd_places;
     writer->found = arrays->found;
@@ -69,7 +69,6 @@ void etw_payload_writer_free(etw_payload_writer *writer)
 
 void etw_payload_expect_many(etw_payload_writer *writer)
 {
-    etw_os_expect_use(writer->arrays, sizeof *writer->arrays);
     etw_rows_expect_many(&writer->table);
 }
 
@@ -165,8 +164,8 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
     etw_rows_drop_group(table);
     const uint32_t kept = part_rows(writer, layout, fitting, count);
     group = etw_rows_add_group(table, kept, layout->region_count);
-    const bool good = group != NULL && parse_rows(layout, rows, kept,
-                                                  table->bases + group->first_cell) == kept;
+    const bool good =
+        group != NULL && parse_rows(layout, rows, kept, table->bases + group->first_cell) == kept;
     return good ? group : NULL;
 }
 
@@ -222,6 +221,24 @@ static bool add_texts(etw_payload_writer *writer, const etw_layout *layout,
 
 /* ---- the layout ---- */
 
+/* Whether all rows have the same bytes there; such places are short, mostly. */
+static bool is_constant(const etw_bytes *rows, const uint16_t *bases, uint32_t count,
+                        uint32_t offset, uint32_t size)
+{
+    const uint8_t *first = rows[0].data + bases[0] + offset;
+    const uint32_t end = size < 8 ? size : 8;
+    const uint64_t mask = etw_column_mask(end);
+    const uint64_t head = etw_load_u64(first) & mask;
+    for (uint32_t i = 1; i < count; i++) {
+        const uint8_t *at = rows[i].data + bases[i] + offset;
+        if ((etw_load_u64(at) & mask) != head ||
+            (size > 8 && memcmp(at + 8, first + 8, size - 8) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Constants of the sample that are none in all rows become integers. */
 static void check_constants(const etw_payload_writer *writer, const etw_row_group *group,
                             etw_layout *layout)
@@ -236,10 +253,8 @@ static void check_constants(const etw_payload_writer *writer, const etw_row_grou
         checked.regions[r].first_piece = (uint16_t)checked.piece_count;
         for (uint32_t p = 0; p < region.piece_count; p++) {
             etw_piece piece = layout->pieces[region.first_piece + p];
-            const uint8_t *first = rows[0].data + bases[0] + offset;
-            for (uint32_t i = 1; piece.constant && i < group->count; i++) {
-                piece.constant = memcmp(rows[i].data + bases[i] + offset, first, piece.size) == 0;
-            }
+            piece.constant =
+                piece.constant && is_constant(rows, bases, group->count, offset, piece.size);
             offset += piece.size;
             for (uint32_t left = piece.size; left > 0;) {
                 const uint32_t take = piece.constant || left <= 8 ? left : 8;
@@ -293,20 +308,48 @@ static void load_field(const etw_rows *table, const etw_row_group *group, const 
     const uint64_t mask = etw_column_mask(of->width);
     const etw_bytes *rows = table->rows + group->first_row + from;
     const uint16_t *bases = table->bases + cell;
-    for (uint32_t i = 0; i < count; i++) {
-        values[i] = etw_load_u64(rows[i].data + bases[i] + of->offset) & mask;
+    const uint32_t offset = of->offset;
+    const uint32_t fetching = count < ROWS_AHEAD ? 0 : count - ROWS_AHEAD;
+    uint32_t i = 0;
+    for (; i < fetching; i++) {
+        __builtin_prefetch(rows[i + ROWS_AHEAD].data + bases[i + ROWS_AHEAD] + offset);
+        values[i] = etw_load_u64(rows[i].data + bases[i] + offset) & mask;
+    }
+    for (; i < count; i++) {
+        values[i] = etw_load_u64(rows[i].data + bases[i] + offset) & mask;
     }
 }
 
+/* What etw_rows_tell gives, for many rows: one of its ways at a time. */
 static void tell(const void *context, uint32_t from, uint32_t count, uint64_t *predicted)
 {
     const etw_told *told = context;
-    if (told->mode == ETW_TOLD_BY_FIELD || told->mode == ETW_TOLD_BY_FIELD2) {
+    const etw_event_record *const *records = told->table->records + told->group->first_row + from;
+    switch (told->mode) {
+    case ETW_TOLD_BY_FIELD:
+    case ETW_TOLD_BY_FIELD2:
         load_field(told->table, told->group, told->by, from, count, predicted);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        predicted[i] = etw_rows_tell(told, from + i);
+        break;
+    case ETW_TOLD_BY_THREAD:
+        for (uint32_t i = 0; i < count; i++) {
+            predicted[i] = records[i]->EventHeader.ThreadId;
+        }
+        break;
+    case ETW_TOLD_BY_PROCESS:
+        for (uint32_t i = 0; i < count; i++) {
+            predicted[i] = records[i]->EventHeader.ProcessId;
+        }
+        break;
+    case ETW_TOLD_BY_TIME:
+        for (uint32_t i = 0; i < count; i++) {
+            predicted[i] = (uint64_t)records[i]->EventHeader.TimeStamp;
+        }
+        break;
+    default:
+        for (uint32_t i = 0; i < count; i++) {
+            predicted[i] = etw_rows_tell(told, from + i);
+        }
+        break;
     }
 }
 
@@ -336,6 +379,8 @@ static void link_rows(etw_payload_writer *writer, const etw_row_group *group, co
                       const uint64_t *values, uint32_t realm)
 {
     for (uint32_t i = 0; i < group->count; i++) {
+        const uint32_t later = i + KEYS_AHEAD < group->count ? i + KEYS_AHEAD : i;
+        etw_reference_prefetch(&writer->references, key_tag(realm, of, values[later]));
         writer->found[i] = etw_reference_link(&writer->references, key_tag(realm, of, values[i]),
                                               group->first_row + i);
     }
@@ -500,7 +545,7 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
 static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw_text *out,
                        const etw_layout *layout, const etw_row_group *group)
 {
-    etw_bytes *rest = writer->rest;
+    etw_bytes *rest = fields->blobs;
     for (uint32_t r = 0; r < layout->region_count; r++) {
         const uint32_t word = etw_tail_word(layout->regions[r].tail);
         if (word == 0) {
@@ -526,18 +571,17 @@ const etw_event_record **etw_payload_records(etw_payload_writer *writer)
     return writer->table.records + writer->table.row_count;
 }
 
+etw_bytes *etw_payload_rows(etw_payload_writer *writer)
+{
+    return writer->table.rows + writer->table.row_count;
+}
+
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
                        uint32_t realm, etw_text *out)
 {
     etw_layout layout;
     etw_field list[ETW_MAX_FIELDS];
-    const etw_event_record **records = etw_payload_records(writer);
-    etw_bytes *rows = writer->table.rows + writer->table.row_count;
-    for (uint32_t i = 0; i < count; i++) {
-        __builtin_prefetch(records[i + AHEAD < count ? i + AHEAD : i]);
-        rows[i] = etw_record_user_data(records[i]);
-        __builtin_prefetch(rows[i].data);
-    }
+    const etw_bytes *rows = etw_payload_rows(writer);
     etw_layout_infer(rows, count, &layout);
     const etw_row_group *group = add_group(writer, &layout, count);
     if (group == NULL) {

@@ -13,9 +13,10 @@ void etw_payload_expect_many(etw_payload_writer *writer);
 
 /* Starts a block of that many events; false where memory ran out. */
 bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count);
-/* Where the caller puts the records of a kind, in order, before each call of etw_payload_write. 8
- * bytes from any place in their user data may be loaded. */
+/* Where the caller puts the records of a kind and their user data, in order, before each call of
+ * etw_payload_write. 8 bytes from any place in user data may be loaded. */
 const etw_event_record **etw_payload_records(etw_payload_writer *writer);
+etw_bytes *etw_payload_rows(etw_payload_writer *writer);
 /* The payloads of one kind. realm: keys of different realms do not meet. */
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
                        uint32_t realm, etw_text *out);

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 enum { FIRST_SLOTS = 256 };
 
 void etw_pool_free(etw_pool *pool)
@@ -21,28 +24,10 @@ void etw_pool_clear(etw_pool *pool)
     pool->count = 0;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    hash = (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15);
-    return hash ^ hash >> 32;
-}
-
-/* Only a table index: never stored, so it may change. The last eight bytes of longer contents
- * overlap what was mixed in before. */
+/* Only a table index: never stored, so it may change. */
 static uint32_t hash_of(const uint8_t *bytes, size_t size)
 {
-    uint64_t hash = mix(size, 0);
-    for (size_t at = 0; at + 8 < size; at += 8) {
-        hash = mix(hash, etw_load_u64(bytes + at));
-    }
-    if (size >= 8) {
-        return (uint32_t)mix(hash, etw_load_u64(bytes + size - 8));
-    }
-    uint64_t rest = 0;
-    for (size_t at = 0; at < size; at++) {
-        rest = rest << 8 | bytes[at];
-    }
-    return (uint32_t)mix(hash, rest);
+    return (uint32_t)XXH3_64bits(bytes, size);
 }
 
 static bool grow(etw_pool *pool)

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "format/etwcap/codec.h"
+#include "format/etwcap/damage.h"
+#include "format/etwcap/events_block.h"
 #include "format/etwcap/scan.h"
 #include "format/etwcap/sink.h"
 #include "format/etwcap/verify.h"
@@ -54,7 +55,7 @@ static etw_status put_loss(recovery *self, const etw_loss *loss, etw_error *erro
     if (self->body.failed) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
     }
-    const etw_bytes body = {(const uint8_t *)self->body.data, self->body.size};
+    const etw_bytes body = etw_text_bytes(&self->body);
     const etw_block_header header = {.kind = ETW_BLOCK_LOSS,
                                      .raw_size = (uint32_t)body.size,
                                      .count = 1,
@@ -78,30 +79,17 @@ static etw_status record_block(recovery *self, const etw_scan_item *block, const
     if (kind == ETW_BLOCK_INDEX || kind == ETW_BLOCK_SUMMARY) {
         return ETW_OK; /* made anew: nothing is lost */
     }
-    etw_loss loss = {.cause = ETW_LOSS_DAMAGE,
-                     .events = kind == ETW_BLOCK_EVENTS ? block->header.count : 0,
-                     .buffers = 1,
-                     .bytes = ETW_BLOCK_HEADER_SIZE + (uint64_t)block->header.stored_size,
-                     .from_time_100ns = block->header.first_time_100ns,
-                     .to_time_100ns = block->header.last_time_100ns};
-    etw_loss_set_detail(&loss, "%s block %llu at offset %llu: %s", etw_block_kind_name(kind),
-                        (unsigned long long)block->header.sequence,
-                        (unsigned long long)block->offset, why);
+    etw_loss loss;
+    etw_damage_of_block(block, why, &loss);
     return put_loss(self, &loss, error);
 }
 
 static etw_status record_gap(recovery *self, const etw_scan_item *gap, etw_error *error)
 {
-    etw_loss loss = {.cause = ETW_LOSS_DAMAGE,
-                     .events = gap->missing > 0 ? ETW_LOSS_COUNT_UNKNOWN : 0,
-                     .buffers = gap->missing,
-                     .bytes = gap->size};
+    etw_loss loss;
+    etw_damage_of_gap(gap, &loss);
     self->report->missing_blocks += gap->missing;
     self->report->skipped_bytes += gap->size;
-    etw_loss_set_detail(
-        &loss, "%llu bytes at offset %llu: %s; %llu blocks from number %llu on are missing",
-        (unsigned long long)gap->size, (unsigned long long)gap->offset, gap->what,
-        (unsigned long long)gap->missing, (unsigned long long)gap->first_missing);
     return put_loss(self, &loss, error);
 }
 
@@ -128,9 +116,9 @@ static etw_status record_end(recovery *self, etw_error *error)
 
 /* Events whose trace is lost have no clock any more: their raw ticks are then the only times, and
  * the header's must say so. */
-static void set_times(recovery *self, uint32_t count, etw_block_header *header)
+static void set_times(recovery *self, etw_block_header *header)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < header->count; i++) {
         etw_item item;
         etw_decoder_item(self->decoder, i, &item);
         const etw_clock *clock = &self->clocks[item.trace_index % ETW_MAX_TRACES];
@@ -148,19 +136,10 @@ static etw_status check_events(recovery *self, etw_block_header *header, etw_byt
                                etw_error *error)
 {
     etw_events_head head;
-    uint32_t count = 0;
     bool lost_trace = false;
-    const uint32_t head_size = header->head_size;
-    etw_status status =
-        etw_events_head_load((etw_bytes){body.data, head_size}, header->count, &head, error);
+    etw_status status = etw_events_block_head(header, body, &head, error);
     if (status == ETW_OK) {
-        status = etw_decoder_decode(self->decoder,
-                                    (etw_bytes){body.data + head_size, body.size - head_size},
-                                    ETW_DECODE_ALL, &count, error);
-    }
-    if (status == ETW_OK && count != header->count) {
-        status = etw_error_set(error, ETW_ERROR_DAMAGED, "%u events instead of %u", count,
-                               header->count);
+        status = etw_events_block_decode(self->decoder, header, body, ETW_DECODE_ALL, error);
     }
     for (uint32_t i = 0; status == ETW_OK && i < head.trace_count; i++) {
         const uint16_t trace = etw_events_head_trace(&head, i).trace_index;
@@ -170,9 +149,9 @@ static etw_status check_events(recovery *self, etw_block_header *header, etw_byt
         lost_trace = lost_trace || self->trace_offsets[trace] == 0;
     }
     if (status == ETW_OK && lost_trace) {
-        set_times(self, count, header);
+        set_times(self, header);
     }
-    self->report->events += status == ETW_OK ? count : 0;
+    self->report->events += status == ETW_OK ? header->count : 0;
     return status;
 }
 
@@ -367,7 +346,7 @@ static etw_status replace_trace(recovery *self, uint16_t trace_index, etw_error 
         .kind = ETW_BLOCK_TRACE, .raw_size = (uint32_t)body.size, .count = 1};
     etw_status status =
         body.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering")
-                    : put(self, &header, (etw_bytes){(const uint8_t *)body.data, body.size}, error);
+                    : put(self, &header, etw_text_bytes(&body), error);
     etw_text_free(&body);
     if (status == ETW_OK) {
         count_of(self, ETW_BLOCK_TRACE)->lost++;

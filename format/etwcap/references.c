@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_SLOTS = 64, FIRST_SLOTS = 1024 };
+enum { LEAST_SLOTS = 64 };
 
 void etw_references_free(etw_references *references)
 {
@@ -25,7 +25,11 @@ bool etw_references_begin(etw_references *references, uint32_t rows)
             return false;
         }
     }
-    const uint32_t first = wanted < FIRST_SLOTS ? wanted : FIRST_SLOTS;
+    /* As many as the rows before had keys: those of one file are much alike. */
+    uint32_t first = LEAST_SLOTS;
+    while (first < wanted && first < 2 * references->used) {
+        first *= 2;
+    }
     references->mask = first - 1;
     references->most = wanted;
     references->used = 0;

@@ -52,6 +52,12 @@ static inline etw_reference_slot *etw_reference_find(const etw_references *refer
     return &references->slots[at];
 }
 
+/* Fetches what a look-up of that tag will read. */
+static inline void etw_reference_prefetch(const etw_references *references, uint32_t tag)
+{
+    __builtin_prefetch(&references->slots[tag & references->mask]);
+}
+
 /* The last row linked with that tag so far, or ETW_NO_REFERENCE. */
 static inline uint32_t etw_reference_get(const etw_references *references, uint32_t tag)
 {

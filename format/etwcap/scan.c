@@ -464,7 +464,7 @@ etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error)
         status = etw_block_expand_again(&scan->zstd, header, *body, &raw, error);
         etw_text_free(&scan->expanded);
         scan->expanded = raw;
-        *body = (etw_bytes){(const uint8_t *)raw.data, raw.size};
+        *body = etw_text_bytes(&raw);
     } else if (header->kind != ETW_BLOCK_EVENTS && header->raw_size != header->stored_size) {
         status = etw_error_set(error, ETW_ERROR_DAMAGED, "the raw size is wrong");
     }

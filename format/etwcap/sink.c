@@ -261,12 +261,12 @@ static etw_status write_scratch(etw_sink *sink, uint16_t kind, uint32_t count)
         return give_up(sink, ETW_ERROR_NO_MEMORY, "out of memory for a block");
     }
     etw_text packed = {0};
-    const etw_bytes raw = {(const uint8_t *)sink->scratch.data, sink->scratch.size};
+    const etw_bytes raw = etw_text_bytes(&sink->scratch);
     etw_sink_block block = {
         .kind = kind, .raw_size = (uint32_t)raw.size, .count = count, .body = raw};
-    if (kind == ETW_BLOCK_INDEX && etw_block_compress(raw, &packed)) {
+    if (kind == ETW_BLOCK_INDEX && etw_block_compress(NULL, raw, &packed)) {
         block.flags = ETW_BLOCK_ZSTD;
-        block.body = (etw_bytes){(const uint8_t *)packed.data, packed.size};
+        block.body = etw_text_bytes(&packed);
     }
     const etw_status status = write_block(sink, &block);
     etw_text_free(&packed);
@@ -345,7 +345,7 @@ static void write_dropped(etw_sink *sink)
                                   .count = 1,
                                   .first_time_100ns = sink->dropped.from_time_100ns,
                                   .last_time_100ns = sink->dropped.to_time_100ns,
-                                  .body = {(const uint8_t *)body.data, body.size}};
+                                  .body = etw_text_bytes(&body)};
     if (!body.failed && write_indexed(sink, &block)) {
         sink->dropped.events = 0;
     }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "format/etwcap/codec.h"
+#include "format/etwcap/events_block.h"
 #include "format/etwcap/scan.h"
 
 typedef struct verifier {
@@ -122,21 +122,14 @@ static etw_status check_events(verifier *self, const etw_scan_item *block, etw_b
 {
     etw_events_head head;
     event_facts facts = {0};
-    uint32_t count = 0;
-    const uint32_t head_size = block->header.head_size;
-    etw_status status =
-        etw_events_head_load((etw_bytes){body.data, head_size}, block->header.count, &head, error);
+    const uint32_t count = block->header.count;
+    etw_status status = etw_events_block_head(&block->header, body, &head, error);
     if (status == ETW_OK) {
-        status = etw_decoder_decode(self->decoder,
-                                    (etw_bytes){body.data + head_size, body.size - head_size},
-                                    ETW_DECODE_ALL, &count, error);
+        status =
+            etw_events_block_decode(self->decoder, &block->header, body, ETW_DECODE_ALL, error);
     }
     if (status != ETW_OK) {
         return status;
-    }
-    if (count != block->header.count || count > ETW_BATCH_MAX_EVENTS) {
-        return etw_error_set(error, ETW_ERROR_DAMAGED, "%u events instead of %u", count,
-                             block->header.count);
     }
     etw_guid_table_clear(&self->providers);
     memset(self->trace_events, 0, sizeof self->trace_events);

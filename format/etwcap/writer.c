@@ -122,7 +122,8 @@ static void put_packed(worker *self, etw_text *to, etw_sink_block block)
 {
     etw_text_clear(&self->scratch);
     const bool plain = block.kind == ETW_BLOCK_LOSS || block.kind == ETW_BLOCK_CLOCK_ANCHORS;
-    if (!plain && etw_block_compress(block.body, &self->scratch)) {
+    if (!plain &&
+        etw_block_compress(etw_encoder_state(self->encoder), block.body, &self->scratch)) {
         block.flags = ETW_BLOCK_ZSTD;
         block.body = (etw_bytes){(const uint8_t *)self->scratch.data, self->scratch.size};
     }

@@ -21,7 +21,7 @@
 #define ETW_WRITER_MAX_QUEUE       64u
 #define ETW_WRITER_DEFAULT_LEVEL   3
 /* Larger blocks compress better; this is the largest that keeps a recording within 64 MiB. */
-#define ETW_WRITER_DEFAULT_BATCH ((size_t)6 << 20)
+#define ETW_WRITER_DEFAULT_BATCH ((size_t)5 << 20)
 /* From this level on, the default is the largest batch: archives are written once. */
 #define ETW_WRITER_ARCHIVE_LEVEL 16
 

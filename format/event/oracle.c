@@ -99,7 +99,7 @@ etw_status etw_oracle_builder_finish(etw_oracle_builder *builder, etw_bytes *blo
         return etw_error_set(error, ETW_ERROR_LIMIT,
                              "texts for the render oracle do not fit 8 MiB or memory");
     }
-    *blob = (etw_bytes){(const uint8_t *)builder->bytes.data, builder->bytes.size};
+    *blob = etw_text_bytes(&builder->bytes);
     return ETW_OK;
 }
 
@@ -230,8 +230,7 @@ static void compare_value(comparison *c, const etw_value *value)
 {
     etw_text_clear(&c->ours);
     const bool accepted = etw_value_append_text(value, ETW_TEXT_EXACT, ETW_ESCAPE_NONE, &c->ours);
-    etw_oracle_difference difference = {.path = {(const uint8_t *)c->path.data, c->path.size},
-                                        .value = value};
+    etw_oracle_difference difference = {.path = etw_text_bytes(&c->path), .value = value};
     difference.ours = accepted ? etw_text_z(&c->ours) : NULL;
     etw_oracle_text found;
     if (find_tdh(c, &found)) {

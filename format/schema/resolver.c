@@ -14,7 +14,7 @@
 #include <xxhash.h>
 
 #define MAX_SOURCES 64u
-#define FIRST_SLOTS 256u
+#define FIRST_SLOTS 1024u /* most traces have a hundred keys: few then share a place */
 
 /* What tells events apart (SCHEMAS.md, "Keys"). rest: of TraceLogging the hash of its metadata,
  * else id, version, level, opcode and task; kind: see key_kind. */
@@ -256,11 +256,12 @@ static bool same_exact(const slot *at, const etw_tracelogging *metadata)
            (event.size == 0 || memcmp(at->exact + traits.size, event.data, event.size) == 0);
 }
 
-/* Inline, on the way of every event; a call of memcmp costs as much as all the rest. */
+/* Word by word, on the way of every event: memcmp, or a vector of words that were just stored one
+ * by one, would wait for them to reach memory. */
 static bool same_key(const key *a, const key *b)
 {
-    return ((a->guid[0] ^ b->guid[0]) | (a->guid[1] ^ b->guid[1]) | (a->rest ^ b->rest) |
-            (a->kind ^ b->kind)) == 0;
+    return a->rest == b->rest && a->kind == b->kind && a->guid[0] == b->guid[0] &&
+           a->guid[1] == b->guid[1];
 }
 
 /* The slot of the key, or the empty one where it belongs. */
@@ -270,11 +271,20 @@ static slot *slot_of(const etw_resolver *self, const key *wanted, const etw_trac
     uint32_t at = hash_key(self, wanted) & mask;
     for (;; at = (at + 1) & mask) {
         slot *found = &self->slots[at];
-        if (found->learnt == 0 ||
-            (same_key(&found->key, wanted) && same_exact(found, metadata))) {
+        if (found->learnt == 0 || (same_key(&found->key, wanted) && same_exact(found, metadata))) {
             return found;
         }
     }
+}
+
+/* The usual case of slot_of: the answer is where the key's hash points, and still holds. Else NULL.
+ */
+static inline const slot *slot_at_once(const etw_resolver *self, const key *wanted)
+{
+    const slot *home = &self->slots[hash_key(self, wanted) & (self->slot_count - 1)];
+    return home->learnt == self->learnt && same_key(&home->key, wanted) && home->exact_size == 0
+               ? home
+               : NULL;
 }
 
 static void forget_all(etw_resolver *self)
@@ -395,7 +405,10 @@ etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *rec
     }
     etw_tracelogging metadata;
     const key made = key_of(resolver, record, pointer_size, &metadata);
-    const slot *found = slot_of(resolver, &made, &metadata);
+    const slot *found = slot_at_once(resolver, &made);
+    if (found == NULL) {
+        found = slot_of(resolver, &made, &metadata);
+    }
     if (found->learnt == resolver->learnt) {
         *schema = found->schema;
         return ETW_OK;

@@ -21,18 +21,25 @@ static wchar_t *name_place(EVENT_TRACE_PROPERTIES *properties, ULONG offset, ULO
     return (wchar_t *)(void *)((BYTE *)properties + offset);
 }
 
-/* Copies what the session is and counts into the caller's block, which keeps its own offsets. */
-static ULONG copy_out(const etwapi_session *session, EVENT_TRACE_PROPERTIES *properties)
+/* Fills the caller's block, which keeps its own size and offsets. */
+static void replace_properties(EVENT_TRACE_PROPERTIES *properties,
+                               const EVENT_TRACE_PROPERTIES *with)
 {
     const ULONG size = properties->Wnode.BufferSize;
     const ULONG file_offset = properties->LogFileNameOffset;
     const ULONG name_offset = properties->LoggerNameOffset;
-    *properties = session->properties;
+    *properties = *with;
     properties->Wnode.BufferSize = size;
     properties->LogFileNameOffset = file_offset;
     properties->LoggerNameOffset = name_offset;
+}
+
+/* Copies what the session is and counts into the caller's block. */
+static ULONG copy_out(const etwapi_session *session, EVENT_TRACE_PROPERTIES *properties)
+{
+    replace_properties(properties, &session->properties);
     ULONG units;
-    wchar_t *place = name_place(properties, name_offset, &units);
+    wchar_t *place = name_place(properties, properties->LoggerNameOffset, &units);
     if (place == NULL) {
         return ERROR_SUCCESS;
     }
@@ -199,59 +206,49 @@ static void begin_wide(const EVENT_TRACE_PROPERTIES *properties, wide_properties
 
 static ULONG end_wide(EVENT_TRACE_PROPERTIES *properties, const wide_properties *wide)
 {
-    const ULONG size = properties->Wnode.BufferSize;
-    const ULONG file_offset = properties->LogFileNameOffset;
-    const ULONG name_offset = properties->LoggerNameOffset;
-    *properties = wide->head;
-    properties->Wnode.BufferSize = size;
-    properties->LogFileNameOffset = file_offset;
-    properties->LoggerNameOffset = name_offset;
+    replace_properties(properties, &wide->head);
     return copy_name_ansi(properties, wide->name);
+}
+
+static ULONG copy_out_ansi(const etwapi_session *session, EVENT_TRACE_PROPERTIES *properties)
+{
+    wide_properties wide;
+    begin_wide(properties, &wide);
+    (void)copy_out(session, &wide.head);
+    return end_wide(properties, &wide);
+}
+
+static ULONG query_all(EVENT_TRACE_PROPERTIES **array, ULONG room, ULONG *count,
+                       ULONG (*copy)(const etwapi_session *session,
+                                     EVENT_TRACE_PROPERTIES *properties))
+{
+    if (array == NULL || count == NULL || room == 0) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    etwapi_session *table = etwapi_lock_sessions();
+    ULONG found = 0;
+    for (ULONG i = 0; table != NULL && i < ETWAPI_MAX_SESSIONS; i++) {
+        if (!etwapi_is_used(&table[i])) {
+            continue;
+        }
+        if (found < room) {
+            (void)copy(&table[i], array[found]);
+        }
+        found++;
+    }
+    etwapi_unlock_sessions();
+    *count = found;
+    return found > room ? ERROR_MORE_DATA : ERROR_SUCCESS;
 }
 
 ULONG WINAPI QueryAllTracesW(EVENT_TRACE_PROPERTIES **array, ULONG room, ULONG *count)
 {
-    if (array == NULL || count == NULL || room == 0) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    etwapi_session *table = etwapi_lock_sessions();
-    ULONG found = 0;
-    for (ULONG i = 0; table != NULL && i < ETWAPI_MAX_SESSIONS; i++) {
-        if (!etwapi_is_used(&table[i])) {
-            continue;
-        }
-        if (found < room) {
-            (void)copy_out(&table[i], array[found]);
-        }
-        found++;
-    }
-    etwapi_unlock_sessions();
-    *count = found;
-    return found > room ? ERROR_MORE_DATA : ERROR_SUCCESS;
+    return query_all(array, room, count, copy_out);
 }
 
 ULONG WINAPI QueryAllTracesA(EVENT_TRACE_PROPERTIES **array, ULONG room, ULONG *count)
 {
-    if (array == NULL || count == NULL || room == 0) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    etwapi_session *table = etwapi_lock_sessions();
-    ULONG found = 0;
-    for (ULONG i = 0; table != NULL && i < ETWAPI_MAX_SESSIONS; i++) {
-        if (!etwapi_is_used(&table[i])) {
-            continue;
-        }
-        if (found < room) {
-            wide_properties wide;
-            begin_wide(array[found], &wide);
-            (void)copy_out(&table[i], &wide.head);
-            (void)end_wide(array[found], &wide);
-        }
-        found++;
-    }
-    etwapi_unlock_sessions();
-    *count = found;
-    return found > room ? ERROR_MORE_DATA : ERROR_SUCCESS;
+    return query_all(array, room, count, copy_out_ansi);
 }
 
 /* --- enabling -----------------------------------------------------------------------------------

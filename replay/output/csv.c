@@ -5,8 +5,6 @@
 
 #include "replay/output/extended_info.h"
 
-#include <stdlib.h>
-
 typedef struct csv_output {
     etw_output base;
     put_time_cache time;
@@ -15,18 +13,13 @@ typedef struct csv_output {
 
 static etw_output *csv_open(const etw_output_options *options)
 {
-    csv_output *csv = calloc(1, sizeof *csv);
-    if (csv == NULL) {
-        return NULL;
-    }
-    csv->base.options = *options;
-    return &csv->base;
+    return etw_output_new(sizeof(csv_output), options);
 }
 
 static void csv_close(etw_output *output)
 {
     etw_text_free(&((csv_output *)output)->field);
-    free(output);
+    etw_output_free(output);
 }
 
 static void csv_begin(etw_output *output, etw_text *text)

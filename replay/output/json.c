@@ -2,9 +2,8 @@
 #include "replay/output/json.h"
 
 #include "replay/output/extended_info.h"
+#include "replay/output/nesting.h"
 #include "replay/output/put.h"
-
-#include <stdlib.h>
 
 /* What stands between the time stamp and the process id is the same for all events of one kind, and
  * a trace has few kinds: it is built once and copied. The cache forgets on collision, never grows.
@@ -27,12 +26,7 @@ typedef struct json_output {
 
 static etw_output *json_open(const etw_output_options *options)
 {
-    json_output *json = calloc(1, sizeof *json);
-    if (json == NULL) {
-        return NULL;
-    }
-    json->base.options = *options;
-    return &json->base;
+    return etw_output_new(sizeof(json_output), options);
 }
 
 static void json_close(etw_output *output)
@@ -41,7 +35,7 @@ static void json_close(etw_output *output)
     for (size_t i = 0; i < FRAGMENT_COUNT; i++) {
         etw_text_free(&json->fragments[i].text);
     }
-    free(json);
+    etw_output_free(output);
 }
 
 static void append_string(etw_text *text, const char *utf8)
@@ -212,28 +206,20 @@ static void append_message(json_output *json, const etw_event *event, etw_text *
 /* The properties as members of objects and elements of lists. */
 
 typedef struct json_walk {
-    etw_text *text;
+    nesting nesting; /* first: the visitor knows no more */
     uint32_t form;
     bool typed;
-    bool in_list;  /* the innermost open thing is a list: its elements have no names */
-    bool is_first; /* nothing stands yet in the innermost open thing */
-    /* One bit for each open struct, the innermost lowest: whether it is an element of a list. */
-    uint64_t list_of_struct;
 } json_walk;
-_Static_assert(ETW_MAX_STRUCT_DEPTH <= 64, "one bit for each open struct");
 
-static void begin_member(json_walk *w, const etw_property *property)
+static void begin_member(nesting *n, const etw_property *property)
 {
-    if (!w->is_first) {
-        etw_text_append_char(w->text, ',');
-    }
-    w->is_first = false;
-    if (w->in_list) {
+    nesting_next(n);
+    if (n->in_list) {
         return;
     }
     const etw_name *name = etw_property_name(property);
     const uint32_t nth = etw_property_nth(property);
-    char *const start = etw_text_reserve(w->text, name->json_size + PUT_U64_MAX + 4);
+    char *const start = etw_text_reserve(n->text, name->json_size + PUT_U64_MAX + 4);
     if (start == NULL) {
         return;
     }
@@ -246,66 +232,22 @@ static void begin_member(json_walk *w, const etw_property *property)
     }
     *at++ = '"';
     *at++ = ':';
-    w->text->size += (size_t)(at - start);
+    n->text->size += (size_t)(at - start);
 }
 
 static etw_status on_value(void *context, const etw_value *value)
 {
     json_walk *w = context;
-    begin_member(w, value->property);
+    etw_text *text = w->nesting.text;
+    begin_member(&w->nesting, value->property);
     if (w->typed) {
-        etw_value_append_json(value, w->form, w->text);
+        etw_value_append_json(value, w->form, text);
         return ETW_OK;
     }
-    etw_text_append_char(w->text, '"');
+    etw_text_append_char(text, '"');
     /* What does not fit its type stands there as hex. */
-    (void)etw_value_append_text(value, w->form, ETW_ESCAPE_JSON, w->text);
-    etw_text_append_char(w->text, '"');
-    return ETW_OK;
-}
-
-static etw_status on_open_struct(void *context, const etw_property *property, uint32_t element)
-{
-    json_walk *w = context;
-    (void)element;
-    begin_member(w, property);
-    etw_text_append_char(w->text, '{');
-    w->list_of_struct <<= 1;
-    w->list_of_struct |= w->in_list ? 1u : 0u;
-    w->in_list = false;
-    w->is_first = true;
-    return ETW_OK;
-}
-
-static etw_status on_close_struct(void *context, const etw_property *property)
-{
-    json_walk *w = context;
-    (void)property;
-    etw_text_append_char(w->text, '}');
-    w->in_list = (w->list_of_struct & 1u) != 0;
-    w->list_of_struct >>= 1;
-    w->is_first = false;
-    return ETW_OK;
-}
-
-static etw_status on_open_array(void *context, const etw_property *property, uint32_t count)
-{
-    json_walk *w = context;
-    (void)count;
-    begin_member(w, property);
-    etw_text_append_char(w->text, '[');
-    w->in_list = true;
-    w->is_first = true;
-    return ETW_OK;
-}
-
-static etw_status on_close_array(void *context, const etw_property *property)
-{
-    json_walk *w = context;
-    (void)property;
-    etw_text_append_char(w->text, ']');
-    w->in_list = false;
-    w->is_first = false;
+    (void)etw_value_append_text(value, w->form, ETW_ESCAPE_JSON, text);
+    etw_text_append_char(text, '"');
     return ETW_OK;
 }
 
@@ -324,12 +266,12 @@ static void append_undecoded(const property_outcome *outcome, etw_text *text)
 void etw_json_append_properties(const etw_output_options *options, const etw_event *event,
                                 etw_text *text, property_outcome *outcome)
 {
-    static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, on_open_array,
-                                        on_close_array};
-    json_walk walk = {.text = text,
-                      .form = options->exact ? ETW_TEXT_EXACT : 0,
-                      .typed = options->typed,
-                      .is_first = true};
+    static const etw_visitor visitor = {on_value, nesting_on_open_struct, nesting_on_close_struct,
+                                        nesting_on_open_array, nesting_on_close_array};
+    json_walk walk = {
+        .nesting = {.text = text, .separator = ',', .begin = begin_member, .is_first = true},
+        .form = options->exact ? ETW_TEXT_EXACT : 0,
+        .typed = options->typed};
     etw_text_append_char(text, '{');
     properties_walk(event, &visitor, &walk, outcome);
     etw_text_append_char(text, '}');
@@ -349,89 +291,73 @@ static void append_properties(json_output *json, const etw_event *event, etw_tex
 
 /* Extended items. */
 
-typedef struct json_info {
-    etw_text *text;
-    bool is_first;
-} json_info;
-
-static void info_name(json_info *info, const char *name)
+static void info_name(nesting *info, const char *name)
 {
-    if (!info->is_first) {
-        etw_text_append_char(info->text, ',');
-    }
-    info->is_first = false;
+    nesting_next(info);
     etw_text_append_char(info->text, '"');
     etw_text_append_z(info->text, name);
     etw_text_append_z(info->text, "\":");
 }
 
+static void append_quoted(etw_text *text, const char *plain, size_t size)
+{
+    etw_text_append_char(text, '"');
+    etw_text_append(text, plain, size);
+    etw_text_append_char(text, '"');
+}
+
 static void info_text(void *context, const char *name, const char *value, size_t size)
 {
-    json_info *info = context;
+    nesting *info = context;
     info_name(info, name);
-    etw_text_append_char(info->text, '"');
-    etw_text_append(info->text, value, size);
-    etw_text_append_char(info->text, '"');
+    append_quoted(info->text, value, size);
 }
 
 static void info_number(void *context, const char *name, uint64_t value)
 {
-    json_info *info = context;
+    nesting *info = context;
     info_name(info, name);
     etw_text_append_u64(info->text, value);
 }
 
 static void info_open_group(void *context, const char *name)
 {
-    json_info *info = context;
-    info_name(info, name);
-    etw_text_append_char(info->text, '{');
-    info->is_first = true;
+    info_name(context, name);
+    nesting_open_struct(context);
 }
 
 static void info_close_group(void *context, const char *name)
 {
-    json_info *info = context;
     (void)name;
-    etw_text_append_char(info->text, '}');
-    info->is_first = false;
+    nesting_close_struct(context);
 }
 
 static void info_open_list(void *context, const char *name)
 {
-    json_info *info = context;
-    info_name(info, name);
-    etw_text_append_char(info->text, '[');
-    info->is_first = true;
+    info_name(context, name);
+    nesting_open_list(context);
 }
 
 static void info_list_item(void *context, const char *value, size_t size)
 {
-    json_info *info = context;
+    nesting *info = context;
     /* Counters are plain numbers; addresses are 0x..., images have names. */
     bool is_number = size > 0;
     for (size_t i = 0; i < size; i++) {
         is_number = is_number && value[i] >= '0' && value[i] <= '9';
     }
-    if (!info->is_first) {
-        etw_text_append_char(info->text, ',');
-    }
-    info->is_first = false;
+    nesting_next(info);
     if (is_number) {
         etw_text_append(info->text, value, size);
-        return;
+    } else {
+        append_quoted(info->text, value, size);
     }
-    etw_text_append_char(info->text, '"');
-    etw_text_append(info->text, value, size);
-    etw_text_append_char(info->text, '"');
 }
 
 static void info_close_list(void *context, const char *name)
 {
-    json_info *info = context;
     (void)name;
-    etw_text_append_char(info->text, ']');
-    info->is_first = false;
+    nesting_close_list(context);
 }
 
 static const etw_info_sink info_sink = {info_text,        info_number,    info_open_group,
@@ -441,7 +367,7 @@ static const etw_info_sink info_sink = {info_text,        info_number,    info_o
 void etw_json_append_extended_info(const etw_event_record *record, bool has_schema,
                                    const etw_rundown *rundown, etw_text *text)
 {
-    json_info info = {.text = text, .is_first = true};
+    nesting info = {.text = text, .separator = ',', .is_first = true};
     etw_text_append_char(text, '{');
     etw_extended_info_tell(record, has_schema, rundown, &info_sink, &info);
     etw_text_append_char(text, '}');

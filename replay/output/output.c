@@ -1,5 +1,7 @@
 #include "replay/output/output.h"
 
+#include <stdlib.h>
+
 static const etw_output_format *const formats[] = {
     &etw_output_json, &etw_output_text, &etw_output_xml, &etw_output_csv, &etw_output_pcapng,
 };
@@ -17,4 +19,18 @@ const etw_output_format *etw_output_find(const char *name)
         }
     }
     return NULL;
+}
+
+etw_output *etw_output_new(size_t size, const etw_output_options *options)
+{
+    etw_output *output = calloc(1, size);
+    if (output != NULL) {
+        output->options = *options;
+    }
+    return output;
+}
+
+void etw_output_free(etw_output *output)
+{
+    free(output);
 }

@@ -40,6 +40,11 @@ typedef struct etw_output_format {
     void (*loss)(etw_output *output, const etw_loss *loss, etw_text *text);
 } etw_output_format;
 
+/* For a format's open: size zeroed bytes that begin with the options. NULL: no memory. */
+etw_output *etw_output_new(size_t size, const etw_output_options *options);
+/* For the close of a format that owns nothing more. */
+void etw_output_free(etw_output *output);
+
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml, etw_output_csv,
     etw_output_pcapng;
 

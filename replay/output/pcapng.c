@@ -6,8 +6,6 @@
  * 7). */
 #include "replay/output/json.h"
 
-#include <stdlib.h>
-
 #define LINKTYPE_ETW          290u
 #define BLOCK_SECTION         0x0A0D0D0Au
 #define BLOCK_INTERFACE       1u
@@ -33,12 +31,7 @@ typedef struct pcapng_output {
 
 static etw_output *pcapng_open(const etw_output_options *options)
 {
-    pcapng_output *pcapng = calloc(1, sizeof *pcapng);
-    if (pcapng == NULL) {
-        return NULL;
-    }
-    pcapng->base.options = *options;
-    return &pcapng->base;
+    return etw_output_new(sizeof(pcapng_output), options);
 }
 
 static void pcapng_close(etw_output *output)
@@ -47,7 +40,7 @@ static void pcapng_close(etw_output *output)
     etw_text_free(&pcapng->utf8);
     etw_text_free(&pcapng->message);
     etw_text_free(&pcapng->name);
-    free(pcapng);
+    etw_output_free(output);
 }
 
 static void append_u16(etw_text *text, uint16_t value)

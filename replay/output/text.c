@@ -1,10 +1,9 @@
 /* One line per event, for people: control characters of the trace never reach the terminal. */
 #include "replay/output/extended_info.h"
+#include "replay/output/nesting.h"
 #include "replay/output/output.h"
 #include "replay/output/properties.h"
 #include "replay/output/put.h"
-
-#include <stdlib.h>
 
 typedef struct text_output {
     etw_output base;
@@ -13,17 +12,7 @@ typedef struct text_output {
 
 static etw_output *text_open(const etw_output_options *options)
 {
-    text_output *output = calloc(1, sizeof *output);
-    if (output == NULL) {
-        return NULL;
-    }
-    output->base.options = *options;
-    return &output->base;
-}
-
-static void text_close(etw_output *output)
-{
-    free(output);
+    return etw_output_new(sizeof(text_output), options);
 }
 
 static void append_safe(etw_text *text, const char *utf8)
@@ -78,23 +67,16 @@ static void append_names(const etw_event *event, etw_text *text)
 /* The properties: Name=value, lists in [], structs in {}. */
 
 typedef struct text_walk {
-    etw_text *text;
+    nesting nesting; /* first: the visitor knows no more */
     uint32_t form;
-    bool is_first;
-    bool in_list;
-    uint64_t list_of_struct; /* one bit for each open struct, the innermost lowest */
 } text_walk;
-_Static_assert(ETW_MAX_STRUCT_DEPTH <= 64, "one bit for each open struct");
 
-static void begin_item(text_walk *w, const etw_property *property)
+static void begin_item(nesting *n, const etw_property *property)
 {
-    if (!w->is_first) {
-        etw_text_append_char(w->text, ' ');
-    }
-    w->is_first = false;
-    if (!w->in_list) {
-        append_safe(w->text, etw_property_name(property)->utf8);
-        etw_text_append_char(w->text, '=');
+    nesting_next(n);
+    if (!n->in_list) {
+        append_safe(n->text, etw_property_name(property)->utf8);
+        etw_text_append_char(n->text, '=');
     }
 }
 
@@ -116,54 +98,11 @@ static void quote_from(etw_text *text, size_t start)
 static etw_status on_value(void *context, const etw_value *value)
 {
     text_walk *w = context;
-    begin_item(w, value->property);
-    const size_t start = w->text->size;
-    (void)etw_value_append_text(value, w->form, ETW_ESCAPE_LINE, w->text);
-    quote_from(w->text, start);
-    return ETW_OK;
-}
-
-static etw_status on_open_struct(void *context, const etw_property *property, uint32_t element)
-{
-    text_walk *w = context;
-    (void)element;
-    begin_item(w, property);
-    etw_text_append_char(w->text, '{');
-    w->list_of_struct = w->list_of_struct << 1 | (w->in_list ? 1u : 0u);
-    w->in_list = false;
-    w->is_first = true;
-    return ETW_OK;
-}
-
-static etw_status on_close_struct(void *context, const etw_property *property)
-{
-    text_walk *w = context;
-    (void)property;
-    etw_text_append_char(w->text, '}');
-    w->in_list = (w->list_of_struct & 1u) != 0;
-    w->list_of_struct >>= 1;
-    w->is_first = false;
-    return ETW_OK;
-}
-
-static etw_status on_open_array(void *context, const etw_property *property, uint32_t count)
-{
-    text_walk *w = context;
-    (void)count;
-    begin_item(w, property);
-    etw_text_append_char(w->text, '[');
-    w->in_list = true;
-    w->is_first = true;
-    return ETW_OK;
-}
-
-static etw_status on_close_array(void *context, const etw_property *property)
-{
-    text_walk *w = context;
-    (void)property;
-    etw_text_append_char(w->text, ']');
-    w->in_list = false;
-    w->is_first = false;
+    etw_text *text = w->nesting.text;
+    begin_item(&w->nesting, value->property);
+    const size_t start = text->size;
+    (void)etw_value_append_text(value, w->form, ETW_ESCAPE_LINE, text);
+    quote_from(text, start);
     return ETW_OK;
 }
 
@@ -182,11 +121,12 @@ static void append_undecoded(const property_outcome *outcome, etw_text *text)
 
 static void append_properties(const etw_event *event, uint32_t form, etw_text *text)
 {
-    static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, on_open_array,
-                                        on_close_array};
+    static const etw_visitor visitor = {on_value, nesting_on_open_struct, nesting_on_close_struct,
+                                        nesting_on_open_array, nesting_on_close_array};
     property_outcome outcome;
     if (etw_event_plan(event) != NULL) {
-        text_walk walk = {.text = text, .form = form};
+        text_walk walk = {.nesting = {.text = text, .separator = ' ', .begin = begin_item},
+                          .form = form};
         properties_walk(event, &visitor, &walk, &outcome);
     } else {
         properties_unknown(event, &outcome);
@@ -196,58 +136,43 @@ static void append_properties(const etw_event *event, uint32_t form, etw_text *t
 
 /* Extended items, in the same form. */
 
-typedef struct text_info {
-    etw_text *text;
-    bool is_first;
-} text_info;
-
-static void info_name(text_info *info, const char *name)
+static void info_name(nesting *info, const char *name)
 {
-    if (!info->is_first) {
-        etw_text_append_char(info->text, ' ');
-    }
-    info->is_first = false;
+    nesting_next(info);
     etw_text_append_z(info->text, name);
     etw_text_append_char(info->text, '=');
 }
 
 static void info_text(void *context, const char *name, const char *value, size_t size)
 {
-    text_info *info = context;
+    nesting *info = context;
     info_name(info, name);
     etw_text_append(info->text, value, size);
 }
 
 static void info_number(void *context, const char *name, uint64_t value)
 {
-    text_info *info = context;
+    nesting *info = context;
     info_name(info, name);
     etw_text_append_u64(info->text, value);
 }
 
 static void info_open(void *context, const char *name)
 {
-    text_info *info = context;
-    info_name(info, name);
-    etw_text_append_char(info->text, '{');
-    info->is_first = true;
+    info_name(context, name);
+    nesting_open_struct(context);
 }
 
 static void info_close(void *context, const char *name)
 {
-    text_info *info = context;
     (void)name;
-    etw_text_append_char(info->text, '}');
-    info->is_first = false;
+    nesting_close_struct(context);
 }
 
 static void info_list_item(void *context, const char *value, size_t size)
 {
-    text_info *info = context;
-    if (!info->is_first) {
-        etw_text_append_char(info->text, ' ');
-    }
-    info->is_first = false;
+    nesting *info = context;
+    nesting_next(info);
     etw_text_append(info->text, value, size);
 }
 
@@ -258,7 +183,7 @@ static void append_extended_info(const etw_event *event, const etw_rundown *rund
     const etw_event_record *record = etw_event_record_of(event);
     const bool has_schema = etw_event_schema(event) != NULL;
     if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
-        text_info info = {.text = text, .is_first = true};
+        nesting info = {.text = text, .separator = ' ', .is_first = true};
         etw_text_append_z(text, " + {");
         etw_extended_info_tell(record, has_schema, rundown, &sink, &info);
         etw_text_append_char(text, '}');
@@ -308,7 +233,7 @@ const etw_output_format etw_output_text = {
     .name = "text",
     .help = "one line per event, for people",
     .open = text_open,
-    .close = text_close,
+    .close = etw_output_free,
     .event = text_event,
     .tells_filtered = true,
     .loss = text_loss,

@@ -9,8 +9,6 @@
 
 #include "format/event/extended.h"
 
-#include <stdlib.h>
-
 #define EVENT_NAMESPACE "http://schemas.microsoft.com/win/2004/08/events/event"
 #define INFO_NAMESPACE  "urn:etwcap:extended-info"
 
@@ -21,17 +19,7 @@ typedef struct xml_output {
 
 static etw_output *xml_open(const etw_output_options *options)
 {
-    xml_output *xml = calloc(1, sizeof *xml);
-    if (xml == NULL) {
-        return NULL;
-    }
-    xml->base.options = *options;
-    return &xml->base;
-}
-
-static void xml_close(etw_output *output)
-{
-    free(output);
+    return etw_output_new(sizeof(xml_output), options);
 }
 
 static void xml_begin(etw_output *output, etw_text *text)
@@ -318,7 +306,7 @@ const etw_output_format etw_output_xml = {
     .name = "xml",
     .help = "events as Windows' own tools write them",
     .open = xml_open,
-    .close = xml_close,
+    .close = etw_output_free,
     .begin = xml_begin,
     .end = xml_end,
     .event = xml_event,

@@ -5,8 +5,10 @@
  *   headers IN.etwcap      every header
  *   all IN.etwcap          every EVENT_RECORD with items and user data
  *   query IN.etwcap N      a time range that holds about N events; prints events, blocks read, of
- * all append IN.etl          copies all records into a batch, and the same bytes by memcpy; prints
- * ns */
+ *                          all
+ *   append IN.etl          copies records into a batch, and the same bytes by memcpy; prints ns
+ *   write IN.etl N OUT     a session's side of recording: records that are in memory are handed to
+ * a writer with N encoder threads, again and again */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 #include "format/etl/etl.h"
 #include "format/etwcap/codec.h"
 #include "format/etwcap/reader.h"
+#include "format/etwcap/writer.h"
 
 static int failed(const etw_error *error)
 {
@@ -236,6 +239,71 @@ static int append(const char *path)
     return 0;
 }
 
+enum { WRITE_BATCHES = 8, WRITE_ROUNDS = 40 };
+
+/* As many of the trace's records as the batches hold. */
+static uint32_t load_batches(etw_source *source, etw_batch **batches)
+{
+    etw_item item;
+    uint32_t at = 0;
+    while (etw_source_next(source, &item, NULL) == ETW_OK) {
+        if (item.kind != ETW_ITEM_EVENT || etw_batch_append(batches[at], item.record, 0, 0)) {
+            continue;
+        }
+        if (++at == WRITE_BATCHES) {
+            return at;
+        }
+        (void)etw_batch_append(batches[at], item.record, 0, 0);
+    }
+    return at + 1;
+}
+
+static etw_status add_batch(etw_writer *writer, etw_batch *batch, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; status == ETW_OK && i < etw_batch_count(batch); i++) {
+        etw_event_record record;
+        etw_item item;
+        etw_batch_item(batch, i, &record, &item);
+        status = etw_writer_add_event(writer, &record, 0, 0, error);
+    }
+    return status;
+}
+
+static int write_again(const char *from, uint32_t threads, const char *to)
+{
+    const etw_os *os = etw_os_default();
+    const etw_writer_options options = {.threads = threads, .replace = true};
+    etw_error error = {0};
+    etw_source *source = NULL;
+    etw_writer *writer = NULL;
+    etw_batch *batches[WRITE_BATCHES];
+    for (uint32_t i = 0; i < WRITE_BATCHES; i++) {
+        batches[i] = etw_batch_new((size_t)4 << 20, ETW_BATCH_MAX_EVENTS);
+        if (batches[i] == NULL) {
+            return failed(&error);
+        }
+    }
+    uint16_t trace;
+    if (etw_etl_open(os, from, NULL, &source, &error) != ETW_OK ||
+        etw_writer_create(os, to, &options, &writer, &error) != ETW_OK ||
+        etw_writer_add_trace(writer, etw_source_trace(source, 0), &trace, &error) != ETW_OK) {
+        return failed(&error);
+    }
+    const uint32_t loaded = load_batches(source, batches);
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; status == ETW_OK && i < WRITE_ROUNDS * loaded; i++) {
+        status = add_batch(writer, batches[i % loaded], &error);
+    }
+    status = status == ETW_OK ? etw_writer_finish(writer, &error) : status;
+    etw_writer_free(writer);
+    etw_source_close(source);
+    for (uint32_t i = 0; i < WRITE_BATCHES; i++) {
+        etw_batch_free(batches[i]);
+    }
+    return status == ETW_OK ? 0 : failed(&error);
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 2 ? argv[1] : "";
@@ -253,6 +321,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "append") == 0) {
         return append(argv[2]);
+    }
+    if (strcmp(mode, "write") == 0 && argc == 5) {
+        return write_again(argv[2], (uint32_t)strtoul(argv[3], NULL, 10), argv[4]);
     }
     fprintf(stderr, "passes: wrong usage\n");
     return 2;

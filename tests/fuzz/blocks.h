@@ -68,7 +68,7 @@ static inline bool fuzz_mutate_events(etw_bytes body, etw_text *to, unsigned *se
             const size_t size = ZSTD_decompress(into, raw_size, stored, stored_size);
             raw.size = ZSTD_isError(size) ? 0 : size;
             fuzz_mutate_text(&raw, 0);
-            const etw_bytes bytes = {(const uint8_t *)raw.data, raw.size};
+            const etw_bytes bytes = etw_text_bytes(&raw);
             fuzz_append_frame(&frame, bytes);
         } else {
             etw_bytes_append(&frame, stored, stored_size);
@@ -128,7 +128,7 @@ static inline void fuzz_mutate_events_block(etw_block_header *header, etw_bytes 
     if (fuzz_next_random(seed) % 4 == 0 && head_size >= 8) {
         body->size -= 8;
         (void)LLVMFuzzerMutate((uint8_t *)body->data, body->size, body->size);
-        const etw_bytes head = {(const uint8_t *)body->data, body->size};
+        const etw_bytes head = etw_text_bytes(body);
         etw_bytes_append_u64(body, etw_block_hash(head));
         etw_bytes_append(body, rest.data, rest.size);
     } else if (!fuzz_mutate_events(rest, body, seed)) {
@@ -150,20 +150,20 @@ static inline void fuzz_append_mutated(etw_text *to, const fuzz_block *block, un
         raw.size = 0;
         etw_bytes_append(&raw, stored, block->stored.size);
     }
-    const etw_bytes bytes = {(const uint8_t *)raw.data, raw.size};
+    const etw_bytes bytes = etw_text_bytes(&raw);
     if (header.kind == ETW_BLOCK_EVENTS) {
         fuzz_mutate_events_block(&header, bytes, &body, seed);
     } else {
         fuzz_mutate_text(&raw, 0);
         if ((header.flags & ETW_BLOCK_ZSTD) != 0) {
             header.raw_size = (uint32_t)raw.size;
-            fuzz_append_frame(&body, (etw_bytes){(const uint8_t *)raw.data, raw.size});
+            fuzz_append_frame(&body, etw_text_bytes(&raw));
         } else {
             header.raw_size = (uint32_t)raw.size;
             etw_bytes_append(&body, raw.data, raw.size);
         }
     }
-    fuzz_append_block(to, &header, (etw_bytes){(const uint8_t *)body.data, body.size});
+    fuzz_append_block(to, &header, etw_text_bytes(&body));
     free(stored);
     etw_text_free(&raw);
     etw_text_free(&body);
@@ -185,7 +185,7 @@ static inline void fuzz_put_right(etw_text *file)
             end.summary_offset = fixed.size;
         } else if (blocks[i].header.kind == ETW_BLOCK_END) {
             etw_end_append(&body, &end);
-            stored = (etw_bytes){(const uint8_t *)body.data, body.size};
+            stored = etw_text_bytes(&body);
         }
         fuzz_append_block(&fixed, &blocks[i].header, stored);
         etw_text_free(&body);

@@ -101,11 +101,6 @@ static void encode(const etw_batch *batch, etw_text *body)
     etw_encoder_free(encoder);
 }
 
-static etw_bytes bytes_of(const etw_text *body)
-{
-    return (etw_bytes){(const uint8_t *)body->data, body->size};
-}
-
 /* Encodes, decodes, compares with what the batch holds. */
 static void assert_round_trip(etw_batch *batch)
 {
@@ -113,8 +108,8 @@ static void assert_round_trip(etw_batch *batch)
     etw_decoder *decoder = etw_decoder_new();
     uint32_t count = 0;
     encode(batch, &body);
-    assert_int_equal(etw_decoder_decode(decoder, bytes_of(&body), ETW_DECODE_ALL, &count, NULL),
-                     ETW_OK);
+    assert_int_equal(
+        etw_decoder_decode(decoder, etw_text_bytes(&body), ETW_DECODE_ALL, &count, NULL), ETW_OK);
     assert_int_equal(count, etw_batch_count(batch));
     for (uint32_t i = 0; i < count; i++) {
         etw_event_record want;
@@ -155,7 +150,8 @@ static void test_header_fields_at_their_limits_come_back(void **state)
         memset(&one->record.EventHeader, i % 2 == 0 ? 0xFF : i, sizeof one->record.EventHeader);
         memset(&one->record.BufferContext, 0xFF - i, sizeof one->record.BufferContext);
         one->record.EventHeader.TimeStamp = i % 3 == 0 ? INT64_MIN : INT64_MAX - i;
-        assert_true(etw_batch_append(batch, &one->record, (uint16_t)(i * 1000), UINT32_MAX));
+        assert_true(etw_batch_append(batch, &one->record,
+                                     (uint16_t)(ETW_MAX_TRACES - 1u - (unsigned)i), UINT32_MAX));
     }
     assert_round_trip(batch);
     etw_batch_free(batch);
@@ -379,7 +375,7 @@ static void test_headers_alone_have_no_data(void **state)
     etw_decoder *decoder = etw_decoder_new();
     uint32_t count = 0;
     encode(batch, &body);
-    assert_int_equal(etw_decoder_decode(decoder, bytes_of(&body), 0, &count, NULL), ETW_OK);
+    assert_int_equal(etw_decoder_decode(decoder, etw_text_bytes(&body), 0, &count, NULL), ETW_OK);
     for (uint32_t i = 0; i < count; i++) {
         etw_event_record want;
         etw_item wanted;
@@ -436,6 +432,34 @@ static void test_cut_bodies_are_refused(void **state)
     etw_batch_free(batch);
 }
 
+static void test_events_of_a_trace_above_the_limit_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t trace_index;
+        etw_status expected;
+    } rows[] = {
+        {ETW_MAX_TRACES - 1, ETW_OK},
+        {ETW_MAX_TRACES, ETW_ERROR_DAMAGED},
+        {UINT16_MAX, ETW_ERROR_DAMAGED},
+    };
+    etw_decoder *decoder = etw_decoder_new();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        etw_batch *batch = etw_batch_new((size_t)1 << 16, 1);
+        const etw_event_record record = {0};
+        etw_text body = {0};
+        uint32_t count = 0;
+        assert_true(etw_batch_append(batch, &record, rows[i].trace_index, 0));
+        encode(batch, &body);
+        assert_int_equal(
+            etw_decoder_decode(decoder, etw_text_bytes(&body), ETW_DECODE_ALL, &count, NULL),
+            rows[i].expected);
+        etw_text_free(&body);
+        etw_batch_free(batch);
+    }
+    etw_decoder_free(decoder);
+}
+
 /* The body with one section's expanded bytes changed and compressed again, so that the change gets
  * past zstd to the columns. */
 static void change_section(const etw_text *body, uint32_t section, etw_text *changed)
@@ -482,7 +506,7 @@ static void test_changed_columns_are_refused_or_read_within_bounds(void **state)
         uint32_t count = 0;
         change_section(&body, round % 4, &changed);
         const etw_status status =
-            etw_decoder_decode(decoder, bytes_of(&changed), ETW_DECODE_ALL, &count, NULL);
+            etw_decoder_decode(decoder, etw_text_bytes(&changed), ETW_DECODE_ALL, &count, NULL);
         assert_true(status == ETW_OK || status == ETW_ERROR_DAMAGED);
         refused += status != ETW_OK;
         sum += touch(decoder, count);
@@ -508,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_equal_batches_give_equal_bodies),
         cmocka_unit_test(test_headers_alone_have_no_data),
         cmocka_unit_test(test_cut_bodies_are_refused),
+        cmocka_unit_test(test_events_of_a_trace_above_the_limit_are_refused),
         cmocka_unit_test(test_changed_columns_are_refused_or_read_within_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

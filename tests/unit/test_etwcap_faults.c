@@ -15,19 +15,6 @@
 
 #define EVENTS 400u
 
-static int set_up(void **state)
-{
-    *state = faulty_os_new();
-    return *state == NULL ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-    const uint32_t open_files = faulty_os_open_files(*state);
-    faulty_os_free(*state);
-    return open_files == 0 ? 0 : -1;
-}
-
 typedef struct read_back {
     uint32_t events;
     bool in_order;
@@ -290,14 +277,18 @@ static void full_queue_drops_and_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(full_disk_leaves_a_valid_prefix, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(loss_is_recorded_once_there_is_space_again, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(short_and_interrupted_writes_are_completed, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(every_call_may_fail_while_recording, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_call_may_fail_while_reading, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(full_queue_drops_and_says_so, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(full_disk_leaves_a_valid_prefix, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(loss_is_recorded_once_there_is_space_again,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(short_and_interrupted_writes_are_completed,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(every_call_may_fail_while_recording, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(every_call_may_fail_while_reading, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(full_queue_drops_and_says_so, faulty_os_set_up,
+                                        faulty_os_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,19 +16,6 @@
 
 #define EVENTS 3000u
 
-static int set_up(void **state)
-{
-    *state = faulty_os_new();
-    return *state == NULL ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-    const uint32_t open_files = faulty_os_open_files(*state);
-    faulty_os_free(*state);
-    return open_files == 0 ? 0 : -1;
-}
-
 static void write_sample(faulty_os *os, const char *path, uint32_t count,
                          const etw_writer_options *options)
 {
@@ -622,35 +609,47 @@ static void index_is_a_chain_of_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_way_of_reading_gives_what_was_written, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(index_and_scan_tell_the_same, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(traces_and_schemas_come_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(bytes_do_not_depend_on_the_number_of_threads, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(info_needs_as_many_reads_for_a_large_file, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(blocks_outside_the_time_range_are_passed_over, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(blocks_without_the_provider_are_passed_over, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(private_blocks_reach_who_asks_for_them, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(marker_occurs_in_headers_only, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(headers_come_without_payload, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(file_without_events_is_a_file, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(existing_file_is_kept_unless_it_may_be_replaced, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(other_files_and_newer_ones_are_told_apart, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(newer_minor_version_is_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(growing_file_is_followed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(interval_flushes_what_waits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(interval_flushes_without_another_event, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(sync_keeps_its_promise, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(limits_of_a_record, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(batch_that_does_not_fit_a_block_becomes_several, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(index_is_a_chain_of_blocks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_way_of_reading_gives_what_was_written,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(index_and_scan_tell_the_same, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(traces_and_schemas_come_back, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(bytes_do_not_depend_on_the_number_of_threads,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(info_needs_as_many_reads_for_a_large_file, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(blocks_outside_the_time_range_are_passed_over,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(blocks_without_the_provider_are_passed_over,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(private_blocks_reach_who_asks_for_them, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(marker_occurs_in_headers_only, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(headers_come_without_payload, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(file_without_events_is_a_file, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(existing_file_is_kept_unless_it_may_be_replaced,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(other_files_and_newer_ones_are_told_apart, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(newer_minor_version_is_read, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(growing_file_is_followed, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(interval_flushes_what_waits, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(interval_flushes_without_another_event, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(sync_keeps_its_promise, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(limits_of_a_record, faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(batch_that_does_not_fit_a_block_becomes_several,
+                                        faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(index_is_a_chain_of_blocks, faulty_os_set_up,
+                                        faulty_os_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

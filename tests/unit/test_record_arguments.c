@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "recorder/arguments.h"
+#include "recorder/option_table.h"
 #include "recorder/quantities.h"
 #include "tests/faulty_os.h"
 
@@ -71,6 +72,13 @@ static void wrong_lines_say_what_is_wrong(void **state)
             fail_msg("'%s' gave '%s', wanted '%s'", rows[i].line, error.message, rows[i].message);
         }
     }
+}
+
+static void the_parser_has_room_for_all_options(void **state)
+{
+    (void)state;
+    assert_null(etw_option_at(ETW_MAX_OPTIONS));
+    assert_non_null(etw_option_find("profile"));
 }
 
 static void options_are_about_the_provider_before_them(void **state)
@@ -204,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_lines_say_what_is_wrong),
+        cmocka_unit_test(the_parser_has_room_for_all_options),
         cmocka_unit_test(options_are_about_the_provider_before_them),
         cmocka_unit_test(live_recordings_drop_and_files_wait),
         cmocka_unit_test(quantities_have_units),

@@ -23,13 +23,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    const uint32_t open_files = faulty_os_open_files(*state);
-    faulty_os_free(*state);
-    return open_files == 0 ? 0 : -1;
-}
-
 static etw_replay *open_with(faulty_os *os, etw_replay_options options)
 {
     etw_replay *replay = NULL;
@@ -308,19 +301,23 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_process_delivers_all_events_in_order, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_raw_time_is_what_was_recorded, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_event_expires_with_its_callback, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_stop_ends_the_loop_well, set_up, tear_down),
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_raw_time_is_what_was_recorded, set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_event_expires_with_its_callback, set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_stop_ends_the_loop_well, set_up, faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_a_callback_ends_the_loop_with_its_own_status, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_filters_choose, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_losses_are_told_in_their_place, set_up, tear_down),
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_filters_choose, set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_losses_are_told_in_their_place, set_up,
+                                        faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_pacing_waits_as_long_as_was_recorded, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_no_trace_is_named, set_up, tear_down),
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_trace_is_named, set_up,
+                                        faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_every_failing_read_is_a_status_not_a_crash, set_up,
-                                        tear_down),
+                                        faulty_os_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static etw_bytes make(etw_text *blob)
     etw_rundown_image(&writer, 0x7FF800000000u, 0x2000, "C:\\Windows\\ntdll.dll");
     etw_rundown_image(&writer, 0x400000, 0x1000, "C:\\a\\b.exe");
     assert_false(blob->failed);
-    return (etw_bytes){(const uint8_t *)blob->data, blob->size};
+    return etw_text_bytes(blob);
 }
 
 static void addresses_become_image_and_offset(void **state)
@@ -61,7 +61,7 @@ static void a_process_told_of_again_replaces_what_was_known(void **state)
     etw_rundown_writer writer;
     etw_rundown_begin(&writer, &later);
     etw_rundown_process(&writer, 42, 4, 1, "C:\\other.exe");
-    const etw_bytes bytes = {(const uint8_t *)later.data, later.size};
+    const etw_bytes bytes = etw_text_bytes(&later);
     assert_int_equal(etw_rundown_add(rundown, bytes, NULL), ETW_OK);
     assert_int_equal(etw_rundown_count(rundown), 2);
     assert_int_equal(etw_rundown_find(rundown, 42)->start_time_100ns, 1);

@@ -32,7 +32,7 @@ static void write_file(const etw_os *os, const char *path, bool with_rundown)
     for (uint32_t i = 0; with_rundown && i < 2; i++) {
         etw_text blob = {0};
         append_rundown(&blob, 42 + i, i == 0 ? "C:\\x\\one.dll" : "C:\\x\\t<w>\"\xC3\xBC.dll");
-        const etw_bytes bytes = {(const uint8_t *)blob.data, blob.size};
+        const etw_bytes bytes = etw_text_bytes(&blob);
         assert_int_equal(etw_writer_add_block(writer, ETW_BLOCK_RUNDOWN, 1, bytes, NULL), ETW_OK);
         etw_text_free(&blob);
     }

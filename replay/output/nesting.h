@@ -1,0 +1,40 @@
+/* Writing properties as structs {} and lists []: what stands before the next thing, and whether it
+ * has a name. */
+#ifndef ETW_REPLAY_OUTPUT_NESTING_H
+#define ETW_REPLAY_OUTPUT_NESTING_H
+
+#include "format/event/event.h"
+
+/* Zeroed but for what a format sets: the outermost level, on which something stands already. */
+typedef struct nesting {
+    etw_text *text;
+    char separator; /* between the things of one level */
+    /* Begins a property: with nesting_next, then its name unless in_list. For nesting_on_... */
+    void (*begin)(struct nesting *n, const etw_property *property);
+    bool is_first; /* nothing stands yet on the innermost level */
+    bool in_list;  /* which is a list: its elements have no names, and are no lists */
+    /* One bit for each open struct, the innermost lowest: whether it is an element of a list. */
+    uint64_t list_of_struct;
+} nesting;
+
+/* Before each thing. */
+static inline void nesting_next(nesting *n)
+{
+    if (!n->is_first) {
+        etw_text_append_char(n->text, n->separator);
+    }
+    n->is_first = false;
+}
+
+void nesting_open_struct(nesting *n);
+void nesting_close_struct(nesting *n);
+void nesting_open_list(nesting *n);
+void nesting_close_list(nesting *n);
+
+/* For an etw_visitor whose context is a nesting, or a structure that begins with one. */
+etw_status nesting_on_open_struct(void *context, const etw_property *property, uint32_t element);
+etw_status nesting_on_close_struct(void *context, const etw_property *property);
+etw_status nesting_on_open_array(void *context, const etw_property *property, uint32_t count);
+etw_status nesting_on_close_array(void *context, const etw_property *property);
+
+#endif
