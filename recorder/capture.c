@@ -90,26 +90,34 @@ static etw_status create_segment(const etw_capture *capture, const char *path, e
     return status; /* the writer's messages name the path */
 }
 
-/* The next segment becomes the current one; after a failure the current one stays. */
+/* The next segment becomes the current one; after a failure the current one stays. Once a recording
+ * runs, a name that is taken must not end it: the number behind it is tried. */
 static etw_status open_segment(etw_capture *capture, etw_error *error)
 {
-    if (capture->segment_number == ETW_CAPTURE_MAX_SEGMENTS) {
-        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u segments",
-                             ETW_CAPTURE_MAX_SEGMENTS);
+    const bool is_first = capture->segment_number == 0;
+    uint32_t number = capture->segment_number;
+    etw_writer *writer = NULL;
+    char *path = NULL;
+    etw_status status = ETW_ERROR_EXISTS;
+    while (status == ETW_ERROR_EXISTS && (path == NULL || !is_first)) {
+        free(path);
+        if (number == ETW_CAPTURE_MAX_SEGMENTS) {
+            return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u segments",
+                                 ETW_CAPTURE_MAX_SEGMENTS);
+        }
+        number++;
+        path = is_segmented(capture) ? etw_capture_segment_path(capture->options.path, number)
+                                     : strdup(capture->options.path);
+        if (path == NULL) {
+            return no_memory(error);
+        }
+        status = create_segment(capture, path, &writer, error);
     }
-    char *path = is_segmented(capture)
-                     ? etw_capture_segment_path(capture->options.path, capture->segment_number + 1)
-                     : strdup(capture->options.path);
-    if (path == NULL) {
-        return no_memory(error);
-    }
-    etw_writer *writer;
-    const etw_status status = create_segment(capture, path, &writer, error);
     if (status != ETW_OK) {
         free(path);
         return status;
     }
-    capture->segment_number++;
+    capture->segment_number = number;
     capture->segment_path = path;
     capture->writer = writer;
     capture->segment_events = 0;
@@ -211,15 +219,19 @@ static void add_current_counts(const etw_capture *capture, etw_capture_totals *t
     }
 }
 
-static void remove_oldest_segment(etw_capture *capture)
+/* False where it is still there, as on Windows while somebody reads it: it is tried again later. */
+static bool remove_segment(etw_capture *capture, uint32_t at)
 {
-    segment *oldest = &capture->kept[0];
-    if (capture->os->remove(capture->os->context, oldest->path) == 0) {
-        capture->totals.removed_events += oldest->events;
+    segment *closed = &capture->kept[at];
+    const int removed = capture->os->remove(capture->os->context, closed->path);
+    if (removed < 0 && capture->os->kind(capture->os->context, closed->path) == ETW_PATH_FILE) {
+        return false;
     }
-    free(oldest->path);
+    capture->totals.removed_events += removed == 0 ? closed->events : 0;
+    free(closed->path);
     capture->kept_count--;
-    memmove(capture->kept, capture->kept + 1, capture->kept_count * sizeof *capture->kept);
+    memmove(closed, closed + 1, (capture->kept_count - at) * sizeof *closed);
+    return true;
 }
 
 /* Bytes of all segments that still exist. */
@@ -238,12 +250,15 @@ static uint64_t bytes_now(const etw_capture *capture)
 static void make_room(etw_capture *capture, uint32_t left)
 {
     const etw_capture_limits *limits = &capture->options.limits;
-    while (limits->ring_segments != 0 && capture->kept_count > left) {
-        remove_oldest_segment(capture);
+    uint32_t stuck = 0; /* the oldest that are left cannot be removed now */
+    while (limits->ring_segments != 0 && capture->kept_count > left &&
+           stuck < capture->kept_count) {
+        stuck += !remove_segment(capture, stuck);
     }
-    while (limits->ring_bytes != 0 && capture->kept_count > 0 &&
+    stuck = 0;
+    while (limits->ring_bytes != 0 && stuck < capture->kept_count &&
            bytes_now(capture) > limits->ring_bytes) {
-        remove_oldest_segment(capture);
+        stuck += !remove_segment(capture, stuck);
     }
 }
 
@@ -587,6 +602,17 @@ static void record_failure(etw_capture *capture, const etw_error *failure)
     (void)etw_capture_loss(capture, &loss, NULL);
 }
 
+/* The rest of the source is not read any more: the file says so, if it still can. */
+static etw_status give_up(etw_capture *capture, etw_status status, etw_error *error)
+{
+    etw_error failure = {0};
+    if (error == NULL) {
+        (void)etw_error_set(&failure, status, "%s", etw_status_name(status));
+    }
+    record_failure(capture, error == NULL ? &failure : error);
+    return status;
+}
+
 etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error *error)
 {
     etw_error failure = {0}; /* once: to clear it costs more than to read an event */
@@ -610,7 +636,7 @@ etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error 
                          : etw_capture_loss(capture, item.loss, error);
         }
         if (status != ETW_OK) {
-            return status == ETW_END ? ETW_OK : status;
+            return status == ETW_END ? ETW_OK : give_up(capture, status, error);
         }
     }
 }

@@ -12,13 +12,22 @@
 #include <malloc.h>
 #endif
 
+/* Any user of the host names sessions, and whoever installs a provider names that. */
+static void append_safe(etw_text *text, const char *name)
+{
+    etw_text_append_utf8(text, (const uint8_t *)name, strlen(name), ETW_ESCAPE_LINE);
+}
+
 static void print_session(void *context, const char *name, uint32_t log_file_mode,
                           const etw_session_losses *losses)
 {
     (void)context;
-    printf("%s\tmode 0x%08" PRIX32 "\tevents lost %" PRIu64 "\tbuffers lost %" PRIu64 "\n", name,
-           log_file_mode, losses->events_lost,
+    etw_text safe = {0};
+    append_safe(&safe, name);
+    printf("%s\tmode 0x%08" PRIX32 "\tevents lost %" PRIu64 "\tbuffers lost %" PRIu64 "\n",
+           etw_text_z(&safe), log_file_mode, losses->events_lost,
            losses->log_buffers_lost + losses->realtime_buffers_lost);
+    etw_text_free(&safe);
 }
 
 static void print_provider(void *context, const etw_guid *id, const char *name)
@@ -26,7 +35,9 @@ static void print_provider(void *context, const etw_guid *id, const char *name)
     (void)context;
     etw_text text = {0};
     etw_text_append_guid(&text, id);
-    printf("%s\t%s\n", etw_text_z(&text), name);
+    etw_text_append_char(&text, '\t');
+    append_safe(&text, name);
+    printf("%s\n", etw_text_z(&text));
     etw_text_free(&text);
 }
 
@@ -80,7 +91,9 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
         status = reclaim(&error);
         break;
     case ETW_RECORD_CAPTURE:
-        etw_stop_signal_install(signal);
+        if (etw_record_is_live(arguments)) {
+            etw_stop_signal_install(signal);
+        }
         return arguments->service ? capture_as_service(&job) : capture(&job);
     }
     if (status != ETW_OK) {
@@ -103,6 +116,7 @@ int main(int argc, char **argv)
 {
     keep_memory_flat();
     static etw_stop_signal signal;
+    etw_stop_signal_prepare();
     etw_os_use_binary_stdio();
     char **utf8 = etw_os_utf8_arguments(&argc, argv);
     if (utf8 == NULL) {

@@ -204,6 +204,15 @@ static int memory_remove(void *context, const char *path)
     return file == NULL ? -ENOENT : 0;
 }
 
+static int memory_kind(void *context, const char *path)
+{
+    etw_memory_files *files = context;
+    (void)pthread_mutex_lock(&files->mutex);
+    const bool is_there = find(files, path) != NULL;
+    (void)pthread_mutex_unlock(&files->mutex);
+    return is_there ? ETW_PATH_FILE : ETW_PATH_NOTHING;
+}
+
 static int64_t memory_free_space(void *context, const char *path)
 {
     (void)path;
@@ -243,6 +252,7 @@ etw_memory_files *etw_memory_files_new(uint64_t max_bytes)
                          .close = memory_close,
                          .rename = memory_rename,
                          .remove = memory_remove,
+                         .kind = memory_kind,
                          .free_space = memory_free_space,
                          .filetime_now = memory_filetime_now,
                          .monotonic_ns = memory_monotonic_ns};

@@ -6,7 +6,7 @@
 #include "recorder/stop_signal.h"
 
 /* .etl files to an .etwcap file. */
-int etw_record_files(const etw_record_arguments *arguments, const etw_stop_signal *signal);
+int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *signal);
 
 /* A live session to .etwcap files (Windows). */
 int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *signal);

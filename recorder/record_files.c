@@ -84,19 +84,39 @@ static int record_source(const etw_capture_options *options, const etw_record_ar
         etw_report_error(&error);
     }
     etw_capture_totals totals;
-    const etw_status finished = etw_capture_finish(capture, &totals, &error);
+    etw_error failure = {0};
+    const etw_status finished = etw_capture_finish(capture, &totals, &failure);
     etw_capture_free(capture);
-    if (finished != ETW_OK) {
-        etw_report_error(&error);
-        return ETW_EXIT_FAILED;
+    if (finished != ETW_OK && strcmp(failure.message, error.message) != 0) {
+        etw_report_error(&failure);
     }
     const int exit_status = etw_report_totals(arguments, options->resolver, &totals);
-    return pulled == ETW_OK ? exit_status : ETW_EXIT_MISSING;
+    return finished != ETW_OK ? ETW_EXIT_FAILED : pulled != ETW_OK ? ETW_EXIT_MISSING : exit_status;
 }
 
-int etw_record_files(const etw_record_arguments *arguments, const etw_stop_signal *signal)
+/* What is read must not be replaced by what is read from it. */
+static bool writes_over_input(const etw_record_arguments *arguments)
+{
+    for (uint32_t i = 0; i < arguments->input_count; i++) {
+        if (strcmp(arguments->output, "-") != 0 &&
+            etw_os_is_same_file(arguments->inputs[i], arguments->output)) {
+            etw_error error = {0};
+            (void)etw_error_set(&error, ETW_ERROR_INVALID_ARGUMENT,
+                                "%s is read and cannot be written at the same time",
+                                arguments->output);
+            etw_report_error(&error);
+            return true;
+        }
+    }
+    return false;
+}
+
+int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
     etw_error error = {0};
+    if (writes_over_input(arguments)) {
+        return ETW_EXIT_USAGE;
+    }
     etw_schema_store *store = etw_schema_store_new();
     etw_resolver *resolver = NULL;
     etw_source *source = NULL;
@@ -110,6 +130,8 @@ int etw_record_files(const etw_record_arguments *arguments, const etw_stop_signa
     }
     int exit_status = ETW_EXIT_FAILED;
     if (status == ETW_OK) {
+        /* Scanning may take long, and leaves nothing to end cleanly: until now a signal ends it. */
+        etw_stop_signal_install(signal);
         const etw_capture_options options = {.path = arguments->output,
                                              .writer = arguments->writer,
                                              .limits = arguments->limits,

@@ -80,7 +80,7 @@ static etw_status dump(live *recording)
     const etw_status status = etw_flight_dump(recording->flight, &path, &recording->error);
     if (status == ETW_OK && !recording->arguments->quiet) {
         etw_status_line_clear(&recording->line);
-        fprintf(stderr, "etw-record: wrote %s\n", path);
+        etw_report_written(path);
     }
     recording->capture = etw_flight_capture(recording->flight);
     return status;
@@ -302,6 +302,14 @@ static etw_status open_all(live *recording)
     return status;
 }
 
+/* What came after the failure is in no file: the last one says so, if it still can. */
+static void tell_failure(live *recording)
+{
+    etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
+    etw_loss_set_detail(&loss, "%s", recording->error.message);
+    (void)etw_capture_loss(recording->capture, &loss, NULL);
+}
+
 static etw_status run(live *recording)
 {
     const etw_session_sink sink = {.event = on_event,
@@ -311,9 +319,12 @@ static etw_status run(live *recording)
                                    .context = recording};
     etw_error error = recording->error;
     const etw_status status = etw_session_pump(recording->session, &sink, &error);
-    /* A failure inside the sink has left its own message; the pump's is about the session. */
+    /* A failure inside the sink has left its own message; the pump's is about the session, and was
+     * told to the sink. */
     if (status != ETW_OK && recording->error.status == ETW_OK) {
         recording->error = error;
+    } else if (status != ETW_OK) {
+        tell_failure(recording);
     }
     return status;
 }
@@ -333,9 +344,11 @@ static int finish(live *recording, etw_status status)
     }
     if (finished != ETW_OK) {
         etw_report_error(&recording->error);
-        return ETW_EXIT_FAILED;
     }
     const int exit_status = etw_report_totals(recording->arguments, recording->resolver, &totals);
+    if (finished != ETW_OK) {
+        return ETW_EXIT_FAILED;
+    }
     return status == ETW_OK ? exit_status : ETW_EXIT_MISSING;
 }
 

@@ -6,6 +6,17 @@
 
 #define LINE_INTERVAL_NS 250000000LL
 
+/* A trace's names and the user's paths end up in messages: no control character of theirs reaches
+ * the terminal. */
+static void say(const char *before, const char *from_outside, const char *behind)
+{
+    etw_text safe = {0};
+    etw_text_append_utf8(&safe, (const uint8_t *)from_outside, strlen(from_outside),
+                         ETW_ESCAPE_LINE);
+    fprintf(stderr, "%s%s%s", before, etw_text_z(&safe), behind);
+    etw_text_free(&safe);
+}
+
 bool etw_status_line_is_due(etw_status_line *line)
 {
     if (!line->enabled) {
@@ -21,11 +32,12 @@ bool etw_status_line_is_due(etw_status_line *line)
 
 void etw_status_line_show(etw_status_line *line, const char *format, ...)
 {
+    char text[2 * ETW_ERROR_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    fputs("\r\033[K", stderr);
-    (void)vfprintf(stderr, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    say("\r\033[K", text, "");
     (void)fflush(stderr);
     line->shown = true;
 }
@@ -38,20 +50,14 @@ void etw_status_line_clear(etw_status_line *line)
     }
 }
 
-/* A trace's names and the user's paths end up in messages: no control character of theirs reaches
- * the terminal. */
-static void say(const char *before, const char *from_outside, const char *behind)
-{
-    etw_text safe = {0};
-    etw_text_append_utf8(&safe, (const uint8_t *)from_outside, strlen(from_outside),
-                         ETW_ESCAPE_LINE);
-    fprintf(stderr, "%s%s%s", before, etw_text_z(&safe), behind);
-    etw_text_free(&safe);
-}
-
 void etw_report_error(const etw_error *error)
 {
     say("etw-record: ", error->message, "\n");
+}
+
+void etw_report_written(const char *path)
+{
+    say("etw-record: wrote ", path, "\n");
 }
 
 static void print_summary(const char *output, const etw_capture_totals *totals)

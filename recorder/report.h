@@ -26,6 +26,7 @@ void etw_status_line_show(etw_status_line *line, const char *format, ...) ETW_PR
 void etw_status_line_clear(etw_status_line *line);
 
 void etw_report_error(const etw_error *error);
+void etw_report_written(const char *path);
 
 /* Prints the summary (unless quiet) and every kind of loss, and gives the exit status. */
 int etw_report_totals(const etw_record_arguments *arguments, const etw_resolver *resolver,

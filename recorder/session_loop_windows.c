@@ -2,9 +2,10 @@
 
 #include "recorder/session_errors_windows.h"
 
-/* Losses are polled and ticks given so often. */
-#define POLL_INTERVAL_MS 1000u
-#define POLLS_PER_ANCHOR 60u
+/* Losses are polled and ticks given so often: four times in the default interval of a writer, which
+ * nothing else tells the time when no events come. */
+#define POLL_INTERVAL_MS 250u
+#define POLLS_PER_ANCHOR 240u
 
 /* Class of the events by which a real-time session tells what it lost (evntrace documentation). */
 static const etw_guid rt_lost_event_class = {

@@ -14,7 +14,11 @@ typedef struct etw_stop_signal {
     bool break_dumps; /* Ctrl+Break dumps instead of ending */
 } etw_stop_signal;
 
-/* signal must live as long as the process. Signals have no context, so that one pointer to it is
+/* At the start of the program: what can be an error code of a call is no death. */
+void etw_stop_signal_prepare(void);
+
+/* Once there is a file to end cleanly; before that the first one ends the process.
+ * signal must live as long as the process. Signals have no context, so that one pointer to it is
  * kept in this module: the program's only global state. */
 void etw_stop_signal_install(etw_stop_signal *signal);
 

@@ -27,6 +27,14 @@ static void handle(int number, void (*handler)(int))
     (void)sigaction(number, &action, NULL);
 }
 
+void etw_stop_signal_prepare(void)
+{
+    /* A reader that closes its pipe is an EPIPE of write, with a message, not a silent death. */
+    handle(SIGPIPE, SIG_IGN);
+    /* So is a file that may not grow (ulimit -f) an EFBIG. */
+    handle(SIGXFSZ, SIG_IGN);
+}
+
 void etw_stop_signal_install(etw_stop_signal *target)
 {
     atomic_store(&installed, target);
@@ -34,6 +42,4 @@ void etw_stop_signal_install(etw_stop_signal *target)
     handle(SIGTERM, on_stop);
     handle(SIGHUP, on_stop);
     handle(SIGUSR1, on_dump);
-    /* A reader that closes its pipe is an EPIPE of write, with a message, not a silent death. */
-    handle(SIGPIPE, SIG_IGN);
 }

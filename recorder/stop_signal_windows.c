@@ -34,6 +34,10 @@ static BOOL WINAPI on_control(DWORD event)
     return asked_before ? FALSE : TRUE;
 }
 
+void etw_stop_signal_prepare(void)
+{
+}
+
 void etw_stop_signal_install(etw_stop_signal *target)
 {
     atomic_store(&installed, target);

@@ -3,6 +3,7 @@
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
 #include "format/event/oracle.h"
+#include "replay/rundown_file.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ typedef struct input {
     etw_replay *replay;
     const etw_event *event; /* read but not yet written; NULL: read on */
     bool has_ended;
+    bool is_pipe;
     uint32_t *schemas; /* ids of the replay's store, from 1, to ids of the copy's store */
     uint32_t schema_count;
     uint16_t *traces; /* the source's trace indexes to the writer's */
@@ -34,12 +36,21 @@ struct copy {
     etw_error loss_error;
 };
 
+/* Errors of the output name it, as those of an input name that. */
+static etw_status wrote(const copy *c, etw_status status, etw_error *error)
+{
+    const char *output = c->options->arguments->output;
+    return etw_failed(status)
+               ? etw_error_wrap(error, status, "%s", strcmp(output, "-") == 0 ? "stdout" : output)
+               : status;
+}
+
 /* Traces and schemas get new numbers in the copy. */
 
 static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, etw_error *error)
 {
     if (c->options->redaction == NULL) {
-        return etw_writer_add_trace(c->writer, trace, index, error);
+        return wrote(c, etw_writer_add_trace(c->writer, trace, index, error), error);
     }
     etw_trace *safe = malloc(sizeof *safe);
     if (safe == NULL) {
@@ -49,7 +60,7 @@ static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, et
     etw_redact_trace(safe);
     const etw_status status = etw_writer_add_trace(c->writer, safe, index, error);
     free(safe);
-    return status;
+    return wrote(c, status, error);
 }
 
 static etw_status add_new_traces(copy *c, input *in, etw_error *error)
@@ -142,8 +153,10 @@ static etw_status copy_anchors(copy *c, input *in, etw_bytes body, etw_error *er
         etw_clock_anchor anchor;
         status = etw_clock_anchor_load(&cursor, &anchor, error);
         if (!etw_failed(status) && anchor.trace_index < in->trace_count) {
-            status = etw_writer_add_clock_anchor(c->writer, in->traces[anchor.trace_index],
-                                                 anchor.ticks, anchor.time_100ns, error);
+            status = wrote(c,
+                           etw_writer_add_clock_anchor(c->writer, in->traces[anchor.trace_index],
+                                                       anchor.ticks, anchor.time_100ns, error),
+                           error);
         }
     }
     return status;
@@ -184,9 +197,57 @@ static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_er
     }
     if (status == ETW_END) {
         const etw_bytes bytes = etw_text_bytes(&blob);
-        status = etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error);
+        status = wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error),
+                       error);
     }
     etw_text_free(&blob);
+    return status;
+}
+
+/* Processes and images are of a host between two boots, and the blocks do not say of which. */
+static bool is_one_boot(const copy *c)
+{
+    const etw_trace *first = NULL;
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        const etw_source *source = etw_replay_source(c->inputs[i].replay);
+        for (uint16_t t = 0; t < etw_source_trace_count(source); t++) {
+            const etw_trace *trace = etw_source_trace(source, t);
+            first = first == NULL ? trace : first;
+            if (trace->boot_time_100ns == 0 || trace->boot_time_100ns != first->boot_time_100ns ||
+                strcmp(trace->host_name, first->host_name) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static etw_status copy_rundown(void *context, etw_bytes blob, etw_error *error)
+{
+    copy *c = context;
+    const bool carries = c->options->carry_blocks || c->options->carry_rundown;
+    if (!carries || (c->input_count > 1 && !is_one_boot(c))) {
+        c->counts->rundown_left_behind = true;
+        return ETW_OK;
+    }
+    const etw_status checked = etw_side_body_check(ETW_BLOCK_RUNDOWN, 0, blob, error);
+    if (etw_failed(checked)) {
+        return checked == ETW_ERROR_NO_MEMORY ? checked : ETW_OK; /* told where it stands */
+    }
+    const uint32_t processes = blob.size < sizeof processes ? 0 : etw_load_u32(blob.data);
+    return wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RUNDOWN, processes, blob, error),
+                 error);
+}
+
+/* Whatever events are wanted, and wherever reading ends. Pipes cannot be read ahead. */
+static etw_status copy_rundowns(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        status = etw_rundown_file_each(os, arguments->inputs[i], copy_rundown, c, error);
+    }
     return status;
 }
 
@@ -200,18 +261,18 @@ static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_err
     if (kind == ETW_BLOCK_CLOCK_ANCHORS) {
         return copy_anchors(c, in, body, error);
     }
-    if (!c->options->carry_blocks) {
-        return ETW_OK;
+    if (kind == ETW_BLOCK_RUNDOWN) {
+        const etw_status status = etw_side_body_check(kind, 0, body, error);
+        return etw_failed(status) || !in->is_pipe ? status : copy_rundown(c, body, error);
     }
-    if (kind == ETW_BLOCK_RENDERED) {
+    if (c->options->carry_blocks && kind == ETW_BLOCK_RENDERED) {
         return copy_rendered(c, in, body, error);
     }
-    if (kind == ETW_BLOCK_RUNDOWN) {
-        const uint32_t processes = body.size < sizeof processes ? 0 : etw_load_u32(body.data);
-        return etw_writer_add_block(c->writer, kind, processes, body, error);
+    if (c->options->carry_blocks && kind >= ETW_BLOCK_PRIVATE_FIRST) {
+        return wrote(c, etw_writer_add_block(c->writer, kind, 0, body, error), error);
     }
-    return kind >= ETW_BLOCK_PRIVATE_FIRST ? etw_writer_add_block(c->writer, kind, 0, body, error)
-                                           : ETW_OK;
+    c->counts->left_behind++;
+    return ETW_OK;
 }
 
 /* Events and losses. */
@@ -227,12 +288,16 @@ static void on_loss(void *context, const etw_loss *loss)
         in->damaged_events += loss->events;
     }
     etw_loss moved = *loss;
+    if (c->redactor != NULL && loss->cause != ETW_LOSS_FILTERED) {
+        moved.detail[0] = '\0'; /* the names of files are in some */
+    }
     if (moved.trace_index >= in->trace_count) {
         c->loss_status = add_new_traces(c, in, &c->loss_error);
     }
     moved.trace_index = moved.trace_index < in->trace_count ? in->traces[moved.trace_index] : 0;
     if (!etw_failed(c->loss_status)) {
-        c->loss_status = etw_writer_add_loss(c->writer, &moved, &c->loss_error);
+        c->loss_status =
+            wrote(c, etw_writer_add_loss(c->writer, &moved, &c->loss_error), &c->loss_error);
     }
 }
 
@@ -269,7 +334,8 @@ static etw_status write_event(copy *c, input *in, etw_error *error)
         record = &safe;
     }
     const uint16_t trace_index = in->traces[etw_replay_trace_index(in->replay)];
-    status = etw_writer_add_event(c->writer, record, trace_index, schema_id, error);
+    status =
+        wrote(c, etw_writer_add_event(c->writer, record, trace_index, schema_id, error), error);
     c->counts->events += etw_failed(status) ? 0 : 1;
     return status;
 }
@@ -326,6 +392,7 @@ static etw_status open_inputs(copy *c, etw_error *error)
         input *in = &c->inputs[i];
         etw_replay_options options = arguments->replay;
         in->copy = c;
+        in->is_pipe = strcmp(arguments->inputs[i], "-") == 0;
         options.raw_time = true;
         options.loss = on_loss;
         options.loss_context = in;
@@ -342,11 +409,16 @@ static etw_status open_output(copy *c, etw_error *error)
     etw_writer_options writer = arguments->writer;
     writer.store = c->store;
     const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
-    etw_status status = etw_writer_create(os, arguments->output, &writer, &c->writer, error);
+    etw_status status = etw_tool_explain_exists(
+        arguments->output, etw_writer_create(os, arguments->output, &writer, &c->writer, error),
+        error);
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
         status = add_new_traces(c, &c->inputs[i], error);
     }
-    return etw_failed(status) ? status : add_names(c, error);
+    if (!etw_failed(status)) {
+        status = add_names(c, error);
+    }
+    return etw_failed(status) ? status : copy_rundowns(c, error);
 }
 
 static etw_status add_filtered(copy *c, etw_error *error)
@@ -356,7 +428,7 @@ static etw_status add_filtered(copy *c, etw_error *error)
     }
     etw_loss loss = {.cause = ETW_LOSS_FILTERED, .events = c->counts->passed_over};
     etw_loss_set_detail(&loss, "%s", c->options->filtered_detail);
-    return etw_writer_add_loss(c->writer, &loss, error);
+    return wrote(c, etw_writer_add_loss(c->writer, &loss, error), error);
 }
 
 /* Events of the input that were not wanted, those in blocks that were not even read included, as
@@ -372,6 +444,16 @@ static uint64_t left_out(const input *in, const etw_replay_totals *totals)
     return summary.events - totals->events - in->damaged_events;
 }
 
+/* A name that was mistyped redacts nothing. */
+static void say_not_found(const copy *c)
+{
+    const char *name;
+    uint32_t at = 0;
+    while ((name = etw_redactor_not_found(c->redactor, &at)) != NULL) {
+        etw_tool_say("no property is named %s: nothing was overwritten for it", name);
+    }
+}
+
 static void sum_up(copy *c)
 {
     for (uint32_t i = 0; i < c->input_count; i++) {
@@ -385,6 +467,7 @@ static void sum_up(copy *c)
     c->counts->schemas = etw_schema_store_count(c->store);
     if (c->redactor != NULL) {
         etw_redactor_get_counts(c->redactor, &c->counts->redacted);
+        say_not_found(c);
     }
 }
 
@@ -394,7 +477,8 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
     etw_error second = {0};
     if (etw_failed(status)) {
         etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
-        etw_loss_set_detail(&loss, "%s", error == NULL ? etw_status_name(status) : error->message);
+        const bool tells = error != NULL && c->redactor == NULL;
+        etw_loss_set_detail(&loss, "%s", tells ? error->message : etw_status_name(status));
         (void)etw_writer_add_loss(c->writer, &loss, &second);
         (void)etw_writer_finish(c->writer, &second);
         return status;
@@ -404,7 +488,7 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
         status = add_names(c, error);
     }
     if (!etw_failed(status)) {
-        status = etw_writer_finish(c->writer, error);
+        status = wrote(c, etw_writer_finish(c->writer, error), error);
     }
     return status;
 }
@@ -433,6 +517,12 @@ static etw_status run(copy *c, etw_error *error)
     etw_writer_counts counts;
     etw_writer_get_counts(c->writer, &counts);
     c->counts->file_bytes = counts.bytes;
+    /* What the file holds, not what was handed to the writer. */
+    c->counts->events = counts.written;
+    if (counts.dropped > 0) {
+        c->counts->loss_records++;
+        c->counts->lost_events += counts.dropped;
+    }
     return status;
 }
 
@@ -466,6 +556,19 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
         etw_tool_say("overwritten in %" PRIu64 " events; %" PRIu64
                      " of them lost all their user data, for its layout hung on it",
                      counts->redacted.events, counts->redacted.emptied);
+    }
+    if (!arguments->quiet && counts->rundown_left_behind) {
+        etw_tool_say("without the list of processes%s",
+                     arguments->input_count > 1 ? ": the traces are not all of one boot of one host"
+                                                : "");
+    }
+    if (!arguments->quiet && counts->left_behind > 0) {
+        etw_tool_say("without %" PRIu64 " blocks that only an unchanged trace can keep",
+                     counts->left_behind);
+    }
+    if (!arguments->quiet && counts->redacted.unexplained > 0) {
+        etw_tool_say("%" PRIu64 " events have no schema: what they say was left as it is",
+                     counts->redacted.unexplained);
     }
     if (etw_failed(status)) {
         return etw_tool_fail(error);

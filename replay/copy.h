@@ -13,8 +13,10 @@ typedef struct etw_copy_options {
     const etw_redaction *redaction;        /* NULL: bytes stay as they are */
     bool carry_blocks;                     /* texts of TDH and private blocks, which number events:
                                               for one input of which nothing is left out */
-    const char *filtered_detail;           /* why events were left out; NULL: none is */
-    const char *progress;                  /* "cutting" */
+    bool carry_rundown; /* where carry_blocks does not say so: the list of processes, unless the
+                           inputs are not all of one boot of one host */
+    const char *filtered_detail; /* why events were left out; NULL: none is */
+    const char *progress;        /* "cutting" */
 } etw_copy_options;
 
 typedef struct etw_copy_counts {
@@ -25,6 +27,8 @@ typedef struct etw_copy_counts {
     uint64_t lost_events;  /* the sum of their known counts */
     bool lost_unknown;
     uint64_t file_bytes;
+    uint64_t left_behind; /* blocks whose events or meaning the copy cannot keep */
+    bool rundown_left_behind;
     etw_redaction_counts redacted;
 } etw_copy_counts;
 

@@ -11,6 +11,9 @@ int main(int argc, char **argv)
 #ifdef SIGPIPE
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error code, not a death */
 #endif
+#ifdef SIGXFSZ
+    (void)signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
+#endif
     etw_os_use_binary_stdio();
     argv = etw_os_utf8_arguments(&argc, argv);
     if (argv == NULL) {

@@ -16,6 +16,7 @@ typedef struct job_event {
     const etw_trace *trace;
     const etw_schema *schema;
     const char *provider_name;
+    uint16_t trace_number;
     etw_loss *loss; /* not NULL: a loss stands here instead of an event; owned */
 } job_event;
 
@@ -76,6 +77,7 @@ static void render(renderer *r, job *j)
         }
         const etw_event *event =
             etw_event_make(r->maker, e->record, e->trace, e->schema, e->provider_name);
+        etw_event_set_trace_number(r->maker, e->trace_number);
         format->event(r->output, event, &j->text);
     }
 }
@@ -417,6 +419,7 @@ static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_
     e->trace = item->trace;
     e->schema = item->schema;
     e->provider_name = item->provider_name;
+    e->trace_number = item->trace_number;
     e->loss = NULL;
     j->count++;
     return ETW_OK;
@@ -430,6 +433,7 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
     }
     const etw_event *event = etw_event_make(pipeline->maker, item->record, item->trace,
                                             item->schema, item->provider_name);
+    etw_event_set_trace_number(pipeline->maker, item->trace_number);
     pipeline->options.format->event(pipeline->output, event, &stream->text);
     return pipeline->options.is_live ? etw_stream_flush(stream, error)
                                      : etw_stream_flush_chunks(stream, error);

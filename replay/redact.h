@@ -6,15 +6,17 @@
 #include "format/event/event.h"
 
 typedef struct etw_redaction {
-    const char *const *names; /* properties, also members of structs; compared exactly */
+    const char *const *names; /* properties, also members of structs, and structs with all that is
+                                 in them; in any case */
     uint32_t name_count;
-    bool strings; /* all strings, and all bytes that no schema explains */
+    bool strings; /* all strings, binary values and SIDs, and all bytes that no schema explains */
 } etw_redaction;
 
 typedef struct etw_redaction_counts {
     uint64_t events;  /* of which something was overwritten */
     uint64_t emptied; /* of those: the whole user data was taken out, since its layout depends on
                          what had to go or nothing explains it */
+    uint64_t unexplained; /* no schema says what their user data is; it stayed as it was */
 } etw_redaction_counts;
 
 /* The item kind that holds the user's SID can be named like a property. */
@@ -28,6 +30,8 @@ void etw_redactor_free(etw_redactor *redactor);
 /* *safe points into the redactor and lives until the next call. */
 void etw_redactor_apply(etw_redactor *redactor, const etw_event *event, etw_event_record *safe);
 void etw_redactor_get_counts(const etw_redactor *redactor, etw_redaction_counts *counts);
+/* The next name from *at on (0 at first) that no event had; NULL where there is none. */
+const char *etw_redactor_not_found(const etw_redactor *redactor, uint32_t *at);
 
 /* Takes names of files, hosts and sessions out of what a trace says about itself. logfile_header is
  * the caller's copy of trace->logfile_header, cut here to its part without names. */

@@ -1,6 +1,7 @@
 #include "replay/rendered.h"
 
 #include "format/etwcap/block.h"
+#include "format/etwcap/body.h"
 
 #include <stdlib.h>
 
@@ -28,12 +29,15 @@ typedef struct check {
 static etw_status take_block(void *context, uint16_t kind, etw_bytes body, etw_error *error)
 {
     check *c = context;
-    (void)error;
     if (kind != ETW_BLOCK_RENDERED) {
         return ETW_OK;
     }
     c->counts->blocks++;
-    if (body.size > ETW_RENDERED_MAX_BYTES - c->blobs.size) {
+    const etw_status status = etw_side_body_check(kind, 0, body, error);
+    if (status == ETW_ERROR_NO_MEMORY) {
+        return status;
+    }
+    if (status != ETW_OK || body.size > ETW_RENDERED_MAX_BYTES - c->blobs.size) {
         c->counts->skipped_bytes += body.size;
         return ETW_OK;
     }

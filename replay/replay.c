@@ -298,6 +298,8 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     }
     item->provider_name = provider_name(replay, &item->record->EventHeader.ProviderId);
     replay->trace_index = from->trace_index;
+    const bool is_alone = etw_source_trace_count(replay->source) <= 1;
+    item->trace_number = is_alone ? 0 : (uint16_t)(from->trace_index + 1);
     *is_wanted = filter->provider_name_count == 0 || is_wanted_by_name(replay, item);
     return ETW_OK;
 }
@@ -347,6 +349,7 @@ etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_erro
     if (status == ETW_OK) {
         *event =
             etw_event_make(replay->maker, item.record, item.trace, item.schema, item.provider_name);
+        etw_event_set_trace_number(replay->maker, item.trace_number);
     }
     return status;
 }

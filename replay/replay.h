@@ -75,6 +75,7 @@ typedef struct etw_replay_item {
     const etw_trace *trace;
     const etw_schema *schema;
     const char *provider_name;
+    uint16_t trace_number; /* etw_event_set_trace_number */
 } etw_replay_item;
 /* As etw_replay_next, without making the event. */
 etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error);

@@ -102,6 +102,12 @@ static int forward_remove(void *context, const char *path)
     return inner->remove(inner->context, path);
 }
 
+static int forward_kind(void *context, const char *path)
+{
+    const etw_os *inner = ((etw_rewind *)context)->inner;
+    return inner->kind(inner->context, path);
+}
+
 static int64_t forward_free_space(void *context, const char *path)
 {
     const etw_os *inner = ((etw_rewind *)context)->inner;
@@ -151,6 +157,7 @@ etw_rewind *etw_rewind_new(const etw_os *os)
                           .close = forward_close,
                           .rename = forward_rename,
                           .remove = forward_remove,
+                          .kind = forward_kind,
                           .free_space = forward_free_space,
                           .filetime_now = forward_filetime_now,
                           .monotonic_ns = forward_monotonic_ns,

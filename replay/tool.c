@@ -82,7 +82,41 @@ void etw_progress_end(etw_progress *progress)
     }
 }
 
-/* The stream. */
+/* The output. */
+
+etw_status etw_tool_explain_exists(const char *output, etw_status status, etw_error *error)
+{
+    return status == ETW_ERROR_EXISTS
+               ? etw_error_set(error, status, "%s exists; --force replaces it", output)
+               : status;
+}
+
+static bool is_input(const etw_replay_arguments *arguments, const char *path)
+{
+    for (uint32_t i = 0; i < arguments->input_count; i++) {
+        const char *input = arguments->inputs[i];
+        if (strcmp(input, "-") != 0 &&
+            (strcmp(input, path) == 0 || etw_os_is_same_file(input, path))) {
+            etw_tool_say("%s is read and cannot be written at the same time", path);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool etw_tool_writes_over_input(const etw_replay_arguments *arguments, const char *behind)
+{
+    const char *output = arguments->output;
+    if (output == NULL || strcmp(output, "-") == 0) {
+        return false;
+    }
+    etw_text path = {0};
+    etw_text_printf(&path, "%s%s", output, behind);
+    const bool found =
+        is_input(arguments, output) || (*behind != '\0' && is_input(arguments, etw_text_z(&path)));
+    etw_text_free(&path);
+    return found;
+}
 
 etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
                            etw_error *error)
@@ -93,13 +127,11 @@ etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *pat
     }
     stream->path = path;
     stream->file = os->open(os->context, path, replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
-    if (stream->file < 0) {
-        const etw_status status = etw_error_set_os(error, -stream->file, "%s", stream->path);
-        return status == ETW_ERROR_EXISTS
-                   ? etw_error_set(error, status, "%s exists; --force replaces it", stream->path)
-                   : status;
-    }
-    return ETW_OK;
+    return stream->file >= 0
+               ? ETW_OK
+               : etw_tool_explain_exists(stream->path,
+                                         etw_error_set_os(error, -stream->file, "%s", stream->path),
+                                         error);
 }
 
 static bool is_reader_gone(const etw_stream *stream, int32_t os_code)

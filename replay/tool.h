@@ -58,6 +58,14 @@ etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *er
 etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,
                          etw_replay_options *options, etw_replay **replay, etw_error *error);
 
+/* Whether the output is one of the inputs by whatever name, which is said: what is read must not be
+ * replaced by what is read from it. behind: what else is written has this behind the output's name;
+ * "" where nothing is. */
+bool etw_tool_writes_over_input(const etw_replay_arguments *arguments, const char *behind);
+
+/* Where the output exists and may not be replaced, the error says what to do. Gives status. */
+etw_status etw_tool_explain_exists(const char *output, etw_status status, etw_error *error);
+
 /* Shows the name of an input in messages. */
 static inline const char *etw_tool_name(const char *input)
 {

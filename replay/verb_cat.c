@@ -120,6 +120,9 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
+    if (etw_tool_writes_over_input(arguments, "")) {
+        return ETW_EXIT_USAGE;
+    }
     cat c = {.format = choose_format(arguments)};
     const etw_status status = run(&c, arguments, &error);
     etw_replay_totals totals = {0};

@@ -1,28 +1,16 @@
 /* cut, merge, repack and recover: traces written into a new file. */
 #include "format/etwcap/recover.h"
+#include "format/etwcap/verify.h"
 #include "replay/copy.h"
 #include "replay/verbs.h"
 
 #include <inttypes.h>
 
-/* A file that is read must not be replaced by what is read from it. */
-static bool writes_over_input(const etw_replay_arguments *arguments)
-{
-    for (uint32_t i = 0; i < arguments->input_count; i++) {
-        if (strcmp(arguments->inputs[i], "-") != 0 &&
-            strcmp(arguments->inputs[i], arguments->output) == 0) {
-            etw_tool_say("%s is read and cannot be written at the same time", arguments->output);
-            return true;
-        }
-    }
-    return false;
-}
-
 static etw_exit copy(const etw_copy_options *options)
 {
     etw_error error = {0};
     etw_copy_counts counts;
-    if (writes_over_input(options->arguments)) {
+    if (etw_tool_writes_over_input(options->arguments, "")) {
         return ETW_EXIT_USAGE;
     }
     const etw_status status = etw_copy_run(options, &counts, &error);
@@ -71,6 +59,7 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
     describe_filter(arguments, &filter);
     const etw_copy_options options = {.arguments = arguments,
                                       .redaction = redacts ? &redaction : NULL,
+                                      .carry_rundown = !redacts,
                                       .filtered_detail = etw_text_z(&filter),
                                       .progress = "cutting, events"};
     const etw_exit result = copy(&options);
@@ -80,7 +69,8 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
 
 etw_exit etw_verb_merge(const etw_replay_arguments *arguments)
 {
-    const etw_copy_options options = {.arguments = arguments, .progress = "merging, events"};
+    const etw_copy_options options = {
+        .arguments = arguments, .carry_rundown = true, .progress = "merging, events"};
     return copy(&options);
 }
 
@@ -96,12 +86,15 @@ etw_exit etw_verb_repack(const etw_replay_arguments *arguments)
 static void tell_recovered(const etw_replay_arguments *arguments, const etw_recover_report *report)
 {
     static const struct {
-        etw_block_kind kind;
+        uint16_t kind;
         const char *name;
     } kinds[] = {{ETW_BLOCK_EVENTS, "events"},
                  {ETW_BLOCK_SCHEMAS, "schema"},
                  {ETW_BLOCK_TRACE, "trace"},
-                 {ETW_BLOCK_LOSS, "loss"}};
+                 {ETW_BLOCK_LOSS, "loss"},
+                 {ETW_BLOCK_CLOCK_ANCHORS, "clock anchor"},
+                 {ETW_BLOCK_RENDERED, "rendered text"},
+                 {0, "other"}};
     if (arguments->quiet) {
         return;
     }
@@ -116,6 +109,9 @@ static void tell_recovered(const etw_replay_arguments *arguments, const etw_reco
                          count->recovered, count->lost);
         }
     }
+    if (report->unreadable) {
+        etw_tool_say("some of %s could not be read, and was taken for zeros", arguments->inputs[0]);
+    }
     if (report->missing_blocks > 0) {
         etw_tool_say("blocks without a trace: %" PRIu64, report->missing_blocks);
     }
@@ -127,13 +123,51 @@ static bool is_whole(const etw_recover_report *report)
     for (size_t i = 0; i < sizeof report->kinds / sizeof report->kinds[0]; i++) {
         lost += report->kinds[i].lost;
     }
-    return report->was_complete && lost == 0 && report->lost_events == 0 && !report->lost_unknown;
+    return report->was_complete && lost == 0 && report->lost_events == 0 && !report->lost_unknown &&
+           report->skipped_bytes == 0;
+}
+
+/* Into part, which is verified and gets its name only then; etw_recover has looked at that. */
+static etw_status recover_etl_by(const etw_replay_arguments *arguments, const char *part,
+                                 etw_copy_counts *counts, etw_error *error)
+{
+    const etw_os *os = etw_os_default();
+    etw_replay_arguments into_part = *arguments;
+    const etw_copy_options options = {.arguments = &into_part, .progress = "recovering, events"};
+    etw_verify_report report;
+    into_part.output = part;
+    into_part.writer.replace = false;
+    (void)os->remove(os->context, part);
+    etw_status status = etw_copy_run(&options, counts, error);
+    if (!etw_failed(status)) {
+        status = etw_verify(os, part, NULL, NULL, &report, error);
+    }
+    if (!etw_failed(status) && (!report.good || report.events != counts->events)) {
+        status = etw_error_set(error, ETW_ERROR_INTERNAL, "%s: the new file does not verify", part);
+    }
+    if (!etw_failed(status)) {
+        const int renamed = os->rename(os->context, part, arguments->output);
+        status = renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part,
+                                                arguments->output)
+                             : ETW_OK;
+    }
+    if (etw_failed(status)) {
+        (void)os->remove(os->context, part);
+        counts->file_bytes = 0; /* there is no file */
+    }
+    return status;
 }
 
 static etw_exit recover_etl(const etw_replay_arguments *arguments)
 {
-    const etw_copy_options options = {.arguments = arguments, .progress = "recovering, events"};
-    return copy(&options);
+    const etw_copy_options options = {.arguments = arguments};
+    etw_error error = {0};
+    etw_copy_counts counts = {0};
+    etw_text part = {0};
+    etw_text_printf(&part, "%s" ETW_RECOVER_PART_SUFFIX, arguments->output);
+    const etw_status status = recover_etl_by(arguments, etw_text_z(&part), &counts, &error);
+    etw_text_free(&part);
+    return etw_copy_conclude(&options, status, &counts, &error);
 }
 
 etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
@@ -141,7 +175,11 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
     etw_error error = {0};
     etw_progress progress;
     etw_recover_report report;
-    if (writes_over_input(arguments)) {
+    if (strcmp(arguments->inputs[0], "-") == 0 || strcmp(arguments->output, "-") == 0) {
+        etw_tool_say("recover reads its input twice and reads back what it wrote: name files");
+        return ETW_EXIT_USAGE;
+    }
+    if (etw_tool_writes_over_input(arguments, ETW_RECOVER_PART_SUFFIX)) {
         return ETW_EXIT_USAGE;
     }
     etw_progress_begin(&progress, arguments, "recovering");
@@ -155,6 +193,7 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
         return recover_etl(arguments);
     }
     if (etw_failed(status)) {
+        (void)etw_tool_explain_exists(arguments->output, status, &error);
         return etw_tool_fail(&error);
     }
     tell_recovered(arguments, &report);

@@ -2,6 +2,7 @@
  * index the answer takes a few reads, whatever the file's size; other files are read through. */
 #include "format/etl/etl.h"
 #include "replay/output/json.h"
+#include "replay/rewind.h"
 #include "replay/rundown_file.h"
 #include "replay/tool.h"
 #include "replay/verbs.h"
@@ -17,12 +18,15 @@
 typedef struct report {
     const char *path;
     const char *format; /* "etwcap" or "etl" */
+    const etw_os *os;
+    etw_rewind *rewind; /* behind os where stdin is read */
     etw_source *source;
     etw_file_summary summary; /* of an .etl: what reading it gave */
     etw_etl_statistics etl;
     bool is_etl;
     etw_loss *losses; /* the first LISTED_LOSSES */
     uint32_t listed_losses;
+    bool has_missing;     /* a loss that nobody asked for, if only of a block without events */
     etw_rundown *rundown; /* where it was asked for and is there */
 } report;
 
@@ -30,6 +34,7 @@ typedef struct report {
 
 static void list_loss(report *r, const etw_loss *loss)
 {
+    r->has_missing = r->has_missing || loss->cause != ETW_LOSS_FILTERED;
     if (r->losses == NULL) {
         r->losses = calloc(LISTED_LOSSES, sizeof *r->losses);
     }
@@ -46,7 +51,7 @@ static etw_status list_losses(report *r, etw_error *error)
         0xFFFFFFFFu, 0xFFFF, 0xFFFF, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
     const etw_reader_options options = {.providers = &nobody, .provider_count = 1};
     etw_source *source = NULL;
-    etw_status status = etw_reader_open(etw_os_default(), r->path, &options, &source, error);
+    etw_status status = etw_reader_open(r->os, r->path, &options, &source, error);
     while (status == ETW_OK && r->listed_losses < LISTED_LOSSES) {
         etw_item item;
         status = etw_source_next(source, &item, error);
@@ -94,7 +99,7 @@ static etw_status open_etl(report *r, const etw_replay_arguments *arguments, etw
     etw_progress progress;
     etw_progress_begin(&progress, arguments, "reading");
     const etw_etl_options options = {.progress = etw_progress_show, .progress_context = &progress};
-    etw_status status = etw_etl_open(etw_os_default(), r->path, &options, &r->source, error);
+    etw_status status = etw_etl_open(r->os, r->path, &options, &r->source, error);
     if (!etw_failed(status)) {
         status = read_all(r, error);
         r->etl = *etw_etl_statistics_of(r->source);
@@ -108,19 +113,54 @@ static etw_status open_etl(report *r, const etw_replay_arguments *arguments, etw
     return status;
 }
 
+static etw_status open_stdin(report *r, etw_error *error)
+{
+    r->rewind = etw_rewind_new(r->os);
+    if (r->rewind == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for stdin");
+    }
+    r->os = etw_rewind_os(r->rewind);
+    return ETW_OK;
+}
+
+/* A pipe has its summary at its end: all of it is read, and its losses are met on the way. */
+static etw_status summarize_pipe(report *r, etw_error *error)
+{
+    etw_item item;
+    etw_status status;
+    etw_rewind_keep_on(r->rewind);
+    while ((status = etw_source_next(r->source, &item, error)) == ETW_OK) {
+        if (item.kind == ETW_ITEM_LOSS) {
+            list_loss(r, item.loss);
+        }
+    }
+    if (status == ETW_END) {
+        status = etw_reader_summary(r->source, &r->summary, error);
+        r->summary.received = r->summary.events; /* the rest is among the losses */
+    }
+    return status;
+}
+
+static etw_status summarize_file(report *r, etw_error *error)
+{
+    const etw_status status = etw_reader_summary(r->source, &r->summary, error);
+    return status == ETW_OK && r->summary.loss_records > 0 ? list_losses(r, error) : status;
+}
+
 static etw_status open_report(report *r, const etw_replay_arguments *arguments, etw_error *error)
 {
-    const etw_reader_options options = {.summary_only = true};
+    const bool is_pipe = strcmp(r->path, "-") == 0;
+    const etw_reader_options options = {.summary_only = !is_pipe, .headers_only = is_pipe};
     r->format = "etwcap";
-    etw_status status = etw_reader_open(etw_os_default(), r->path, &options, &r->source, error);
+    r->os = etw_os_default();
+    etw_status status = is_pipe ? open_stdin(r, error) : ETW_OK;
     if (!etw_failed(status)) {
-        status = etw_reader_summary(r->source, &r->summary, error);
-        /* A pipe has been read by now, and cannot be read again for its losses. */
-        const bool is_file = strcmp(r->path, "-") != 0;
-        return status == ETW_OK && r->summary.loss_records > 0 && is_file ? list_losses(r, error)
-                                                                          : status;
+        status = etw_reader_open(r->os, r->path, &options, &r->source, error);
     }
-    if (status != ETW_ERROR_NOT_THIS) {
+    if (!etw_failed(status)) {
+        return is_pipe ? summarize_pipe(r, error) : summarize_file(r, error);
+    }
+    if (status != ETW_ERROR_NOT_THIS || (is_pipe && !etw_rewind_to_start(r->rewind))) {
         return status;
     }
     status = open_etl(r, arguments, error);
@@ -132,7 +172,7 @@ static etw_status open_report(report *r, const etw_replay_arguments *arguments, 
 static bool is_whole(const report *r)
 {
     return r->summary.complete && r->summary.lost_events == 0 && !r->summary.lost_unknown &&
-           r->summary.dropped == 0;
+           r->summary.dropped == 0 && !r->has_missing;
 }
 
 /* Text. */
@@ -421,9 +461,13 @@ static void json_time(etw_text *text, const char *member, int64_t time_100ns)
     }
 }
 
-static void json_trace(const etw_trace *trace, etw_text *text)
+/* number: as in the events of a file that has several; else 0. */
+static void json_trace(const etw_trace *trace, uint16_t number, etw_text *text)
 {
     etw_text_printf(text, "{\"PointerSize\":%u", trace->pointer_size);
+    if (number != 0) {
+        json_number(text, "Trace", number);
+    }
     json_text(text, "SessionName", trace->session_name);
     json_text(text, "Source", trace->source_path);
     json_text(text, "LogFileName", trace->log_file_name);
@@ -518,9 +562,10 @@ static void json_report(const report *r, etw_text *text)
         json_number(text, "Schemas", s->schemas);
     }
     etw_text_append_z(text, ",\"Traces\":[");
-    for (uint16_t i = 0; i < etw_source_trace_count(r->source); i++) {
+    const uint16_t traces = etw_source_trace_count(r->source);
+    for (uint16_t i = 0; i < traces; i++) {
         etw_text_append_z(text, i == 0 ? "" : ",");
-        json_trace(etw_source_trace(r->source, i), text);
+        json_trace(etw_source_trace(r->source, i), traces == 1 ? 0 : (uint16_t)(i + 1u), text);
     }
     etw_text_append_char(text, ']');
     json_providers(r, text);
@@ -551,6 +596,7 @@ static etw_exit report_one(const char *path, const etw_replay_arguments *argumen
         result = is_whole(&r) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
     }
     etw_source_close(r.source);
+    etw_rewind_free(r.rewind);
     free(r.losses);
     etw_rundown_free(r.rundown);
     return result;

@@ -212,9 +212,8 @@ static etw_exit verify_etwcap(verification *v, etw_status *status, etw_error *er
     if (rendered.compared.differences > 0) {
         return ETW_EXIT_FAILED;
     }
-    const bool nothing_lost =
-        report.lost_events == 0 && !report.lost_unknown && report.dropped == 0;
-    return report.good && nothing_lost ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
+    return report.good && report.missing_records == 0 && report.dropped == 0 ? ETW_EXIT_WELL
+                                                                             : ETW_EXIT_MISSING;
 }
 
 /* .etl files: they carry no checks of their own, so what can be said is what reading them said. */

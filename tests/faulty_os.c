@@ -359,6 +359,23 @@ static int os_remove(void *context, const char *path)
     return result;
 }
 
+static int os_kind(void *context, const char *path)
+{
+    faulty_os *self = context;
+    const etw_os *real = etw_os_default();
+    bool is_pipe;
+    const char *name = memory_name(path, &is_pipe);
+    lock(self);
+    int result = fault(self, FAULTY_KIND);
+    if (result == 0 && name == NULL) {
+        result = real->kind(real->context, path);
+    } else if (result == 0 && find_file(self, name) >= 0) {
+        result = is_pipe ? ETW_PATH_OTHER : ETW_PATH_FILE;
+    }
+    unlock(self);
+    return result;
+}
+
 static int64_t os_free_space(void *context, const char *path)
 {
     faulty_os *self = context;
@@ -408,6 +425,7 @@ faulty_os *faulty_os_new(void)
                            .close = os_close,
                            .rename = os_rename,
                            .remove = os_remove,
+                           .kind = os_kind,
                            .free_space = os_free_space,
                            .filetime_now = os_filetime_now,
                            .monotonic_ns = os_monotonic_ns};

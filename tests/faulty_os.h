@@ -16,6 +16,7 @@ typedef enum faulty_call {
     FAULTY_CLOSE,
     FAULTY_RENAME,
     FAULTY_REMOVE,
+    FAULTY_KIND,
     FAULTY_CALLS
 } faulty_call;
 

@@ -66,9 +66,9 @@ static int open_flags(etw_open_mode mode)
     case ETW_OPEN_READ:
         return _O_RDONLY | _O_BINARY | _O_NOINHERIT;
     case ETW_OPEN_CREATE:
-        return _O_RDWR | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT;
+        return _O_WRONLY | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT;
     default:
-        return _O_RDWR | _O_CREAT | _O_TRUNC | _O_BINARY | _O_NOINHERIT;
+        return _O_WRONLY | _O_CREAT | _O_TRUNC | _O_BINARY | _O_NOINHERIT;
     }
 }
 
@@ -94,7 +94,7 @@ static int os_open_temporary(void *context)
     if (name == NULL) {
         return -ENOENT;
     }
-    const int flags = open_flags(ETW_OPEN_CREATE) | _O_TEMPORARY;
+    const int flags = _O_RDWR | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT | _O_TEMPORARY;
     const int file = _wsopen(name, flags, _SH_DENYNO, _S_IREAD | _S_IWRITE);
     const int failed = errno;
     free(name);
@@ -158,6 +158,38 @@ static int os_remove(void *context, const char *path)
     return result;
 }
 
+static int os_kind(void *context, const char *path)
+{
+    (void)context;
+    wchar_t *wide = wide_path(path);
+    struct __stat64 status;
+    const int result = wide == NULL ? -1 : _wstat64(wide, &status);
+    const int failed = wide == NULL ? EINVAL : errno;
+    free(wide);
+    if (result != 0) {
+        return failed == ENOENT ? ETW_PATH_NOTHING : -failed;
+    }
+    return (status.st_mode & _S_IFMT) == _S_IFREG ? ETW_PATH_FILE : ETW_PATH_OTHER;
+}
+
+/* Owned by the caller; NULL where there is no such file. */
+static wchar_t *full_path(const char *path)
+{
+    wchar_t *wide = wide_path(path);
+    wchar_t *full = wide == NULL || _waccess(wide, F_OK) != 0 ? NULL : _wfullpath(NULL, wide, 0);
+    free(wide);
+    return full;
+}
+
+bool etw_os_is_same_file(const char *path, const char *other)
+{
+    wchar_t *full = full_path(path), *full_other = full_path(other);
+    const bool is_same = full != NULL && full_other != NULL && _wcsicmp(full, full_other) == 0;
+    free(full);
+    free(full_other);
+    return is_same;
+}
+
 static int64_t os_free_space(void *context, const char *path)
 {
     (void)context;
@@ -187,10 +219,11 @@ static int open_flags(etw_open_mode mode)
     case ETW_OPEN_READ:
         return O_RDONLY | O_CLOEXEC;
     case ETW_OPEN_CREATE:
-        return O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+        return O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     default:
-        /* A link planted under the output's name must not lead the truncation elsewhere. */
-        return O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+        /* A link planted under the output's name must not lead the truncation elsewhere. Not to
+         * read as well: a pipe that is open for both takes bytes that nobody will ever read. */
+        return O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
     }
 }
 
@@ -245,16 +278,47 @@ static int64_t os_size(void *context, int file)
     return S_ISREG(status.st_mode) ? (int64_t)status.st_size : -ESPIPE;
 }
 
-static int os_rename(void *context, const char *from, const char *to)
+static int os_kind(void *context, const char *path)
 {
     (void)context;
+    struct stat status;
+    if (lstat(path, &status) != 0) {
+        return errno == ENOENT ? ETW_PATH_NOTHING : -errno;
+    }
+    return S_ISREG(status.st_mode) ? ETW_PATH_FILE : ETW_PATH_OTHER;
+}
+
+bool etw_os_is_same_file(const char *path, const char *other)
+{
+    struct stat status, status_of_other;
+    return stat(path, &status) == 0 && stat(other, &status_of_other) == 0 &&
+           status.st_dev == status_of_other.st_dev && status.st_ino == status_of_other.st_ino;
+}
+
+/* The system would replace whatever is there: for root, /dev/null too. */
+static int os_rename(void *context, const char *from, const char *to)
+{
+    struct stat status;
+    if (lstat(to, &status) == 0 && S_ISLNK(status.st_mode)) {
+        return -ELOOP;
+    }
+    if (os_kind(context, to) == ETW_PATH_OTHER) {
+        return -EEXIST;
+    }
     return rename(from, to) == 0 ? 0 : -errno;
 }
 
 static int os_remove(void *context, const char *path)
 {
     (void)context;
-    return remove(path) == 0 ? 0 : -errno;
+    struct stat status;
+    if (lstat(path, &status) != 0) {
+        return -errno;
+    }
+    if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+        return -EPERM;
+    }
+    return unlink(path) == 0 ? 0 : -errno;
 }
 
 /* The directory part of path, "." where it has none; owned by the caller. */
@@ -293,16 +357,30 @@ static int64_t os_read(void *context, int file, void *into, size_t size)
     return got < 0 ? -errno : got;
 }
 
+#ifdef _WIN32
+/* A disk that becomes full may take a part. Wine's runtime calls that a failure, with whatever
+ * error there was before; to write the part again would tear the block. Where the file stands,
+ * tells. */
 static int64_t os_write(void *context, int file, const void *from, size_t size)
 {
     (void)context;
-#ifdef _WIN32
+    const int64_t before = _telli64(file);
     const int put = _write(file, from, (unsigned)call_size(size));
+    const int failed = errno;
+    if (put >= 0) {
+        return put;
+    }
+    const int64_t after = before < 0 ? before : _telli64(file);
+    return after > before ? after - before : -failed;
+}
 #else
+static int64_t os_write(void *context, int file, const void *from, size_t size)
+{
+    (void)context;
     const ssize_t put = write(file, from, call_size(size));
-#endif
     return put < 0 ? -errno : put;
 }
+#endif
 
 static int os_close(void *context, int file)
 {
@@ -487,6 +565,7 @@ const etw_os *etw_os_default(void)
         .close = os_close,
         .rename = os_rename,
         .remove = os_remove,
+        .kind = os_kind,
         .free_space = os_free_space,
         .filetime_now = os_filetime_now,
         .monotonic_ns = os_monotonic_ns,

@@ -15,10 +15,17 @@ typedef struct etw_os etw_os;
 
 typedef enum etw_open_mode {
     ETW_OPEN_READ,   /* shared: others may write the file while it is read */
-    ETW_OPEN_CREATE, /* read and write; fails with EEXIST where the name exists; private to the user
-                      */
-    ETW_OPEN_REPLACE /* as CREATE, but an existing regular file is truncated; links not followed */
+    ETW_OPEN_CREATE, /* to write; fails with EEXIST where the name exists; private to the user */
+    ETW_OPEN_REPLACE /* as CREATE, but an existing regular file is truncated; links not followed. A
+                        pipe that has a name is waited for until somebody reads it */
 } etw_open_mode;
+
+/* What a name stands for. */
+typedef enum etw_path_kind {
+    ETW_PATH_NOTHING,
+    ETW_PATH_FILE, /* a regular file */
+    ETW_PATH_OTHER /* a folder, a link, a device, a pipe */
+} etw_path_kind;
 
 /* Each call returns a value >= 0, or the negated errno. A file is a small non-negative integer. */
 struct etw_os {
@@ -33,8 +40,10 @@ struct etw_os {
     int (*sync)(void *context, int file);
     int64_t (*size)(void *context, int file); /* -ESPIPE for pipes and terminals */
     int (*close)(void *context, int file);
-    int (*rename)(void *context, const char *from, const char *to); /* replaces to */
-    int (*remove)(void *context, const char *path);
+    /* Replaces to, but only where that is a regular file. */
+    int (*rename)(void *context, const char *from, const char *to);
+    int (*remove)(void *context, const char *path); /* a regular file or a link, nothing else */
+    int (*kind)(void *context, const char *path);   /* an etw_path_kind; links are not followed */
     /* Bytes a user may still write there; -ENOSYS for a share on Windows. */
     int64_t (*free_space)(void *context, const char *path);
     int64_t (*filetime_now)(void *context); /* 100 ns since 1601, UTC */
@@ -47,6 +56,11 @@ struct etw_os {
 
 /* The real one. */
 const etw_os *etw_os_default(void);
+
+/* Whether two names lead to one real file, links followed: what is written to one would destroy the
+ * other. Names that lead nowhere are not the same. On Windows full paths are compared, without
+ * regard to case. */
+bool etw_os_is_same_file(const char *path, const char *other);
 
 /* What "-" stands for. Tools call etw_os_use_binary_stdio once at their start: Windows would
  * otherwise translate line ends. */

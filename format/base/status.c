@@ -69,6 +69,7 @@ static etw_status status_of_errno(int os_code)
 {
     switch (os_code) {
     case ENOSPC:
+    case EFBIG: /* a limit of the user or of the file system */
 #ifdef EDQUOT
     case EDQUOT:
 #endif

@@ -58,8 +58,8 @@ etw_status etw_error_set(etw_error *error, etw_status status, const char *format
     ETW_PRINTF(3, 4);
 
 /* As etw_error_set, with the operating system's own text for os_code appended. The status is chosen
- * from os_code: ENOSPC and EDQUOT give NO_SPACE, ENOENT NOT_FOUND, EACCES and EPERM ACCESS, EEXIST
- * EXISTS, ENOMEM NO_MEMORY, all else IO. os_code is an errno. */
+ * from os_code: ENOSPC, EDQUOT and EFBIG give NO_SPACE, ENOENT NOT_FOUND, EACCES and EPERM ACCESS,
+ * EEXIST EXISTS, ENOMEM NO_MEMORY, all else IO. os_code is an errno. */
 etw_status etw_error_set_os(etw_error *error, int os_code, const char *format, ...)
     ETW_PRINTF(3, 4);
 

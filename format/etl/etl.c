@@ -6,6 +6,9 @@
 
 #define MODE_COMPRESSED 0x04000000u
 #define COPY_PIECE      ((size_t)64 << 10)
+/* Of a pipe: so much is looked at before the rest is copied. Holds the first record of the first
+ * buffer, whatever its size. */
+#define FIRST_LOOK_PIECES 2u
 
 static const etw_trace *etl_trace(const etw_source *source, uint16_t trace_index)
 {
@@ -121,7 +124,8 @@ static uint32_t find_step(const etw_etl_source *self, const etw_buffer_header *f
     return etw_buffer_header_problem(first) == NULL ? first->stored_size : 1;
 }
 
-static etw_status start(etw_etl_source *self, const etw_etl_options *options, etw_error *error)
+/* Whether it is a trace, by its first buffer; once. */
+static etw_status recognize(etw_etl_source *self, etw_buffer_header *first, etw_error *error)
 {
     etw_bytes bytes;
     etw_status status = etw_chain_peek(&self->chain, 0, ETW_BUFFER_HEADER_SIZE, &bytes, error);
@@ -133,13 +137,16 @@ static etw_status start(etw_etl_source *self, const etw_etl_options *options, et
                              "not a Windows event trace: %zu bytes are fewer than a buffer header",
                              bytes.size);
     }
-    const etw_buffer_header first = etw_buffer_header_read(bytes.data);
+    *first = etw_buffer_header_read(bytes.data);
+    if (self->is_recognized) {
+        return ETW_OK;
+    }
     self->trace.pointer_size = 8;
-    status = read_logfile_header(self, &first, error);
+    status = read_logfile_header(self, first, error);
     if (status != ETW_OK) {
         return status;
     }
-    const char *problem = etw_buffer_header_problem(&first);
+    const char *problem = etw_buffer_header_problem(first);
     if (self->header_record == NULL) {
         if (problem != NULL) {
             return etw_error_set(error, ETW_ERROR_NOT_THIS,
@@ -150,12 +157,33 @@ static etw_status start(etw_etl_source *self, const etw_etl_options *options, et
         etw_loss_set_detail(
             loss, "buffer 0 at 0x0: no log-file header event: clock and host are unknown");
     }
+    self->is_recognized = true;
+    return ETW_OK;
+}
+
+static etw_status start(etw_etl_source *self, const etw_etl_options *options, etw_error *error)
+{
+    etw_buffer_header first;
+    const etw_status status = recognize(self, &first, error);
+    if (status != ETW_OK) {
+        return status;
+    }
     self->chain.step = find_step(self, &first);
     self->chain.logger_id = first.context.LoggerId;
     return etw_etl_find_buffers(self, options, error);
 }
 
-/* A pipe can be read once only, and from its start. */
+static void use_file(etw_etl_source *self, int file, uint64_t size)
+{
+    self->chain.file = file;
+    self->chain.file_size = size;
+    self->chain.ahead_size = 0;
+    self->input.file = file;
+    self->statistics.file_bytes = size;
+}
+
+/* A pipe can be read once only, and from its start. One that never ends, or is no trace, must not
+ * fill the disk first. */
 static etw_status copy_to_temporary(etw_etl_source *self, etw_error *error)
 {
     uint8_t *piece = malloc(COPY_PIECE);
@@ -165,10 +193,17 @@ static etw_status copy_to_temporary(etw_etl_source *self, etw_error *error)
         status = etw_error_set_os(error, -copy, "a temporary file for the input");
     }
     size_t got = COPY_PIECE;
+    uint64_t size = 0;
     while (status == ETW_OK && got == COPY_PIECE) {
         status = etw_os_read_full(self->os, self->file, piece, COPY_PIECE, &got, error);
         if (status == ETW_OK) {
             status = etw_os_write_full(self->os, copy, piece, got, NULL, error);
+        }
+        size += got;
+        if (status == ETW_OK && size == FIRST_LOOK_PIECES * COPY_PIECE) {
+            etw_buffer_header first;
+            use_file(self, copy, size);
+            status = recognize(self, &first, error);
         }
     }
     free(piece);
@@ -197,10 +232,7 @@ static etw_status open_file(etw_etl_source *self, const char *path, etw_error *e
     if (size < 0) {
         return etw_error_set_os(error, (int)-size, "the file's size");
     }
-    self->chain.file_size = (uint64_t)size;
-    self->statistics.file_bytes = (uint64_t)size;
-    self->chain.file = self->file;
-    self->input.file = self->file;
+    use_file(self, self->file, (uint64_t)size);
     return ETW_OK;
 }
 

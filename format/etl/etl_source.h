@@ -38,6 +38,7 @@ typedef struct etw_etl_source {
     etw_frame header_frame;
     etw_buffer_context header_context;
     uint16_t header_flags;
+    bool is_recognized; /* as a trace, by its first buffer */
     bool header_delivered;
     bool end_checked;
     /* A heap: the run with the earliest record is the first. */

@@ -45,6 +45,10 @@ typedef struct etw_clock_anchor {
 void etw_clock_anchor_append(etw_text *body, const etw_clock_anchor *anchor);
 etw_status etw_clock_anchor_load(etw_cursor *cursor, etw_clock_anchor *anchor, etw_error *error);
 
+/* Whether the sizes in a body agree that no reader needs for the events: clock anchors, rendered
+ * texts, rundown. ETW_OK for all other kinds. */
+etw_status etw_side_body_check(uint16_t kind, uint32_t count, etw_bytes body, etw_error *error);
+
 /* Schemas: a block names nothing outside itself; equal maps of its schemas are stored once. */
 typedef struct etw_schema_entry {
     uint32_t file_id;

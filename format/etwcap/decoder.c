@@ -40,6 +40,7 @@ struct etw_decoder {
     etw_extended_data_item *items;
     size_t item_capacity;
     etw_arena item_data; /* has memory from the first items on */
+    bool out_of_memory;  /* since the block began */
 };
 
 enum { PROCESSORS = 1 << 12 };
@@ -118,6 +119,7 @@ static bool reserve_events(etw_decoder *decoder, uint32_t count)
                       decoder->threads != NULL && decoder->last != NULL &&
                       decoder->activities != NULL && decoder->rows != NULL;
     decoder->capacity = good ? count : 0;
+    decoder->out_of_memory = !good;
     return good;
 }
 
@@ -420,7 +422,9 @@ static bool reserve_items(etw_decoder *decoder)
         decoder->items = malloc(total * sizeof *decoder->items);
         decoder->item_capacity = decoder->items == NULL ? 0 : total;
     }
-    return total <= decoder->item_capacity && (total == 0 || decoder->item_data.memory != NULL);
+    decoder->out_of_memory =
+        total > decoder->item_capacity || (total > 0 && decoder->item_data.memory == NULL);
+    return !decoder->out_of_memory;
 }
 
 static bool read_items(etw_decoder *decoder)
@@ -452,20 +456,26 @@ static bool read_items(etw_decoder *decoder)
 
 /* ---- user data ---- */
 
+static bool payload_failed(etw_decoder *decoder)
+{
+    decoder->out_of_memory = etw_payload_reader_is_out_of_memory(decoder->payload);
+    return false;
+}
+
 static bool read_payload(etw_decoder *decoder)
 {
     const etw_text *texts = &decoder->sections[ETW_SECTION_TEXTS];
     const etw_text *raw = &decoder->sections[ETW_SECTION_PAYLOAD];
     etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
     if (!etw_payload_read_begin(decoder->payload, etw_text_bytes(texts), decoder->count)) {
-        return false;
+        return payload_failed(decoder);
     }
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
         const kind *of = &decoder->kinds[k];
         if (of->count == 0 ||
             !etw_payload_read(decoder->payload, &decoder->fields, &cursor, decoder->records,
                               decoder->order + of->start, of->count, decoder->rows)) {
-            return false;
+            return payload_failed(decoder);
         }
         for (uint32_t i = 0; i < of->count; i++) {
             etw_event_record *record = &decoder->records[decoder->order[of->start + i]];
@@ -495,6 +505,8 @@ static bool read_section(etw_decoder *decoder, etw_cursor *cursor, uint32_t sect
     }
     char *to = etw_text_reserve(into, raw_size + 1);
     if (to == NULL) {
+        decoder->out_of_memory = true;
+        etw_text_free(into); /* else it would fail for good */
         return false;
     }
     into->size = ZSTD_decompressDCtx(decoder->context, to, raw_size, stored, stored_size);
@@ -530,8 +542,14 @@ etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t par
 {
     decoder->count = 0;
     *event_count = 0;
+    decoder->out_of_memory = false;
+    decoder->fields.out_of_memory = false;
     if (!decode(decoder, body, parts)) {
         decoder->count = 0;
+        /* Such a block is not known to be damaged, and must not be told to be. */
+        if (decoder->out_of_memory || decoder->fields.out_of_memory) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory decoding events");
+        }
         return etw_error_set(error, ETW_ERROR_DAMAGED, "events body: columns are malformed");
     }
     *event_count = decoder->count;

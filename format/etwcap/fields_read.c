@@ -32,6 +32,7 @@ bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count)
     reader->contents = malloc(count * sizeof *reader->contents);
     const bool good = reader->values != NULL && reader->ids != NULL && reader->contents != NULL;
     reader->capacity = good ? count : 0;
+    reader->out_of_memory = reader->out_of_memory || !good;
     return good;
 }
 
@@ -67,6 +68,7 @@ static bool reserve_words(etw_fields_reader *reader, size_t count)
     free(reader->words);
     reader->words = malloc(count * sizeof *reader->words);
     reader->word_capacity = reader->words == NULL ? 0 : count;
+    reader->out_of_memory = reader->out_of_memory || reader->words == NULL;
     return reader->words != NULL;
 }
 

@@ -12,6 +12,7 @@ typedef struct etw_fields_reader {
     etw_bytes *contents; /* of blobs, by id; valid until the next blobs are read */
     uint64_t *words;
     size_t word_capacity;
+    bool out_of_memory; /* why something failed; stays set until the caller clears it */
 } etw_fields_reader;
 
 bool etw_fields_reader_init(etw_fields_reader *reader);

@@ -121,7 +121,10 @@ etw_status etw_file_counts_scan(etw_file_counts *counts, etw_scan *scan, etw_err
     }
     etw_scan_jump(scan, ETW_HEAD_SIZE, 0);
     while ((status = etw_scan_next(scan, &block, error)) == ETW_OK) {
-        if (block.kind == ETW_SCAN_BLOCK && block.header.kind != ETW_BLOCK_SUMMARY) {
+        if (block.kind == ETW_SCAN_GAP) { /* reading will tell of it as a loss */
+            counts->totals.loss_records++;
+            counts->totals.lost_unknown = counts->totals.lost_unknown || block.missing > 0;
+        } else if (block.header.kind != ETW_BLOCK_SUMMARY) {
             own += add_scanned(counts, scan, &block);
         }
     }

@@ -26,6 +26,7 @@ struct etw_payload_reader {
     uint32_t *odd_places;
     uint64_t *keys;
     etw_arena payloads; /* of the block */
+    bool out_of_memory; /* since the block began */
 };
 
 etw_payload_reader *etw_payload_reader_new(void)
@@ -56,6 +57,11 @@ void etw_payload_reader_free(etw_payload_reader *reader)
     }
 }
 
+bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader)
+{
+    return reader->out_of_memory;
+}
+
 static bool reserve_events(etw_payload_reader *reader, uint32_t count)
 {
     if (count <= reader->capacity) {
@@ -69,6 +75,7 @@ static bool reserve_events(etw_payload_reader *reader, uint32_t count)
     reader->keys = malloc(count * sizeof *reader->keys);
     const bool good = reader->found != NULL && reader->odd_places != NULL && reader->keys != NULL;
     reader->capacity = good ? count : 0;
+    reader->out_of_memory = !good;
     return good;
 }
 
@@ -80,6 +87,7 @@ static bool reserve_texts(etw_payload_reader *reader, uint32_t count)
     free(reader->texts);
     reader->texts = malloc(count * sizeof *reader->texts);
     reader->text_capacity = reader->texts == NULL ? 0 : count;
+    reader->out_of_memory = reader->texts == NULL;
     return reader->texts != NULL;
 }
 
@@ -118,9 +126,13 @@ static etw_bytes text_bytes(const etw_payload_reader *reader, uint32_t number)
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count)
 {
     reader->payloads.used = 0;
+    reader->out_of_memory = false;
     etw_rows_clear(&reader->table);
-    return reserve_events(reader, event_count) &&
-           etw_references_begin(&reader->references, event_count) && read_texts(reader, texts);
+    if (!reserve_events(reader, event_count)) {
+        return false;
+    }
+    reader->out_of_memory = !etw_references_begin(&reader->references, event_count);
+    return !reader->out_of_memory && read_texts(reader, texts);
 }
 
 /* ---- layout ---- */
@@ -495,6 +507,13 @@ static bool read_odd_rows(etw_payload_reader *reader, etw_fields_reader *fields,
     return true;
 }
 
+/* Whether the table may hold so many rows more; only memory can then keep it from doing so. */
+static bool have_place(const etw_rows *table, uint32_t count, uint32_t region_count)
+{
+    return count <= ETW_BATCH_MAX_EVENTS - table->row_count &&
+           table->cell_count + (size_t)count * region_count <= ETW_ROWS_MAX_CELLS;
+}
+
 /* The records of the kept rows, in order, into the table. */
 static void set_records(etw_payload_reader *reader, const etw_row_group *group,
                         const etw_event_record *records, const uint32_t *order, uint32_t count,
@@ -528,8 +547,10 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
     if (!read_layout(cursor, &job.layout, job.constants)) {
         return false;
     }
+    const bool fits = have_place(&reader->table, count - odd, job.layout.region_count);
     job.group = etw_rows_add_group(&reader->table, count - odd, job.layout.region_count);
     if (job.group == NULL) {
+        reader->out_of_memory = fits;
         return false;
     }
     set_records(reader, job.group, records, order, count, rows);

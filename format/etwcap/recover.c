@@ -9,8 +9,6 @@
 #include "format/etwcap/sink.h"
 #include "format/etwcap/verify.h"
 
-#define PART_SUFFIX ".part"
-
 typedef struct recovery {
     const etw_os *os;
     const etw_recover_options *options;
@@ -24,7 +22,8 @@ typedef struct recovery {
     uint8_t *schema_known;                  /* by file id */
     etw_text body;                          /* of a loss record */
     uint64_t own_dropped;
-    uint64_t size; /* of the input */
+    uint64_t size;      /* of the input */
+    bool output_failed; /* an error is the output's, not the input's */
     etw_recover_report *report;
 } recovery;
 
@@ -44,7 +43,9 @@ static etw_status put(recovery *self, const etw_block_header *header, etw_bytes 
                                   .first_time_100ns = header->first_time_100ns,
                                   .last_time_100ns = header->last_time_100ns,
                                   .body = stored};
-    return etw_sink_put(self->sink, &block, error);
+    const etw_status status = etw_sink_put(self->sink, &block, error);
+    self->output_failed = status != ETW_OK;
+    return status;
 }
 
 static etw_status put_loss(recovery *self, const etw_loss *loss, etw_error *error)
@@ -201,7 +202,7 @@ static etw_status check_body(recovery *self, etw_scan_item *block, etw_bytes bod
     case ETW_BLOCK_LOSS:
         return check_losses(self, block, body, error);
     default:
-        return ETW_OK;
+        return etw_side_body_check(block->header.kind, block->header.count, body, error);
     }
 }
 
@@ -426,6 +427,7 @@ static etw_status recover_into_sink(recovery *self, etw_error *error)
     if (status == ETW_OK) {
         const uint64_t received = etw_sink_totals(self->sink)->events + self->own_dropped;
         status = etw_sink_finish(self->sink, received, self->names, error);
+        self->output_failed = status != ETW_OK;
     }
     self->report->written_bytes = etw_sink_size(self->sink);
     self->report->unreadable = self->scan.input.unreadable_bytes > 0;
@@ -452,20 +454,27 @@ static etw_status recover_to(recovery *self, const char *in, const char *part, e
         /* One left behind goes away, with whatever access its maker gave it. */
         (void)self->os->remove(self->os->context, part);
         status = etw_sink_open(self->os, part, &sink_options, &self->sink, error);
+        if (status != ETW_OK) {
+            (void)self->os->close(self->os->context, file);
+            return status; /* it names the file */
+        }
     }
     if (status == ETW_OK) {
         status = recover_into_sink(self, error);
     }
     (void)self->os->close(self->os->context, file);
     etw_sink_free(self->sink);
-    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", in);
+    return status == ETW_OK ? ETW_OK
+                            : etw_error_wrap(error, status, "%s", self->output_failed ? part : in);
 }
 
 static etw_status verify_output(const recovery *self, const char *part, etw_error *error)
 {
     etw_verify_report report;
     const etw_status status = etw_verify(self->os, part, NULL, NULL, &report, error);
-    if (status == ETW_OK && (!report.good || report.events != self->report->events)) {
+    /* Blocks of a newer version were kept as they are, which is all that can be wrong. */
+    const bool is_as_meant = report.complete && report.problems == report.newer_blocks;
+    if (status == ETW_OK && (!is_as_meant || report.events != self->report->events)) {
         return etw_error_set(error, ETW_ERROR_INTERNAL,
                              "%s: the recovered file does not verify (%llu problems)", part,
                              (unsigned long long)report.problems);
@@ -473,17 +482,38 @@ static etw_status verify_output(const recovery *self, const char *part, etw_erro
     return status;
 }
 
+static etw_status check_names(const recovery *self, const char *in, const char *out,
+                              const char *part, etw_error *error)
+{
+    if (*out == '\0') {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "the output has no name");
+    }
+    const int kind = self->os->kind(self->os->context, out);
+    if (kind < 0) {
+        return etw_error_set_os(error, -kind, "%s", out);
+    }
+    if (kind == ETW_PATH_OTHER) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "%s is not a regular file, and a new file cannot take its place", out);
+    }
+    if (kind == ETW_PATH_FILE && !self->options->replace) {
+        return etw_error_set(error, ETW_ERROR_EXISTS, "%s exists", out);
+    }
+    return strcmp(in, part) != 0
+               ? ETW_OK
+               : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "%s is read, and the output needs this name while it is written",
+                               in);
+}
+
 static etw_status recover_files(recovery *self, const char *in, const char *out, const char *part,
                                 etw_error *error)
 {
-    const int there = self->os->open(self->os->context, out, ETW_OPEN_READ);
-    if (there >= 0) {
-        (void)self->os->close(self->os->context, there);
-        if (!self->options->replace) {
-            return etw_error_set(error, ETW_ERROR_EXISTS, "%s: exists", out);
-        }
+    etw_status status = check_names(self, in, out, part, error);
+    if (status != ETW_OK) {
+        return status;
     }
-    etw_status status = recover_to(self, in, part, error);
+    status = recover_to(self, in, part, error);
     if (status == ETW_OK) {
         status = verify_output(self, part, error);
     }
@@ -505,11 +535,11 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
     static const etw_recover_options defaults = {.replace = false};
     memset(report, 0, sizeof *report);
     recovery *self = calloc(1, sizeof *self);
-    const size_t part_size = strlen(out) + sizeof PART_SUFFIX;
+    const size_t part_size = strlen(out) + sizeof ETW_RECOVER_PART_SUFFIX;
     char *part = malloc(part_size);
     etw_status status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
     if (self != NULL && part != NULL) {
-        (void)snprintf(part, part_size, "%s%s", out, PART_SUFFIX);
+        (void)snprintf(part, part_size, "%s%s", out, ETW_RECOVER_PART_SUFFIX);
         self->os = os;
         self->options = options == NULL ? &defaults : options;
         self->report = report;

@@ -5,6 +5,9 @@
 #include "format/base/os.h"
 #include "format/etwcap/block.h"
 
+/* Behind the output's name while it is written and verified. */
+#define ETW_RECOVER_PART_SUFFIX ".part"
+
 typedef struct etw_recover_options {
     bool replace; /* an existing output is overwritten, once the new file is verified */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */
@@ -34,7 +37,8 @@ typedef struct etw_recover_report {
 /* Reads `in` from end to end, past whatever is broken, and writes `out` with all blocks that are
  * good, a loss record in place of each that is not, and a fresh index and summary. `out` is written
  * under the name `out`.part, read back and verified in full, and only then gets its name; on any
- * failure the .part file is removed. options may be NULL. ETW_ERROR_NOT_THIS where no block is
+ * failure the .part file is removed. What already has the name `out` must be a regular file, for a
+ * new file takes its place. options may be NULL. ETW_ERROR_NOT_THIS where no block is
  * found at all. `in` must be seekable. Memory: that of a reader and a writer without threads. */
 etw_status etw_recover(const etw_os *os, const char *in, const char *out,
                        const etw_recover_options *options, etw_recover_report *report,

@@ -78,6 +78,9 @@ etw_status etw_sink_open(const etw_os *os, const char *path, const etw_sink_opti
         status = etw_error_set_os(error, -sink->file, "%s: cannot create", path);
     } else {
         status = etw_os_write_full(os, sink->file, head, sizeof head, NULL, error);
+        if (status != ETW_OK) {
+            (void)etw_error_wrap(error, status, "%s", sink->owns_file ? path : "stdout");
+        }
     }
     if (status != ETW_OK) {
         etw_sink_free(sink);

@@ -223,19 +223,9 @@ static etw_status check_losses(verifier *self, const etw_scan_item *block, etw_b
         self->own_dropped += own ? loss.events : 0;
         self->damage_recorded = self->damage_recorded || loss.cause == ETW_LOSS_DAMAGE;
         self->report->loss_records++;
+        self->report->missing_records += loss.cause != ETW_LOSS_FILTERED;
     }
     return ETW_OK;
-}
-
-static etw_status check_anchors(const etw_scan_item *block, etw_bytes body, etw_error *error)
-{
-    etw_cursor cursor = etw_cursor_over(body);
-    etw_clock_anchor anchor;
-    etw_status status = ETW_OK;
-    for (uint32_t i = 0; status == ETW_OK && i < block->header.count; i++) {
-        status = etw_clock_anchor_load(&cursor, &anchor, error);
-    }
-    return status;
 }
 
 /* An index block is a function of the blocks before it, byte for byte. */
@@ -331,14 +321,12 @@ static etw_status check_body(verifier *self, const etw_scan_item *block, etw_byt
         return check_events(self, block, body, error);
     case ETW_BLOCK_LOSS:
         return check_losses(self, block, body, error);
-    case ETW_BLOCK_CLOCK_ANCHORS:
-        return check_anchors(block, body, error);
     case ETW_BLOCK_INDEX:
         return check_index(self, block, body, error);
     case ETW_BLOCK_SUMMARY:
         return check_summary(self, block, body, error);
     default:
-        return ETW_OK;
+        return etw_side_body_check(block->header.kind, block->header.count, body, error);
     }
 }
 
@@ -381,6 +369,7 @@ static etw_status check_block(verifier *self, const etw_scan_item *block, etw_er
     if (status != ETW_OK) {
         report_at(self, block, whole_size(block), "%s", local.message);
         self->report->damaged_blocks++;
+        self->report->newer_blocks += status == ETW_ERROR_UNSUPPORTED;
         self->report->damaged_events += events ? block->header.count : 0;
         self->index_blind = true;
     } else if (block->header.kind != ETW_BLOCK_SUMMARY) {

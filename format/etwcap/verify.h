@@ -10,10 +10,10 @@ typedef struct etw_verify_problem {
     uint64_t offset; /* in the file */
     uint64_t size;   /* bytes concerned */
     uint16_t kind;   /* of the block; 0 where there is none to name */
-    bool has_events; /* which events are concerned: numbered from 0 over the whole file, as far as
-                        it */
-    uint64_t first_event,
-        event_count; /* is readable, with broken blocks counted by their headers */
+    /* Which events are concerned: numbered from 0 over the whole file, as far as it is readable,
+     * with broken blocks counted by their headers. */
+    bool has_events;
+    uint64_t first_event, event_count;
     int64_t first_time_100ns, last_time_100ns; /* FILETIME; 0, 0 where unknown */
     char text[512];
 } etw_verify_problem;
@@ -23,11 +23,14 @@ typedef struct etw_verify_report {
     bool complete; /* there is an end block */
     uint64_t problems;
     uint64_t blocks, event_blocks, damaged_blocks, missing_blocks;
-    uint64_t events;            /* decoded and checked */
+    uint64_t
+        newer_blocks; /* of the damaged ones: by flags of a newer version, with no other fault */
+    uint64_t events;  /* decoded and checked */
     uint64_t damaged_events;    /* in broken blocks whose headers are good */
     uint64_t received, dropped; /* as the summary says; 0 without one */
     uint64_t loss_records;
-    uint64_t lost_events; /* that loss records account for */
+    uint64_t missing_records; /* of those: not of events left out on request */
+    uint64_t lost_events;     /* that loss records account for */
     bool lost_unknown;
     uint64_t schemas;
     uint64_t schemaless_events; /* name a schema that was lost with a broken block */

@@ -437,10 +437,15 @@ static void *encoder_thread(void *context)
     return NULL;
 }
 
+/* The clock is looked at so many times in an interval, and what waits is handed over one look
+ * before the interval is over: it is not to be longer. */
+#define LOOKS_PER_INTERVAL 4u
+
 /* With the lock. How long the writing thread may sleep, in milliseconds; 0: until it is woken. */
 static uint32_t sleep_ms(const etw_writer *writer)
 {
-    uint32_t wait = writer->options.interval_ms;
+    const uint32_t interval = writer->options.interval_ms;
+    uint32_t wait = interval == 0 ? 0 : (interval + LOOKS_PER_INTERVAL - 1) / LOOKS_PER_INTERVAL;
     if (writer->options.sync == ETW_SYNC_INTERVAL && wait == 0) {
         wait = DEFAULT_SYNC_INTERVAL_MS;
     }
@@ -734,7 +739,8 @@ static job *current_job(etw_writer *writer)
 static void start_flush_clock(etw_writer *writer)
 {
     if (writer->options.interval_ms > 0 && writer->flush_at_ns == 0) {
-        writer->flush_at_ns = now_ns(writer) + (int64_t)writer->options.interval_ms * 1000000;
+        const int64_t interval_ns = (int64_t)writer->options.interval_ms * 1000000;
+        writer->flush_at_ns = now_ns(writer) + interval_ns - interval_ns / LOOKS_PER_INTERVAL;
     }
 }
 

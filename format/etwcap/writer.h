@@ -88,7 +88,8 @@ etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t coun
                                 etw_error *error);
 
 /* Hands over what waited for interval_ms. Adding events does that too; whoever adds none for a
- * while calls this about as often as the interval. Does not wait for the disk. */
+ * while calls this four times an interval: nothing then waits longer than that. Does not wait for
+ * the disk. */
 void etw_writer_tick(etw_writer *writer);
 
 /* Hands all that was added to the operating system, in blocks of their own; waits for it. */

@@ -8,6 +8,7 @@ struct etw_event {
     etw_event_record record;
     int64_t time_100ns;
     uint32_t pointer_size;
+    uint16_t trace_number;
     const etw_trace *trace;
     const etw_schema *schema;
     const etw_plan *plan;
@@ -71,6 +72,7 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
     }
     event->pointer_size = etw_record_pointer_size(record, trace->pointer_size);
     event->trace = trace;
+    event->trace_number = 0;
     event->schema = schema;
     event->plan = plan_of(maker, record, schema);
     event->provider_name = provider_name;
@@ -79,6 +81,11 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
         event->provider_name = name->utf8_size == 0 ? NULL : name->utf8;
     }
     return event;
+}
+
+void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_number)
+{
+    maker->events[maker->current].trace_number = trace_number;
 }
 
 void etw_event_expire(etw_event_maker *maker)
@@ -99,6 +106,11 @@ int64_t etw_event_time_100ns(const etw_event *event)
 const etw_trace *etw_event_trace(const etw_event *event)
 {
     return event->live ? event->trace : NULL;
+}
+
+uint16_t etw_event_trace_number(const etw_event *event)
+{
+    return event->live ? event->trace_number : 0;
 }
 
 const etw_schema *etw_event_schema(const etw_event *event)

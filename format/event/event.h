@@ -17,6 +17,8 @@ const etw_event_record *etw_event_record_of(const etw_event *event);
 /* FILETIME in 100 ns, whatever the record's TimeStamp holds; INT64_MIN once expired. */
 int64_t etw_event_time_100ns(const etw_event *event);
 const etw_trace *etw_event_trace(const etw_event *event);
+/* Which trace of its file that is, from 1 on; 0 where the file has one alone. */
+uint16_t etw_event_trace_number(const etw_event *event);
 /* NULL where nothing explains the event. */
 const etw_schema *etw_event_schema(const etw_event *event);
 const etw_plan *etw_event_plan(const etw_event *event);
@@ -36,6 +38,8 @@ void etw_event_maker_free(etw_event_maker *maker);
 const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *record,
                                 const etw_trace *trace, const etw_schema *schema,
                                 const char *provider_name);
+/* Of the event made last, which has 0 before. */
+void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_number);
 void etw_event_expire(etw_event_maker *maker);
 
 #endif

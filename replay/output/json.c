@@ -378,6 +378,10 @@ static void json_event(etw_output *output, const etw_event *event, etw_text *tex
     json_output *json = (json_output *)output;
     const etw_event_record *record = etw_event_record_of(event);
     append_header(json, event, text);
+    if (etw_event_trace_number(event) != 0) {
+        etw_text_append_z(text, ",\"Trace\":");
+        etw_text_append_u64(text, etw_event_trace_number(event));
+    }
     if (json->base.options.schema_hash) {
         append_schema_hash(event, text);
     }
@@ -406,6 +410,9 @@ void etw_json_append_loss(const etw_loss *loss, etw_text *text)
     append_string_member(text, "{\"Cause\":", etw_loss_cause_name(loss->cause));
     if (loss->events != ETW_LOSS_COUNT_UNKNOWN) {
         etw_text_printf(text, ",\"Events\":%llu", (unsigned long long)loss->events);
+    }
+    if (loss->trace_index != 0) {
+        etw_text_printf(text, ",\"Trace\":%u", loss->trace_index + 1u);
     }
     if (loss->buffers != 0) {
         etw_text_printf(text, ",\"Buffers\":%llu", (unsigned long long)loss->buffers);

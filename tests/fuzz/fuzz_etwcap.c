@@ -89,7 +89,8 @@ static void recover(faulty_os *files, const reading *by_scan)
         FUZZ_CHECK(error.message[0] != '\0' && faulty_os_get(files, "out").data == NULL);
     } else {
         FUZZ_CHECK(etw_verify(os, "mem:out", NULL, NULL, &verified, NULL) == ETW_OK);
-        FUZZ_CHECK(verified.good && verified.events == report.events);
+        FUZZ_CHECK(verified.complete && verified.problems == verified.newer_blocks);
+        FUZZ_CHECK(verified.events == report.events);
         FUZZ_CHECK(!by_scan->opened || report.events == by_scan->events);
     }
     FUZZ_CHECK(faulty_os_open_files(files) == 0);

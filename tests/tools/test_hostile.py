@@ -4,6 +4,7 @@ Native tools run with limits on memory and processor time here; the fuzzers (tes
 """
 import json
 import os
+import pty
 import re
 import resource
 import struct
@@ -11,15 +12,15 @@ import subprocess
 
 import conftest
 import etlwriter
-import etwcap_reader
 import pytest
 from etlwriter import Trace, field, structure
+from etwcap_blocks import EVENTS, block, blocks_of, head
 
 PROVIDER = "{11223344-5566-7788-0102-030405060708}"
 MEMORY = 700 << 20  # threads' stacks included
 CPU_SECONDS = 30
 MAX_BODY = 8 << 20
-SCHEMAS, EVENTS, UNKNOWN, PRIVATE = 3, 4, 77, 0x8123
+SCHEMAS, UNKNOWN, PRIVATE = 3, 77, 0x8123
 
 
 def limit():
@@ -36,18 +37,6 @@ def run(native_tool, *words, status):
 
 
 # .etwcap files made by hand: FORMAT.md.
-
-def head(major=1, minor=0):
-    data = etwcap_reader.MAGIC + struct.pack("<HH", major, minor)
-    return data + struct.pack("<Q", etwcap_reader.xxh3(data))
-
-
-def block(kind, body, sequence, *, flags=0, raw_size=None, count=1, head_size=0):
-    header = etwcap_reader.MARKER + struct.pack("<HHIIQqqIIQ", kind, flags, len(body),
-                                                len(body) if raw_size is None else raw_size, sequence, 0, 0, count,
-                                                head_size, etwcap_reader.xxh3(body))
-    return header + struct.pack("<Q", etwcap_reader.xxh3(header)) + body
-
 
 def zeros_frame(size):
     """A zstd frame of a few bytes that expands to so many zeros: RFC 8878, RLE blocks."""
@@ -72,6 +61,20 @@ def test_frames_that_expand_to_much_cost_one_block(native_tool, tmp_path, expand
     run(native_tool, "etw-replay", path, status=3)
     run(native_tool, "etw-replay", "verify", path, status=3)
     run(native_tool, "etw-replay", "info", path, status=3)
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
+def test_a_pipe_that_never_ends_is_looked_at_before_it_is_kept(native_tool, tmp_path, device):
+    """Its copy may take a megabyte."""
+    def little():
+        limit()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    for words in (["etw-record", "--input", "-", "-o", tmp_path / "out"], ["etw-replay", "-"], ["etw-replay", "info", "-"]):
+        with open(device, "rb") as endless:
+            done = subprocess.run(native_tool.words(*words), preexec_fn=little, stdin=endless, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        assert done.returncode == 1 and b"not a Windows event trace" in done.stderr + done.stdout or (
+            b"neither" in done.stderr), (words, done.stderr)
 
 
 def events_body(count, raw, stored):
@@ -110,6 +113,34 @@ def test_newer_files(native_tool, tmp_path):
         out = ["-o", tmp_path / "out.etwcap"] if verb == "recover" else []
         said = run(native_tool, "etw-replay", verb, major, *out, status=1).stderr
         assert re.search(rb"version 2", said), said
+
+
+@pytest.mark.parametrize("kind, body, count", [
+    (6, b"cut", 1), (7, b"x" * 24, 1), (7, struct.pack("<I", 1000), 1), (11, b"x" * 24, 1),
+    (11, b"", 1)])
+def test_a_side_block_that_breaks_its_own_sizes_costs_that_block(native_tool, tmp_path, kind, body, count):
+    Trace().write(tmp_path / "a.etl")
+    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap")
+    content = (tmp_path / "a.etwcap").read_bytes()
+    blocks = blocks_of(content)
+    last = next(index for index, (of, _, _) in enumerate(blocks) if of == EVENTS)
+    bad, out = tmp_path / "bad.etwcap", tmp_path / "out.etwcap"
+    write(bad, content[:blocks[last][2]], block(kind, body, last + 1, count=count))
+    said = json.loads(native_tool("etw-replay", "verify", "--json", bad, status=3).stdout)
+    assert said["DamagedBlocks"] == 1 and said["Problems"][0]["BlockKind"] == kind
+    for verb in ("recover", "repack"):
+        native_tool("etw-replay", verb, bad, "-f", "-o", out, status=3)
+        said = json.loads(native_tool("etw-replay", "verify", "--json", out, status=3).stdout)
+        assert (said["Good"], said["Events"], said["LossRecords"]) == (True, 1, 2)
+
+
+def test_recovery_keeps_blocks_with_flags_of_a_newer_version(native_tool, tmp_path):
+    path, out = tmp_path / "newer.etwcap", tmp_path / "out.etwcap"
+    write(path, head(minor=99), block(UNKNOWN, b"new", 0, flags=2), block(UNKNOWN, b"newer", 1))
+    native_tool("etw-replay", "recover", path, "-o", out, status=3)
+    assert [kind for kind, _, _ in blocks_of(out.read_bytes())].count(UNKNOWN) == 2
+    said = json.loads(native_tool("etw-replay", "verify", "--json", out, status=3).stdout)
+    assert said["Complete"] and "newer version" in said["Problems"][0]["Text"]
 
 
 # Events made by hand.
@@ -160,6 +191,27 @@ def test_no_name_of_a_file_steers_the_terminal(native_tool, tmp_path):
     assert b"\x1b" not in done.stderr
     done = native_tool("etw-record", "--\x1b[2J", status=2)
     assert b"\x1b" not in done.stderr
+
+
+def test_no_progress_steers_the_terminal(native_tool, tmp_path):
+    path = tmp_path / "a\x1b[2Jb.etl"
+    trace = Trace(buffer_size=65536)
+    for number in range(100):  # progress is told every 4 MiB
+        trace.event(PROVIDER, id=number, data=bytes(60000))
+    trace.write(path)
+    reader, terminal = pty.openpty()
+    done = subprocess.run(native_tool.words("etw-record", "--input", path, "-o", tmp_path / "out"), stderr=terminal,
+                          stdin=subprocess.DEVNULL)
+    os.close(terminal)
+    said = b""
+    try:
+        while True:
+            said += os.read(reader, 4096)
+    except OSError:  # the other side is closed and all was read
+        pass
+    os.close(reader)
+    assert done.returncode == 0 and b"scanned" in said
+    assert b"\x1b" not in said.replace(b"\x1b[K", b"")
 
 
 def test_broken_utf16_and_utf8_come_out_as_valid_json(native_tool, tmp_path):

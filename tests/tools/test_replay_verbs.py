@@ -4,7 +4,8 @@ import struct
 
 import pytest
 
-from etlwriter import Trace, field, sid, structure
+from etlwriter import START, Trace, field, sid, structure
+from etwcap_blocks import block, blocks_of, everything_in
 
 ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
 
@@ -55,6 +56,40 @@ def test_info_says_what_is_missing(tool, tmp_path):
     for name in ("a.etl", "a.etwcap"):
         done = tool("etw-replay", "info", tmp_path / name, status=3)
         assert b"7 events known to be lost" in done.stdout
+
+
+def test_info_of_a_pipe_tells_what_info_of_the_file_does(tool, tmp_path):
+    """All but the name, and the name of the source, which a pipe does not have."""
+    for name, options, status in (("whole", {}, 0), ("lossy", {"events_lost": 7}, 3)):
+        small(**options).write(tmp_path / (name + ".etl"))
+        tool("etw-record", "--input", tmp_path / (name + ".etl"), "-o", tmp_path / (name + ".etwcap"), "-q",
+             status=status)
+        for kind in ("etl", "etwcap"):
+            path = tmp_path / ("%s.%s" % (name, kind))
+            by_name, by_pipe = (json.loads(done.stdout) for done in (
+                tool("etw-replay", "info", "--json", path, status=status),
+                tool("etw-replay", "info", "--json", "-", input=path.read_bytes(), status=status)))
+            for said in (by_name, by_pipe):
+                del said["File"], said["Traces"][0]["Source"]
+                said.pop("HasIndex", None)
+            assert by_pipe == by_name
+
+
+def test_blocks_that_are_gone_without_a_trace_are_missing_for_all_verbs(tool, recorded, tmp_path):
+    _, etwcap = recorded(small())
+    whole, gap = etwcap.read_bytes(), tmp_path / "gap.etwcap"
+    begin, end = next((begin, end) for kind, begin, end in blocks_of(whole) if kind == 4)
+    more = tmp_path / "more.etwcap"
+    for content in (whole[:begin] + whole[end:],  # a block cut out
+                    whole[:end] + whole[begin:],  # a block twice
+                    b"garbage" * 100 + whole):
+        gap.write_bytes(content)
+        seen = 1 if content.startswith(b"garbage") else 3
+        for verb in ("cat", "info", "verify"):
+            tool("etw-replay", verb, gap, status=seen)
+        tool("etw-replay", "recover", gap, "-o", more, "-f", status=3)
+        for verb in ("cat", "info", "verify"):
+            tool("etw-replay", verb, more, status=3)
 
 
 def test_schemas_lists_members_arrays_and_origin(tool, recorded):
@@ -125,6 +160,41 @@ def test_no_string_survives_drop_strings(tool, recorded, tmp_path):
     assert sizes == [str(number) for number in range(50)]
 
 
+SECRET = "alice"
+
+
+@pytest.mark.parametrize("words", [
+    ["--drop-strings"],
+    ["--redact", "who", "--redact", "Raw", "--redact", "COUNTED", "--redact", "Short", "--redact", "Group"]])
+@pytest.mark.parametrize("kind", ["etl", "etwcap"])
+def test_what_was_redacted_is_nowhere_in_the_file(native_tool, recorded, tmp_path, words, kind):
+    trace = Trace(session="of " + SECRET, file_name="C:\\Users\\%s\\a.etl" % SECRET)
+    for number in range(5):
+        trace.tracelogging("P", "E", [
+            field("Size", "u32", number), field("Who", "utf16z", SECRET), field("Raw", "binary", SECRET.encode("utf-16-le")),
+            field("Counted", "utf16", "all\0" + SECRET), field("Short", "utf8", "\0" + SECRET),
+            structure("Group", field("Inner", "utf8z", SECRET), field("Number", "u32", 5))],
+            items=[(0x60, SECRET.encode())] if words == ["--drop-strings"] else [])
+    source = recorded(trace)[0 if kind == "etl" else 1]
+    out = tmp_path / "out.etwcap"
+    native_tool("etw-replay", "cut", source, "-o", out, *words)
+    content = everything_in(out).lower()
+    for text in (SECRET.encode(), SECRET.encode("utf-16-le")):
+        assert text not in content
+    sizes = [event["EventProperties"]["Size"] for event in native_tool.events(out, "--provider", "P")]
+    assert sizes == ["0", "1", "2", "3", "4"]
+    native_tool("etw-replay", "verify", out)
+
+
+def test_a_cut_tells_what_it_could_not_redact(native_tool, recorded, tmp_path):
+    trace = small()
+    _, etwcap = recorded(trace)
+    said = native_tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "user", "--redact",
+                       "Usr", "--redact", "UserSID").stderr
+    assert said.count(b"no property is named") == 1 and b"no property is named Usr" in said
+    assert b"49 events have no schema" in said
+
+
 def test_redacting_what_the_layout_hangs_on_empties_the_event(tool, recorded, tmp_path):
     trace = Trace()
     trace.tracelogging("P", "E", [field("L", "u32", [1, 2]), field("After", "u32", 3)])
@@ -147,8 +217,64 @@ def test_merge_orders_by_time_and_keeps_each_trace(tool, recorded, tmp_path):
     assert [(event["ProviderId"], event["Id"]) for event in events] == [
         (provider, number) for number in range(20) for provider in (ONE, TWO)]
     said = json.loads(tool("etw-replay", "info", "--json", tmp_path / "both.etwcap").stdout)
-    assert [trace["SessionName"] for trace in said["Traces"]] == ["one", "two"] and said["Events"] == 42
+    assert [(trace["Trace"], trace["SessionName"]) for trace in said["Traces"]] == [(1, "one"), (2, "two")]
+    assert said["Events"] == 42
+    assert {(event["ProviderId"], event["Trace"]) for event in events} == {(ONE, 1), (TWO, 2)}
+    assert events == tool.events(tmp_path / "both.etwcap", "--provider", ONE, "--provider", TWO, "--threads", "2")
+    assert "Trace" not in tool.events(paths[0])[0]
     tool("etw-replay", "verify", tmp_path / "both.etwcap")
+
+
+RUNDOWN, UNKNOWN, PRIVATE = 11, 77, 0x8123
+
+
+@pytest.fixture
+def live(native_tool, tmp_path):
+    """A function that makes a recording with a list of processes, a private block and one that nobody knows."""
+    def make(name, process_id, **options):
+        etl, cut_off, whole = (tmp_path / (name + suffix) for suffix in (".etl", ".cut-off", ".etwcap"))
+        small(**options).write(etl)
+        native_tool("etw-record", "-q", "--input", etl, "-o", whole)
+        content = whole.read_bytes()
+        blocks = blocks_of(content)
+        last = next(index for index, (kind, _, _) in enumerate(blocks) if kind == 4)
+        process = struct.pack("<IIIqH", 1, process_id, 4, 0, 5) + b"a.exe" + struct.pack("<I", 0)
+        more = [block(kind, body, last + 1 + at) for at, (kind, body) in
+                enumerate([(RUNDOWN, process), (PRIVATE, b"own"), (UNKNOWN, b"new")])]
+        cut_off.write_bytes(content[:blocks[last][2]] + b"".join(more))
+        native_tool("etw-replay", "recover", cut_off, "-o", whole, "-f", status=3)
+        return whole
+    return make
+
+
+def processes(native_tool, path):
+    said = json.loads(native_tool("etw-replay", "info", "--json", "--processes", path, status=3).stdout)
+    return [process["process_id"] for process in said.get("processes", [])]
+
+
+@pytest.mark.parametrize("words, kinds, piped", [
+    (words, kinds, piped) for piped in (False, True) for words, kinds in [
+        (["repack"], {RUNDOWN, PRIVATE}), (["cut"], {RUNDOWN}), (["cut", "--provider", ONE], {RUNDOWN}),
+        (["merge"], {RUNDOWN}), (["cut", "--redact", "User"], set()), (["cut", "--drop-strings"], set())]] + [
+    (["cut", "--head", "1"], {RUNDOWN}, False)])  # a pipe cannot be read ahead
+def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, live, tmp_path, words, kinds, piped):
+    trace, out = live("a", 77), tmp_path / "out.etwcap"
+    said = native_tool("etw-replay", *words, "-" if piped else trace, "-o", out, status=None,
+                       input=trace.read_bytes() if piped else None)
+    assert said.returncode in (0, 3), said.stderr
+    added = {RUNDOWN, PRIVATE, UNKNOWN}
+    assert {kind for kind, _, _ in blocks_of(out.read_bytes())} & added == kinds
+    assert (b"without the list of processes" in said.stderr) == (RUNDOWN not in kinds)
+    assert b"without %d blocks" % (1 if PRIVATE in kinds else 2) in said.stderr or "--head" in words
+
+
+def test_a_merge_keeps_processes_of_one_boot_alone(native_tool, live, tmp_path):
+    first, second, other = live("a", 77), live("b", 78), live("c", 79, start=START + 36_000_000_000)
+    out = tmp_path / "out.etwcap"
+    native_tool("etw-replay", "merge", first, second, "-o", out, status=3)
+    assert processes(native_tool, out) == [77, 78]
+    said = native_tool("etw-replay", "merge", first, other, "-o", out, "-f", status=3).stderr
+    assert processes(native_tool, out) == [] and b"not all of one boot of one host" in said
 
 
 @pytest.mark.parametrize("level", ["1", "19"])

@@ -6,6 +6,11 @@
 
 #include <cmocka.h>
 
+#ifndef _WIN32
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
 #include "format/base/guid.h"
 #include "format/base/os.h"
 #include "format/event/clock.h"
@@ -262,6 +267,46 @@ static void rename_replaces_and_a_failed_one_costs_nothing(void **state)
     assert_int_equal(os->remove(os->context, to), 0);
 }
 
+#ifndef _WIN32
+/* For root, nothing else would keep a device such as /dev/null in its place. */
+static void only_regular_files_are_replaced_and_removed(void **state)
+{
+    (void)state;
+    static const char from[] = "test_base_from.tmp", to[] = "test_base_pipe.tmp";
+    const etw_os *os = etw_os_default();
+    (void)unlink(to);
+    assert_int_equal(mkfifo(to, S_IRUSR | S_IWUSR), 0);
+    make_file(os, from, "new");
+    assert_int_equal(os->kind(os->context, "test_base_not_there.tmp"), ETW_PATH_NOTHING);
+    assert_int_equal(os->kind(os->context, from), ETW_PATH_FILE);
+    assert_int_equal(os->kind(os->context, to), ETW_PATH_OTHER);
+    assert_true(os->rename(os->context, from, to) < 0);
+    assert_true(os->remove(os->context, to) < 0);
+    assert_int_equal(os->kind(os->context, to), ETW_PATH_OTHER);
+    assert_int_equal(unlink(to), 0);
+    assert_int_equal(symlink(from, to), 0);
+    assert_true(etw_os_is_same_file(from, to));
+    assert_true(os->rename(os->context, from, to) < 0);
+    assert_int_equal(os->remove(os->context, to), 0);
+    assert_false(etw_os_is_same_file(from, to));
+    assert_int_equal(os->remove(os->context, from), 0);
+}
+#endif
+
+static void names_of_one_file_are_seen_to_be(void **state)
+{
+    (void)state;
+    static const char path[] = "test_base_one.tmp", other[] = "test_base_two.tmp";
+    const etw_os *os = etw_os_default();
+    make_file(os, path, "1");
+    make_file(os, other, "1");
+    assert_true(etw_os_is_same_file(path, "./test_base_one.tmp"));
+    assert_false(etw_os_is_same_file(path, other));
+    assert_int_equal(os->remove(os->context, path), 0);
+    assert_int_equal(os->remove(os->context, other), 0);
+    assert_false(etw_os_is_same_file(path, path));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +322,10 @@ int main(void)
         cmocka_unit_test(first_provider_name_stays),
         cmocka_unit_test(errors_read_from_the_outside_in),
         cmocka_unit_test(rename_replaces_and_a_failed_one_costs_nothing),
+#ifndef _WIN32
+        cmocka_unit_test(only_regular_files_are_replaced_and_removed),
+#endif
+        cmocka_unit_test(names_of_one_file_are_seen_to_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

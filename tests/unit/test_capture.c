@@ -267,6 +267,80 @@ static void ring_keeps_the_newest_segments(void **state)
 
 /* While the disk is full a live recording stays in its segment, and what was lost is told there as
  * soon as there is room. */
+/* As on Windows while somebody reads it. */
+static void a_segment_that_cannot_be_removed_goes_later(void **state)
+{
+    fixture *f = *state;
+    open_capture(f, (etw_capture_limits){.rotate_ms = 1000, .ring_segments = 2});
+    faulty_os_reset_calls(f->files);
+    faulty_os_set(f->files, &(faulty_faults){.capacity = UINT64_MAX,
+                                             .error = 13 /* EACCES */,
+                                             .fail_at = {[FAULTY_REMOVE] = 1},
+                                             .keep_failing = true});
+    for (uint32_t i = 0; i < 4; i++) {
+        add_events(f, 1);
+        assert_int_equal(etw_capture_rotate(f->capture, NULL), ETW_OK);
+    }
+    assert_true(exists(f, "mem:a-0001.etwcap") && exists(f, "mem:a-0002.etwcap"));
+    faulty_os_set(f->files, &(faulty_faults){.capacity = UINT64_MAX});
+    assert_int_equal(etw_capture_tick(f->capture, NULL), ETW_OK);
+    assert_false(exists(f, "mem:a-0001.etwcap") || exists(f, "mem:a-0003.etwcap"));
+    assert_true(exists(f, "mem:a-0004.etwcap") && exists(f, "mem:a-0005.etwcap"));
+    finish(f);
+}
+
+static void a_name_that_is_taken_is_passed_over(void **state)
+{
+    fixture *f = *state;
+    const etw_bytes ours = {(const uint8_t *)"ours", 4};
+    assert_true(faulty_os_put(f->files, "a-0002.etwcap", ours));
+    assert_true(faulty_os_put(f->files, "a-0003.etwcap", ours));
+    open_capture(f, (etw_capture_limits){.rotate_ms = 1000});
+    add_events(f, 5);
+    assert_int_equal(etw_capture_rotate(f->capture, NULL), ETW_OK);
+    add_events(f, 7);
+    assert_int_equal(finish(f).segments, 2);
+    assert_int_equal(read_back(f, "mem:a-0001.etwcap").events, 5);
+    assert_int_equal(read_back(f, "mem:a-0004.etwcap").events, 7);
+    assert_int_equal(faulty_os_get(f->files, "a-0003.etwcap").size, 4);
+}
+
+static void the_first_name_must_be_free(void **state)
+{
+    fixture *f = *state;
+    assert_true(faulty_os_put(f->files, "a-0001.etwcap", (etw_bytes){(const uint8_t *)"ours", 4}));
+    f->options.limits.rotate_ms = 1000;
+    assert_int_equal(etw_capture_open(&f->options, &f->capture, NULL), ETW_ERROR_EXISTS);
+}
+
+/* The second segment cannot be opened: the first says that there was more. */
+static void what_is_not_read_any_more_is_told(void **state)
+{
+    fixture *f = *state;
+    etw_source *source = NULL;
+    etw_error error = {0};
+    open_capture(f, (etw_capture_limits){.rotate_ms = 1000});
+    add_events(f, 5000); /* the clock is looked at every 4096 */
+    assert_int_equal(etw_capture_finish(f->capture, NULL, NULL), ETW_OK);
+    etw_capture_free(f->capture);
+    f->capture = NULL;
+    assert_int_equal(etw_reader_open(f->options.os, "mem:a-0001.etwcap", NULL, &source, NULL),
+                     ETW_OK);
+    f->options.path = "mem:b.etwcap";
+    f->options.limits = (etw_capture_limits){.rotate_ms = 1};
+    assert_int_equal(etw_capture_open(&f->options, &f->capture, NULL), ETW_OK);
+    faulty_os_advance_ms(f->files, 10);
+    faulty_os_reset_calls(f->files);
+    faulty_os_set(f->files, &(faulty_faults){.capacity = UINT64_MAX,
+                                             .error = 13 /* EACCES */,
+                                             .fail_at = {[FAULTY_OPEN] = 1}});
+    assert_int_equal(etw_capture_pull(f->capture, source, &error), ETW_ERROR_ACCESS);
+    faulty_os_set(f->files, &(faulty_faults){.capacity = UINT64_MAX});
+    etw_source_close(source);
+    finish(f);
+    assert_int_equal(read_back(f, "mem:b-0001.etwcap").losses, 1);
+}
+
 static void full_disk_postpones_a_rotation(void **state)
 {
     fixture *f = *state;
@@ -362,6 +436,10 @@ int main(void)
         TEST(stop_flag_ends_it),
         TEST(time_rotates_into_segments_that_stand_alone),
         TEST(size_rotates),
+        TEST(a_segment_that_cannot_be_removed_goes_later),
+        TEST(a_name_that_is_taken_is_passed_over),
+        TEST(the_first_name_must_be_free),
+        TEST(what_is_not_read_any_more_is_told),
         TEST(ring_keeps_the_newest_segments),
         TEST(full_disk_postpones_a_rotation),
         TEST(losses_stand_where_they_happened),

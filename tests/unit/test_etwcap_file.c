@@ -454,6 +454,16 @@ static void interval_flushes_what_waits(void **state)
     assert_int_equal(sample_add_events(writer, 5, 1, NULL), ETW_OK);
     etw_writer_get_counts(writer, &counts);
     assert_int_equal(counts.written, 6);
+    /* Whoever looks four times an interval never lets anything wait longer. */
+    assert_int_equal(sample_add_events(writer, 6, 1, NULL), ETW_OK);
+    faulty_os_advance_ms(*state, 740);
+    etw_writer_tick(writer);
+    etw_writer_get_counts(writer, &counts);
+    assert_int_equal(counts.written, 6);
+    faulty_os_advance_ms(*state, 250);
+    etw_writer_tick(writer);
+    etw_writer_get_counts(writer, &counts);
+    assert_int_equal(counts.written, 7);
     assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
     etw_writer_free(writer);
 }
