@@ -615,9 +615,10 @@ static etw_status give_up(etw_capture *capture, etw_status status, etw_error *er
 
 etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error *error)
 {
-    etw_error failure = {0}; /* once: to clear it costs more than to read an event */
     for (;;) {
         etw_item item;
+        etw_error failure;
+        etw_error_clear(&failure);
         etw_status status = etw_source_next(source, &item, &failure);
         if (status == ETW_END) {
             return ETW_OK;

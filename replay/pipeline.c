@@ -3,6 +3,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* Jobs for each thread and for the caller: so many that the threads have work while the caller
+ * decodes a whole block. */
+#define JOBS_AHEAD 8u
+
 /* The decoder of one events block, whose records jobs point to. It is kept until the last of them
  * was written; then another block is decoded with it. Used by the calling thread alone. */
 typedef struct lease {
@@ -11,8 +15,7 @@ typedef struct lease {
 } lease;
 
 typedef struct job_event {
-    const etw_event_record *record; /* lent, or the copy below */
-    etw_event_record copy;          /* its pointers go into the job's bytes */
+    const etw_event_record *record; /* lent, or the job's copy */
     const etw_trace *trace;
     const etw_schema *schema;
     const char *provider_name;
@@ -28,6 +31,7 @@ typedef struct job {
     job_state state;
     job_event events[ETW_PIPELINE_JOB_EVENTS];
     uint32_t count;
+    etw_event_record *copies; /* of events that are not lent; their pointers go into bytes */
     uint8_t *bytes;
     size_t capacity;
     size_t size;
@@ -35,18 +39,22 @@ typedef struct job {
     etw_text text;
 } job;
 
-typedef struct renderer {
-    etw_pipeline *pipeline;
+/* What one thread renders with. */
+typedef struct pen {
     etw_output *output;
     etw_event_maker *maker;
+} pen;
+
+typedef struct renderer {
+    etw_pipeline *pipeline;
+    pen pen;
     pthread_t thread;
     bool is_running;
 } renderer;
 
 struct etw_pipeline {
     etw_pipeline_options options;
-    etw_output *output;     /* of the calling thread */
-    etw_event_maker *maker; /* likewise */
+    pen own; /* the calling thread's */
     renderer *renderers;
     job *jobs;
     uint32_t job_count;
@@ -66,20 +74,36 @@ struct etw_pipeline {
 
 /* The threads. */
 
-static void render(renderer *r, job *j)
+static void render(const etw_pipeline *p, const pen *with, job *j)
 {
-    const etw_output_format *format = r->pipeline->options.format;
+    const etw_output_format *format = p->options.format;
     for (uint32_t i = 0; i < j->count; i++) {
         job_event *e = &j->events[i];
         if (e->loss != NULL) {
-            format->loss(r->output, e->loss, &j->text);
+            format->loss(with->output, e->loss, &j->text);
             continue;
         }
         const etw_event *event =
-            etw_event_make(r->maker, e->record, e->trace, e->schema, e->provider_name);
-        etw_event_set_trace_number(r->maker, e->trace_number);
-        format->event(r->output, event, &j->text);
+            etw_event_make(with->maker, e->record, e->trace, e->schema, e->provider_name);
+        etw_event_set_trace_number(with->maker, e->trace_number);
+        format->event(with->output, event, &j->text);
     }
+}
+
+/* With the mutex, which it lets go meanwhile. False: no job is ready. */
+static bool render_next(etw_pipeline *p, const pen *with)
+{
+    job *j = &p->jobs[p->next];
+    if (j->state != JOB_READY) {
+        return false;
+    }
+    j->state = JOB_TAKEN;
+    p->next = (p->next + 1) % p->job_count;
+    (void)pthread_mutex_unlock(&p->mutex);
+    render(p, with, j);
+    (void)pthread_mutex_lock(&p->mutex);
+    j->state = JOB_DONE;
+    return true;
 }
 
 static void *run_renderer(void *context)
@@ -88,14 +112,7 @@ static void *run_renderer(void *context)
     etw_pipeline *p = r->pipeline;
     (void)pthread_mutex_lock(&p->mutex);
     for (;;) {
-        job *j = &p->jobs[p->next];
-        if (j->state == JOB_READY) {
-            j->state = JOB_TAKEN;
-            p->next = (p->next + 1) % p->job_count;
-            (void)pthread_mutex_unlock(&p->mutex);
-            render(r, j);
-            (void)pthread_mutex_lock(&p->mutex);
-            j->state = JOB_DONE;
+        if (render_next(p, &r->pen)) {
             (void)pthread_cond_signal(&p->done);
         } else if (p->is_closing) {
             break;
@@ -109,28 +126,42 @@ static void *run_renderer(void *context)
 
 /* Opening and closing. */
 
+static bool open_pen(const etw_pipeline *p, pen *opened)
+{
+    opened->output = p->options.format->open(&p->options.rendering);
+    opened->maker = etw_event_maker_new(p->options.rendering.raw_time);
+    return opened->output != NULL && opened->maker != NULL;
+}
+
+static void close_pen(const etw_pipeline *p, const pen *opened)
+{
+    if (opened->output != NULL) {
+        p->options.format->close(opened->output);
+    }
+    etw_event_maker_free(opened->maker);
+}
+
 static bool start_renderer(etw_pipeline *p, renderer *r)
 {
     r->pipeline = p;
-    r->output = p->options.format->open(&p->options.rendering);
-    r->maker = etw_event_maker_new(p->options.rendering.raw_time);
-    r->is_running = r->output != NULL && r->maker != NULL &&
-                    pthread_create(&r->thread, NULL, run_renderer, r) == 0;
+    r->is_running = open_pen(p, &r->pen) && pthread_create(&r->thread, NULL, run_renderer, r) == 0;
     return r->is_running;
 }
 
 static bool start_threads(etw_pipeline *p)
 {
     const uint32_t threads = p->options.threads;
-    p->job_count = 2 * threads + 1;
+    p->job_count = JOBS_AHEAD * (threads + 1);
     p->jobs = calloc(p->job_count, sizeof *p->jobs);
     p->leases = calloc(p->job_count + 1, sizeof *p->leases);
     p->renderers = calloc(threads, sizeof *p->renderers);
     bool is_well = p->jobs != NULL && p->leases != NULL && p->renderers != NULL;
     for (uint32_t i = 0; is_well && i < p->job_count; i++) {
-        p->jobs[i].bytes = malloc(ETW_PIPELINE_JOB_BYTES);
-        p->jobs[i].capacity = ETW_PIPELINE_JOB_BYTES;
-        is_well = p->jobs[i].bytes != NULL;
+        job *j = &p->jobs[i];
+        j->bytes = malloc(ETW_PIPELINE_JOB_BYTES);
+        j->copies = malloc(ETW_PIPELINE_JOB_EVENTS * sizeof *j->copies);
+        j->capacity = ETW_PIPELINE_JOB_BYTES;
+        is_well = j->bytes != NULL && j->copies != NULL;
     }
     for (uint32_t i = 0; is_well && i < threads; i++) {
         is_well = start_renderer(p, &p->renderers[i]);
@@ -150,16 +181,14 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
     (void)pthread_mutex_init(&p->mutex, NULL);
     (void)pthread_cond_init(&p->work, NULL);
     (void)pthread_cond_init(&p->done, NULL);
-    p->output = options->format->open(&options->rendering);
-    p->maker = etw_event_maker_new(options->rendering.raw_time);
-    if (p->output == NULL || p->maker == NULL || (options->threads > 0 && !start_threads(p))) {
+    if (!open_pen(p, &p->own) || (options->threads > 0 && !start_threads(p))) {
         etw_pipeline_close(p);
         *pipeline = NULL;
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u threads",
                              options->threads);
     }
     if (options->format->begin != NULL) {
-        options->format->begin(p->output, &options->stream->text);
+        options->format->begin(p->own.output, &options->stream->text);
     }
     return ETW_OK;
 }
@@ -175,10 +204,7 @@ static void stop_threads(etw_pipeline *p)
         if (r->is_running) {
             (void)pthread_join(r->thread, NULL);
         }
-        if (r->output != NULL) {
-            p->options.format->close(r->output);
-        }
-        etw_event_maker_free(r->maker);
+        close_pen(p, &r->pen);
     }
 }
 
@@ -206,16 +232,14 @@ void etw_pipeline_close(etw_pipeline *pipeline)
     for (uint32_t i = 0; pipeline->jobs != NULL && i < pipeline->job_count; i++) {
         clear(&pipeline->jobs[i]);
         free(pipeline->jobs[i].bytes);
+        free(pipeline->jobs[i].copies);
         etw_text_free(&pipeline->jobs[i].text);
     }
-    if (pipeline->output != NULL) {
-        pipeline->options.format->close(pipeline->output);
-    }
+    close_pen(pipeline, &pipeline->own);
     for (uint32_t i = 0; pipeline->leases != NULL && i <= pipeline->job_count; i++) {
         etw_decoder_free(pipeline->leases[i].decoder);
     }
     free(pipeline->leases);
-    etw_event_maker_free(pipeline->maker);
     (void)pthread_cond_destroy(&pipeline->done);
     (void)pthread_cond_destroy(&pipeline->work);
     (void)pthread_mutex_destroy(&pipeline->mutex);
@@ -231,7 +255,10 @@ static etw_status write_oldest(etw_pipeline *p, etw_error *error)
     job *j = &p->jobs[p->oldest];
     (void)pthread_mutex_lock(&p->mutex);
     while (j->state != JOB_DONE) {
-        (void)pthread_cond_wait(&p->done, &p->mutex);
+        /* While it would wait, the caller is one thread more. */
+        if (!render_next(p, &p->own)) {
+            (void)pthread_cond_wait(&p->done, &p->mutex);
+        }
     }
     (void)pthread_mutex_unlock(&p->mutex);
     etw_status status = etw_stream_flush(p->options.stream, error); /* the format's beginning */
@@ -413,8 +440,8 @@ static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_
     if (p->options.is_lent) {
         lend(p, j, item);
     } else {
-        copy_record(j, item->record, &e->copy);
-        e->record = &e->copy;
+        copy_record(j, item->record, &j->copies[j->count]);
+        e->record = &j->copies[j->count];
     }
     e->trace = item->trace;
     e->schema = item->schema;
@@ -431,10 +458,10 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
     if (pipeline->options.threads > 0) {
         return queue_event(pipeline, item, error);
     }
-    const etw_event *event = etw_event_make(pipeline->maker, item->record, item->trace,
+    const etw_event *event = etw_event_make(pipeline->own.maker, item->record, item->trace,
                                             item->schema, item->provider_name);
-    etw_event_set_trace_number(pipeline->maker, item->trace_number);
-    pipeline->options.format->event(pipeline->output, event, &stream->text);
+    etw_event_set_trace_number(pipeline->own.maker, item->trace_number);
+    pipeline->options.format->event(pipeline->own.output, event, &stream->text);
     return pipeline->options.is_live ? etw_stream_flush(stream, error)
                                      : etw_stream_flush_chunks(stream, error);
 }
@@ -445,7 +472,7 @@ etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_e
         return ETW_OK;
     }
     if (pipeline->options.threads == 0) {
-        pipeline->options.format->loss(pipeline->output, loss, &pipeline->options.stream->text);
+        pipeline->options.format->loss(pipeline->own.output, loss, &pipeline->options.stream->text);
         return ETW_OK;
     }
     job *j;
@@ -472,7 +499,7 @@ etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error)
         }
     }
     if (!etw_failed(status) && pipeline->options.format->end != NULL) {
-        pipeline->options.format->end(pipeline->output, &pipeline->options.stream->text);
+        pipeline->options.format->end(pipeline->own.output, &pipeline->options.stream->text);
     }
     return status;
 }

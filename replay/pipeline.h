@@ -1,8 +1,8 @@
 /* Events rendered and written in order: in the calling thread, or by threads that render while the
  * caller reads on. The bytes are the same for any number of threads.
  *
- * Memory: each thread adds two jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
- * event has a job of its own) and their text; the caller waits when all jobs are taken. */
+ * Memory: each thread adds eight jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
+ * event has a job of its own) and their text; when all jobs are taken the caller renders, too. */
 #ifndef ETW_REPLAY_PIPELINE_H
 #define ETW_REPLAY_PIPELINE_H
 

@@ -53,6 +53,15 @@ typedef struct etw_error {
 #define ETW_PRINTF(format_index, first_index)
 #endif
 
+/* No error, at the price of three stores: where every event may fail, clearing all of the message
+ * would cost more than the event. */
+static inline void etw_error_clear(etw_error *error)
+{
+    error->status = ETW_OK;
+    error->os_code = 0;
+    error->message[0] = '\0';
+}
+
 /* Sets the innermost cause and returns status, so that `return etw_error_set(...)` reads well. */
 etw_status etw_error_set(etw_error *error, etw_status status, const char *format, ...)
     ETW_PRINTF(3, 4);

@@ -121,7 +121,8 @@ static bool advance(merge *merged, input *from)
     if (from->failed) {
         return false;
     }
-    etw_error failure = {0};
+    etw_error failure;
+    etw_error_clear(&failure);
     const etw_status status = etw_source_next(from->source, &from->item, &failure);
     if (status == ETW_END) {
         return false;

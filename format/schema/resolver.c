@@ -182,7 +182,8 @@ etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *
         if (source->observe == NULL) {
             continue;
         }
-        etw_error failure = {0};
+        etw_error failure;
+        etw_error_clear(&failure);
         const uint32_t before = source->learnt;
         etw_status status = source->observe(source, resolver->store, record, &failure);
         if (source->learnt != before) {
