@@ -118,6 +118,24 @@ bool etw_tool_writes_over_input(const etw_replay_arguments *arguments, const cha
     return found;
 }
 
+static etw_status name_part(etw_stream *stream, bool replace, etw_error *error)
+{
+    const int kind = stream->os->kind(stream->os->context, stream->path);
+    if (kind < 0) {
+        return etw_error_set_os(error, -kind, "%s", stream->path);
+    }
+    if (kind == ETW_PATH_FILE && !replace) {
+        return etw_tool_explain_exists(stream->path, ETW_ERROR_EXISTS, error);
+    }
+    if (kind != ETW_PATH_OTHER) {
+        etw_text_printf(&stream->part, "%s" ETW_STREAM_PART_SUFFIX, stream->path);
+        (void)stream->os->remove(stream->os->context, etw_text_z(&stream->part));
+    }
+    return stream->part.failed
+               ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a file's name")
+               : ETW_OK;
+}
+
 etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
                            etw_error *error)
 {
@@ -126,12 +144,18 @@ etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *pat
         return ETW_OK;
     }
     stream->path = path;
-    stream->file = os->open(os->context, path, replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
-    return stream->file >= 0
-               ? ETW_OK
-               : etw_tool_explain_exists(stream->path,
-                                         etw_error_set_os(error, -stream->file, "%s", stream->path),
-                                         error);
+    stream->file = -1;
+    const etw_status status = name_part(stream, replace, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    const bool in_place = stream->part.size == 0;
+    const char *name = in_place ? path : etw_text_z(&stream->part);
+    stream->file =
+        os->open(os->context, name, in_place && replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
+    return stream->file >= 0 ? ETW_OK
+                             : etw_tool_explain_exists(
+                                   name, etw_error_set_os(error, -stream->file, "%s", name), error);
 }
 
 static bool is_reader_gone(const etw_stream *stream, int32_t os_code)
@@ -150,8 +174,10 @@ etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, 
     if (stream->is_closed) {
         return ETW_OK;
     }
+    size_t written = 0;
     const etw_status status =
-        etw_os_write_full(stream->os, stream->file, bytes, size, NULL, &cause);
+        etw_os_write_full(stream->os, stream->file, bytes, size, &written, &cause);
+    stream->has_written = stream->has_written || written > 0;
     if (etw_failed(status) && is_reader_gone(stream, cause.os_code)) {
         stream->is_closed = true;
         return ETW_OK;
@@ -184,22 +210,50 @@ etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error)
                : etw_stream_flush(stream, error);
 }
 
+static etw_status close_file(etw_stream *stream, etw_status status, etw_error *error)
+{
+    etw_error ignored = {0};
+    const bool is_first = !etw_failed(status);
+    const etw_status flushed = etw_stream_flush(stream, is_first ? error : &ignored);
+    const int closed =
+        stream->file == ETW_FILE_STDOUT ? 0 : stream->os->close(stream->os->context, stream->file);
+    if (is_first) {
+        status = flushed;
+    }
+    if (!etw_failed(status) && closed < 0 && !stream->is_closed) {
+        status = etw_error_set_os(error, -closed, "%s", stream->path);
+    }
+    return status;
+}
+
+/* The part gets its name; after a failure it keeps its own, if there is anything in it. */
+static etw_status settle_part(etw_stream *stream, etw_status status, etw_error *error)
+{
+    const etw_os *os = stream->os;
+    const char *part = etw_text_z(&stream->part);
+    if (!etw_failed(status)) {
+        const int renamed = os->rename(os->context, part, stream->path);
+        status = renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part,
+                                                stream->path)
+                             : status;
+    }
+    if (etw_failed(status) && stream->has_written) {
+        etw_tool_say("what was written until then is in %s", part);
+    } else if (etw_failed(status)) {
+        (void)os->remove(os->context, part);
+    }
+    return status;
+}
+
 etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error)
 {
     if (stream->file >= 0) {
-        etw_error ignored = {0};
-        const bool is_first = !etw_failed(status);
-        const etw_status flushed = etw_stream_flush(stream, is_first ? error : &ignored);
-        const int closed = stream->file == ETW_FILE_STDOUT
-                               ? 0
-                               : stream->os->close(stream->os->context, stream->file);
-        if (is_first) {
-            status = etw_failed(flushed) ? flushed : status;
-        }
-        if (!etw_failed(status) && closed < 0 && !stream->is_closed) {
-            status = etw_error_set_os(error, -closed, "%s", stream->path);
+        status = close_file(stream, status, error);
+        if (stream->part.size > 0) {
+            status = settle_part(stream, status, error);
         }
     }
+    etw_text_free(&stream->part);
     etw_text_free(&stream->text);
     return status;
 }

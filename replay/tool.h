@@ -30,18 +30,24 @@ void etw_progress_show(void *context, uint64_t done, uint64_t total);
 void etw_progress_end(etw_progress *progress);
 
 /* Where the data goes. A reader that went away (| head) is no failure: is_closed is set, and
- * whoever writes on stops. */
-#define ETW_STREAM_CHUNK ((size_t)256 << 10)
+ * whoever writes on stops.
+ *
+ * A file is written under its name with this behind it, and gets its own name when all of it is
+ * there: what is half written does not look whole. Pipes and devices are written as they are. */
+#define ETW_STREAM_PART_SUFFIX ".part"
+#define ETW_STREAM_CHUNK       ((size_t)256 << 10)
 
 typedef struct etw_stream {
     const etw_os *os;
     const char *path;
+    etw_text part; /* the name until it is closed; empty where there is none */
     int file;
     bool is_closed;
+    bool has_written;
     etw_text text; /* waits to be written */
 } etw_stream;
 
-/* path NULL or "-": stdout. */
+/* path NULL or "-": stdout. A part that was left behind is replaced. */
 etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
                            etw_error *error);
 /* Writes what waits in text. */
@@ -50,7 +56,8 @@ etw_status etw_stream_flush(etw_stream *stream, etw_error *error);
 etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error);
 /* Writes bytes past text, which must have been flushed. */
 etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, etw_error *error);
-/* Writes all and closes; also after a failure, then *error and the status stay those of status. */
+/* Writes all and closes; also after a failure, then *error and the status stay those of status, and
+ * what was written stays under the name of the part, which is said. */
 etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error);
 
 /* Opens input by the arguments: filter, times (relative ones need the trace's start), manifests.

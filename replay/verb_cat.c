@@ -105,7 +105,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     status = etw_stream_open(&c->stream, etw_os_default(), arguments->output,
                              arguments->writer.replace, error);
     if (etw_failed(status)) {
-        return status;
+        return etw_stream_close(&c->stream, status, error);
     }
     status = etw_rundown_file_read(etw_os_default(), arguments->inputs[0], &c->rundown, error);
     if (!etw_failed(status)) {
@@ -120,7 +120,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
-    if (etw_tool_writes_over_input(arguments, "")) {
+    if (etw_tool_writes_over_input(arguments, ETW_STREAM_PART_SUFFIX)) {
         return ETW_EXIT_USAGE;
     }
     cat c = {.format = choose_format(arguments)};

@@ -95,11 +95,26 @@ def test_a_file_that_may_not_grow_is_a_prefix_and_the_status_tells(native_tool, 
         assert [event["Id"] for event in left[1:]] == [number % 7 for number in range(len(left) - 1)]
     whole = tmp_path / "whole.etwcap"
     native_tool("etw-record", "-q", "--input", trace, "-o", whole)
-    for words in (RECOVER, CUT, EXPORT):
+    for words in (RECOVER, CUT):
         done = limited(native_tool.words(*words, whole, "-o", tmp_path / "out"), 1000)
         assert done.returncode == 1 and b"File too large" in done.stderr, (words, done.stderr)
         (tmp_path / "out").unlink(missing_ok=True)
         assert not (tmp_path / "out.part").exists()
+
+
+def test_an_export_that_fails_does_not_look_whole(native_tool, tmp_path):
+    trace, out = tmp_path / "a.etl", tmp_path / "out.json"
+    part = out.with_name("out.json.part")
+    large_trace(trace, 5000)
+    done = limited(native_tool.words(*EXPORT, trace, "-o", out), 300000)
+    assert done.returncode == 1 and b"File too large" in done.stderr
+    assert b"what was written until then is in %s" % bytes(part) in done.stderr
+    assert not out.exists() and part.stat().st_size == 300000
+    native_tool(*EXPORT, trace, "-o", out)
+    whole = out.read_bytes()
+    assert whole.count(b"\n") == 5001 and not part.exists()
+    done = limited(native_tool.words(*EXPORT, trace, "--force", "-o", out), 300000)
+    assert done.returncode == 1 and out.read_bytes() == whole
 
 
 @pytest.mark.parametrize("verb", ["cut", "merge", "repack", "recover"])
