@@ -19,11 +19,17 @@ import wine
 
 REPORT = "build/tests/pytest.xml"
 UNIT_SECONDS = 300
+SLOW_MODES = {"tsan": 12}  # how much more a program may take
+
 FUZZ_FOLDER = "build/fuzz"
 FUZZ_SEEDS = "build/fuzz-seeds"
 FUZZ_MEMORY_MB = 1024
 IN_CI = bool(os.environ.get("CI"))  # there nothing may be missing: what would be skipped fails
 TAP = re.compile(r"(not ok|ok) \d+ .*")
+
+
+def unit_seconds():
+    return UNIT_SECONDS * SLOW_MODES.get(os.environ.get("ETWCAP_MODE"), 1)
 
 
 class Counts:
@@ -41,7 +47,7 @@ def run_unit(program):
     environment = dict(wine.environment() if program.endswith(".exe") else os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
     try:
         done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=UNIT_SECONDS)
+                              stderr=subprocess.STDOUT, timeout=unit_seconds())
     except subprocess.TimeoutExpired as late:
         return None, (late.stdout or b"").decode(errors="replace")
     return done.returncode, done.stdout.decode(errors="replace")
@@ -62,7 +68,7 @@ def count_unit(program, status, output, counts):
     counts.failed += failed
     counts.skipped += skipped
     if failed:
-        how = "timed out after %d s" % UNIT_SECONDS if status is None else "exit status %d" % status
+        how = "timed out after %d s" % unit_seconds() if status is None else "exit status %d" % status
         print("FAILED %s (%s)\n%s" % (program, how, output))
 
 

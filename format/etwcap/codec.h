@@ -33,9 +33,8 @@ void etw_batch_item(etw_batch *batch, uint32_t index, etw_event_record *record, 
 
 typedef struct etw_encoder etw_encoder;
 
-/* level: zstd's, 1 to 19. store gives schemas for field-wise columns; may be NULL: then payloads
- * are encoded without field knowledge. An encoder serves one thread at a time. */
-etw_encoder *etw_encoder_new(int level, const etw_schema_store *store);
+/* level: zstd's, 1 to 19. An encoder serves one thread at a time. */
+etw_encoder *etw_encoder_new(int level);
 void etw_encoder_free(etw_encoder *encoder);
 /* zstd's state, which is large, to compress other things with meanwhile. */
 struct ZSTD_CCtx_s *etw_encoder_state(etw_encoder *encoder);

@@ -46,9 +46,8 @@ struct etw_encoder {
     uint32_t *last_thread; /* by processor */
 };
 
-etw_encoder *etw_encoder_new(int level, const etw_schema_store *store)
+etw_encoder *etw_encoder_new(int level)
 {
-    (void)store;
     etw_encoder *encoder = calloc(1, sizeof *encoder);
     if (encoder == NULL) {
         return NULL;
@@ -277,8 +276,7 @@ static bool write_headers(etw_encoder *encoder, uint32_t count)
     for (uint32_t k = 0; k < encoder->kinds.count; k++) {
         write_kind(out, &encoder->kinds.kinds[k]);
     }
-    return write_shorts(encoder, encoder->events->kind_of, count, out) &&
-           write_times(encoder, count, out) &&
+    return write_shorts(encoder, events->kind_of, count, out) && write_times(encoder, count, out) &&
            write_shorts(encoder, events->processors, count, out) &&
            write_threads(encoder, count, out) &&
            write_by_thread(encoder, events->kernel_times, count, out) &&

@@ -620,8 +620,7 @@ static bool allocate(etw_writer *writer)
     for (uint32_t i = 0; i < writer->worker_count; i++) {
         worker *each = &writer->workers[i];
         each->writer = writer;
-        /* No store: its owner adds to it while encoders run. */
-        each->encoder = etw_encoder_new(options->level, NULL);
+        each->encoder = etw_encoder_new(options->level);
         if (each->encoder == NULL || !etw_guid_table_init(&each->providers, ETW_BATCH_MAX_EVENTS)) {
             return false;
         }

@@ -74,7 +74,7 @@ static etw_encoder *encoder_of(int level)
 {
     static etw_encoder *encoders[LEVELS + 1];
     if (encoders[level] == NULL) {
-        encoders[level] = etw_encoder_new(level, NULL);
+        encoders[level] = etw_encoder_new(level);
     }
     return encoders[level];
 }

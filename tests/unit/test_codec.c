@@ -95,7 +95,7 @@ static void encode_with(etw_encoder *encoder, const etw_batch *batch, etw_text *
 
 static void encode(const etw_batch *batch, etw_text *body)
 {
-    etw_encoder *encoder = etw_encoder_new(3, NULL);
+    etw_encoder *encoder = etw_encoder_new(3);
     assert_non_null(encoder);
     encode_with(encoder, batch, body);
     etw_encoder_free(encoder);
@@ -353,7 +353,7 @@ static void test_equal_batches_give_equal_bodies(void **state)
     etw_batch *other = typical_batch(700);
     etw_text first = {0};
     etw_text second = {0};
-    etw_encoder *used = etw_encoder_new(3, NULL);
+    etw_encoder *used = etw_encoder_new(3);
     encode(a, &first);
     encode_with(used, other, &second);
     encode_with(used, b, &second);
