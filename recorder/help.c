@@ -74,6 +74,6 @@ const char etw_record_help[] =
     "Live recording needs an elevated administrator or a member of Performance Log Users; kernel\n"
     "events need an administrator. Memory: at most 64 MiB with one thread at the default level, "
     "some\n"
-    "20 MiB more for each further thread, up to 140 MiB at level 19; and the flight recorder's "
+    "25 MiB more for each further thread, up to 140 MiB at level 19; and the flight recorder's "
     "SIZE.\n"
     "Exit status: 0 all well, 1 failed, 2 wrong usage, 3 recorded but something is missing.\n";

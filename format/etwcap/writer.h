@@ -1,7 +1,7 @@
 /* Writes an .etwcap file, to disk or to a pipe. FORMAT.md is the specification.
  *
- * Memory, measured on the largest real traces: up to 35 MiB without threads, 57 MiB with one
- * encoder thread, 24 MiB more for each further one; twice that from ETW_WRITER_ARCHIVE_LEVEL on.
+ * Memory, measured on the largest real traces: up to 32 MiB without threads, 52 MiB with one
+ * encoder thread, 25 MiB more for each further one; twice that from ETW_WRITER_ARCHIVE_LEVEL on.
  *
  * One thread at a time may call; with encoder threads etw_writer_get_counts may come from any.
  *
