@@ -459,7 +459,11 @@ static void write_sparse(etw_column_writer *writer, const uint64_t *values, uint
     for (uint32_t from = 0; from < count; from += 8) {
         const uint32_t eight = count - from < 8 ? count - from : 8;
         uint32_t set = 0;
+        uint64_t any = 0;
         for (uint32_t i = 0; i < eight; i++) {
+            any |= values[from + i];
+        }
+        for (uint32_t i = 0; i < eight && any != 0; i++) {
             const uint64_t value = values[from + i];
             set |= (uint32_t)(value != 0) << i;
             gathered[kept] = value;
