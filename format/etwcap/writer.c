@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "format/etwcap/body.h"
-#include "format/etwcap/kinds.h"
-#include "format/etwcap/sink.h"
+#include "format/etwcap/write_job.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
 /* Room for one record of any size behind a batch that is almost full. */
@@ -21,26 +19,11 @@
 
 _Static_assert(MAX_BATCH_BYTES + RECORD_ROOM <= ETW_BATCH_MAX_BYTES, "a batch takes any record");
 
-/* One batch on its way from the caller to the file, with what stands before it. */
-typedef struct job {
-    etw_batch *batch;
-    etw_text before;  /* an etw_sink_block and its body, again and again */
-    etw_text schemas; /* of etw_schema_entry: first used in this batch */
-    etw_text names;   /* entries of a schemas block */
-    etw_text out;     /* what the sink gets, in the form of before */
-    bool encoded;
-} job;
-
-/* What one encoding thread needs. */
+/* An encoding thread. */
 typedef struct worker {
     struct etw_writer *writer;
     pthread_t thread;
-    etw_encoder *encoder;
-    etw_guid_table providers;
-    etw_text scratch;
-    etw_trace_count traces[ETW_MAX_TRACES];
-    int64_t first_ticks[ETW_MAX_TRACES], last_ticks[ETW_MAX_TRACES];
-    uint32_t trace_slots[ETW_MAX_TRACES]; /* by trace index: its place in traces + 1, or 0 */
+    etw_job_encoder encoder;
 } worker;
 
 /* Jobs form a ring: those from written to encoding were encoded or are being encoded, those up to
@@ -49,7 +32,7 @@ struct etw_writer {
     const etw_os *os;
     etw_writer_options options;
     etw_sink *sink; /* used by the writing thread, or by the caller where there is none */
-    job *jobs;
+    etw_write_job *jobs;
     uint32_t job_count;
     uint64_t filled, encoding, written;
     worker *workers;
@@ -62,7 +45,7 @@ struct etw_writer {
     /* The job that events go into without the lock: it is the caller's until it is handed over.
      * NULL: the caller looks at everything under the lock first. attention is how the writing
      * thread asks it to look: a failure, or a flush that is due. */
-    job *open;
+    etw_write_job *open;
     atomic_bool attention;
     atomic_uint_fast64_t received; /* written by the caller alone */
     uint64_t dropped;
@@ -93,268 +76,20 @@ static void unlock(etw_writer *writer)
     }
 }
 
-static job *job_at(etw_writer *writer, uint64_t number)
+static etw_write_job *job_at(etw_writer *writer, uint64_t number)
 {
     return &writer->jobs[number % writer->job_count];
 }
 
-static bool is_empty(const job *filling)
-{
-    return etw_batch_count(filling->batch) == 0 && filling->before.size == 0 &&
-           filling->schemas.size == 0 && filling->names.size == 0;
-}
-
-static void clear_job(job *filling)
-{
-    etw_batch_clear(filling->batch);
-    etw_text_clear(&filling->before);
-    etw_text_clear(&filling->schemas);
-    etw_text_clear(&filling->names);
-    etw_text_clear(&filling->out);
-    filling->encoded = false;
-}
-
-/* ---- Encoding: a pure function of the job, on any thread ---- */
-
-/* Small blocks are compressed here where it helps. Losses and anchors stay plain: a reader that
- * scans wants them without a decoder. */
-static void put_packed(worker *self, etw_text *to, etw_sink_block block)
-{
-    etw_text_clear(&self->scratch);
-    const bool plain = block.kind == ETW_BLOCK_LOSS || block.kind == ETW_BLOCK_CLOCK_ANCHORS;
-    if (!plain &&
-        etw_block_compress(etw_encoder_state(self->encoder), block.body, &self->scratch)) {
-        block.flags = ETW_BLOCK_ZSTD;
-        block.body = (etw_bytes){(const uint8_t *)self->scratch.data, self->scratch.size};
-    }
-    etw_sink_block_put(to, &block);
-}
-
-static void encode_before(worker *self, job *current)
-{
-    size_t at = 0;
-    while (at < current->before.size) {
-        put_packed(self, &current->out, etw_sink_block_take(&current->before, &at));
-    }
-}
-
-static void encode_schemas(worker *self, job *current)
-{
-    const etw_schema_entry *entries = (const etw_schema_entry *)(const void *)current->schemas.data;
-    const uint32_t count = (uint32_t)(current->schemas.size / sizeof *entries);
-    etw_text raw = {0};
-    uint32_t done = 0;
-    etw_bytes_append(&raw, current->names.data, current->names.size);
-    while (done < count || raw.size > 0) {
-        uint32_t taken = 0;
-        etw_schemas_append(&raw, entries + done, count - done, &taken);
-        const etw_sink_block block = {.kind = ETW_BLOCK_SCHEMAS,
-                                      .raw_size = (uint32_t)raw.size,
-                                      .count = taken,
-                                      .body = {(const uint8_t *)raw.data, raw.size}};
-        put_packed(self, &current->out, block);
-        current->out.failed = current->out.failed || raw.failed;
-        done += taken;
-        etw_text_clear(&raw);
-    }
-    etw_text_free(&raw);
-}
-
-typedef struct survey {
-    uint32_t trace_count;
-    uint64_t raw_bytes;
-    int64_t first_time_100ns, last_time_100ns;
-} survey;
-
-static void survey_ticks(worker *self, survey *found, const etw_kind *kind)
-{
-    const uint16_t trace_index = kind->first->trace_index;
-    uint32_t *slot = &self->trace_slots[trace_index];
-    if (*slot == 0) {
-        self->traces[found->trace_count] = (etw_trace_count){trace_index, 0};
-        self->first_ticks[found->trace_count] = kind->first_ticks;
-        self->last_ticks[found->trace_count] = kind->last_ticks;
-        *slot = ++found->trace_count;
-    }
-    const uint32_t at = *slot - 1;
-    self->traces[at].events += kind->count;
-    if (kind->first_ticks < self->first_ticks[at]) {
-        self->first_ticks[at] = kind->first_ticks;
-    }
-    if (kind->last_ticks > self->last_ticks[at]) {
-        self->last_ticks[at] = kind->last_ticks;
-    }
-}
-
-/* Whose events, and of which time, the batch holds. */
-static void survey_kinds(worker *self, const etw_kinds *kinds, survey *found)
-{
-    *found = (survey){.raw_bytes = kinds->raw_bytes};
-    etw_guid_table_clear(&self->providers);
-    for (uint32_t k = 0; k < kinds->count; k++) {
-        const etw_kind *kind = &kinds->kinds[k];
-        const etw_guid *provider = &kind->first->record.EventHeader.ProviderId;
-        self->providers.counts[etw_guid_table_put(&self->providers, provider)] += kind->count;
-        survey_ticks(self, found, kind);
-    }
-    for (uint32_t i = 0; i < found->trace_count; i++) {
-        const etw_clock *clock = &self->writer->clocks[self->traces[i].trace_index];
-        const int64_t first = etw_clock_to_filetime(clock, self->first_ticks[i]);
-        const int64_t last = etw_clock_to_filetime(clock, self->last_ticks[i]);
-        if (i == 0 || first < found->first_time_100ns) {
-            found->first_time_100ns = first;
-        }
-        if (i == 0 || last > found->last_time_100ns) {
-            found->last_time_100ns = last;
-        }
-        self->trace_slots[self->traces[i].trace_index] = 0;
-    }
-}
-
-static void append_events_head(worker *self, const survey *found, etw_text *to)
-{
-    etw_provider_count *providers = malloc((self->providers.count + 1u) * sizeof *providers);
-    if (providers == NULL) {
-        to->failed = true;
-        return;
-    }
-    for (uint32_t i = 0; i < self->providers.count; i++) {
-        providers[i].provider = self->providers.guids[i];
-        providers[i].events = (uint32_t)self->providers.counts[i];
-    }
-    etw_events_head_append(to, providers, self->providers.count, self->traces, found->trace_count);
-    free(providers);
-}
-
-static void set_drop(etw_loss *loss, uint32_t cause, const char *detail)
-{
-    memset(loss, 0, sizeof *loss);
-    loss->cause = cause;
-    etw_loss_set_detail(loss, "%s", detail);
-}
-
-static void put_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)
-{
-    etw_text_clear(scratch);
-    etw_loss_append(scratch, loss, true);
-    const etw_sink_block block = {.kind = ETW_BLOCK_LOSS,
-                                  .raw_size = (uint32_t)scratch->size,
-                                  .count = 1,
-                                  .first_time_100ns = loss->from_time_100ns,
-                                  .last_time_100ns = loss->to_time_100ns,
-                                  .body = {(const uint8_t *)scratch->data, scratch->size}};
-    etw_sink_block_put(to, &block);
-}
-
-/* One block of the batch's events. A block above the limits is a failure as well. */
-static etw_status encode_batch(worker *self, const etw_batch *batch, etw_text *out,
-                               etw_error *error)
-{
-    survey found;
-    const size_t start = out->size;
-    etw_sink_block block = {.kind = ETW_BLOCK_EVENTS, .count = etw_batch_count(batch)};
-    const etw_kinds *kinds = etw_encoder_survey(self->encoder, batch);
-    if (kinds == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block's kinds");
-    }
-    survey_kinds(self, kinds, &found);
-    block.raw_size = (uint32_t)found.raw_bytes;
-    block.first_time_100ns = found.first_time_100ns;
-    block.last_time_100ns = found.last_time_100ns;
-    etw_sink_block_put(out, &block);
-    append_events_head(self, &found, out);
-    const size_t body = start + sizeof block;
-    block.head_size = (uint32_t)(out->size - body);
-    const etw_status status = etw_encoder_encode(self->encoder, out, error);
-    block.body.size = out->size - body;
-    if (status != ETW_OK || out->failed) {
-        return status != ETW_OK ? status
-                                : etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
-    }
-    if (block.body.size > ETW_BLOCK_MAX_STORED || block.raw_size > ETW_BLOCK_MAX_EVENTS_RAW) {
-        return etw_error_set(error, ETW_ERROR_LIMIT, "a block is above the limit");
-    }
-    memcpy(out->data + start, &block, sizeof block);
-    return ETW_OK;
-}
-
-static etw_status encode_parts(worker *self, etw_batch *batch, uint32_t parts, etw_text *out,
-                               etw_error *error)
-{
-    const uint64_t count = etw_batch_count(batch);
-    etw_status status = ETW_OK;
-    etw_batch *part = etw_batch_new(ETW_BATCH_MAX_BYTES, ETW_BATCH_MAX_EVENTS);
-    if (part == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
-    }
-    for (uint64_t i = 0; status == ETW_OK && i < parts; i++) {
-        etw_batch_clear(part);
-        for (uint64_t e = i * count / parts; e < (i + 1) * count / parts; e++) {
-            etw_event_record record;
-            etw_item item;
-            etw_batch_item(batch, (uint32_t)e, &record, &item);
-            (void)etw_batch_append(part, &record, item.trace_index, item.schema_id);
-        }
-        if (etw_batch_count(part) > 0) {
-            status = encode_batch(self, part, out, error);
-        }
-    }
-    etw_batch_free(part);
-    return status;
-}
-
-/* Where nothing compresses, a batch may not fit a block: it then becomes two, four, ... blocks. */
-static void encode_events(worker *self, job *current)
-{
-    etw_error error = {ETW_OK, 0, ""};
-    etw_text *out = &current->out;
-    const size_t start = out->size;
-    const uint32_t count = etw_batch_count(current->batch);
-    etw_status status = encode_batch(self, current->batch, out, &error);
-    for (uint32_t parts = 2; status == ETW_ERROR_LIMIT && parts < 2 * count; parts *= 2) {
-        out->size = start;
-        status = encode_parts(self, current->batch, parts, out, &error);
-    }
-    if (status == ETW_OK) {
-        return;
-    }
-    etw_loss loss;
-    set_drop(&loss, ETW_LOSS_LIMIT, error.message);
-    loss.events = count;
-    out->size = start;
-    out->failed = false;
-    put_own_loss(out, &self->scratch, &loss);
-}
-
-static void encode_job(worker *self, job *current)
-{
-    encode_before(self, current);
-    encode_schemas(self, current);
-    if (etw_batch_count(current->batch) > 0) {
-        encode_events(self, current);
-    }
-}
-
 /* ---- Writing: one thread, in order ---- */
 
-/* There was no memory for the job's blocks: what they would have held is lost. */
-static void replace_by_loss(job *current)
-{
-    etw_loss loss;
-    set_drop(&loss, ETW_LOSS_LIMIT, "out of memory for a block");
-    loss.events = etw_batch_count(current->batch);
-    etw_text_clear(&current->out);
-    etw_text_clear(&current->names);
-    put_own_loss(&current->out, &current->names, &loss);
-}
-
 /* Without the lock. */
-static etw_status write_job(etw_writer *writer, job *current, etw_error *failure)
+static etw_status write_job(etw_writer *writer, etw_write_job *current, etw_error *failure)
 {
     size_t at = 0;
     etw_status status = etw_sink_tick(writer->sink, failure);
     if (current->out.failed) {
-        replace_by_loss(current);
+        etw_write_job_give_up(current);
     }
     while (at < current->out.size) {
         const etw_sink_block block = etw_sink_block_take(&current->out, &at);
@@ -393,11 +128,11 @@ static void submit(etw_writer *writer)
         (void)pthread_cond_signal(&writer->work);
         return;
     }
-    job *current = job_at(writer, writer->written);
+    etw_write_job *current = job_at(writer, writer->written);
     etw_error failure;
-    encode_job(&writer->workers[0], current);
+    etw_write_job_encode(&writer->workers[0].encoder, current);
     publish(writer, write_job(writer, current, &failure), &failure);
-    clear_job(current);
+    etw_write_job_clear(current);
     writer->encoding++;
     writer->written++;
 }
@@ -426,9 +161,9 @@ static void *encoder_thread(void *context)
         if (writer->encoding == writer->filled) {
             break;
         }
-        job *current = job_at(writer, writer->encoding++);
+        etw_write_job *current = job_at(writer, writer->encoding++);
         (void)pthread_mutex_unlock(&writer->lock);
-        encode_job(self, current);
+        etw_write_job_encode(&self->encoder, current);
         (void)pthread_mutex_lock(&writer->lock);
         current->encoded = true;
         (void)pthread_cond_signal(&writer->done);
@@ -474,7 +209,7 @@ static void sleep_until_done(etw_writer *writer)
 }
 
 /* With the lock, which it lets go meanwhile. */
-static void write_next(etw_writer *writer, job *current)
+static void write_next(etw_writer *writer, etw_write_job *current)
 {
     etw_error failure;
     (void)pthread_mutex_unlock(&writer->lock);
@@ -483,7 +218,7 @@ static void write_next(etw_writer *writer, job *current)
     (void)pthread_mutex_lock(&writer->lock);
     publish(writer, status, &failure);
     if (current != NULL) {
-        clear_job(current);
+        etw_write_job_clear(current);
         writer->written++;
         (void)pthread_cond_signal(&writer->room);
     }
@@ -494,7 +229,7 @@ static void *writing_thread(void *context)
     etw_writer *writer = context;
     (void)pthread_mutex_lock(&writer->lock);
     for (;;) {
-        job *oldest = job_at(writer, writer->written);
+        etw_write_job *oldest = job_at(writer, writer->written);
         if (writer->written < writer->filled && oldest->encoded) {
             write_next(writer, oldest);
         } else if (writer->written == writer->filled && writer->stopping) {
@@ -518,9 +253,7 @@ static void *writing_thread(void *context)
 static void free_workers(etw_writer *writer)
 {
     for (uint32_t i = 0; writer->workers != NULL && i < writer->worker_count; i++) {
-        etw_encoder_free(writer->workers[i].encoder);
-        etw_guid_table_free(&writer->workers[i].providers);
-        etw_text_free(&writer->workers[i].scratch);
+        etw_job_encoder_free(&writer->workers[i].encoder);
     }
     free(writer->workers);
 }
@@ -528,12 +261,8 @@ static void free_workers(etw_writer *writer)
 static void free_jobs(etw_writer *writer)
 {
     for (uint32_t i = 0; writer->jobs != NULL && i < writer->job_count; i++) {
-        job *each = &writer->jobs[i];
-        etw_batch_free(each->batch);
-        etw_text_free(&each->before);
-        etw_text_free(&each->schemas);
-        etw_text_free(&each->names);
-        etw_text_free(&each->out);
+        etw_write_job *each = &writer->jobs[i];
+        etw_write_job_free(each);
     }
     free(writer->jobs);
 }
@@ -620,8 +349,7 @@ static bool allocate(etw_writer *writer)
     for (uint32_t i = 0; i < writer->worker_count; i++) {
         worker *each = &writer->workers[i];
         each->writer = writer;
-        each->encoder = etw_encoder_new(options->level);
-        if (each->encoder == NULL || !etw_guid_table_init(&each->providers, ETW_BATCH_MAX_EVENTS)) {
+        if (!etw_job_encoder_init(&each->encoder, options->level, writer->clocks)) {
             return false;
         }
     }
@@ -714,7 +442,7 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
 
 /* With the lock. The job that the caller may fill; NULL where all are on their way and the policy
  * says drop. What was dropped before goes first into it. */
-static job *current_job(etw_writer *writer)
+static etw_write_job *current_job(etw_writer *writer)
 {
     while (writer->filled - writer->written == writer->job_count) {
         if (writer->options.overload == ETW_OVERLOAD_DROP) {
@@ -722,12 +450,12 @@ static job *current_job(etw_writer *writer)
         }
         (void)pthread_cond_wait(&writer->room, &writer->lock);
     }
-    job *current = job_at(writer, writer->filled);
+    etw_write_job *current = job_at(writer, writer->filled);
     for (uint32_t i = 0; i < sizeof writer->drops / sizeof writer->drops[0]; i++) {
         etw_loss *drop = &writer->drops[i];
         if (drop->events > 0 && etw_batch_count(current->batch) == 0) {
             etw_text scratch = {0};
-            put_own_loss(&current->before, &scratch, drop);
+            etw_write_own_loss(&current->before, &scratch, drop);
             etw_text_free(&scratch);
             drop->events = 0;
         }
@@ -751,7 +479,7 @@ static void note_drop(etw_writer *writer, enum drop which, const etw_event_recor
     const int64_t time =
         etw_clock_to_filetime(&writer->clocks[trace_index], record->EventHeader.TimeStamp);
     if (drop->events == 0) {
-        set_drop(drop, causes[which], detail);
+        etw_write_loss_start(drop, causes[which], detail);
         drop->trace_index = trace_index;
         drop->from_time_100ns = time;
     }
@@ -761,7 +489,7 @@ static void note_drop(etw_writer *writer, enum drop which, const etw_event_recor
 }
 
 /* Puts the schema into the job where it is new; 0 for one that the file cannot hold. */
-static uint32_t note_schema(etw_writer *writer, job *current, uint32_t schema_id)
+static uint32_t note_schema(etw_writer *writer, etw_write_job *current, uint32_t schema_id)
 {
     if (schema_id == 0 || schema_id > ETW_FILE_MAX_SCHEMA_ID || writer->options.store == NULL) {
         return 0;
@@ -781,7 +509,7 @@ static uint32_t note_schema(etw_writer *writer, job *current, uint32_t schema_id
 }
 
 /* Names that the store learnt since the last batch. */
-static void note_names(etw_writer *writer, job *current)
+static void note_names(etw_writer *writer, etw_write_job *current)
 {
     const etw_guid *provider;
     const char *name;
@@ -805,13 +533,13 @@ static bool is_within_limits(const etw_event_record *record)
     return bytes <= ETW_MAX_EXTENDED_BYTES;
 }
 
-static bool is_full(const etw_writer *writer, const job *current)
+static bool is_full(const etw_writer *writer, const etw_write_job *current)
 {
     return etw_batch_size_bytes(current->batch) >= writer->options.batch_bytes ||
            etw_batch_count(current->batch) == ETW_BATCH_MAX_EVENTS;
 }
 
-static void hand_over(etw_writer *writer, job *current)
+static void hand_over(etw_writer *writer, etw_write_job *current)
 {
     note_names(writer, current);
     submit(writer);
@@ -820,7 +548,7 @@ static void hand_over(etw_writer *writer, job *current)
 static etw_status append_event(etw_writer *writer, const etw_event_record *record,
                                uint16_t trace_index, uint32_t schema_id, etw_error *error)
 {
-    job *current = current_job(writer);
+    etw_write_job *current = current_job(writer);
     if (current == NULL) {
         note_drop(writer, DROP_QUEUE_FULL, record, trace_index, "the writer's queue was full");
         return ETW_OK;
@@ -870,7 +598,7 @@ static etw_status add_carefully(etw_writer *writer, const etw_event_record *reco
 static void open_quick_way(etw_writer *writer)
 {
     const bool by_clock = !writer->threaded && writer->options.interval_ms > 0;
-    job *current = job_at(writer, writer->filled);
+    etw_write_job *current = job_at(writer, writer->filled);
     const bool is_free = writer->filled - writer->written < writer->job_count;
     writer->open = writer->failure.status == ETW_OK && !by_clock && is_free &&
                            etw_batch_count(current->batch) > 0
@@ -925,7 +653,7 @@ void etw_writer_tick(etw_writer *writer)
 /* With the lock. Puts a small block between the events before and after it. */
 static etw_status put_before(etw_writer *writer, const etw_sink_block *block, etw_error *error)
 {
-    job *current = NULL;
+    etw_write_job *current = NULL;
     if (writer->filled - writer->written < writer->job_count) {
         current = job_at(writer, writer->filled);
     }
@@ -1046,9 +774,9 @@ static void drain(etw_writer *writer)
         while (writer->filled - writer->written == writer->job_count) {
             (void)pthread_cond_wait(&writer->room, &writer->lock);
         }
-        job *current = current_job(writer);
+        etw_write_job *current = current_job(writer);
         note_names(writer, current);
-        if (!is_empty(current)) {
+        if (!etw_write_job_is_empty(current)) {
             submit(writer);
         }
         if (!has_drops(writer)) {
