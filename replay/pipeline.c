@@ -5,13 +5,13 @@
 
 /* Jobs for each thread and for the caller: so many that the threads have work while the caller
  * decodes a whole block. */
-#define JOBS_AHEAD 8u
+#define JOBS_AHEAD 24u
 
 /* The decoder of one events block, whose records jobs point to. It is kept until the last of them
- * was written; then another block is decoded with it. Used by the calling thread alone. */
+ * was written; then another block is decoded with it. */
 typedef struct lease {
     etw_decoder *decoder; /* NULL while the reader has it */
-    uint32_t jobs;
+    uint32_t jobs;        /* with the mutex */
 } lease;
 
 typedef struct job_event {
@@ -25,8 +25,8 @@ typedef struct job_event {
 
 typedef enum job_state { JOB_FILLING, JOB_READY, JOB_TAKEN, JOB_DONE } job_state;
 
-/* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready,
- * and the caller writes the oldest when it is done. */
+/* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready, and
+ * who is done with the oldest of all writes it, and those behind it that are done. */
 typedef struct job {
     job_state state;
     job_event events[ETW_PIPELINE_JOB_EVENTS];
@@ -35,8 +35,8 @@ typedef struct job {
     uint8_t *bytes;
     size_t capacity;
     size_t size;
-    lease *lease; /* NULL: the records are copies */
-    etw_text text;
+    lease *lease;  /* NULL: the records are copies */
+    etw_text text; /* has memory from its rendering until it is written */
 } job;
 
 /* What one thread renders with. */
@@ -58,18 +58,23 @@ struct etw_pipeline {
     renderer *renderers;
     job *jobs;
     uint32_t job_count;
-    uint32_t filling; /* index of the job that the caller fills */
-    uint32_t oldest;  /* of the job to be written next */
-    uint32_t next;    /* of the job that a thread takes next */
-    uint32_t used;    /* jobs from oldest to the one before filling */
     lease *leases;    /* one for each job, and one for the block being read */
-    lease *current;
-    etw_status exchange_status; /* of the callback, which cannot return one */
-    etw_error exchange_error;
+    lease *current;   /* of that block; the caller's alone, as the next two */
+    uint32_t filling; /* index of the job that the caller fills */
+    etw_status seen;  /* the status below, when the last job was handed over */
+    pthread_mutex_t mutex; /* for what follows, and the states and leases of jobs */
+    pthread_cond_t work;   /* a job is ready, or closing */
+    pthread_cond_t room;   /* a job was written */
+    uint32_t oldest;       /* index of the job to be written next */
+    uint32_t next;         /* of the job that a thread takes next */
+    uint32_t used;         /* jobs from oldest to the one before filling */
+    bool is_writing;       /* one thread at a time, so that the order stays */
     bool is_closing;
-    pthread_mutex_t mutex;
-    pthread_cond_t work; /* a job is ready, or closing */
-    pthread_cond_t done; /* a job is done */
+    /* Memory for texts: fewer jobs are rendered and not yet written than there are jobs. */
+    etw_text *spare;
+    uint32_t spare_count;
+    etw_status status; /* ETW_END: whom the stream is for has gone */
+    etw_error error;
 };
 
 /* The threads. */
@@ -90,6 +95,63 @@ static void render(const etw_pipeline *p, const pen *with, job *j)
     }
 }
 
+/* Empties a written job. With the mutex. */
+static void clear(etw_pipeline *p, job *j)
+{
+    for (uint32_t i = 0; i < j->count; i++) {
+        free(j->events[i].loss);
+    }
+    j->count = 0;
+    j->size = 0;
+    if (j->lease != NULL) {
+        j->lease->jobs--;
+        j->lease = NULL;
+    }
+    etw_text_clear(&j->text);
+    if (j->text.data != NULL) {
+        p->spare[p->spare_count++] = j->text;
+        j->text = (etw_text){0};
+    }
+    j->state = JOB_FILLING;
+}
+
+static etw_status write_text(etw_pipeline *p, const etw_text *text, etw_error *error)
+{
+    etw_stream *stream = p->options.stream;
+    etw_status status = etw_stream_flush(stream, error); /* the format's beginning */
+    if (etw_failed(status)) {
+        return status;
+    }
+    if (text->failed) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the text of events");
+    }
+    status = etw_stream_write(stream, text->data, text->size, error);
+    return status == ETW_OK && stream->is_closed ? ETW_END : status;
+}
+
+/* Writes the oldest jobs as far as they are done; after a failure they are only emptied. With the
+ * mutex, which it lets go meanwhile. */
+static void write_done(etw_pipeline *p)
+{
+    while (!p->is_writing && p->used > 0 && p->jobs[p->oldest].state == JOB_DONE) {
+        job *j = &p->jobs[p->oldest];
+        if (p->status == ETW_OK) {
+            etw_error error = {0};
+            p->is_writing = true;
+            (void)pthread_mutex_unlock(&p->mutex);
+            const etw_status status = write_text(p, &j->text, &error);
+            (void)pthread_mutex_lock(&p->mutex);
+            p->is_writing = false;
+            p->status = status;
+            p->error = error;
+        }
+        clear(p, j);
+        p->oldest = (p->oldest + 1) % p->job_count;
+        p->used--;
+        (void)pthread_cond_signal(&p->room);
+    }
+}
+
 /* With the mutex, which it lets go meanwhile. False: no job is ready. */
 static bool render_next(etw_pipeline *p, const pen *with)
 {
@@ -99,10 +161,14 @@ static bool render_next(etw_pipeline *p, const pen *with)
     }
     j->state = JOB_TAKEN;
     p->next = (p->next + 1) % p->job_count;
+    if (p->spare_count > 0) {
+        j->text = p->spare[--p->spare_count];
+    }
     (void)pthread_mutex_unlock(&p->mutex);
     render(p, with, j);
     (void)pthread_mutex_lock(&p->mutex);
     j->state = JOB_DONE;
+    write_done(p);
     return true;
 }
 
@@ -113,12 +179,12 @@ static void *run_renderer(void *context)
     (void)pthread_mutex_lock(&p->mutex);
     for (;;) {
         if (render_next(p, &r->pen)) {
-            (void)pthread_cond_signal(&p->done);
-        } else if (p->is_closing) {
-            break;
-        } else {
-            (void)pthread_cond_wait(&p->work, &p->mutex);
+            continue;
         }
+        if (p->is_closing) {
+            break;
+        }
+        (void)pthread_cond_wait(&p->work, &p->mutex);
     }
     (void)pthread_mutex_unlock(&p->mutex);
     return NULL;
@@ -154,8 +220,10 @@ static bool start_threads(etw_pipeline *p)
     p->job_count = JOBS_AHEAD * (threads + 1);
     p->jobs = calloc(p->job_count, sizeof *p->jobs);
     p->leases = calloc(p->job_count + 1, sizeof *p->leases);
+    p->spare = calloc(p->job_count, sizeof *p->spare);
     p->renderers = calloc(threads, sizeof *p->renderers);
-    bool is_well = p->jobs != NULL && p->leases != NULL && p->renderers != NULL;
+    bool is_well =
+        p->jobs != NULL && p->leases != NULL && p->spare != NULL && p->renderers != NULL;
     for (uint32_t i = 0; is_well && i < p->job_count; i++) {
         job *j = &p->jobs[i];
         j->bytes = malloc(ETW_PIPELINE_JOB_BYTES);
@@ -180,7 +248,7 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
     p->options = *options;
     (void)pthread_mutex_init(&p->mutex, NULL);
     (void)pthread_cond_init(&p->work, NULL);
-    (void)pthread_cond_init(&p->done, NULL);
+    (void)pthread_cond_init(&p->room, NULL);
     if (!open_pen(p, &p->own) || (options->threads > 0 && !start_threads(p))) {
         etw_pipeline_close(p);
         *pipeline = NULL;
@@ -197,6 +265,7 @@ static void stop_threads(etw_pipeline *p)
 {
     (void)pthread_mutex_lock(&p->mutex);
     p->is_closing = true;
+    p->status = p->status == ETW_OK ? ETW_END : p->status; /* what is left is not written */
     (void)pthread_cond_broadcast(&p->work);
     (void)pthread_mutex_unlock(&p->mutex);
     for (uint32_t i = 0; p->renderers != NULL && i < p->options.threads; i++) {
@@ -208,21 +277,6 @@ static void stop_threads(etw_pipeline *p)
     }
 }
 
-static void clear(job *j)
-{
-    for (uint32_t i = 0; i < j->count; i++) {
-        free(j->events[i].loss);
-    }
-    j->count = 0;
-    j->size = 0;
-    if (j->lease != NULL) {
-        j->lease->jobs--;
-        j->lease = NULL;
-    }
-    etw_text_clear(&j->text);
-    j->state = JOB_FILLING;
-}
-
 void etw_pipeline_close(etw_pipeline *pipeline)
 {
     if (pipeline == NULL) {
@@ -230,17 +284,20 @@ void etw_pipeline_close(etw_pipeline *pipeline)
     }
     stop_threads(pipeline);
     for (uint32_t i = 0; pipeline->jobs != NULL && i < pipeline->job_count; i++) {
-        clear(&pipeline->jobs[i]);
+        clear(pipeline, &pipeline->jobs[i]);
         free(pipeline->jobs[i].bytes);
         free(pipeline->jobs[i].copies);
-        etw_text_free(&pipeline->jobs[i].text);
     }
+    while (pipeline->spare_count > 0) {
+        etw_text_free(&pipeline->spare[--pipeline->spare_count]);
+    }
+    free(pipeline->spare);
     close_pen(pipeline, &pipeline->own);
     for (uint32_t i = 0; pipeline->leases != NULL && i <= pipeline->job_count; i++) {
         etw_decoder_free(pipeline->leases[i].decoder);
     }
     free(pipeline->leases);
-    (void)pthread_cond_destroy(&pipeline->done);
+    (void)pthread_cond_destroy(&pipeline->room);
     (void)pthread_cond_destroy(&pipeline->work);
     (void)pthread_mutex_destroy(&pipeline->mutex);
     free(pipeline->renderers);
@@ -248,53 +305,40 @@ void etw_pipeline_close(etw_pipeline *pipeline)
     free(pipeline);
 }
 
-/* Handing jobs over and writing what came of them. */
+/* Handing jobs over. */
 
-static etw_status write_oldest(etw_pipeline *p, etw_error *error)
+/* Helps until at most so many jobs are left. With the mutex. */
+static void help(etw_pipeline *p, uint32_t left)
 {
-    job *j = &p->jobs[p->oldest];
-    (void)pthread_mutex_lock(&p->mutex);
-    while (j->state != JOB_DONE) {
+    while (p->used > left) {
         /* While it would wait, the caller is one thread more. */
         if (!render_next(p, &p->own)) {
-            (void)pthread_cond_wait(&p->done, &p->mutex);
+            (void)pthread_cond_wait(&p->room, &p->mutex);
         }
     }
-    (void)pthread_mutex_unlock(&p->mutex);
-    etw_status status = etw_stream_flush(p->options.stream, error); /* the format's beginning */
-    if (!etw_failed(status)) {
-        status = j->text.failed
-                     ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the text of events")
-                     : etw_stream_write(p->options.stream, j->text.data, j->text.size, error);
-    }
-    clear(j);
-    p->oldest = (p->oldest + 1) % p->job_count;
-    p->used--;
-    return status;
 }
 
-static bool is_oldest_done(etw_pipeline *p)
+/* What became of the jobs so far; a failure stays. */
+static etw_status seen(const etw_pipeline *p, etw_error *error)
 {
-    (void)pthread_mutex_lock(&p->mutex);
-    const bool is_done = p->jobs[p->oldest].state == JOB_DONE;
-    (void)pthread_mutex_unlock(&p->mutex);
-    return is_done;
+    if (etw_failed(p->seen) && error != NULL) {
+        *error = p->error;
+    }
+    return p->seen;
 }
 
 /* The job at filling is ready; afterwards filling is an empty one. */
 static etw_status hand_over(etw_pipeline *p, etw_error *error)
 {
-    etw_status status = ETW_OK;
     (void)pthread_mutex_lock(&p->mutex);
     p->jobs[p->filling].state = JOB_READY;
     (void)pthread_cond_signal(&p->work);
-    (void)pthread_mutex_unlock(&p->mutex);
     p->filling = (p->filling + 1) % p->job_count;
     p->used++;
-    while (!etw_failed(status) && p->used > 0 && (p->used == p->job_count || is_oldest_done(p))) {
-        status = write_oldest(p, error);
-    }
-    return status;
+    help(p, p->job_count - 1);
+    p->seen = p->status;
+    (void)pthread_mutex_unlock(&p->mutex);
+    return seen(p, error);
 }
 
 static size_t aligned(size_t size)
@@ -349,7 +393,7 @@ static etw_status make_room(etw_pipeline *p, size_t size, job **filling, etw_err
     job *j = &p->jobs[p->filling];
     if (j->count == ETW_PIPELINE_JOB_EVENTS || (j->count > 0 && size > j->capacity - j->size)) {
         const etw_status status = hand_over(p, error);
-        if (etw_failed(status)) {
+        if (status != ETW_OK) {
             return status;
         }
         j = &p->jobs[p->filling];
@@ -366,7 +410,7 @@ static etw_status make_room(etw_pipeline *p, size_t size, job **filling, etw_err
     return ETW_OK;
 }
 
-/* A decoder that no job points to, or a new one. */
+/* A decoder that no job points to; NULL where all are in use. With the mutex. */
 static etw_decoder *spare_decoder(etw_pipeline *p)
 {
     for (uint32_t i = 0; i <= p->job_count; i++) {
@@ -377,10 +421,10 @@ static etw_decoder *spare_decoder(etw_pipeline *p)
             return spare;
         }
     }
-    return etw_decoder_new();
+    return NULL;
 }
 
-/* There are more leases than jobs. */
+/* There are more leases than jobs. With the mutex. */
 static lease *free_lease(etw_pipeline *p)
 {
     lease *l = p->leases;
@@ -396,49 +440,52 @@ etw_decoder *etw_pipeline_exchange(void *pipeline, etw_decoder *used)
     if (p->options.threads == 0) {
         return used;
     }
-    if (p->jobs[p->filling].count > 0 && !etw_failed(p->exchange_status)) {
-        p->exchange_status = hand_over(p, &p->exchange_error);
+    if (p->jobs[p->filling].count > 0) {
+        (void)hand_over(p, NULL); /* a failure is seen at the next event */
     }
-    if (p->current == NULL || p->current->jobs == 0) {
-        return used;
+    (void)pthread_mutex_lock(&p->mutex);
+    const bool is_in_use = p->current != NULL && p->current->jobs > 0;
+    etw_decoder *next = is_in_use ? spare_decoder(p) : used;
+    (void)pthread_mutex_unlock(&p->mutex);
+    if (next == NULL) {
+        next = etw_decoder_new();
     }
-    etw_decoder *spare = spare_decoder(p);
-    if (spare != NULL) {
+    if (is_in_use && next != NULL) {
         p->current->decoder = used;
         p->current = NULL;
     }
-    return spare;
+    return next;
 }
 
-static void lend(etw_pipeline *p, job *j, const etw_replay_item *item)
+/* The first event of a job that points into the block being read. */
+static void lend(etw_pipeline *p, job *j)
 {
+    (void)pthread_mutex_lock(&p->mutex);
     if (p->current == NULL) {
         p->current = free_lease(p);
     }
-    if (j->lease == NULL) {
-        j->lease = p->current;
-        j->lease->jobs++;
-    }
-    j->events[j->count].record = item->record;
+    j->lease = p->current;
+    j->lease->jobs++;
+    (void)pthread_mutex_unlock(&p->mutex);
 }
 
 static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_error *error)
 {
     job *j = NULL;
-    if (etw_failed(p->exchange_status)) {
-        if (error != NULL) {
-            *error = p->exchange_error;
-        }
-        return p->exchange_status;
-    }
     const size_t size = p->options.is_lent ? 0 : size_of(item->record);
-    const etw_status status = make_room(p, size, &j, error);
-    if (etw_failed(status)) {
+    etw_status status = seen(p, error);
+    if (status == ETW_OK) {
+        status = make_room(p, size, &j, error);
+    }
+    if (status != ETW_OK) {
         return status;
     }
     job_event *e = &j->events[j->count];
     if (p->options.is_lent) {
-        lend(p, j, item);
+        e->record = item->record;
+        if (j->lease == NULL) {
+            lend(p, j);
+        }
     } else {
         copy_record(j, item->record, &j->copies[j->count]);
         e->record = &j->copies[j->count];
@@ -462,8 +509,9 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
                                             item->schema, item->provider_name);
     etw_event_set_trace_number(pipeline->own.maker, item->trace_number);
     pipeline->options.format->event(pipeline->own.output, event, &stream->text);
-    return pipeline->options.is_live ? etw_stream_flush(stream, error)
-                                     : etw_stream_flush_chunks(stream, error);
+    const etw_status status = pipeline->options.is_live ? etw_stream_flush(stream, error)
+                                                        : etw_stream_flush_chunks(stream, error);
+    return status == ETW_OK && stream->is_closed ? ETW_END : status;
 }
 
 etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_error *error)
@@ -477,7 +525,7 @@ etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_e
     }
     job *j;
     const etw_status status = make_room(pipeline, 0, &j, error);
-    if (etw_failed(status)) {
+    if (status != ETW_OK) {
         return status;
     }
     etw_loss *copy = malloc(sizeof *copy);
@@ -493,10 +541,12 @@ etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error)
 {
     etw_status status = ETW_OK;
     if (pipeline->options.threads > 0) {
-        status = hand_over(pipeline, error);
-        while (!etw_failed(status) && pipeline->used > 0) {
-            status = write_oldest(pipeline, error);
-        }
+        (void)hand_over(pipeline, NULL);
+        (void)pthread_mutex_lock(&pipeline->mutex);
+        help(pipeline, 0);
+        pipeline->seen = pipeline->status;
+        (void)pthread_mutex_unlock(&pipeline->mutex);
+        status = seen(pipeline, error);
     }
     if (!etw_failed(status) && pipeline->options.format->end != NULL) {
         pipeline->options.format->end(pipeline->own.output, &pipeline->options.stream->text);

@@ -1,16 +1,17 @@
 /* Events rendered and written in order: in the calling thread, or by threads that render while the
  * caller reads on. The bytes are the same for any number of threads.
  *
- * Memory: each thread adds eight jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
- * event has a job of its own) and their text; when all jobs are taken the caller renders, too. */
+ * Memory: each thread adds 24 jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
+ * event has a job of its own); who is done with the oldest writes it, so that few texts wait. When
+ * all jobs are taken the caller renders, too. */
 #ifndef ETW_REPLAY_PIPELINE_H
 #define ETW_REPLAY_PIPELINE_H
 
 #include "replay/output/output.h"
 #include "replay/tool.h"
 
-#define ETW_PIPELINE_JOB_BYTES  ((size_t)256 << 10)
-#define ETW_PIPELINE_JOB_EVENTS 1024u
+#define ETW_PIPELINE_JOB_BYTES  ((size_t)128 << 10)
+#define ETW_PIPELINE_JOB_EVENTS 512u
 
 typedef struct etw_pipeline etw_pipeline;
 
@@ -32,7 +33,7 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
 etw_decoder *etw_pipeline_exchange(void *pipeline, etw_decoder *used);
 
 /* item is what etw_replay_next_item gave: its trace, schema and provider name must live until the
- * pipeline is closed. */
+ * pipeline is closed. ETW_END: whoever read the output has gone. */
 etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *item,
                               etw_error *error);
 /* In its place between events. */

@@ -57,7 +57,7 @@ static etw_status print_events(cat *c, etw_error *error)
 {
     etw_replay_item item;
     etw_status status = ETW_OK;
-    while (status == ETW_OK && !c->stream.is_closed) {
+    while (status == ETW_OK) {
         status = etw_replay_next_item(c->replay, &item, error);
         if (etw_failed(c->loss_status)) {
             *error = c->loss_error;
