@@ -630,7 +630,9 @@ etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error 
             }
             return status;
         }
-        status = add_new_traces(capture, source, error);
+        if (item.trace_index >= capture->trace_count) {
+            status = add_new_traces(capture, source, error);
+        }
         if (status == ETW_OK) {
             status = item.kind == ETW_ITEM_EVENT
                          ? etw_capture_event(capture, item.trace_index, item.record, error)

@@ -19,7 +19,7 @@ etw_status etw_chain_peek(etw_chain *chain, uint64_t offset, size_t size, etw_by
     const uint64_t held_to = chain->ahead_at + chain->ahead_size;
     if (offset < chain->ahead_at || offset + wanted > held_to) {
         const bool near = offset >= chain->last && offset - chain->last <= JUMP;
-        const size_t ask = near || size > LOOK ? ETW_CHAIN_AHEAD : LOOK;
+        const size_t ask = near || size > chain->look ? ETW_CHAIN_AHEAD : chain->look;
         chain->ahead_at = offset;
         const etw_status status = etw_os_read_at_full(
             chain->os, chain->file, chain->ahead, (size_t)smaller(ask, chain->file_size - offset),
@@ -34,6 +34,12 @@ etw_status etw_chain_peek(etw_chain *chain, uint64_t offset, size_t size, etw_by
     *bytes =
         (etw_bytes){chain->ahead + skipped, (size_t)smaller(wanted, chain->ahead_size - skipped)};
     return ETW_OK;
+}
+
+void etw_chain_expect(etw_chain *chain, const etw_buffer_header *header)
+{
+    const size_t usual = header == NULL ? 0 : etw_buffer_usual_bytes(header);
+    chain->look = usual < LOOK ? LOOK : usual < ETW_CHAIN_AHEAD ? usual : ETW_CHAIN_AHEAD;
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)

@@ -19,7 +19,8 @@ typedef struct etw_chain {
     uint8_t *ahead; /* ETW_CHAIN_AHEAD bytes */
     uint64_t ahead_at;
     size_t ahead_size;
-    uint64_t last;         /* where the last look was */
+    uint64_t last; /* where the last look was */
+    size_t look;   /* bytes to read where it jumps */
     uint64_t unused_bytes; /* zeros at the end of a file that was laid out ahead of time */
 } etw_chain;
 
@@ -27,6 +28,10 @@ typedef struct etw_chain {
  * until the next call on the chain. */
 etw_status etw_chain_peek(etw_chain *chain, uint64_t offset, size_t size, etw_bytes *bytes,
                           etw_error *error);
+
+/* What is read at each buffer from now on: as much as a buffer like this one holds, or, with NULL,
+ * its headers alone. */
+void etw_chain_expect(etw_chain *chain, const etw_buffer_header *header);
 
 /* The next entry, without time; header is set for the kinds that have one. ETW_END after the last.
  */

@@ -37,6 +37,15 @@ void etw_run_start(etw_run *run, const etw_buffer_entry *entry, const etw_buffer
     run->input_at = ETW_BUFFER_HEADER_SIZE;
 }
 
+void etw_run_adopt(etw_run *run, uint8_t *window, size_t size)
+{
+    run->window = window;
+    if (!run->compressed) {
+        run->window_begin = 0;
+        run->window_end = size < run->limit ? (uint32_t)size : run->limit;
+    }
+}
+
 void etw_run_unload(etw_run *run)
 {
     run->window = NULL;

@@ -62,6 +62,10 @@ typedef struct etw_run_damage {
 /* Without a window. entry is of a kind that has a header. */
 void etw_run_start(etw_run *run, const etw_buffer_entry *entry, const etw_buffer_header *header);
 
+/* Gives it a window that holds the first size bytes of the buffer, its header included. Compressed
+ * ones have no use for that. */
+void etw_run_adopt(etw_run *run, uint8_t *window, size_t size);
+
 /* Takes the window away; the run goes on at the same record when it has one again. */
 void etw_run_unload(etw_run *run);
 

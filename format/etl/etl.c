@@ -26,9 +26,7 @@ static void etl_close(etw_source *source)
 {
     etw_etl_source *self = (etw_etl_source *)source;
     while (self->merge_count != 0) {
-        etw_run *run = self->merge[--self->merge_count].run;
-        etw_etl_put_window(self, run);
-        free(run);
+        etw_etl_drop_run(self, self->merge[--self->merge_count].run);
     }
     while (self->window_count != 0) {
         free(self->windows[--self->window_count].memory);
@@ -170,6 +168,7 @@ static etw_status start(etw_etl_source *self, const etw_etl_options *options, et
     }
     self->chain.step = find_step(self, &first);
     self->chain.logger_id = first.context.LoggerId;
+    etw_chain_expect(&self->chain, NULL);
     return etw_etl_find_buffers(self, options, error);
 }
 

@@ -95,11 +95,15 @@ static etw_status push(etw_etl_source *self, etw_run *run, etw_error *error)
     return ETW_OK;
 }
 
-static void drop_first(etw_etl_source *self)
+void etw_etl_drop_run(etw_etl_source *self, etw_run *run)
 {
-    etw_run *run = self->merge[0].run;
     etw_etl_put_window(self, run);
     free(run);
+}
+
+static void drop_first(etw_etl_source *self)
+{
+    etw_etl_drop_run(self, self->merge[0].run);
     self->merge[0] = self->merge[--self->merge_count];
     if (self->merge_count > 1) {
         sift_down(self);
@@ -139,31 +143,38 @@ static etw_run_step locate(etw_etl_source *self, etw_run *run, etw_error *error)
     return step;
 }
 
-/* Adds a run whose first record is not before that of any other. */
-static etw_status start_run(etw_etl_source *self, const etw_buffer_entry *entry,
-                            const etw_buffer_header *header, etw_error *error)
+/* Reads the header, and with it the records where they lie behind it as they are. */
+static etw_status load_run(etw_etl_source *self, const etw_buffer_entry *entry, etw_run *run,
+                           uint16_t *flags, etw_error *error)
 {
-    if (self->merge_count == ETW_ETL_MAX_RUNS) {
-        etw_etl_queue_too_many(self, entry);
-        return ETW_OK;
+    const bool is_plain = self->chain.step != 1;
+    etw_status status = is_plain ? etw_etl_get_window(self, run, error) : ETW_OK;
+    if (status != ETW_OK) {
+        return status;
     }
-    etw_run *run = malloc(sizeof *run);
-    if (run == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%zu overlapping buffers",
-                             self->merge_count);
+    uint8_t bytes[ETW_BUFFER_HEADER_SIZE];
+    uint8_t *window = run->window;
+    size_t size = sizeof bytes;
+    if (is_plain) {
+        size = self->usual_bytes < size ? size : self->usual_bytes;
+        size = size < entry->size ? size : (size_t)entry->size;
+        size = size < ETW_RUN_WINDOW ? size : ETW_RUN_WINDOW;
     }
-    etw_run_start(run, entry, header);
+    etw_buffer_header header;
+    status = etw_etl_read_start(self, entry, is_plain ? window : bytes, size, &size, &header, error);
+    etw_run_start(run, entry, &header);
     etw_etl_skip_header_event(self, run);
+    if (is_plain) {
+        etw_run_adopt(run, window, size);
+    }
     run->frame.ticks = entry->first_ticks;
     run->frame.size = 0;
-    const etw_status status = push(self, run, error);
-    if (status != ETW_OK) {
-        free(run);
-    }
+    self->usual_bytes = etw_buffer_usual_bytes(&header);
+    *flags = header.flags;
     return status;
 }
 
-/* Takes the table's next entry into the merge. */
+/* Takes the table's next entry into the merge: its first record is not before that of any other. */
 static etw_status take_entry(etw_etl_source *self, etw_error *error)
 {
     const etw_buffer_entry entry = *etw_buffer_table_peek(&self->table);
@@ -172,13 +183,26 @@ static etw_status take_entry(etw_etl_source *self, etw_error *error)
     if (status != ETW_OK || !etw_etl_has_records(self, &entry)) {
         return status;
     }
-    etw_buffer_header header;
-    status = etw_etl_read_header(self, &entry, &header, error);
-    if (status != ETW_OK) {
-        return status;
+    etw_run *run = calloc(1, sizeof *run);
+    if (run == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%zu overlapping buffers",
+                             self->merge_count);
     }
-    etw_etl_queue_flag_losses(self, &entry, header.flags);
-    return start_run(self, &entry, &header, error);
+    uint16_t flags;
+    status = load_run(self, &entry, run, &flags, error);
+    if (status == ETW_OK) {
+        etw_etl_queue_flag_losses(self, &entry, flags);
+    }
+    const bool is_room = self->merge_count < ETW_ETL_MAX_RUNS;
+    if (status == ETW_OK && !is_room) {
+        etw_etl_queue_too_many(self, &entry);
+    } else if (status == ETW_OK) {
+        status = push(self, run, error);
+    }
+    if (status != ETW_OK || !is_room) {
+        etw_etl_drop_run(self, run);
+    }
+    return status;
 }
 
 /* Gives up a compressed run that lost its window too often. */

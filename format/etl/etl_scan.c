@@ -68,6 +68,19 @@ static bool first_ticks_quick(etw_etl_source *self, const etw_run *run, int64_t 
     return frame.ticks != INT64_MIN;
 }
 
+/* The usual case of a scan: a plain buffer that was read whole when its header was looked at. */
+static bool is_held(etw_etl_source *self, etw_run *run)
+{
+    etw_bytes bytes;
+    if (run->compressed || run->limit > ETW_CHAIN_AHEAD ||
+        etw_chain_peek(&self->chain, run->offset, run->limit, &bytes, NULL) != ETW_OK ||
+        bytes.size < run->limit) {
+        return false;
+    }
+    etw_run_adopt(run, (uint8_t *)(uintptr_t)bytes.data, bytes.size);
+    return true;
+}
+
 /* Sets entry->first_ticks, INT64_MIN where the buffer has none, and scans it where that is wanted.
  */
 static etw_status visit_buffer(etw_etl_source *self, etw_buffer_entry *entry,
@@ -80,7 +93,8 @@ static etw_status visit_buffer(etw_etl_source *self, etw_buffer_entry *entry,
     if (options->scan == NULL && first_ticks_quick(self, &run, &entry->first_ticks)) {
         return ETW_OK;
     }
-    etw_status status = etw_etl_get_window(self, &run, error);
+    const bool is_ready = options->scan != NULL && is_held(self, &run);
+    etw_status status = is_ready ? ETW_OK : etw_etl_get_window(self, &run, error);
     if (status != ETW_OK) {
         return status;
     }
@@ -103,6 +117,12 @@ static bool is_worth_keeping(const etw_buffer_entry *entry, const etw_buffer_hea
            (header->flags & lost) != 0;
 }
 
+/* Whether the records of buffers lie behind their headers as they are, and are wanted. */
+static bool reads_ahead(const etw_etl_source *self, const etw_etl_options *options)
+{
+    return options->scan != NULL && self->chain.step != 1 && self->chain.step <= ETW_CHAIN_AHEAD;
+}
+
 static etw_status visit_entry(etw_etl_source *self, etw_buffer_entry *entry,
                               etw_buffer_header *header, const etw_etl_options *options,
                               int64_t *ticks, etw_error *error)
@@ -111,10 +131,13 @@ static etw_status visit_entry(etw_etl_source *self, etw_buffer_entry *entry,
     if (etw_etl_has_records(self, entry)) {
         self->statistics.buffers++;
         if (entry->kind == ETW_BUFFER_KIND_NO_HEADER) {
-            status = etw_etl_read_header(self, entry, header, error);
+            uint8_t bytes[ETW_BUFFER_HEADER_SIZE];
+            size_t got;
+            status = etw_etl_read_start(self, entry, bytes, sizeof bytes, &got, header, error);
         }
         self->statistics.compressed_buffers += (header->flags & ETW_BUFFER_COMPRESSED) != 0;
         if (status == ETW_OK) {
+            etw_chain_expect(&self->chain, reads_ahead(self, options) ? header : NULL);
             status = visit_buffer(self, entry, header, options, error);
         }
     }

@@ -54,6 +54,7 @@ typedef struct etw_etl_source {
     etw_loss losses[ETW_ETL_MAX_QUEUED_LOSSES];
     size_t loss_count;
     size_t loss_at;
+    size_t usual_bytes;      /* what to read with the header of the next buffer */
     uint32_t damaged_number; /* the buffer whose damage was counted last, + 1 */
     etw_event_record record;
     etw_extended_data_item items[ETW_MAX_RECORD_ITEMS];
@@ -69,12 +70,16 @@ etw_status etw_etl_find_buffers(etw_etl_source *self, const etw_etl_options *opt
 /* Gives the run a window, which may be taken from another run. */
 etw_status etw_etl_get_window(etw_etl_source *self, etw_run *run, etw_error *error);
 void etw_etl_put_window(etw_etl_source *self, etw_run *run);
+/* Gives back a run of the merge and its window. */
+void etw_etl_drop_run(etw_etl_source *self, etw_run *run);
 
 /* Whether an entry of the table can have records. */
 bool etw_etl_has_records(const etw_etl_source *self, const etw_buffer_entry *entry);
-/* The header of an entry that has records, made usable where it is not. */
-etw_status etw_etl_read_header(etw_etl_source *self, const etw_buffer_entry *entry,
-                               etw_buffer_header *header, etw_error *error);
+/* The first size bytes of an entry that has records, at least a header's; *got of them were there.
+ * The header is made usable where it is not. */
+etw_status etw_etl_read_start(etw_etl_source *self, const etw_buffer_entry *entry, uint8_t *bytes,
+                              size_t size, size_t *got, etw_buffer_header *header,
+                              etw_error *error);
 /* In the first buffer, moves behind the log-file header event, which is delivered by itself. */
 void etw_etl_skip_header_event(const etw_etl_source *self, etw_run *run);
 

@@ -28,6 +28,13 @@ typedef struct etw_buffer_header {
 
 etw_buffer_header etw_buffer_header_read(const uint8_t bytes[ETW_BUFFER_HEADER_SIZE]);
 
+/* Bytes to read at once of a buffer, header included, that may be like the one with this header.
+ * Buffers that were filled differ by the size of an event, and so an eighth is added. */
+static inline size_t etw_buffer_usual_bytes(const etw_buffer_header *header)
+{
+    return header->used_size + header->used_size / 8 + ETW_BUFFER_HEADER_SIZE;
+}
+
 /* What a real header cannot hold, as a fixed text; NULL where all fields are possible. */
 const char *etw_buffer_header_problem(const etw_buffer_header *header);
 
