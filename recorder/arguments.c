@@ -113,9 +113,10 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
     return ETW_OK;
 }
 
-static void set_live_defaults(etw_record_arguments *arguments)
+static void set_defaults(etw_record_arguments *arguments)
 {
     if (!etw_record_is_live(arguments)) {
+        arguments->writer.caller_helps = true;
         return;
     }
     if (arguments->writer.interval_ms == 0) {
@@ -150,7 +151,7 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
         if (only_reclaim) {
             arguments->action = ETW_RECORD_RECLAIM;
         } else {
-            set_live_defaults(arguments);
+            set_defaults(arguments);
             status = check_capture(arguments, error);
         }
     }

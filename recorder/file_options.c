@@ -36,7 +36,7 @@ static etw_status apply_level(const etw_option_use *use)
 
 static etw_status apply_threads(const etw_option_use *use)
 {
-    return etw_option_u32(use, 0, 64, &use->arguments->writer.threads);
+    return etw_option_u32(use, 0, ETW_WRITER_MAX_THREADS, &use->arguments->writer.threads);
 }
 
 static etw_status apply_sync(const etw_option_use *use)

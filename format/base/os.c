@@ -420,10 +420,11 @@ void *etw_os_alloc_large(size_t size_bytes)
 
 void etw_os_expect_use(void *memory, size_t size_bytes)
 {
-    if (size_bytes < LARGE_PIECE / 2) {
-        return; /* most of a large page would be cleared for nothing */
+    /* Without a last piece of which half would be cleared for nothing. */
+    const size_t worth = (size_bytes + LARGE_PIECE / 2 - 1) & ~(LARGE_PIECE - 1);
+    if (worth > 0) {
+        (void)madvise(memory, worth, MADV_HUGEPAGE);
     }
-    (void)madvise(memory, whole_pieces(size_bytes), MADV_HUGEPAGE);
 }
 #else
 void *etw_os_alloc_large(size_t size_bytes)

@@ -22,7 +22,9 @@ etw_batch *etw_batch_new(size_t capacity_bytes, uint32_t capacity_events)
         etw_batch_free(batch);
         return NULL;
     }
-    etw_os_expect_use(batch->memory, capacity_bytes);
+    if (capacity_bytes > ETW_BATCH_RECORD_ROOM) {
+        etw_os_expect_use(batch->memory, capacity_bytes - ETW_BATCH_RECORD_ROOM);
+    }
     return batch;
 }
 

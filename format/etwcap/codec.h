@@ -13,6 +13,9 @@
 #define ETW_BATCH_MAX_BYTES  ((size_t)16 << 20)
 #define ETW_BATCH_MAX_EVENTS ((uint32_t)1 << 16)
 
+/* A batch with so much left takes one more record, whatever its size. */
+#define ETW_BATCH_RECORD_ROOM (ETW_MAX_EXTENDED_BYTES + ((size_t)256 << 10))
+
 typedef struct etw_batch etw_batch;
 
 /* capacity_bytes <= ETW_BATCH_MAX_BYTES: memory is allocated here once, nothing later. NULL: no

@@ -9,15 +9,14 @@
 #include "format/etwcap/write_job.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
-/* Room for one record of any size behind a batch that is almost full. */
-#define RECORD_ROOM (ETW_MAX_EXTENDED_BYTES + ((size_t)256 << 10))
 /* Blocks that wait before a batch; more, and the batch goes out. */
 #define MAX_BEFORE ((size_t)1 << 20)
 /* Items up to this number cannot be above ETW_MAX_EXTENDED_BYTES together. */
 #define SURELY_SMALL_ITEMS       15u
 #define DEFAULT_SYNC_INTERVAL_MS 1000u
 
-_Static_assert(MAX_BATCH_BYTES + RECORD_ROOM <= ETW_BATCH_MAX_BYTES, "a batch takes any record");
+_Static_assert(MAX_BATCH_BYTES + ETW_BATCH_RECORD_ROOM <= ETW_BATCH_MAX_BYTES,
+               "a batch takes any record");
 
 /* An encoding thread. */
 typedef struct worker {
@@ -37,6 +36,7 @@ struct etw_writer {
     uint64_t filled, encoding, written;
     worker *workers;
     uint32_t worker_count;
+    etw_job_encoder own; /* the caller's, where it helps; has an encoder once it did */
     etw_clock clocks[ETW_MAX_TRACES]; /* set before the first event of a trace is handed over */
     uint16_t trace_count;
     uint8_t *seen; /* by schema id: an enum schema_state */
@@ -149,6 +149,17 @@ static void submit_if_due(etw_writer *writer)
     }
 }
 
+/* With the lock, which it lets go meanwhile; a job waits for an encoder. */
+static void encode_next(etw_writer *writer, etw_job_encoder *encoder)
+{
+    etw_write_job *current = job_at(writer, writer->encoding++);
+    (void)pthread_mutex_unlock(&writer->lock);
+    etw_write_job_encode(encoder, current);
+    (void)pthread_mutex_lock(&writer->lock);
+    current->encoded = true;
+    (void)pthread_cond_signal(&writer->done);
+}
+
 static void *encoder_thread(void *context)
 {
     worker *self = context;
@@ -161,12 +172,7 @@ static void *encoder_thread(void *context)
         if (writer->encoding == writer->filled) {
             break;
         }
-        etw_write_job *current = job_at(writer, writer->encoding++);
-        (void)pthread_mutex_unlock(&writer->lock);
-        etw_write_job_encode(&self->encoder, current);
-        (void)pthread_mutex_lock(&writer->lock);
-        current->encoded = true;
-        (void)pthread_cond_signal(&writer->done);
+        encode_next(writer, &self->encoder);
     }
     (void)pthread_mutex_unlock(&writer->lock);
     return NULL;
@@ -252,6 +258,7 @@ static void *writing_thread(void *context)
 
 static void free_workers(etw_writer *writer)
 {
+    etw_job_encoder_free(&writer->own);
     for (uint32_t i = 0; writer->workers != NULL && i < writer->worker_count; i++) {
         etw_job_encoder_free(&writer->workers[i].encoder);
     }
@@ -322,8 +329,10 @@ static void set_defaults(etw_writer *writer, const etw_writer_options *options)
     if (mine->batch_bytes > MAX_BATCH_BYTES) {
         mine->batch_bytes = MAX_BATCH_BYTES;
     }
-    const size_t most = ETW_WRITER_MAX_QUEUE_BYTES / (mine->batch_bytes + RECORD_ROOM);
-    uint32_t jobs = mine->queue_blocks == 0 ? 2 + 2 * mine->threads : mine->queue_blocks;
+    const size_t most = ETW_WRITER_MAX_QUEUE_BYTES / (mine->batch_bytes + ETW_BATCH_RECORD_ROOM);
+    /* A caller that helps needs memory for that, and not so many batches that wait for threads. */
+    const uint32_t spare = mine->caller_helps ? 1 : 2;
+    uint32_t jobs = mine->queue_blocks == 0 ? spare + 2 * mine->threads : mine->queue_blocks;
     jobs = jobs > ETW_WRITER_MAX_QUEUE ? ETW_WRITER_MAX_QUEUE : jobs;
     jobs = jobs > most ? (uint32_t)most : jobs;
     writer->job_count = mine->threads == 0 ? 1 : (jobs < 2 ? 2 : jobs);
@@ -341,7 +350,7 @@ static bool allocate(etw_writer *writer)
     }
     for (uint32_t i = 0; i < writer->job_count; i++) {
         writer->jobs[i].batch =
-            etw_batch_new(options->batch_bytes + RECORD_ROOM, ETW_BATCH_MAX_EVENTS);
+            etw_batch_new(options->batch_bytes + ETW_BATCH_RECORD_ROOM, ETW_BATCH_MAX_EVENTS);
         if (writer->jobs[i].batch == NULL) {
             return false;
         }
@@ -440,16 +449,42 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
     return ETW_OK;
 }
 
+/* Whether the caller can encode while it would wait. Without memory for that it waits. */
+static bool can_help(etw_writer *writer)
+{
+    const etw_writer_options *options = &writer->options;
+    if (!options->caller_helps || options->level >= ETW_WRITER_ARCHIVE_LEVEL) {
+        return false;
+    }
+    if (writer->own.encoder == NULL &&
+        !etw_job_encoder_init(&writer->own, options->level, writer->clocks)) {
+        etw_job_encoder_free(&writer->own);
+        memset(&writer->own, 0, sizeof writer->own);
+    }
+    return writer->own.encoder != NULL;
+}
+
+/* With the lock, which it lets go meanwhile: until at most so many jobs are on their way. */
+static void wait_for(etw_writer *writer, uint32_t jobs)
+{
+    while (writer->filled - writer->written > jobs) {
+        if (writer->encoding < writer->filled && can_help(writer)) {
+            encode_next(writer, &writer->own);
+        } else {
+            (void)pthread_cond_wait(&writer->room, &writer->lock);
+        }
+    }
+}
+
 /* With the lock. The job that the caller may fill; NULL where all are on their way and the policy
  * says drop. What was dropped before goes first into it. */
 static etw_write_job *current_job(etw_writer *writer)
 {
-    while (writer->filled - writer->written == writer->job_count) {
-        if (writer->options.overload == ETW_OVERLOAD_DROP) {
-            return NULL;
-        }
-        (void)pthread_cond_wait(&writer->room, &writer->lock);
+    if (writer->filled - writer->written == writer->job_count &&
+        writer->options.overload == ETW_OVERLOAD_DROP) {
+        return NULL;
     }
+    wait_for(writer, writer->job_count - 1);
     etw_write_job *current = job_at(writer, writer->filled);
     for (uint32_t i = 0; i < sizeof writer->drops / sizeof writer->drops[0]; i++) {
         etw_loss *drop = &writer->drops[i];
@@ -662,9 +697,7 @@ static etw_status put_before(etw_writer *writer, const etw_sink_block *block, et
         hand_over(writer, current);
     }
     /* Blocks that are not events are few, and are never dropped: this waits whatever the policy. */
-    while (writer->filled - writer->written == writer->job_count) {
-        (void)pthread_cond_wait(&writer->room, &writer->lock);
-    }
+    wait_for(writer, writer->job_count - 1);
     current = current_job(writer);
     const size_t size = current->before.size;
     etw_sink_block_put(&current->before, block);
@@ -771,9 +804,7 @@ static bool has_drops(const etw_writer *writer)
 static void drain(etw_writer *writer)
 {
     for (int round = 0; round < 2; round++) {
-        while (writer->filled - writer->written == writer->job_count) {
-            (void)pthread_cond_wait(&writer->room, &writer->lock);
-        }
+        wait_for(writer, writer->job_count - 1);
         etw_write_job *current = current_job(writer);
         note_names(writer, current);
         if (!etw_write_job_is_empty(current)) {
@@ -783,9 +814,7 @@ static void drain(etw_writer *writer)
             break;
         }
     }
-    while (writer->written < writer->filled) {
-        (void)pthread_cond_wait(&writer->room, &writer->lock);
-    }
+    wait_for(writer, 0);
 }
 
 etw_status etw_writer_flush(etw_writer *writer, etw_error *error)

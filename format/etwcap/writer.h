@@ -1,6 +1,6 @@
 /* Writes an .etwcap file, to disk or to a pipe. FORMAT.md is the specification.
  *
- * Memory, measured on the largest real traces: up to 32 MiB without threads, 52 MiB with one
+ * Memory, measured on the largest real traces: up to 28 MiB without threads, 55 MiB with one
  * encoder thread, 25 MiB more for each further one; twice that from ETW_WRITER_ARCHIVE_LEVEL on.
  *
  * One thread at a time may call; with encoder threads etw_writer_get_counts may come from any.
@@ -40,11 +40,14 @@ typedef struct etw_writer_options {
     int level;             /* zstd level, 1 to 19; 0: the default */
     uint32_t threads;      /* encoder threads; 0: encode in the calling thread */
     size_t batch_bytes;    /* 0: the default; at most 14 MiB */
-    uint32_t queue_blocks; /* batches in flight at most; 0: the default, 2 + 2 * threads */
+    uint32_t queue_blocks; /* batches in flight at most; 0: 2 * threads and 2, or 1 with caller_helps */
     uint32_t
         interval_ms; /* flush at least so often, by the wall clock; 0: only full batches (files) */
     etw_sync sync;
     etw_overload overload;
+    /* While all batches are in flight the calling thread encodes, too, instead of waiting; not from
+     * ETW_WRITER_ARCHIVE_LEVEL on, for its memory. */
+    bool caller_helps;
     bool replace;                  /* an existing file is overwritten; else ETW_ERROR_EXISTS */
     const char *application;       /* "etw-record 1.0"; kept in the file info; NULL: nothing */
     const etw_schema_store *store; /* schemas that events name by id; must outlive the writer */

@@ -91,9 +91,11 @@ static etw_status record_all(faulty_os *os, const etw_writer_options *options,
 static void full_disk_leaves_a_valid_prefix(void **state)
 {
     etw_schema_store *store = sample_store();
-    for (uint32_t threads = 0; threads < 3; threads += 2) {
-        const etw_writer_options options = {
-            .replace = true, .batch_bytes = 4 << 10, .threads = threads};
+    for (uint32_t threads = 0; threads < 3; threads++) {
+        const etw_writer_options options = {.replace = true,
+                                            .batch_bytes = 4 << 10,
+                                            .threads = threads,
+                                            .caller_helps = threads == 1};
         for (uint64_t capacity = 0;; capacity += 97) {
             const faulty_faults faults = {.capacity = capacity};
             etw_writer_counts counts = {0};

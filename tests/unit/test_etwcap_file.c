@@ -163,13 +163,20 @@ static void traces_and_schemas_come_back(void **state)
     etw_source_close(source);
 }
 
-static void bytes_do_not_depend_on_the_number_of_threads(void **state)
+static void bytes_do_not_depend_on_who_encodes(void **state)
 {
+    static const struct {
+        uint32_t threads;
+        uint32_t queue_blocks;
+        bool caller_helps;
+    } ways[] = {{1, 0, false}, {3, 0, false}, {5, 0, false}, {1, 2, true}, {2, 0, true}};
     etw_writer_options options = {.batch_bytes = 8 << 10, .replace = true};
     write_sample(*state, "mem:0", EVENTS, &options);
     const etw_bytes expected = faulty_os_get(*state, "0");
-    for (uint32_t threads = 1; threads <= 5; threads += 2) {
-        options.threads = threads;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        options.threads = ways[i].threads;
+        options.queue_blocks = ways[i].queue_blocks;
+        options.caller_helps = ways[i].caller_helps;
         write_sample(*state, "mem:n", EVENTS, &options);
         const etw_bytes bytes = faulty_os_get(*state, "n");
         assert_int_equal(bytes.size, expected.size);
@@ -615,7 +622,7 @@ int main(void)
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(traces_and_schemas_come_back, faulty_os_set_up,
                                         faulty_os_tear_down),
-        cmocka_unit_test_setup_teardown(bytes_do_not_depend_on_the_number_of_threads,
+        cmocka_unit_test_setup_teardown(bytes_do_not_depend_on_who_encodes,
                                         faulty_os_set_up, faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(info_needs_as_many_reads_for_a_large_file, faulty_os_set_up,
                                         faulty_os_tear_down),
