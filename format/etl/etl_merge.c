@@ -161,7 +161,8 @@ static etw_status load_run(etw_etl_source *self, const etw_buffer_entry *entry, 
         size = size < ETW_RUN_WINDOW ? size : ETW_RUN_WINDOW;
     }
     etw_buffer_header header;
-    status = etw_etl_read_start(self, entry, is_plain ? window : bytes, size, &size, &header, error);
+    status =
+        etw_etl_read_start(self, entry, is_plain ? window : bytes, size, &size, &header, error);
     etw_run_start(run, entry, &header);
     etw_etl_skip_header_event(self, run);
     if (is_plain) {
@@ -313,7 +314,9 @@ static bool is_entry_due(const etw_etl_source *self)
     return is_before(&pending, &self->merge[0]);
 }
 
-static etw_status next_slow(etw_etl_source *self, etw_item *item, etw_error *error)
+/* Not to be inlined with the way of most events. */
+__attribute__((noinline)) static etw_status next_slow(etw_etl_source *self, etw_item *item,
+                                                      etw_error *error)
 {
     for (;;) {
         etw_status status = ETW_OK;
@@ -342,7 +345,10 @@ static etw_status next_slow(etw_etl_source *self, etw_item *item, etw_error *err
     }
 }
 
-etw_status etw_etl_next(etw_source *source, etw_item *item, etw_error *error)
+/* Every event comes this way: what it calls is inlined, for fewer instructions (1.4 % of all that
+ * etw-record takes). */
+__attribute__((flatten)) etw_status etw_etl_next(etw_source *source, etw_item *item,
+                                                 etw_error *error)
 {
     etw_etl_source *self = (etw_etl_source *)source;
     if (self->lent) {
