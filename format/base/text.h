@@ -76,6 +76,18 @@ static inline void etw_text_append_char(etw_text *text, char character)
     }
 }
 
+/* 7 bits a byte, the lowest first, the high bit set in all but the last: etw_cursor_varint reads
+ * it.
+ */
+static inline void etw_text_append_varint(etw_text *text, uint64_t value)
+{
+    while (value >= 0x80) {
+        etw_text_append_char(text, (char)(0x80 | (value & 0x7F)));
+        value >>= 7;
+    }
+    etw_text_append_char(text, (char)value);
+}
+
 void etw_text_append_z(etw_text *text, const char *string);
 void etw_text_append_u64(etw_text *text, uint64_t value);
 void etw_text_append_i64(etw_text *text, int64_t value);

@@ -157,8 +157,8 @@ static void write_kind(etw_text *out, const etw_kind *of)
     etw_put(out, &record->BufferContext.LoggerId, 2);
     etw_put(out, &of->first->trace_index, 2);
     etw_put(out, &of->size_excess, 2);
-    etw_put_varint(out, of->first->schema_id);
-    etw_put_varint(out, record->ExtendedDataCount);
+    etw_text_append_varint(out, of->first->schema_id);
+    etw_text_append_varint(out, record->ExtendedDataCount);
     for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
         etw_put(out, &record->ExtendedData[i], 6);
     }
@@ -207,7 +207,7 @@ static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
         encoder->fields.ids[i] = code;
     }
     const uint32_t pairs = encoder->threads.count;
-    etw_put_varint(out, pairs);
+    etw_text_append_varint(out, pairs);
     for (uint32_t field = 0; field < 2; field++) {
         for (uint32_t i = 0; i < pairs; i++) {
             encoder->fields.values[i] =
@@ -247,7 +247,7 @@ static bool write_by_thread(etw_encoder *encoder, const uint32_t *values, uint32
 /* GUIDs of a pool as two integers each. */
 static bool write_guids(etw_encoder *encoder, const etw_pool *pool, etw_text *out)
 {
-    etw_put_varint(out, pool->count);
+    etw_text_append_varint(out, pool->count);
     for (uint32_t half = 0; half < 2; half++) {
         for (uint32_t i = 0; i < pool->count; i++) {
             encoder->fields.values[i] = etw_load_u64(etw_pool_get(pool, i).data + 8 * half);
@@ -272,7 +272,7 @@ static bool write_headers(etw_encoder *encoder, uint32_t count)
 {
     const event_arrays *events = encoder->events;
     etw_text *out = &encoder->sections[ETW_SECTION_HEADERS];
-    etw_put_varint(out, encoder->kinds.count);
+    etw_text_append_varint(out, encoder->kinds.count);
     for (uint32_t k = 0; k < encoder->kinds.count; k++) {
         write_kind(out, &encoder->kinds.kinds[k]);
     }

@@ -36,15 +36,6 @@ void etw_put(etw_text *out, const void *bytes, size_t size)
     etw_text_append(out, (const char *)bytes, size);
 }
 
-void etw_put_varint(etw_text *out, uint64_t value)
-{
-    while (value >= 0x80) {
-        etw_text_append_char(out, (char)(0x80 | (value & 0x7F)));
-        value >>= 7;
-    }
-    etw_text_append_char(out, (char)value);
-}
-
 bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
                       const etw_guess *guesses, uint32_t guess_count)
 {

@@ -32,7 +32,6 @@ void etw_fields_free(etw_fields *fields);
 void etw_fields_expect_many(etw_fields *fields);
 
 void etw_put(etw_text *out, const void *bytes, size_t size);
-void etw_put_varint(etw_text *out, uint64_t value);
 
 /* A column of fields->values. guess may be NULL. */
 bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,

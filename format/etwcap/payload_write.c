@@ -81,7 +81,7 @@ bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
 
 void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out)
 {
-    etw_put_varint(out, writer->texts.count);
+    etw_text_append_varint(out, writer->texts.count);
     etw_put(out, writer->texts.bytes.data, writer->texts.bytes.size);
 }
 
@@ -173,7 +173,7 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
 static bool write_odd_rows(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
                            const etw_bytes *rows, uint32_t count)
 {
-    etw_put_varint(out, count);
+    etw_text_append_varint(out, count);
     for (uint32_t i = 0; i < count; i++) {
         fields->values[i] = writer->odd_places[i];
     }
@@ -275,12 +275,12 @@ static void write_layout(const etw_payload_writer *writer, const etw_row_group *
         const etw_region *region = &layout->regions[r];
         const uint8_t *at = writer->table.rows[group->first_row].data +
                             writer->table.bases[etw_group_cell(group, r)];
-        etw_put_varint(out, region->size);
+        etw_text_append_varint(out, region->size);
         for (uint32_t p = 0; p < region->piece_count; p++) {
             const etw_piece *piece = &layout->pieces[region->first_piece + p];
             if (piece->constant) {
                 etw_text_append_char(out, 0);
-                etw_put_varint(out, piece->size);
+                etw_text_append_varint(out, piece->size);
                 etw_put(out, at, piece->size);
             } else {
                 etw_text_append_char(out, (char)piece->size);
@@ -538,8 +538,8 @@ static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_tex
     uint32_t also = count;
     const uint32_t key = choose_key(writer, group, list, count, realm, fields->values, &also);
     const bool keyed = key < count;
-    etw_put_varint(out, keyed ? key + 1 : 0);
-    etw_put_varint(out, also < count ? also + 1 : 0);
+    etw_text_append_varint(out, keyed ? key + 1 : 0);
+    etw_text_append_varint(out, also < count ? also + 1 : 0);
     if (keyed) {
         load_field(&writer->table, group, &list[key], 0, group->count, fields->values);
         if (!etw_fields_write(fields, out, group->count, list[key].width == 0 ? 4 : list[key].width,
