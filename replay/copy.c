@@ -251,8 +251,10 @@ static etw_status copy_rundowns(copy *c, etw_error *error)
     return status;
 }
 
-static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+static etw_status on_block(void *context, const etw_side_block *block, etw_error *error)
 {
+    const uint16_t kind = block->kind;
+    const etw_bytes body = block->body;
     input *in = context;
     copy *c = in->copy;
     if (c->writer == NULL) {
@@ -269,7 +271,7 @@ static etw_status on_block(void *context, uint16_t kind, etw_bytes body, etw_err
         return copy_rendered(c, in, body, error);
     }
     if (c->options->carry_blocks && kind >= ETW_BLOCK_PRIVATE_FIRST) {
-        return wrote(c, etw_writer_add_block(c->writer, kind, 0, body, error), error);
+        return wrote(c, etw_writer_add_block(c->writer, kind, block->count, body, error), error);
     }
     c->counts->left_behind++;
     return ETW_OK;

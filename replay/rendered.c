@@ -26,14 +26,15 @@ typedef struct check {
 
 /* First pass: the blobs. They stand anywhere among the events. */
 
-static etw_status take_block(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+static etw_status take_block(void *context, const etw_side_block *block, etw_error *error)
 {
     check *c = context;
-    if (kind != ETW_BLOCK_RENDERED) {
+    const etw_bytes body = block->body;
+    if (block->kind != ETW_BLOCK_RENDERED) {
         return ETW_OK;
     }
     c->counts->blocks++;
-    const etw_status status = etw_side_body_check(kind, 0, body, error);
+    const etw_status status = etw_side_body_check(block->kind, 0, body, error);
     if (status == ETW_ERROR_NO_MEMORY) {
         return status;
     }

@@ -45,7 +45,7 @@ typedef struct etw_replay_options {
     void *loss_context;
     /* Called for blocks of an .etwcap that deliver no events, in their place: clock anchors, texts
      * of TDH, private kinds (format/etwcap/block.h). A failure ends the replay. May be NULL. */
-    etw_status (*block)(void *context, uint16_t kind, etw_bytes body, etw_error *error);
+    etw_status (*block)(void *context, const etw_side_block *block, etw_error *error);
     void *block_context;
     /* As in etw_reader_options: keeps the records of an .etwcap's block valid while the next is
      * read. */

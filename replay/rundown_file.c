@@ -8,10 +8,10 @@ typedef struct passing {
     void *context;
 } passing;
 
-static etw_status take_block(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+static etw_status take_block(void *context, const etw_side_block *block, etw_error *error)
 {
     const passing *to = context;
-    return kind == ETW_BLOCK_RUNDOWN ? to->take(to->context, body, error) : ETW_OK;
+    return block->kind == ETW_BLOCK_RUNDOWN ? to->take(to->context, block->body, error) : ETW_OK;
 }
 
 etw_status etw_rundown_file_each(const etw_os *os, const char *path,

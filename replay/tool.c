@@ -128,7 +128,7 @@ static etw_status name_part(etw_stream *stream, bool replace, etw_error *error)
         return etw_tool_explain_exists(stream->path, ETW_ERROR_EXISTS, error);
     }
     if (kind != ETW_PATH_OTHER) {
-        etw_text_printf(&stream->part, "%s" ETW_STREAM_PART_SUFFIX, stream->path);
+        etw_text_printf(&stream->part, "%s" ETW_PART_SUFFIX, stream->path);
         (void)stream->os->remove(stream->os->context, etw_text_z(&stream->part));
     }
     return stream->part.failed

@@ -32,10 +32,9 @@ void etw_progress_end(etw_progress *progress);
 /* Where the data goes. A reader that went away (| head) is no failure: is_closed is set, and
  * whoever writes on stops.
  *
- * A file is written under its name with this behind it, and gets its own name when all of it is
- * there: what is half written does not look whole. Pipes and devices are written as they are. */
-#define ETW_STREAM_PART_SUFFIX ".part"
-#define ETW_STREAM_CHUNK       ((size_t)256 << 10)
+ * A file is written under its name with ETW_PART_SUFFIX behind it, and gets its own name when all
+ * of it is there. Pipes and devices are written as they are. */
+#define ETW_STREAM_CHUNK ((size_t)256 << 10)
 
 typedef struct etw_stream {
     const etw_os *os;

@@ -120,7 +120,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
-    if (etw_tool_writes_over_input(arguments, ETW_STREAM_PART_SUFFIX)) {
+    if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {
         return ETW_EXIT_USAGE;
     }
     cat c = {.format = choose_format(arguments)};

@@ -164,7 +164,7 @@ static etw_exit recover_etl(const etw_replay_arguments *arguments)
     etw_error error = {0};
     etw_copy_counts counts = {0};
     etw_text part = {0};
-    etw_text_printf(&part, "%s" ETW_RECOVER_PART_SUFFIX, arguments->output);
+    etw_text_printf(&part, "%s" ETW_PART_SUFFIX, arguments->output);
     const etw_status status = recover_etl_by(arguments, etw_text_z(&part), &counts, &error);
     etw_text_free(&part);
     return etw_copy_conclude(&options, status, &counts, &error);
@@ -179,7 +179,7 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
         etw_tool_say("recover reads its input twice and reads back what it wrote: name files");
         return ETW_EXIT_USAGE;
     }
-    if (etw_tool_writes_over_input(arguments, ETW_RECOVER_PART_SUFFIX)) {
+    if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {
         return ETW_EXIT_USAGE;
     }
     etw_progress_begin(&progress, arguments, "recovering");

@@ -5,7 +5,8 @@
 
 #include "format/etwcap/writer.h"
 
-#define SAMPLE_PRIVATE_KIND 0x8001u
+#define SAMPLE_PRIVATE_KIND  0x8001u
+#define SAMPLE_PRIVATE_COUNT 3u
 /* Events are one millisecond apart from here on. */
 #define SAMPLE_FIRST_TIME 132500000000000000LL
 #define SAMPLE_STEP_100NS 10000

@@ -73,6 +73,9 @@ void etw_os_use_binary_stdio(void);
  * their number. NULL where memory is out. */
 char **etw_os_utf8_arguments(int *argc, char **argv);
 
+/* Behind a file's name until all of it is there: what is half written must not look whole. */
+#define ETW_PART_SUFFIX ".part"
+
 /* Memory for arrays of megabytes, not cleared, to be freed with free; NULL where there is none.
  * What is not touched costs nothing. etw_os_expect_use says that all of such memory will be
  * touched, so that the system may give it in large pieces: a page fault for each 4 KiB costs more

@@ -196,10 +196,12 @@ static etw_status use_body(reader *self, const etw_scan_item *block, etw_bytes b
     case ETW_BLOCK_INDEX:
     case ETW_BLOCK_SUMMARY:
         return ETW_OK;
-    default:
+    default: {
+        const etw_side_block side = {kind, block->header.count, body};
         return self->options.block == NULL
                    ? ETW_OK
-                   : self->options.block(self->options.block_context, kind, body, error);
+                   : self->options.block(self->options.block_context, &side, error);
+    }
     }
 }
 

@@ -7,6 +7,13 @@
 #include "format/event/schema.h"
 #include "format/event/source.h"
 
+/* A block that delivers no events, as its reader is shown it. */
+typedef struct etw_side_block {
+    uint16_t kind;
+    uint32_t count; /* of its header: what it means is the kind's */
+    etw_bytes body; /* lent */
+} etw_side_block;
+
 typedef struct etw_reader_options {
     bool headers_only; /* records come without user data and items; EventHeader.Size is then too
                           small */
@@ -26,7 +33,7 @@ typedef struct etw_reader_options {
     bool follow;
     /* Called for blocks that deliver no items (CLOCK_ANCHORS, RENDERED, private kinds), in their
      * place; a failure ends the reading. May be NULL. */
-    etw_status (*block)(void *context, uint16_t kind, etw_bytes body, etw_error *error);
+    etw_status (*block)(void *context, const etw_side_block *block, etw_error *error);
     void *block_context;
     /* Called before an events block is decoded, with the decoder that has the events delivered so
      * far: gives the one to use now. Where it gives another, the caller owns the first one, and its

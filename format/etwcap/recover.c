@@ -535,11 +535,11 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
     static const etw_recover_options defaults = {.replace = false};
     memset(report, 0, sizeof *report);
     recovery *self = calloc(1, sizeof *self);
-    const size_t part_size = strlen(out) + sizeof ETW_RECOVER_PART_SUFFIX;
+    const size_t part_size = strlen(out) + sizeof ETW_PART_SUFFIX;
     char *part = malloc(part_size);
     etw_status status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
     if (self != NULL && part != NULL) {
-        (void)snprintf(part, part_size, "%s%s", out, ETW_RECOVER_PART_SUFFIX);
+        (void)snprintf(part, part_size, "%s%s", out, ETW_PART_SUFFIX);
         self->os = os;
         self->options = options == NULL ? &defaults : options;
         self->report = report;

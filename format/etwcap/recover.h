@@ -5,9 +5,6 @@
 #include "format/base/os.h"
 #include "format/etwcap/block.h"
 
-/* Behind the output's name while it is written and verified. */
-#define ETW_RECOVER_PART_SUFFIX ".part"
-
 typedef struct etw_recover_options {
     bool replace; /* an existing output is overwritten, once the new file is verified */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */

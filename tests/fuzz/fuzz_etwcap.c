@@ -28,12 +28,11 @@ static void take_item(const etw_item *item, reading *of)
     }
 }
 
-static etw_status take_block(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+static etw_status take_block(void *context, const etw_side_block *block, etw_error *error)
 {
     (void)context;
-    (void)kind;
     (void)error;
-    (void)fuzz_touch(body.data, body.size);
+    (void)fuzz_touch(block->body.data, block->body.size);
     return ETW_OK;
 }
 

@@ -225,7 +225,7 @@ def test_merge_orders_by_time_and_keeps_each_trace(tool, recorded, tmp_path):
     tool("etw-replay", "verify", tmp_path / "both.etwcap")
 
 
-RUNDOWN, UNKNOWN, PRIVATE = 11, 77, 0x8123
+RUNDOWN, UNKNOWN, PRIVATE, PRIVATE_COUNT = 11, 77, 0x8123, 5
 
 
 @pytest.fixture
@@ -239,8 +239,8 @@ def live(native_tool, tmp_path):
         blocks = blocks_of(content)
         last = next(index for index, (kind, _, _) in enumerate(blocks) if kind == 4)
         process = struct.pack("<IIIqH", 1, process_id, 4, 0, 5) + b"a.exe" + struct.pack("<I", 0)
-        more = [block(kind, body, last + 1 + at) for at, (kind, body) in
-                enumerate([(RUNDOWN, process), (PRIVATE, b"own"), (UNKNOWN, b"new")])]
+        more = [block(kind, body, last + 1 + at, count=count) for at, (kind, body, count) in
+                enumerate([(RUNDOWN, process, 1), (PRIVATE, b"own", PRIVATE_COUNT), (UNKNOWN, b"new", 1)])]
         cut_off.write_bytes(content[:blocks[last][2]] + b"".join(more))
         native_tool("etw-replay", "recover", cut_off, "-o", whole, "-f", status=3)
         return whole
@@ -263,7 +263,10 @@ def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, li
                        input=trace.read_bytes() if piped else None)
     assert said.returncode in (0, 3), said.stderr
     added = {RUNDOWN, PRIVATE, UNKNOWN}
-    assert {kind for kind, _, _ in blocks_of(out.read_bytes())} & added == kinds
+    content = out.read_bytes()
+    counts = {kind: struct.unpack_from("<I", content, begin + 40)[0] for kind, begin, _ in blocks_of(content)}
+    assert counts.keys() & added == kinds
+    assert counts.get(PRIVATE, PRIVATE_COUNT) == PRIVATE_COUNT
     assert (b"without the list of processes" in said.stderr) == (RUNDOWN not in kinds)
     assert b"without %d blocks" % (1 if PRIVATE in kinds else 2) in said.stderr or "--head" in words
 

@@ -259,14 +259,15 @@ static void blocks_without_the_provider_are_passed_over(void **state)
     }
 }
 
-static etw_status take_private(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+static etw_status take_private(void *context, const etw_side_block *block, etw_error *error)
 {
     (void)error;
-    if (kind == ETW_BLOCK_CLOCK_ANCHORS) {
+    if (block->kind == ETW_BLOCK_CLOCK_ANCHORS) {
         return ETW_OK;
     }
-    assert_int_equal(kind, SAMPLE_PRIVATE_KIND);
-    assert_string_equal((const char *)body.data, "something private");
+    assert_int_equal(block->kind, SAMPLE_PRIVATE_KIND);
+    assert_int_equal(block->count, SAMPLE_PRIVATE_COUNT);
+    assert_string_equal((const char *)block->body.data, "something private");
     ++*(int *)context;
     return ETW_OK;
 }
@@ -283,12 +284,11 @@ static void private_blocks_reach_who_asks_for_them(void **state)
     etw_source_close(source);
 }
 
-static etw_status take_bytes(void *context, uint16_t kind, etw_bytes body, etw_error *error)
+static etw_status take_bytes(void *context, const etw_side_block *block, etw_error *error)
 {
-    (void)kind;
     (void)error;
     etw_text *bytes = context;
-    etw_text_append(bytes, (const char *)body.data, body.size);
+    etw_text_append(bytes, (const char *)block->body.data, block->body.size);
     return ETW_OK;
 }
 
