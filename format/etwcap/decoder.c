@@ -1,6 +1,8 @@
 /* Columns to records. The body is trusted for nothing: every count and size is checked against the
  * limits of a batch before memory is used. */
+#include "format/base/os.h"
 #include "format/etwcap/arena.h"
+#include "format/etwcap/batch.h"
 #include "format/etwcap/events.h"
 #include "format/etwcap/payload_read.h"
 
@@ -105,9 +107,9 @@ static bool reserve_events(etw_decoder *decoder, uint32_t count)
         return true;
     }
     free_arrays(decoder);
-    const size_t n = count;
+    const size_t n = etw_batch_room(count);
     decoder->kinds = malloc(n * sizeof *decoder->kinds);
-    decoder->records = malloc(n * sizeof *decoder->records);
+    decoder->records = etw_os_alloc_large(n * sizeof *decoder->records);
     decoder->events = malloc(n * sizeof *decoder->events);
     decoder->order = malloc(n * sizeof *decoder->order);
     decoder->threads = malloc(n * sizeof *decoder->threads);
@@ -118,8 +120,11 @@ static bool reserve_events(etw_decoder *decoder, uint32_t count)
                       decoder->events != NULL && decoder->order != NULL &&
                       decoder->threads != NULL && decoder->last != NULL &&
                       decoder->activities != NULL && decoder->rows != NULL;
-    decoder->capacity = good ? count : 0;
+    decoder->capacity = good ? (uint32_t)n : 0;
     decoder->out_of_memory = !good;
+    if (good) {
+        etw_os_expect_use(decoder->records, count * sizeof *decoder->records);
+    }
     return good;
 }
 

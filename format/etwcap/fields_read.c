@@ -1,6 +1,6 @@
 #include "format/etwcap/fields_read.h"
 
-#include "format/etwcap/codec.h"
+#include "format/etwcap/batch.h"
 
 #include <stdlib.h>
 
@@ -27,11 +27,12 @@ bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count)
     free(reader->values);
     free(reader->ids);
     free(reader->contents);
-    reader->values = malloc(count * sizeof *reader->values);
-    reader->ids = malloc(count * sizeof *reader->ids);
-    reader->contents = malloc(count * sizeof *reader->contents);
+    const size_t room = etw_batch_room(count);
+    reader->values = malloc(room * sizeof *reader->values);
+    reader->ids = malloc(room * sizeof *reader->ids);
+    reader->contents = malloc(room * sizeof *reader->contents);
     const bool good = reader->values != NULL && reader->ids != NULL && reader->contents != NULL;
-    reader->capacity = good ? count : 0;
+    reader->capacity = good ? (uint32_t)room : 0;
     reader->out_of_memory = reader->out_of_memory || !good;
     return good;
 }

@@ -1,6 +1,7 @@
 #include "format/etwcap/payload_read.h"
 
 #include "format/etwcap/arena.h"
+#include "format/etwcap/batch.h"
 #include "format/etwcap/narrow.h"
 #include "format/etwcap/pool.h"
 #include "format/etwcap/references.h"
@@ -70,11 +71,12 @@ static bool reserve_events(etw_payload_reader *reader, uint32_t count)
     free(reader->found);
     free(reader->odd_places);
     free(reader->keys);
-    reader->found = malloc(count * sizeof *reader->found);
-    reader->odd_places = malloc(count * sizeof *reader->odd_places);
-    reader->keys = malloc(count * sizeof *reader->keys);
+    const size_t room = etw_batch_room(count);
+    reader->found = malloc(room * sizeof *reader->found);
+    reader->odd_places = malloc(room * sizeof *reader->odd_places);
+    reader->keys = malloc(room * sizeof *reader->keys);
     const bool good = reader->found != NULL && reader->odd_places != NULL && reader->keys != NULL;
-    reader->capacity = good ? count : 0;
+    reader->capacity = good ? (uint32_t)room : 0;
     reader->out_of_memory = !good;
     return good;
 }
