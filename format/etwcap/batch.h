@@ -21,14 +21,6 @@ struct etw_batch {
     uint32_t count, capacity_events;
 };
 
-/* Events to have memory for when count are there: other blocks of the file have some more, and
- * memory that is not touched costs nothing, but to take new memory does. */
-static inline uint32_t etw_batch_room(uint32_t count)
-{
-    const uint32_t room = count + count / 2;
-    return room < ETW_BATCH_MAX_EVENTS ? room : ETW_BATCH_MAX_EVENTS;
-}
-
 static inline const etw_staged *etw_batch_staged(const etw_batch *batch, uint32_t index)
 {
     return (const etw_staged *)(const void *)(batch->memory + batch->offsets[index]);

@@ -1,8 +1,7 @@
 /* Columns to records. The body is trusted for nothing: every count and size is checked against the
  * limits of a batch before memory is used. */
-#include "format/base/os.h"
 #include "format/etwcap/arena.h"
-#include "format/etwcap/batch.h"
+#include "format/etwcap/event_arrays.h"
 #include "format/etwcap/events.h"
 #include "format/etwcap/payload_read.h"
 
@@ -29,15 +28,16 @@ struct etw_decoder {
     etw_payload_reader *payload;
     etw_text sections[ETW_SECTION_COUNT];
     kind *kinds;
-    uint32_t kind_count;
-    uint32_t count, capacity; /* events */
+    uint32_t kind_count, kind_capacity;
+    uint32_t count;          /* events */
+    etw_event_arrays arrays; /* the next seven */
     etw_event_record *records;
     event *events;
     uint32_t *order;
     uint64_t *threads; /* thread and process id together */
     uint64_t *last;    /* by thread */
-    etw_guid *activities;
     etw_bytes *rows;
+    etw_guid *activities;
     uint32_t *last_thread; /* by processor */
     etw_extended_data_item *items;
     size_t item_capacity;
@@ -68,18 +68,6 @@ etw_decoder *etw_decoder_new(void)
     return decoder;
 }
 
-static void free_arrays(etw_decoder *decoder)
-{
-    free(decoder->kinds);
-    free(decoder->records);
-    free(decoder->events);
-    free(decoder->order);
-    free(decoder->threads);
-    free(decoder->last);
-    free(decoder->activities);
-    free(decoder->rows);
-}
-
 void etw_decoder_free(etw_decoder *decoder)
 {
     if (decoder == NULL) {
@@ -91,7 +79,8 @@ void etw_decoder_free(etw_decoder *decoder)
     for (int i = 0; i < ETW_SECTION_COUNT; i++) {
         etw_text_free(&decoder->sections[i]);
     }
-    free_arrays(decoder);
+    etw_event_arrays_free(&decoder->arrays);
+    free(decoder->kinds);
     free(decoder->last_thread);
     free(decoder->items);
     free(decoder->item_data.memory);
@@ -100,32 +89,22 @@ void etw_decoder_free(etw_decoder *decoder)
 
 static bool reserve_events(etw_decoder *decoder, uint32_t count)
 {
-    if (!etw_fields_reader_reserve(&decoder->fields, count)) {
+    const size_t bytes = sizeof *decoder->records + sizeof *decoder->events +
+                         sizeof *decoder->order + sizeof *decoder->rows + sizeof *decoder->last +
+                         sizeof *decoder->threads + sizeof *decoder->activities;
+    if (!etw_fields_reader_reserve(&decoder->fields, count) ||
+        !etw_event_arrays_begin(&decoder->arrays, count, bytes)) {
+        decoder->out_of_memory = true;
         return false;
     }
-    if (count <= decoder->capacity) {
-        return true;
-    }
-    free_arrays(decoder);
-    const size_t n = etw_batch_room(count);
-    decoder->kinds = malloc(n * sizeof *decoder->kinds);
-    decoder->records = etw_os_alloc_large(n * sizeof *decoder->records);
-    decoder->events = malloc(n * sizeof *decoder->events);
-    decoder->order = malloc(n * sizeof *decoder->order);
-    decoder->threads = malloc(n * sizeof *decoder->threads);
-    decoder->last = malloc(n * sizeof *decoder->last);
-    decoder->activities = malloc(n * sizeof *decoder->activities);
-    decoder->rows = malloc(n * sizeof *decoder->rows);
-    const bool good = decoder->kinds != NULL && decoder->records != NULL &&
-                      decoder->events != NULL && decoder->order != NULL &&
-                      decoder->threads != NULL && decoder->last != NULL &&
-                      decoder->activities != NULL && decoder->rows != NULL;
-    decoder->capacity = good ? (uint32_t)n : 0;
-    decoder->out_of_memory = !good;
-    if (good) {
-        etw_os_expect_use(decoder->records, count * sizeof *decoder->records);
-    }
-    return good;
+    decoder->records = etw_event_array(&decoder->arrays, sizeof *decoder->records);
+    decoder->events = etw_event_array(&decoder->arrays, sizeof *decoder->events);
+    decoder->order = etw_event_array(&decoder->arrays, sizeof *decoder->order);
+    decoder->rows = etw_event_array(&decoder->arrays, sizeof *decoder->rows);
+    decoder->last = etw_event_array(&decoder->arrays, sizeof *decoder->last);
+    decoder->threads = etw_event_array(&decoder->arrays, sizeof *decoder->threads);
+    decoder->activities = etw_event_array(&decoder->arrays, sizeof *decoder->activities);
+    return true;
 }
 
 /* ---- kinds ---- */
@@ -151,10 +130,23 @@ static void read_kind(etw_cursor *cursor, kind *of)
     of->items = etw_cursor_take(cursor, 6 * (size_t)of->record.ExtendedDataCount);
 }
 
+static bool reserve_kinds(etw_decoder *decoder, uint32_t count)
+{
+    if (count > decoder->kind_capacity) {
+        const uint32_t room = etw_event_room(count);
+        free(decoder->kinds);
+        decoder->kinds = malloc(room * sizeof *decoder->kinds);
+        decoder->kind_capacity = decoder->kinds == NULL ? 0 : room;
+        decoder->out_of_memory = decoder->kinds == NULL;
+    }
+    return !decoder->out_of_memory;
+}
+
 static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
 {
     const uint64_t count = etw_cursor_varint(cursor);
-    if (cursor->failed || count == 0 || count > decoder->count) {
+    if (cursor->failed || count == 0 || count > decoder->count ||
+        !reserve_kinds(decoder, (uint32_t)count)) {
         return false;
     }
     decoder->kind_count = (uint32_t)count;

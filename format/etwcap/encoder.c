@@ -1,5 +1,5 @@
 /* Records to columns. The order of what is written is the chapter "Events block" of FORMAT.md. */
-#include "format/base/os.h"
+#include "format/etwcap/event_arrays.h"
 #include "format/etwcap/events.h"
 #include "format/etwcap/fields.h"
 #include "format/etwcap/kinds.h"
@@ -12,24 +12,27 @@ enum { PROCESSORS = 1 << 12, MAX_LEVEL = 22, THOROUGH_LEVEL = 16 };
 
 /* How far the survey fetches before it reads: records stand one behind another. */
 #define AHEAD_BYTES 1024u
-/* Below so many events, memory is taken page by page. */
-#define LARGE_BATCH_EVENTS 8192u
 
-/* A value for each event of a batch, in order; there is room for the largest. */
-typedef struct event_arrays {
-    uint64_t times[ETW_BATCH_MAX_EVENTS];
-    uint64_t threads[ETW_BATCH_MAX_EVENTS]; /* thread and process id together */
-    uint64_t last[ETW_BATCH_MAX_EVENTS];    /* by thread */
-    etw_bytes user_data[ETW_BATCH_MAX_EVENTS];
-    uint32_t order[ETW_BATCH_MAX_EVENTS]; /* events, kind by kind */
-    uint32_t thread_of[ETW_BATCH_MAX_EVENTS];
-    uint32_t kernel_times[ETW_BATCH_MAX_EVENTS];
-    uint32_t user_times[ETW_BATCH_MAX_EVENTS];
-    uint32_t activities[ETW_BATCH_MAX_EVENTS]; /* numbers in the pool */
-    uint16_t kind_of[ETW_BATCH_MAX_EVENTS];
-    uint16_t processors[ETW_BATCH_MAX_EVENTS];
-    uint16_t size_excess[ETW_BATCH_MAX_EVENTS]; /* over its kind's */
-} event_arrays;
+/* A value for each event of a batch, in order. */
+typedef struct event_values {
+    uint64_t *times;
+    uint64_t *threads; /* thread and process id together */
+    uint64_t *last;    /* by thread */
+    etw_bytes *user_data;
+    uint32_t *order; /* events, kind by kind */
+    uint32_t *thread_of;
+    uint32_t *kernel_times;
+    uint32_t *user_times;
+    uint32_t *activities; /* numbers in the pool */
+    uint16_t *kind_of;
+    uint16_t *processors;
+    uint16_t *size_excess; /* over its kind's */
+} event_values;
+
+enum {
+    EVENT_BYTES =
+        3 * sizeof(uint64_t) + sizeof(etw_bytes) + 5 * sizeof(uint32_t) + 3 * sizeof(uint16_t)
+};
 
 struct etw_encoder {
     ZSTD_CCtx *context;
@@ -41,8 +44,8 @@ struct etw_encoder {
     etw_pool activities;
     const etw_batch *batch; /* the one surveyed last */
     etw_kinds kinds;
-    event_arrays *events;
-    bool is_large;         /* a large batch was seen */
+    etw_event_arrays arrays;
+    event_values events;   /* in the arrays */
     uint32_t *last_thread; /* by processor */
 };
 
@@ -56,11 +59,9 @@ etw_encoder *etw_encoder_new(int level)
     encoder->context = ZSTD_createCCtx();
     encoder->payload = etw_payload_writer_new();
     encoder->last_thread = malloc(PROCESSORS * sizeof *encoder->last_thread);
-    encoder->events = etw_os_alloc_large(sizeof *encoder->events);
     if (encoder->context == NULL || encoder->payload == NULL ||
         !etw_fields_init(&encoder->fields, level >= THOROUGH_LEVEL) ||
-        !etw_kinds_init(&encoder->kinds) || encoder->last_thread == NULL ||
-        encoder->events == NULL) {
+        !etw_kinds_init(&encoder->kinds) || encoder->last_thread == NULL) {
         etw_encoder_free(encoder);
         return NULL;
     }
@@ -82,7 +83,7 @@ void etw_encoder_free(etw_encoder *encoder)
     etw_pool_free(&encoder->activities);
     etw_kinds_free(&encoder->kinds);
     free(encoder->last_thread);
-    free(encoder->events);
+    etw_event_arrays_free(&encoder->arrays);
     free(encoder);
 }
 
@@ -91,10 +92,32 @@ struct ZSTD_CCtx_s *etw_encoder_state(etw_encoder *encoder)
     return encoder->context;
 }
 
+static bool begin_events(etw_encoder *encoder, uint32_t count)
+{
+    etw_event_arrays *arrays = &encoder->arrays;
+    event_values *to = &encoder->events;
+    if (!etw_event_arrays_begin(arrays, count, EVENT_BYTES)) {
+        return false;
+    }
+    to->times = etw_event_array(arrays, sizeof *to->times);
+    to->threads = etw_event_array(arrays, sizeof *to->threads);
+    to->last = etw_event_array(arrays, sizeof *to->last);
+    to->user_data = etw_event_array(arrays, sizeof *to->user_data);
+    to->order = etw_event_array(arrays, sizeof *to->order);
+    to->thread_of = etw_event_array(arrays, sizeof *to->thread_of);
+    to->kernel_times = etw_event_array(arrays, sizeof *to->kernel_times);
+    to->user_times = etw_event_array(arrays, sizeof *to->user_times);
+    to->activities = etw_event_array(arrays, sizeof *to->activities);
+    to->kind_of = etw_event_array(arrays, sizeof *to->kind_of);
+    to->processors = etw_event_array(arrays, sizeof *to->processors);
+    to->size_excess = etw_event_array(arrays, sizeof *to->size_excess);
+    return etw_fields_begin(&encoder->fields, count);
+}
+
 /* Kind and header fields of each event: the one pass over the records that needs their headers. */
 static bool survey(etw_encoder *encoder, const etw_batch *batch)
 {
-    event_arrays *to = encoder->events;
+    const event_values to = encoder->events;
     const etw_guid *activity = NULL;
     etw_pool_clear(&encoder->activities);
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -102,21 +125,21 @@ static bool survey(etw_encoder *encoder, const etw_batch *batch)
         const etw_event_header *header = &event->record.EventHeader;
         __builtin_prefetch((const uint8_t *)event + AHEAD_BYTES);
         const uint32_t found = etw_kinds_find(&encoder->kinds, event);
-        to->kind_of[i] = (uint16_t)found;
-        to->user_data[i] = etw_record_user_data(&event->record);
-        to->times[i] = (uint64_t)header->TimeStamp;
-        to->threads[i] = etw_load_u64(&header->ThreadId);
-        to->processors[i] = event->record.BufferContext.ProcessorIndex;
-        to->kernel_times[i] = header->KernelTime;
-        to->user_times[i] = header->UserTime;
-        to->size_excess[i] =
+        to.kind_of[i] = (uint16_t)found;
+        to.user_data[i] = etw_record_user_data(&event->record);
+        to.times[i] = (uint64_t)header->TimeStamp;
+        to.threads[i] = etw_load_u64(&header->ThreadId);
+        to.processors[i] = event->record.BufferContext.ProcessorIndex;
+        to.kernel_times[i] = header->KernelTime;
+        to.user_times[i] = header->UserTime;
+        to.size_excess[i] =
             (uint16_t)(etw_size_excess(&event->record) - encoder->kinds.kinds[found].size_excess);
         if (activity == NULL || !etw_guid_equal(activity, &header->ActivityId)) {
             activity = &header->ActivityId;
-            to->activities[i] =
+            to.activities[i] =
                 etw_pool_add(&encoder->activities, (const uint8_t *)activity, sizeof *activity);
         } else {
-            to->activities[i] = to->activities[i - 1];
+            to.activities[i] = to.activities[i - 1];
         }
     }
     return !encoder->activities.bytes.failed;
@@ -125,14 +148,8 @@ static bool survey(etw_encoder *encoder, const etw_batch *batch)
 const etw_kinds *etw_encoder_survey(etw_encoder *encoder, const etw_batch *batch)
 {
     encoder->batch = batch;
-    if (batch->count >= LARGE_BATCH_EVENTS && !encoder->is_large) {
-        encoder->is_large = true;
-        etw_os_expect_use(encoder->events, sizeof *encoder->events);
-        etw_fields_expect_many(&encoder->fields);
-        etw_payload_expect_many(encoder->payload);
-    }
     etw_kinds_clear(&encoder->kinds);
-    return survey(encoder, batch) ? &encoder->kinds : NULL;
+    return begin_events(encoder, batch->count) && survey(encoder, batch) ? &encoder->kinds : NULL;
 }
 
 static void sort_kinds(etw_encoder *encoder, uint32_t count)
@@ -144,8 +161,8 @@ static void sort_kinds(etw_encoder *encoder, uint32_t count)
         encoder->kinds.kinds[k].count = 0;
     }
     for (uint32_t i = 0; i < count; i++) {
-        etw_kind *of = &encoder->kinds.kinds[encoder->events->kind_of[i]];
-        encoder->events->order[of->start + of->count++] = i;
+        etw_kind *of = &encoder->kinds.kinds[encoder->events.kind_of[i]];
+        encoder->events.order[of->start + of->count++] = i;
     }
 }
 
@@ -169,11 +186,11 @@ static void write_kind(etw_text *out, const etw_kind *of)
 /* Differences to the event before, kind by kind: what follows what takes its own time. */
 static bool write_times(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
-    const uint64_t *times = encoder->events->times;
+    const uint64_t *times = encoder->events.times;
     uint64_t *values = encoder->fields.values;
     etw_put(out, times, 8);
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t e = encoder->events->order[i];
+        const uint32_t e = encoder->events.order[i];
         values[i] = e == 0 ? 0 : etw_column_fold(times[e] - times[e - 1], 8, 0);
     }
     return etw_fields_write(&encoder->fields, out, count, 8, NULL, 0);
@@ -186,12 +203,12 @@ static bool is_thread(const etw_encoder *encoder, uint32_t known, uint64_t pair)
 
 static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
 {
-    const uint64_t *threads = encoder->events->threads;
+    const uint64_t *threads = encoder->events.threads;
     uint32_t before = UINT32_MAX;
     etw_pool_clear(&encoder->threads);
     memset(encoder->last_thread, 0xFF, PROCESSORS * sizeof *encoder->last_thread);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t *last = &encoder->last_thread[encoder->events->processors[i] & (PROCESSORS - 1)];
+        uint32_t *last = &encoder->last_thread[encoder->events.processors[i] & (PROCESSORS - 1)];
         uint32_t code = ETW_THREAD_SAME_PROCESSOR;
         if (!is_thread(encoder, *last, threads[i])) {
             const uint32_t known = encoder->threads.count;
@@ -203,7 +220,7 @@ static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
                                     : ETW_THREAD_KNOWN + *last;
         }
         before = *last;
-        encoder->events->thread_of[i] = *last;
+        encoder->events.thread_of[i] = *last;
         encoder->fields.ids[i] = code;
     }
     const uint32_t pairs = encoder->threads.count;
@@ -235,9 +252,9 @@ static bool write_by_thread(etw_encoder *encoder, const uint32_t *values, uint32
     if (varying == 0) {
         return etw_fields_write(fields, out, count, 4, NULL, 0);
     }
-    memset(encoder->events->last, 0, encoder->threads.count * sizeof *encoder->events->last);
+    memset(encoder->events.last, 0, encoder->threads.count * sizeof *encoder->events.last);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t *last = &encoder->events->last[encoder->events->thread_of[i]];
+        uint64_t *last = &encoder->events.last[encoder->events.thread_of[i]];
         fields->predicted[i] = *last;
         *last = values[i];
     }
@@ -270,7 +287,7 @@ static bool write_shorts(etw_encoder *encoder, const uint16_t *values, uint32_t 
 
 static bool write_headers(etw_encoder *encoder, uint32_t count)
 {
-    const event_arrays *events = encoder->events;
+    const event_values *events = &encoder->events;
     etw_text *out = &encoder->sections[ETW_SECTION_HEADERS];
     etw_text_append_varint(out, encoder->kinds.count);
     for (uint32_t k = 0; k < encoder->kinds.count; k++) {
@@ -302,7 +319,7 @@ static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_k
                        uint32_t item)
 {
     etw_text *out = &encoder->sections[ETW_SECTION_ITEMS];
-    const uint32_t *order = encoder->events->order + of->start;
+    const uint32_t *order = encoder->events.order + of->start;
     etw_bytes *rows = encoder->fields.blobs;
     const uint32_t stack = stack_word(of->first->record.ExtendedData[item].ExtType);
     bool words = stack != 0;
@@ -357,9 +374,9 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
         const etw_event_record **records = etw_payload_records(encoder->payload);
         etw_bytes *rows = etw_payload_rows(encoder->payload);
         for (uint32_t i = 0; i < of->count; i++) {
-            const uint32_t event = encoder->events->order[of->start + i];
+            const uint32_t event = encoder->events.order[of->start + i];
             records[i] = record_at(batch, event);
-            rows[i] = encoder->events->user_data[event];
+            rows[i] = encoder->events.user_data[event];
             __builtin_prefetch(rows[i].data);
         }
         if (!etw_payload_write(encoder->payload, &encoder->fields, of->count,

@@ -1,34 +1,33 @@
 #include "format/etwcap/fields.h"
 
-#include "format/base/os.h"
-
 #include <stdlib.h>
 
 bool etw_fields_init(etw_fields *fields, bool thorough)
 {
     fields->columns = etw_column_writer_new(thorough);
-    fields->arrays = etw_os_alloc_large(sizeof *fields->arrays);
-    if (fields->columns == NULL || fields->arrays == NULL) {
-        return false;
-    }
-    fields->values = fields->arrays->values;
-    fields->predicted = fields->arrays->predicted;
-    fields->blobs = fields->arrays->blobs;
-    fields->ids = fields->arrays->ids;
-    return true;
+    return fields->columns != NULL;
 }
 
 void etw_fields_free(etw_fields *fields)
 {
     etw_column_writer_free(fields->columns);
     etw_pool_free(&fields->contents);
-    free(fields->arrays);
+    etw_event_arrays_free(&fields->arrays);
     free(fields->words);
 }
 
-void etw_fields_expect_many(etw_fields *fields)
+bool etw_fields_begin(etw_fields *fields, uint32_t count)
 {
-    etw_os_expect_use(fields->arrays, sizeof *fields->arrays);
+    const size_t bytes = sizeof *fields->values + sizeof *fields->predicted +
+                         sizeof *fields->blobs + sizeof *fields->ids;
+    if (!etw_event_arrays_begin(&fields->arrays, count, bytes)) {
+        return false;
+    }
+    fields->values = etw_event_array(&fields->arrays, sizeof *fields->values);
+    fields->predicted = etw_event_array(&fields->arrays, sizeof *fields->predicted);
+    fields->blobs = etw_event_array(&fields->arrays, sizeof *fields->blobs);
+    fields->ids = etw_event_array(&fields->arrays, sizeof *fields->ids);
+    return true;
 }
 
 void etw_put(etw_text *out, const void *bytes, size_t size)

@@ -4,21 +4,14 @@
 
 #include "format/etwcap/codec.h"
 #include "format/etwcap/column.h"
+#include "format/etwcap/event_arrays.h"
 #include "format/etwcap/pool.h"
-
-/* A value for each event of a batch, for callers to fill. */
-typedef struct etw_field_arrays {
-    uint64_t values[ETW_BATCH_MAX_EVENTS];
-    uint64_t predicted[ETW_BATCH_MAX_EVENTS];
-    etw_bytes blobs[ETW_BATCH_MAX_EVENTS];
-    uint32_t ids[ETW_BATCH_MAX_EVENTS];
-} etw_field_arrays;
 
 typedef struct etw_fields {
     etw_column_writer *columns;
     etw_pool contents; /* of the blobs of one field at a time */
-    etw_field_arrays *arrays;
-    uint64_t *values, *predicted; /* this and the next two: those of arrays */
+    etw_event_arrays arrays;
+    uint64_t *values, *predicted; /* this and the next two: those of arrays, for callers to fill */
     etw_bytes *blobs;
     uint32_t *ids;
     uint64_t *words;
@@ -28,8 +21,8 @@ typedef struct etw_fields {
 /* thorough: as etw_column_writer_new. */
 bool etw_fields_init(etw_fields *fields, bool thorough);
 void etw_fields_free(etw_fields *fields);
-/* Large batches are to come. */
-void etw_fields_expect_many(etw_fields *fields);
+/* Starts a batch of count events. False where memory is out. */
+bool etw_fields_begin(etw_fields *fields, uint32_t count);
 
 void etw_put(etw_text *out, const void *bytes, size_t size);
 

@@ -1,7 +1,5 @@
 #include "format/etwcap/fields_read.h"
 
-#include "format/etwcap/batch.h"
-
 #include <stdlib.h>
 
 bool etw_fields_reader_init(etw_fields_reader *reader)
@@ -13,28 +11,21 @@ bool etw_fields_reader_init(etw_fields_reader *reader)
 void etw_fields_reader_free(etw_fields_reader *reader)
 {
     etw_column_reader_free(reader->columns);
-    free(reader->values);
-    free(reader->ids);
-    free(reader->contents);
+    etw_event_arrays_free(&reader->arrays);
     free(reader->words);
 }
 
 bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count)
 {
-    if (count <= reader->capacity) {
-        return true;
+    const size_t bytes = sizeof *reader->values + sizeof *reader->ids + sizeof *reader->contents;
+    if (!etw_event_arrays_begin(&reader->arrays, count, bytes)) {
+        reader->out_of_memory = true;
+        return false;
     }
-    free(reader->values);
-    free(reader->ids);
-    free(reader->contents);
-    const size_t room = etw_batch_room(count);
-    reader->values = malloc(room * sizeof *reader->values);
-    reader->ids = malloc(room * sizeof *reader->ids);
-    reader->contents = malloc(room * sizeof *reader->contents);
-    const bool good = reader->values != NULL && reader->ids != NULL && reader->contents != NULL;
-    reader->capacity = good ? (uint32_t)room : 0;
-    reader->out_of_memory = reader->out_of_memory || !good;
-    return good;
+    reader->values = etw_event_array(&reader->arrays, sizeof *reader->values);
+    reader->ids = etw_event_array(&reader->arrays, sizeof *reader->ids);
+    reader->contents = etw_event_array(&reader->arrays, sizeof *reader->contents);
+    return true;
 }
 
 bool etw_fields_read(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count, uint32_t width,

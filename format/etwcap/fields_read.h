@@ -3,13 +3,14 @@
 #define ETW_FORMAT_ETWCAP_FIELDS_READ_H
 
 #include "format/etwcap/column.h"
+#include "format/etwcap/event_arrays.h"
 
 typedef struct etw_fields_reader {
     etw_column_reader *columns;
-    uint32_t capacity;
-    uint64_t *values;    /* the column read last */
-    uint32_t *ids;       /* of blobs: which one for each row */
-    etw_bytes *contents; /* of blobs, by id; valid until the next blobs are read */
+    etw_event_arrays arrays; /* the next three */
+    uint64_t *values;        /* the column read last */
+    uint32_t *ids;           /* of blobs: which one for each row */
+    etw_bytes *contents;     /* of blobs, by id; valid until the next blobs are read */
     uint64_t *words;
     size_t word_capacity;
     bool out_of_memory; /* why something failed; stays set until the caller clears it */
@@ -17,6 +18,7 @@ typedef struct etw_fields_reader {
 
 bool etw_fields_reader_init(etw_fields_reader *reader);
 void etw_fields_reader_free(etw_fields_reader *reader);
+/* Starts a block of count events. */
 bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count);
 
 /* The column into reader->values. mode: as etw_column_read. */

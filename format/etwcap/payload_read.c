@@ -1,7 +1,6 @@
 #include "format/etwcap/payload_read.h"
 
 #include "format/etwcap/arena.h"
-#include "format/etwcap/batch.h"
 #include "format/etwcap/narrow.h"
 #include "format/etwcap/pool.h"
 #include "format/etwcap/references.h"
@@ -22,7 +21,7 @@ struct etw_payload_reader {
     uint32_t text_count, text_capacity;
     etw_references references;
     etw_rows table;
-    uint32_t capacity; /* of the arrays below */
+    etw_event_arrays arrays; /* the next three */
     uint32_t *found;
     uint32_t *odd_places;
     uint64_t *keys;
@@ -37,7 +36,7 @@ etw_payload_reader *etw_payload_reader_new(void)
         return NULL;
     }
     reader->payloads.memory = malloc(ETW_BATCH_MAX_BYTES);
-    if (reader->payloads.memory == NULL || !etw_rows_init(&reader->table)) {
+    if (reader->payloads.memory == NULL) {
         etw_payload_reader_free(reader);
         return NULL;
     }
@@ -50,9 +49,7 @@ void etw_payload_reader_free(etw_payload_reader *reader)
         free(reader->texts);
         etw_references_free(&reader->references);
         etw_rows_free(&reader->table);
-        free(reader->found);
-        free(reader->odd_places);
-        free(reader->keys);
+        etw_event_arrays_free(&reader->arrays);
         free(reader->payloads.memory);
         free(reader);
     }
@@ -65,20 +62,14 @@ bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader)
 
 static bool reserve_events(etw_payload_reader *reader, uint32_t count)
 {
-    if (count <= reader->capacity) {
-        return true;
+    const size_t bytes = sizeof *reader->found + sizeof *reader->odd_places + sizeof *reader->keys;
+    if (!etw_event_arrays_begin(&reader->arrays, count, bytes)) {
+        return false;
     }
-    free(reader->found);
-    free(reader->odd_places);
-    free(reader->keys);
-    const size_t room = etw_batch_room(count);
-    reader->found = malloc(room * sizeof *reader->found);
-    reader->odd_places = malloc(room * sizeof *reader->odd_places);
-    reader->keys = malloc(room * sizeof *reader->keys);
-    const bool good = reader->found != NULL && reader->odd_places != NULL && reader->keys != NULL;
-    reader->capacity = good ? (uint32_t)room : 0;
-    reader->out_of_memory = !good;
-    return good;
+    reader->found = etw_event_array(&reader->arrays, sizeof *reader->found);
+    reader->odd_places = etw_event_array(&reader->arrays, sizeof *reader->odd_places);
+    reader->keys = etw_event_array(&reader->arrays, sizeof *reader->keys);
+    return true;
 }
 
 static bool reserve_texts(etw_payload_reader *reader, uint32_t count)
@@ -129,11 +120,9 @@ bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_
 {
     reader->payloads.used = 0;
     reader->out_of_memory = false;
-    etw_rows_clear(&reader->table);
-    if (!reserve_events(reader, event_count)) {
-        return false;
-    }
-    reader->out_of_memory = !etw_references_begin(&reader->references, event_count);
+    reader->out_of_memory = !reserve_events(reader, event_count) ||
+                            !etw_rows_begin(&reader->table, event_count) ||
+                            !etw_references_begin(&reader->references, event_count);
     return !reader->out_of_memory && read_texts(reader, texts);
 }
 

@@ -18,40 +18,21 @@ enum {
     ROWS_AHEAD = 16
 };
 
-/* A value for each event of the kind being written. */
-typedef struct event_arrays {
-    const etw_event_record *odd_records[ETW_BATCH_MAX_EVENTS]; /* the layout does not fit them */
-    uint32_t odd_places[ETW_BATCH_MAX_EVENTS];
-    uint32_t found[ETW_BATCH_MAX_EVENTS]; /* references */
-} event_arrays;
-
 struct etw_payload_writer {
     etw_pool texts; /* strings of all kinds */
     etw_text narrow;
     etw_references references;
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
-    event_arrays *arrays;
-    /* Those of arrays: */
-    const etw_event_record **odd_records;
+    etw_event_arrays arrays;              /* the next three, for the kind being written */
+    const etw_event_record **odd_records; /* the layout does not fit them */
     uint32_t *odd_places;
-    uint32_t *found;
+    uint32_t *found; /* references */
 };
 
 etw_payload_writer *etw_payload_writer_new(void)
 {
-    etw_payload_writer *writer = calloc(1, sizeof *writer);
-    event_arrays *arrays = malloc(sizeof *arrays);
-    if (writer == NULL || arrays == NULL || !etw_rows_init(&writer->table)) {
-        free(writer);
-        free(arrays);
-        return NULL;
-    }
-    writer->arrays = arrays;
-    writer->odd_records = arrays->odd_records;
-    writer->odd_places = arrays->odd_places;
-    writer->found = arrays->found;
-    return writer;
+    return calloc(1, sizeof(etw_payload_writer));
 }
 
 void etw_payload_writer_free(etw_payload_writer *writer)
@@ -61,22 +42,24 @@ void etw_payload_writer_free(etw_payload_writer *writer)
         etw_text_free(&writer->narrow);
         etw_references_free(&writer->references);
         etw_references_free(&writer->trial);
-        free(writer->arrays);
+        etw_event_arrays_free(&writer->arrays);
         etw_rows_free(&writer->table);
         free(writer);
     }
 }
 
-void etw_payload_expect_many(etw_payload_writer *writer)
-{
-    etw_rows_expect_many(&writer->table);
-}
-
 bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
 {
+    const size_t bytes = sizeof(etw_event_record *) + 2 * sizeof(uint32_t);
+    if (!etw_event_arrays_begin(&writer->arrays, event_count, bytes)) {
+        return false;
+    }
+    writer->odd_records = etw_event_array(&writer->arrays, sizeof(etw_event_record *));
+    writer->odd_places = etw_event_array(&writer->arrays, sizeof(uint32_t));
+    writer->found = etw_event_array(&writer->arrays, sizeof(uint32_t));
     etw_pool_clear(&writer->texts);
-    etw_rows_clear(&writer->table);
-    return etw_references_begin(&writer->references, event_count);
+    return etw_rows_begin(&writer->table, event_count) &&
+           etw_references_begin(&writer->references, event_count);
 }
 
 void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out)

@@ -8,8 +8,6 @@
 typedef struct etw_payload_writer etw_payload_writer;
 etw_payload_writer *etw_payload_writer_new(void);
 void etw_payload_writer_free(etw_payload_writer *writer);
-/* Large blocks are to come. */
-void etw_payload_expect_many(etw_payload_writer *writer);
 
 /* Starts a block of that many events; false where memory ran out. */
 bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count);

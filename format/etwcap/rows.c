@@ -1,41 +1,33 @@
 #include "format/etwcap/rows.h"
 
-#include "format/base/os.h"
-
 #include <stdlib.h>
 
-bool etw_rows_init(etw_rows *rows)
+enum {
+    EVENT_BYTES =
+        sizeof(etw_bytes) + sizeof(etw_event_record *) + sizeof(uint32_t) + sizeof(etw_row_group)
+};
+
+bool etw_rows_begin(etw_rows *rows, uint32_t event_count)
 {
-    memset(rows, 0, sizeof *rows);
-    rows->arrays = etw_os_alloc_large(sizeof *rows->arrays);
-    if (rows->arrays == NULL) {
+    if (!etw_event_arrays_begin(&rows->arrays, event_count, EVENT_BYTES)) {
         return false;
     }
-    rows->rows = rows->arrays->rows;
-    rows->records = rows->arrays->records;
-    rows->group_of = rows->arrays->group_of;
-    rows->groups = rows->arrays->groups;
+    rows->rows = etw_event_array(&rows->arrays, sizeof *rows->rows);
+    rows->records = etw_event_array(&rows->arrays, sizeof *rows->records);
+    rows->group_of = etw_event_array(&rows->arrays, sizeof *rows->group_of);
+    rows->groups = etw_event_array(&rows->arrays, sizeof *rows->groups);
+    rows->row_count = 0;
+    rows->group_count = 0;
+    rows->cell_count = 0;
     return true;
 }
 
 void etw_rows_free(etw_rows *rows)
 {
-    free(rows->arrays);
+    etw_event_arrays_free(&rows->arrays);
     free(rows->bases);
     free(rows->strings);
     memset(rows, 0, sizeof *rows);
-}
-
-void etw_rows_expect_many(etw_rows *rows)
-{
-    etw_os_expect_use(rows->arrays, sizeof *rows->arrays);
-}
-
-void etw_rows_clear(etw_rows *rows)
-{
-    rows->row_count = 0;
-    rows->group_count = 0;
-    rows->cell_count = 0;
 }
 
 static bool reserve_cells(etw_rows *rows, size_t cells)
@@ -58,7 +50,8 @@ static bool reserve_cells(etw_rows *rows, size_t cells)
 const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count)
 {
     const size_t cells = rows->cell_count + (size_t)count * region_count;
-    if (count > ETW_BATCH_MAX_EVENTS - rows->row_count || cells > ETW_ROWS_MAX_CELLS ||
+    if (count > rows->arrays.capacity - rows->row_count ||
+        rows->group_count == rows->arrays.capacity || cells > ETW_ROWS_MAX_CELLS ||
         !reserve_cells(rows, cells)) {
         return NULL;
     }

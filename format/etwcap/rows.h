@@ -5,6 +5,7 @@
 
 #include "format/etwcap/codec.h"
 #include "format/etwcap/column.h"
+#include "format/etwcap/event_arrays.h"
 #include "format/etwcap/layout.h"
 #include "format/etwcap/references.h"
 #include "format/event/record.h"
@@ -29,17 +30,9 @@ typedef struct etw_row_group {
     uint32_t region_count;
 } etw_row_group;
 
-/* A value for each event of a block. */
-typedef struct etw_row_arrays {
-    etw_bytes rows[ETW_BATCH_MAX_EVENTS];
-    const etw_event_record *records[ETW_BATCH_MAX_EVENTS];
-    uint32_t group_of[ETW_BATCH_MAX_EVENTS];
-    etw_row_group groups[ETW_BATCH_MAX_EVENTS];
-} etw_row_arrays;
-
 typedef struct etw_rows {
     uint32_t row_count;
-    etw_row_arrays *arrays;
+    etw_event_arrays arrays;
     etw_bytes *rows;                  /* this and the next three: those of arrays */
     const etw_event_record **records; /* of which these are the payloads; headers are known */
     uint32_t *group_of;
@@ -50,12 +43,10 @@ typedef struct etw_rows {
     size_t cell_count, cell_capacity;
 } etw_rows;
 
-/* False where memory ran out. */
-bool etw_rows_init(etw_rows *rows);
+/* Starts a block of so many events, with a table that is zeroed or was used before; they are the
+ * most rows and groups that it takes. False where memory ran out. */
+bool etw_rows_begin(etw_rows *rows, uint32_t event_count);
 void etw_rows_free(etw_rows *rows);
-/* Large blocks are to come. */
-void etw_rows_expect_many(etw_rows *rows);
-void etw_rows_clear(etw_rows *rows);
 /* Adds count rows. Their bytes and records, from row_count on, the caller sets before or after;
  * their bases and strings after. NULL where memory ran out or a limit was met. */
 const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count);
