@@ -143,29 +143,44 @@ static bool names_opcode(const row *events, uint8_t opcode, span *name)
     return false;
 }
 
-/* The layout of the highest version that is not above the record's. */
-static bool find_match(const etw_guid *class_guid, uint8_t opcode, uint8_t version, match *found)
+/* Where a class stands in the table: to read all their GUIDs for each kind of event would take
+ * longer than all else that a small trace needs. */
+typedef struct class_place {
+    etw_guid guid;
+    const row *provider;
+    const row *class_row;
+} class_place;
+
+/* Lists the classes; there is room for ROW_COUNT. */
+static uint32_t list_classes(class_place *classes)
 {
-    match now = {0};
-    bool in_class = false;
-    found->events = NULL;
+    const row *provider = NULL;
+    uint32_t count = 0;
     for (size_t i = 0; i < ROW_COUNT; i++) {
         const row *at = &table[i];
-        etw_guid guid;
         if (at->kind == ROW_PROVIDER) {
-            now.provider = at;
-            in_class = false;
-        } else if (at->kind == ROW_CLASS) {
-            now.class_row = at;
-            in_class = etw_guid_parse(at->head, &guid) && etw_guid_equal(&guid, class_guid);
-        } else if (in_class && at->version <= version &&
-                   (found->events == NULL || at->version > found->events->version) &&
-                   names_opcode(at, opcode, &now.type_name)) {
+            provider = at;
+        } else if (at->kind == ROW_CLASS && etw_guid_parse(at->head, &classes[count].guid)) {
+            classes[count].provider = provider;
+            classes[count++].class_row = at;
+        }
+    }
+    return count;
+}
+
+/* In the class, the layout of the highest version that is not above the record's. */
+static void match_class(const class_place *class, uint8_t opcode, uint8_t version, match *found)
+{
+    match now = {.provider = class->provider, .class_row = class->class_row};
+    for (const row *at = class->class_row + 1; at < table + ROW_COUNT && at->kind == ROW_EVENTS;
+         at++) {
+        if (at->version <= version &&
+            (found->events == NULL || at->version > found->events->version) &&
+            names_opcode(at, opcode, &now.type_name)) {
             now.events = at;
             *found = now;
         }
     }
-    return found->events != NULL;
 }
 
 /* No name in the table is longer, numbers that are added included. */
@@ -291,6 +306,8 @@ static bool add_item(layout *to, span item)
 typedef struct classic_source {
     etw_schema_source base;
     etw_tei_builder *builder;
+    uint32_t class_count;
+    class_place classes[ROW_COUNT];
 } classic_source;
 
 /* TRACE_EVENT_INFO as TDH makes it from a MOF class: the provider is the class above all, the task
@@ -329,6 +346,18 @@ static etw_status build(classic_source *source, const match *found, const etw_ev
     return status;
 }
 
+static bool find_match(const classic_source *source, const etw_event_header *header, match *found)
+{
+    found->events = NULL;
+    for (uint32_t i = 0; i < source->class_count; i++) {
+        if (etw_guid_equal(&source->classes[i].guid, &header->ProviderId)) {
+            match_class(&source->classes[i], header->EventDescriptor.Opcode,
+                        header->EventDescriptor.Version, found);
+        }
+    }
+    return found->events != NULL;
+}
+
 static etw_status find(etw_schema_source *self, etw_schema_store *store,
                        const etw_event_record *record, uint32_t pointer_size,
                        const etw_schema **schema, etw_error *error)
@@ -338,9 +367,7 @@ static etw_status find(etw_schema_source *self, etw_schema_store *store,
     match found;
     *schema = NULL;
     /* The GUID of a WPP message names its format file, not a class. */
-    if ((header->Flags & ETW_FLAG_TRACE_MESSAGE) != 0 ||
-        !find_match(&header->ProviderId, header->EventDescriptor.Opcode,
-                    header->EventDescriptor.Version, &found)) {
+    if ((header->Flags & ETW_FLAG_TRACE_MESSAGE) != 0 || !find_match(source, header, &found)) {
         return ETW_OK;
     }
     etw_schema made = {.origin = ETW_SCHEMA_CLASSIC};
@@ -367,6 +394,7 @@ etw_schema_source *etw_classic_source_new(void)
         free(source);
         return NULL;
     }
+    source->class_count = list_classes(source->classes);
     return &source->base;
 }
 
