@@ -93,7 +93,7 @@ static bool reserve_events(etw_decoder *decoder, uint32_t count)
                          sizeof *decoder->order + sizeof *decoder->rows + sizeof *decoder->last +
                          sizeof *decoder->threads + sizeof *decoder->activities;
     if (!etw_fields_reader_reserve(&decoder->fields, count) ||
-        !etw_event_arrays_begin(&decoder->arrays, count, bytes)) {
+        !etw_event_arrays_begin(&decoder->arrays, count, bytes, sizeof *decoder->records)) {
         decoder->out_of_memory = true;
         return false;
     }

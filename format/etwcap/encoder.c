@@ -96,7 +96,7 @@ static bool begin_events(etw_encoder *encoder, uint32_t count)
 {
     etw_event_arrays *arrays = &encoder->arrays;
     event_values *to = &encoder->events;
-    if (!etw_event_arrays_begin(arrays, count, EVENT_BYTES)) {
+    if (!etw_event_arrays_begin(arrays, count, EVENT_BYTES, EVENT_BYTES)) {
         return false;
     }
     to->times = etw_event_array(arrays, sizeof *to->times);

@@ -10,7 +10,8 @@
 #define ALIGNMENT  ((size_t)64)
 #define MAX_ARRAYS 16u
 
-bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes)
+bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes,
+                            size_t touched_bytes)
 {
     if (count > arrays->capacity || arrays->memory == NULL) {
         const uint32_t room = etw_event_room(count);
@@ -22,7 +23,7 @@ bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t eve
         }
         arrays->capacity = room;
         if (count >= LARGE_BLOCK_EVENTS) {
-            etw_os_expect_use(arrays->memory, size);
+            etw_os_expect_use(arrays->memory, room * touched_bytes);
         }
     }
     arrays->next = arrays->memory;

@@ -21,8 +21,10 @@ static inline uint32_t etw_event_room(uint32_t count)
 }
 
 /* Starts a block of count events: all arrays, which take event_bytes an event together, are to be
- * taken anew, and hold nothing. False where memory is out. */
-bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes);
+ * taken anew, and hold nothing. touched_bytes: of the first arrays, which every event will have a
+ * value in, and which large pages therefore suit. False where memory is out. */
+bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes,
+                            size_t touched_bytes);
 /* The next array, of item_size bytes an event; aligned for anything. */
 void *etw_event_array(etw_event_arrays *arrays, size_t item_size);
 void etw_event_arrays_free(etw_event_arrays *arrays);

@@ -20,7 +20,7 @@ bool etw_fields_begin(etw_fields *fields, uint32_t count)
 {
     const size_t bytes = sizeof *fields->values + sizeof *fields->predicted +
                          sizeof *fields->blobs + sizeof *fields->ids;
-    if (!etw_event_arrays_begin(&fields->arrays, count, bytes)) {
+    if (!etw_event_arrays_begin(&fields->arrays, count, bytes, bytes)) {
         return false;
     }
     fields->values = etw_event_array(&fields->arrays, sizeof *fields->values);

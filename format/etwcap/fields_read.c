@@ -18,7 +18,7 @@ void etw_fields_reader_free(etw_fields_reader *reader)
 bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count)
 {
     const size_t bytes = sizeof *reader->values + sizeof *reader->ids + sizeof *reader->contents;
-    if (!etw_event_arrays_begin(&reader->arrays, count, bytes)) {
+    if (!etw_event_arrays_begin(&reader->arrays, count, bytes, 0)) {
         reader->out_of_memory = true;
         return false;
     }

@@ -63,7 +63,7 @@ bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader)
 static bool reserve_events(etw_payload_reader *reader, uint32_t count)
 {
     const size_t bytes = sizeof *reader->found + sizeof *reader->odd_places + sizeof *reader->keys;
-    if (!etw_event_arrays_begin(&reader->arrays, count, bytes)) {
+    if (!etw_event_arrays_begin(&reader->arrays, count, bytes, 0)) {
         return false;
     }
     reader->found = etw_event_array(&reader->arrays, sizeof *reader->found);

@@ -51,7 +51,7 @@ void etw_payload_writer_free(etw_payload_writer *writer)
 bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
 {
     const size_t bytes = sizeof(etw_event_record *) + 2 * sizeof(uint32_t);
-    if (!etw_event_arrays_begin(&writer->arrays, event_count, bytes)) {
+    if (!etw_event_arrays_begin(&writer->arrays, event_count, bytes, 0)) {
         return false;
     }
     writer->odd_records = etw_event_array(&writer->arrays, sizeof(etw_event_record *));

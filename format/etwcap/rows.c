@@ -9,7 +9,7 @@ enum {
 
 bool etw_rows_begin(etw_rows *rows, uint32_t event_count)
 {
-    if (!etw_event_arrays_begin(&rows->arrays, event_count, EVENT_BYTES)) {
+    if (!etw_event_arrays_begin(&rows->arrays, event_count, EVENT_BYTES, 0)) {
         return false;
     }
     rows->rows = etw_event_array(&rows->arrays, sizeof *rows->rows);

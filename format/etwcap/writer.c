@@ -330,9 +330,7 @@ static void set_defaults(etw_writer *writer, const etw_writer_options *options)
         mine->batch_bytes = MAX_BATCH_BYTES;
     }
     const size_t most = ETW_WRITER_MAX_QUEUE_BYTES / (mine->batch_bytes + ETW_BATCH_RECORD_ROOM);
-    /* A caller that helps needs memory for that, and not so many batches that wait for threads. */
-    const uint32_t spare = mine->caller_helps ? 1 : 2;
-    uint32_t jobs = mine->queue_blocks == 0 ? spare + 2 * mine->threads : mine->queue_blocks;
+    uint32_t jobs = mine->queue_blocks == 0 ? 2 + 2 * mine->threads : mine->queue_blocks;
     jobs = jobs > ETW_WRITER_MAX_QUEUE ? ETW_WRITER_MAX_QUEUE : jobs;
     jobs = jobs > most ? (uint32_t)most : jobs;
     writer->job_count = mine->threads == 0 ? 1 : (jobs < 2 ? 2 : jobs);

@@ -40,7 +40,7 @@ typedef struct etw_writer_options {
     int level;             /* zstd level, 1 to 19; 0: the default */
     uint32_t threads;      /* encoder threads; 0: encode in the calling thread */
     size_t batch_bytes;    /* 0: the default; at most 14 MiB */
-    uint32_t queue_blocks; /* batches in flight at most; 0: 2 * threads and 2, or 1 with caller_helps */
+    uint32_t queue_blocks; /* batches in flight at most; 0: the default, 2 + 2 * threads */
     uint32_t
         interval_ms; /* flush at least so often, by the wall clock; 0: only full batches (files) */
     etw_sync sync;
