@@ -35,6 +35,14 @@ class Cost:
 INCOMPLETE = 3 << 8  # wait status of a tool that finished, but something is missing
 
 
+def run_twice(*command):
+    """Wall time of two processes at once: all that two threads of one could hope for is half of it."""
+    start = time.monotonic()
+    for process in [subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL) for _ in range(2)]:
+        process.wait()
+    return time.monotonic() - start
+
+
 def run(*command, stdout=subprocess.DEVNULL):
     start = time.monotonic()
     process = subprocess.Popen([str(part) for part in command], stdout=stdout, stderr=subprocess.DEVNULL)
@@ -166,8 +174,11 @@ def measure_callback(table, etl):
 
 def measure_threads(table, corpus_file, saved, runs):
     """What more threads give, on the two cores of the machine."""
-    one, two = side_by_side(runs, *[(PASSES, "write", corpus_file, threads, WORK / "again.etwcap") for threads in (1, 2)])
+    one, two = side_by_side(2 * runs, *[(PASSES, "write", corpus_file, threads, WORK / "again.etwcap") for threads in (1, 2)])
     table.add("wall time with 2 encoder threads / 1, events from memory", two.over(one, "wall"), 0.6)
+    text = (REPLAY, saved, "--head", "2000000", "--threads", "0")
+    both = [run_twice(*text) / run(*text).wall for _ in range(3 * runs)]
+    table.add("machine: wall time of two processes at once / one", statistics.median(both))
     alone, helped = side_by_side(3 * runs, *[(REPLAY, saved, "--head", "2000000", "--threads", threads)
                                          for threads in (0, 1)])
     table.add("NDJSON events a second, 2 threads / 1", alone.over(helped, "wall"), 1.8, at_least=True)
