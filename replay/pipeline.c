@@ -5,7 +5,7 @@
 
 /* Jobs for each thread and for the caller: so many that the threads have work while the caller
  * decodes a whole block. */
-#define JOBS_AHEAD 24u
+#define JOBS_AHEAD 16u
 
 /* The decoder of one events block, whose records jobs point to. It is kept until the last of them
  * was written; then another block is decoded with it. */

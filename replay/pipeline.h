@@ -1,7 +1,7 @@
 /* Events rendered and written in order: in the calling thread, or by threads that render while the
  * caller reads on. The bytes are the same for any number of threads.
  *
- * Memory: each thread adds 24 jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
+ * Memory: each thread adds 16 jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
  * event has a job of its own); who is done with the oldest writes it, so that few texts wait. When
  * all jobs are taken the caller renders, too. */
 #ifndef ETW_REPLAY_PIPELINE_H

@@ -1,6 +1,6 @@
 /* Columns to records. The body is trusted for nothing: every count and size is checked against the
  * limits of a batch before memory is used. */
-#include "format/etwcap/arena.h"
+#include "format/etwcap/block_memory.h"
 #include "format/etwcap/event_arrays.h"
 #include "format/etwcap/events.h"
 #include "format/etwcap/payload_read.h"
@@ -41,8 +41,8 @@ struct etw_decoder {
     uint32_t *last_thread; /* by processor */
     etw_extended_data_item *items;
     size_t item_capacity;
-    etw_arena item_data; /* has memory from the first items on */
-    bool out_of_memory;  /* since the block began */
+    etw_block_memory item_data;
+    bool out_of_memory; /* since the block began */
 };
 
 enum { PROCESSORS = 1 << 12 };
@@ -83,7 +83,7 @@ void etw_decoder_free(etw_decoder *decoder)
     free(decoder->kinds);
     free(decoder->last_thread);
     free(decoder->items);
-    free(decoder->item_data.memory);
+    etw_block_memory_free(&decoder->item_data);
     free(decoder);
 }
 
@@ -357,7 +357,7 @@ static bool set_item(etw_decoder *decoder, const kind *of, uint32_t item, uint32
     etw_event_record *record = &decoder->records[decoder->order[of->start + row]];
     etw_extended_data_item *to = &record->ExtendedData[item];
     const size_t size = head.size + rest.size;
-    uint8_t *data = size > UINT16_MAX ? NULL : etw_arena_take(&decoder->item_data, size);
+    uint8_t *data = size > UINT16_MAX ? NULL : etw_block_memory_take(&decoder->item_data, size);
     if (data == NULL) {
         return false;
     }
@@ -411,16 +411,12 @@ static bool reserve_items(etw_decoder *decoder)
     if (total > ETW_BATCH_MAX_BYTES / sizeof *decoder->items) {
         return false;
     }
-    if (total > 0 && decoder->item_data.memory == NULL) {
-        decoder->item_data.memory = malloc(ETW_BATCH_MAX_BYTES);
-    }
     if (total > decoder->item_capacity) {
         free(decoder->items);
         decoder->items = malloc(total * sizeof *decoder->items);
         decoder->item_capacity = decoder->items == NULL ? 0 : total;
     }
-    decoder->out_of_memory =
-        total > decoder->item_capacity || (total > 0 && decoder->item_data.memory == NULL);
+    decoder->out_of_memory = total > decoder->item_capacity;
     return !decoder->out_of_memory;
 }
 
@@ -432,7 +428,7 @@ static bool read_items(etw_decoder *decoder)
         return false;
     }
     etw_extended_data_item *next = decoder->items;
-    decoder->item_data.used = 0;
+    etw_block_memory_begin(&decoder->item_data);
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
         const kind *of = &decoder->kinds[k];
         const uint16_t items = of->record.ExtendedDataCount;
@@ -541,10 +537,11 @@ etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t par
     *event_count = 0;
     decoder->out_of_memory = false;
     decoder->fields.out_of_memory = false;
+    decoder->item_data.is_out = false;
     if (!decode(decoder, body, parts)) {
         decoder->count = 0;
         /* Such a block is not known to be damaged, and must not be told to be. */
-        if (decoder->out_of_memory || decoder->fields.out_of_memory) {
+        if (decoder->out_of_memory || decoder->fields.out_of_memory || decoder->item_data.is_out) {
             return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory decoding events");
         }
         return etw_error_set(error, ETW_ERROR_DAMAGED, "events body: columns are malformed");

@@ -1,6 +1,6 @@
 #include "format/etwcap/payload_read.h"
 
-#include "format/etwcap/arena.h"
+#include "format/etwcap/block_memory.h"
 #include "format/etwcap/narrow.h"
 #include "format/etwcap/pool.h"
 #include "format/etwcap/references.h"
@@ -25,22 +25,13 @@ struct etw_payload_reader {
     uint32_t *found;
     uint32_t *odd_places;
     uint64_t *keys;
-    etw_arena payloads; /* of the block */
+    etw_block_memory payloads;
     bool out_of_memory; /* since the block began */
 };
 
 etw_payload_reader *etw_payload_reader_new(void)
 {
-    etw_payload_reader *reader = calloc(1, sizeof *reader);
-    if (reader == NULL) {
-        return NULL;
-    }
-    reader->payloads.memory = malloc(ETW_BATCH_MAX_BYTES);
-    if (reader->payloads.memory == NULL) {
-        etw_payload_reader_free(reader);
-        return NULL;
-    }
-    return reader;
+    return calloc(1, sizeof(etw_payload_reader));
 }
 
 void etw_payload_reader_free(etw_payload_reader *reader)
@@ -50,14 +41,14 @@ void etw_payload_reader_free(etw_payload_reader *reader)
         etw_references_free(&reader->references);
         etw_rows_free(&reader->table);
         etw_event_arrays_free(&reader->arrays);
-        free(reader->payloads.memory);
+        etw_block_memory_free(&reader->payloads);
         free(reader);
     }
 }
 
 bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader)
 {
-    return reader->out_of_memory;
+    return reader->out_of_memory || reader->payloads.is_out;
 }
 
 static bool reserve_events(etw_payload_reader *reader, uint32_t count)
@@ -118,8 +109,7 @@ static etw_bytes text_bytes(const etw_payload_reader *reader, uint32_t number)
 
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count)
 {
-    reader->payloads.used = 0;
-    reader->out_of_memory = false;
+    etw_block_memory_begin(&reader->payloads);
     reader->out_of_memory = !reserve_events(reader, event_count) ||
                             !etw_rows_begin(&reader->table, event_count) ||
                             !etw_references_begin(&reader->references, event_count);
@@ -326,7 +316,7 @@ static bool place_rows(kind_job *job)
                 return false;
             }
         }
-        const uint8_t *data = etw_arena_take(&job->reader->payloads, size);
+        const uint8_t *data = etw_block_memory_take(&job->reader->payloads, size);
         if (data == NULL) {
             return false;
         }
@@ -485,7 +475,7 @@ static bool read_odd_rows(etw_payload_reader *reader, etw_fields_reader *fields,
     }
     for (uint32_t i = 0; i < odd; i++) {
         const etw_bytes blob = fields->contents[fields->ids[i]];
-        uint8_t *to = etw_arena_take(&reader->payloads, blob.size);
+        uint8_t *to = etw_block_memory_take(&reader->payloads, blob.size);
         if (to == NULL) {
             return false;
         }
