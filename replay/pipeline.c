@@ -25,8 +25,8 @@ typedef struct job_event {
 
 typedef enum job_state { JOB_FILLING, JOB_READY, JOB_TAKEN, JOB_DONE } job_state;
 
-/* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready, and
- * who is done with the oldest of all writes it, and those behind it that are done. */
+/* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready,
+ * and who is done with the oldest of all writes it, and those behind it that are done. */
 typedef struct job {
     job_state state;
     job_event events[ETW_PIPELINE_JOB_EVENTS];
@@ -58,10 +58,10 @@ struct etw_pipeline {
     renderer *renderers;
     job *jobs;
     uint32_t job_count;
-    lease *leases;    /* one for each job, and one for the block being read */
-    lease *current;   /* of that block; the caller's alone, as the next two */
-    uint32_t filling; /* index of the job that the caller fills */
-    etw_status seen;  /* the status below, when the last job was handed over */
+    lease *leases;         /* one for each job, and one for the block being read */
+    lease *current;        /* of that block; the caller's alone, as the next two */
+    uint32_t filling;      /* index of the job that the caller fills */
+    etw_status seen;       /* the status below, when the last job was handed over */
     pthread_mutex_t mutex; /* for what follows, and the states and leases of jobs */
     pthread_cond_t work;   /* a job is ready, or closing */
     pthread_cond_t room;   /* a job was written */
@@ -222,8 +222,7 @@ static bool start_threads(etw_pipeline *p)
     p->leases = calloc(p->job_count + 1, sizeof *p->leases);
     p->spare = calloc(p->job_count, sizeof *p->spare);
     p->renderers = calloc(threads, sizeof *p->renderers);
-    bool is_well =
-        p->jobs != NULL && p->leases != NULL && p->spare != NULL && p->renderers != NULL;
+    bool is_well = p->jobs != NULL && p->leases != NULL && p->spare != NULL && p->renderers != NULL;
     for (uint32_t i = 0; is_well && i < p->job_count; i++) {
         job *j = &p->jobs[i];
         j->bytes = malloc(ETW_PIPELINE_JOB_BYTES);

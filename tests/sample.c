@@ -141,7 +141,8 @@ static etw_status add_others(etw_writer *writer, etw_error *error)
     }
     if (status == ETW_OK) {
         const etw_bytes body = {bytes, sizeof bytes};
-        status = etw_writer_add_block(writer, SAMPLE_PRIVATE_KIND, SAMPLE_PRIVATE_COUNT, body, error);
+        status =
+            etw_writer_add_block(writer, SAMPLE_PRIVATE_KIND, SAMPLE_PRIVATE_COUNT, body, error);
     }
     return status;
 }

@@ -19,8 +19,8 @@ typedef struct etw_chain {
     uint8_t *ahead; /* ETW_CHAIN_AHEAD bytes */
     uint64_t ahead_at;
     size_t ahead_size;
-    uint64_t last; /* where the last look was */
-    size_t look;   /* bytes to read where it jumps */
+    uint64_t last;         /* where the last look was */
+    size_t look;           /* bytes to read where it jumps */
     uint64_t unused_bytes; /* zeros at the end of a file that was laid out ahead of time */
 } etw_chain;
 

@@ -1,8 +1,7 @@
 #include "format/etl/etl_source.h"
 
 etw_status etw_etl_read_start(etw_etl_source *self, const etw_buffer_entry *entry, uint8_t *bytes,
-                              size_t size, size_t *got, etw_buffer_header *header,
-                              etw_error *error)
+                              size_t size, size_t *got, etw_buffer_header *header, etw_error *error)
 {
     memset(bytes, 0, ETW_BUFFER_HEADER_SIZE);
     const etw_status status =
