@@ -77,6 +77,7 @@ const char etw_record_help[] =
     "Live recording needs an elevated administrator or a member of Performance Log Users; kernel\n"
     "events need an administrator. Memory: at most 64 MiB with one thread at the default level, "
     "some\n"
-    "25 MiB more for each further thread, up to 140 MiB at level 19; and the flight recorder's "
-    "SIZE.\n"
+    "25 MiB more for each further thread, up to 140 MiB at level 19; with rotation 30 MiB more "
+    "while a\n"
+    "segment is finished beside the next; and the flight recorder's SIZE.\n"
     "Exit status: 0 all well, 1 failed, 2 wrong usage, 3 recorded but something is missing.\n";
