@@ -7,7 +7,7 @@
 #define NEXT_PIECE  ((size_t)1 << 20)
 
 /* Each piece may end with room that was too small for the next item. */
-_Static_assert(FIRST_PIECE +
+_Static_assert(FIRST_PIECE - ETW_BLOCK_MEMORY_MAX_ITEM +
                        (ETW_BLOCK_MEMORY_PIECES - 1) * (NEXT_PIECE - ETW_BLOCK_MEMORY_MAX_ITEM) >=
                    ETW_BATCH_MAX_BYTES,
                "the pieces hold the largest block");

@@ -11,7 +11,7 @@
 
 /* Zeroed before its first use. */
 typedef struct etw_block_memory {
-    uint8_t *next; /* what is left of the piece in use */
+    uint8_t *next; /* what is left of the piece in use; NULL: there is none yet */
     size_t left;
     size_t may_give; /* bytes that are allowed from the end of that piece on */
     uint8_t *pieces[ETW_BLOCK_MEMORY_PIECES];
@@ -22,6 +22,7 @@ typedef struct etw_block_memory {
 /* Starts a block. */
 static inline void etw_block_memory_begin(etw_block_memory *memory)
 {
+    memory->next = NULL;
     memory->left = 0;
     memory->may_give = ETW_BATCH_MAX_BYTES;
     memory->used = 0;
@@ -33,7 +34,7 @@ uint8_t *etw_block_memory_take_piece(etw_block_memory *memory, size_t size);
 /* NULL where all items together would pass ETW_BATCH_MAX_BYTES, or, with is_out, without memory. */
 static inline uint8_t *etw_block_memory_take(etw_block_memory *memory, size_t size)
 {
-    if (size >= memory->left) { /* also the first of all, whose size may be 0 */
+    if (size > memory->left || memory->next == NULL) { /* the first item's size may be 0 */
         return etw_block_memory_take_piece(memory, size);
     }
     uint8_t *at = memory->next;

@@ -428,7 +428,6 @@ static bool read_items(etw_decoder *decoder)
         return false;
     }
     etw_extended_data_item *next = decoder->items;
-    etw_block_memory_begin(&decoder->item_data);
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
         const kind *of = &decoder->kinds[k];
         const uint16_t items = of->record.ExtendedDataCount;
@@ -537,7 +536,7 @@ etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t par
     *event_count = 0;
     decoder->out_of_memory = false;
     decoder->fields.out_of_memory = false;
-    decoder->item_data.is_out = false;
+    etw_block_memory_begin(&decoder->item_data);
     if (!decode(decoder, body, parts)) {
         decoder->count = 0;
         /* Such a block is not known to be damaged, and must not be told to be. */
