@@ -68,8 +68,9 @@ static bool first_ticks_quick(etw_etl_source *self, const etw_run *run, int64_t 
     return frame.ticks != INT64_MIN;
 }
 
-/* The usual case of a scan: a plain buffer that was read whole when its header was looked at. */
-static bool is_held(etw_etl_source *self, etw_run *run)
+/* The usual case of a scan: a plain buffer that was read whole when its header was looked at is the
+ * run's window. */
+static bool adopt_held(etw_etl_source *self, etw_run *run)
 {
     etw_bytes bytes;
     if (run->compressed || run->limit > ETW_CHAIN_AHEAD ||
@@ -93,7 +94,7 @@ static etw_status visit_buffer(etw_etl_source *self, etw_buffer_entry *entry,
     if (options->scan == NULL && first_ticks_quick(self, &run, &entry->first_ticks)) {
         return ETW_OK;
     }
-    const bool is_ready = options->scan != NULL && is_held(self, &run);
+    const bool is_ready = options->scan != NULL && adopt_held(self, &run);
     etw_status status = is_ready ? ETW_OK : etw_etl_get_window(self, &run, error);
     if (status != ETW_OK) {
         return status;

@@ -6,16 +6,15 @@
 
 /* Below so many events, memory is taken page by page. */
 #define LARGE_BLOCK_EVENTS 8192u
-/* Arrays start at multiples of so many bytes, and are so few. */
-#define ALIGNMENT  ((size_t)64)
-#define MAX_ARRAYS 16u
+/* Arrays start at multiples of so many bytes. */
+#define ALIGNMENT ((size_t)64)
 
 bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes,
                             size_t touched_bytes)
 {
     if (count > arrays->capacity || arrays->memory == NULL) {
         const uint32_t room = etw_event_room(count);
-        const size_t size = room * event_bytes + MAX_ARRAYS * ALIGNMENT;
+        const size_t size = room * event_bytes + ETW_EVENT_MAX_ARRAYS * ALIGNMENT;
         etw_event_arrays_free(arrays);
         arrays->memory = etw_os_alloc_large(size);
         if (arrays->memory == NULL) {

@@ -5,6 +5,9 @@
 
 #include "format/etwcap/codec.h"
 
+/* Of one piece of memory. */
+#define ETW_EVENT_MAX_ARRAYS 16u
+
 typedef struct etw_event_arrays {
     uint8_t *memory;
     uint32_t capacity; /* events */
@@ -25,7 +28,8 @@ static inline uint32_t etw_event_room(uint32_t count)
  * value in, and which large pages therefore suit. False where memory is out. */
 bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes,
                             size_t touched_bytes);
-/* The next array, of item_size bytes an event; aligned for anything. */
+/* The next array, of item_size bytes an event; aligned for anything. The caller takes no more bytes
+ * an event than it began with, in ETW_EVENT_MAX_ARRAYS arrays at most. */
 void *etw_event_array(etw_event_arrays *arrays, size_t item_size);
 void etw_event_arrays_free(etw_event_arrays *arrays);
 

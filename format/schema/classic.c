@@ -143,8 +143,8 @@ static bool names_opcode(const row *events, uint8_t opcode, span *name)
     return false;
 }
 
-/* Where a class stands in the table: to read all their GUIDs for each kind of event would take
- * longer than all else that a small trace needs. */
+/* Where a class stands in the table: to read all their GUIDs for each kind of event took 1 to 2 %
+ * of the instructions for a small trace. */
 typedef struct class_place {
     etw_guid guid;
     const row *provider;
