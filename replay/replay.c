@@ -2,8 +2,8 @@
 
 #include "format/etl/etl.h"
 #include "format/schema/resolver.h"
-#include "replay/filter.h"
-#include "replay/provider_guids.h"
+#include "replay/query/filter.h"
+#include "replay/query/provider_guids.h"
 #include "replay/rewind.h"
 
 #include <stdatomic.h>

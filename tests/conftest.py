@@ -19,7 +19,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("", "support", "readers")]
 import wine  # noqa: E402
 
 CORPUS = pathlib.Path(os.environ.get("ETWCAP_CORPUS", ROOT.parent / "shared" / "corpus"))

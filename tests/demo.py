@@ -8,7 +8,8 @@ import struct
 import subprocess
 import sys
 
-from etlwriter import Trace, field, related_activity, stack64, utf16z
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+from etlwriter import Trace, field, related_activity, stack64, utf16z  # noqa: E402
 
 LOOKUPS = [("example.com", 1, ["93.184.215.14"], 0), ("debian.org", 28, ["2603:400a:ffff:bb8::801f:3e"], 0),
            ("no-such-name.example", 1, [], 9003)]
@@ -52,7 +53,7 @@ def main(tools, folder):
     make(etl)
     if os.path.exists(etwcap):
         os.remove(etwcap)
-    print("%s: %d bytes, made by tests/etlwriter.py" % (etl, os.path.getsize(etl)))
+    print("%s: %d bytes, made by tests/support/etlwriter.py" % (etl, os.path.getsize(etl)))
     show(os.path.join(tools, "etw-record"), "--input", etl, "-o", etwcap)
     show(os.path.join(tools, "etw-replay"), "info", etwcap)
     show(os.path.join(tools, "etw-replay"), "--format", "text", etwcap)

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree
 
-import wine
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import wine  # noqa: E402
 
 REPORT = "build/tests/pytest.xml"
 UNIT_SECONDS = 300

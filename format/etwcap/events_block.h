@@ -4,7 +4,7 @@
 
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 
 /* Decodes what stands behind the head; as etw_decoder_decode. DAMAGED too where the header counts
  * other events: header->count are there, then. */

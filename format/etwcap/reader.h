@@ -3,7 +3,7 @@
 #define ETW_FORMAT_ETWCAP_READER_H
 
 #include "format/base/os.h"
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 #include "format/event/schema.h"
 #include "format/event/source.h"
 

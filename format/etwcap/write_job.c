@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "format/etwcap/kinds.h"
+#include "format/etwcap/codec/kinds.h"
 
 bool etw_write_job_is_empty(const etw_write_job *job)
 {

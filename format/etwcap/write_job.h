@@ -4,7 +4,7 @@
 #define ETW_FORMAT_ETWCAP_WRITE_JOB_H
 
 #include "format/etwcap/body.h"
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 #include "format/etwcap/index.h"
 #include "format/etwcap/sink.h"
 

@@ -4,7 +4,7 @@
 #ifndef ETW_FORMAT_EVENT_EVENT_H
 #define ETW_FORMAT_EVENT_EVENT_H
 
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/source.h"
 
 typedef struct etw_event etw_event;

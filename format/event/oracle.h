@@ -25,7 +25,7 @@
 #ifndef ETW_FORMAT_EVENT_ORACLE_H
 #define ETW_FORMAT_EVENT_ORACLE_H
 
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 
 /* Limits: of one blob, and of one path (longer ones are cut by whoever makes them). */
 #define ETW_ORACLE_MAX_SIZE      ((size_t)8 << 20)

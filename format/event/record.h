@@ -1,8 +1,8 @@
 /* EVENT_RECORD and its parts, byte for byte as a 64-bit Windows delivers them, on any machine.
  *
  * The types carry this project's names, their members Microsoft's (evntcons.h, evntprov.h). On
- * win64 recorder/record_layout_windows.c asserts at compile time that every size, offset and
- * constant equals mingw-w64's. */
+ * win64 recorder/session/record_layout_windows.c asserts at compile time that every size, offset
+ * and constant equals mingw-w64's. */
 #ifndef ETW_FORMAT_EVENT_RECORD_H
 #define ETW_FORMAT_EVENT_RECORD_H
 

@@ -4,7 +4,7 @@
 #define ETW_REPLAY_ETWAPI_KNOWN_SCHEMAS_H
 
 #include "format/event/event.h"
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 
 /* Remembers the schema of the event's kind and its provider's name; quick where both are known
  * already. */

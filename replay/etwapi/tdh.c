@@ -1,5 +1,5 @@
 /* TDH over the schemas of saved traces: information, maps, properties (tdh.h). */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
 

@@ -1,5 +1,5 @@
 /* TdhFormatProperty: one element of one property as text (tdh.h). */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei_builder.h"
 #include "replay/etwapi/etw_headers.h"
 

@@ -1,5 +1,5 @@
 /* What providers are there and what they call their levels, keywords, ...: by the traces played. */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"

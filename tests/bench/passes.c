@@ -17,7 +17,7 @@
 #include "format/etl/buffer_chain.h"
 #include "format/etl/buffer_run.h"
 #include "format/etl/etl.h"
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 #include "format/etwcap/reader.h"
 #include "format/etwcap/writer.h"
 

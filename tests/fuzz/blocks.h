@@ -5,7 +5,7 @@
 #define ETW_TESTS_FUZZ_BLOCKS_H
 
 #include "format/etwcap/body.h"
-#include "format/etwcap/events.h"
+#include "format/etwcap/codec/events.h"
 #include "format/etwcap/index.h"
 #include "tests/fuzz/fuzz.h"
 

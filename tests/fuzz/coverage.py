@@ -14,10 +14,10 @@ import sys
 
 BUILD = "build/native-coverage/tests"
 ABOUT = {  # what a target is there for: parts of the paths
-    "etl": "format/etl/", "xpress": "format/etl/xpress.c", "etwcap": "format/etwcap/", "events": "format/etwcap/decoder.c",
-    "roundtrip": "format/etwcap/encoder.c", "plan": "format/event/", "tracelogging": "format/schema/tracelogging.c",
-    "manifest": "format/schema/manifest", "resolver": "format/schema/", "profile": "recorder/profile.c",
-    "record_words": "recorder/arguments.c, option", "replay_words": "replay/arguments.c", "texts": "format/base/guid.c",
+    "etl": "format/etl/", "xpress": "format/etl/xpress.c", "etwcap": "format/etwcap/", "events": "format/etwcap/codec/decoder.c",
+    "roundtrip": "format/etwcap/codec/encoder.c", "plan": "format/event/", "tracelogging": "format/schema/tracelogging.c",
+    "manifest": "format/schema/manifest", "resolver": "format/schema/", "profile": "recorder/command/profile.c",
+    "record_words": "recorder/command/arguments.c, option", "replay_words": "replay/command/arguments.c", "texts": "format/base/guid.c",
 }
 TOOL_SUFFIX = os.environ.get("LLVM_SUFFIX", "-14")
 

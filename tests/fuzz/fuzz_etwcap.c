@@ -6,8 +6,8 @@
 #include "format/etwcap/reader.h"
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
-#include "tests/faulty_os.h"
 #include "tests/fuzz/blocks.h"
+#include "tests/support/faulty_os.h"
 
 /* More items than an input of the fuzzer's size can hold blocks and events. */
 #define MAX_ITEMS 20000000u

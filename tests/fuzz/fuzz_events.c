@@ -1,6 +1,6 @@
 /* The decoder of events blocks: the input is the body of one. Sections are mutated as they are when
  * expanded; see blocks.h. Leaving parts out must not change the rest. */
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 #include "tests/fuzz/blocks.h"
 
 static etw_decoder *new_decoder(void)

@@ -1,5 +1,5 @@
 /* Profile files of etw-record: the input is the file. */
-#include "recorder/profile.h"
+#include "recorder/command/profile.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
 /* The command line of etw-record: the input's lines are the words. */
-#include "recorder/arguments.h"
+#include "recorder/command/arguments.h"
 #include "tests/fuzz/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

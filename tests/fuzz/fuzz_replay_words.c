@@ -1,5 +1,5 @@
 /* The command line of etw-replay: the input's lines are the words. */
-#include "replay/arguments.h"
+#include "replay/command/arguments.h"
 #include "tests/fuzz/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,7 +5,7 @@
  * one byte of options (1: a header follows, else that of the record before; 2: names the schema;
  * the rest: how far the time moves), the header's 80 bytes where one follows, one byte each for the
  * number of items (modulo 4), and for each item its type and size, and a piece with user data. */
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAX_RECORDS 2000u

@@ -1,8 +1,8 @@
 /* Times, GUIDs, sizes, durations and numbers as users write them: the first byte is the relative
  * time's start, the rest the text. What is read and written again must read the same. */
+#include "format/base/quantities.h"
 #include "format/event/clock.h"
-#include "recorder/quantities.h"
-#include "replay/arguments.h"
+#include "replay/command/arguments.h"
 #include "tests/fuzz/fuzz.h"
 
 static void try_times(const char *text, int64_t start_100ns)

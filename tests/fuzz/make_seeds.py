@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
 import etlwriter as etl  # noqa: E402
 from etlwriter import Trace, field, structure, utf16z  # noqa: E402
 

@@ -2,7 +2,7 @@
 #ifndef ETW_TESTS_FUZZ_RENDER_H
 #define ETW_TESTS_FUZZ_RENDER_H
 
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei.h"
 #include "replay/output/output.h"
 #include "tests/fuzz/fuzz.h"

@@ -12,7 +12,7 @@
 #include "format/etwcap/writer.h"
 #include "format/event/extended.h"
 #include "format/event/tei_builder.h"
-#include "recorder/session.h"
+#include "recorder/session/session.h"
 #include "replay/replay.h"
 
 #include <windows.h>

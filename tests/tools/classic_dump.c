@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "format/etl/etl.h"
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/schema/classic.h"
 
 typedef struct dump {

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tests/unit/etl_maker.h"
+#include "tests/support/etl_maker.h"
 
 typedef struct outcome {
     etw_status status;

@@ -1,10 +1,10 @@
 /* Prints what an .etwcap file holds, block by block, one line a thing (with --blocks: without the
- * events): to be compared with what the Python reader prints (tests/etwcap_reader.py), which was
- * written from FORMAT.md alone. */
+ * events): to be compared with what the Python reader prints (tests/readers/etwcap_reader.py),
+ * which was written from FORMAT.md alone. */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 #include "format/etwcap/scan.h"
 
 static void print_guid(const etw_guid *guid)

@@ -8,11 +8,11 @@
 #include "format/etwcap/reader.h"
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
-#include "recorder/capture.h"
+#include "recorder/capture/capture.h"
 #include "replay/output/output.h"
 #include "replay/replay.h"
-#include "tests/faulty_os.h"
-#include "tests/sample.h"
+#include "tests/support/faulty_os.h"
+#include "tests/support/sample.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -11,7 +11,7 @@
 #include "format/etl/etl.h"
 #include "format/schema/eventsource.h"
 #include "format/schema/manifest.h"
-#include "tests/schema_text.h"
+#include "tests/support/schema_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #include "format/base/arena.h"
 #include "format/base/table.h"
 #include "format/etl/etl.h"
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/schema/resolver.h"
 
 #include <inttypes.h>

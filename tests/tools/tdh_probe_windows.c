@@ -10,7 +10,7 @@
  * TdhFormatProperty ends the program): there, and where the function is missing, the program says
  * so and ends with 1.
  */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei_builder.h"
 
 #include <windows.h>

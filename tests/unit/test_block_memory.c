@@ -1,6 +1,6 @@
 /* The memory that a block's records point to: what was given stays, whatever is given after it, and
  * all together is limited to the byte. */
-#include "format/etwcap/block_memory.h"
+#include "format/etwcap/codec/block_memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

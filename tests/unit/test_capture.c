@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "format/etwcap/reader.h"
-#include "recorder/capture.h"
-#include "tests/faulty_os.h"
-#include "tests/sample.h"
+#include "recorder/capture/capture.h"
+#include "tests/support/faulty_os.h"
+#include "tests/support/sample.h"
 
 #define MANY UINT64_MAX
 

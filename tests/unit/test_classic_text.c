@@ -1,7 +1,7 @@
 /* Records of each classic kernel class, and the text of their properties. The bytes are made by
  * hand: hex digits, 00*8 for eight zero bytes, 'text' and L'text' for 8-bit and UTF-16 strings with
  * NUL. */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei.h"
 #include "format/schema/classic.h"
 

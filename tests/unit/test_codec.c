@@ -1,7 +1,7 @@
 /* The events-block codec: every record comes back byte for byte, equal batches give equal bodies,
  * and a body that was tampered with is refused or gives records, at bounded cost, but never a
  * crash. */
-#include "format/etwcap/codec.h"
+#include "format/etwcap/codec/codec.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

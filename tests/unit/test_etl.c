@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "format/etl/buffer_table.h"
-#include "tests/unit/etl_maker.h"
+#include "tests/support/etl_maker.h"
 
 #define BUFFER     1024u
 #define SEQUENTIAL 1u

@@ -13,8 +13,8 @@
 #include "format/etwcap/reader.h"
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
-#include "tests/faulty_os.h"
-#include "tests/sample.h"
+#include "tests/support/faulty_os.h"
+#include "tests/support/sample.h"
 
 /* Small enough for each of its bits to be flipped in turn, with blocks enough to lose one. */
 #define EVENTS 24u

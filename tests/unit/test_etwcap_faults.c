@@ -10,8 +10,8 @@
 
 #include "format/etwcap/reader.h"
 #include "format/etwcap/verify.h"
-#include "tests/faulty_os.h"
-#include "tests/sample.h"
+#include "tests/support/faulty_os.h"
+#include "tests/support/sample.h"
 
 #define EVENTS 400u
 

@@ -11,8 +11,8 @@
 #include "format/etwcap/block.h"
 #include "format/etwcap/reader.h"
 #include "format/etwcap/verify.h"
-#include "tests/faulty_os.h"
-#include "tests/sample.h"
+#include "tests/support/faulty_os.h"
+#include "tests/support/sample.h"
 
 #define EVENTS 3000u
 

@@ -1,7 +1,7 @@
 /* Manifests that come in pieces, through the trace. */
 #include "format/schema/eventsource.h"
 
-#include "schema_assert.h"
+#include "tests/support/schema_assert.h"
 
 static const etw_guid provider = {0x11223344, 0x5566, 0x7788, {1, 2, 3, 4, 5, 6, 7, 8}};
 

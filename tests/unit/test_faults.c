@@ -3,9 +3,9 @@
 #include "format/etwcap/reader.h"
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
-#include "recorder/capture.h"
-#include "replay/tool.h"
-#include "tests/faulty_os.h"
+#include "recorder/capture/capture.h"
+#include "replay/command/tool.h"
+#include "tests/support/faulty_os.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "etl_maker.h"
+#include "tests/support/etl_maker.h"
 
 #define EVENTS_PER_BUFFER 40u
 #define BUFFERS           8u

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "format/etwcap/reader.h"
-#include "recorder/flight.h"
-#include "recorder/memory_files.h"
-#include "tests/faulty_os.h"
+#include "recorder/capture/flight.h"
+#include "recorder/capture/memory_files.h"
+#include "tests/support/faulty_os.h"
 
 typedef struct fixture {
     faulty_os *disk;

@@ -1,7 +1,7 @@
 /* Manifests and the TRACE_EVENT_INFO and EVENT_MAP_INFO made of them. */
 #include "format/schema/manifest.h"
 
-#include "schema_assert.h"
+#include "tests/support/schema_assert.h"
 
 #include <errno.h>
 

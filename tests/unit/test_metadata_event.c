@@ -2,7 +2,7 @@
 #include "format/event/tei_builder.h"
 #include "format/schema/metadata_event.h"
 
-#include "schema_assert.h"
+#include "tests/support/schema_assert.h"
 
 static const etw_guid metadata_class = {
     0xbbccf6c1, 0x6cd1, 0x48c4, {0x80, 0xff, 0x83, 0x94, 0x82, 0xe3, 0x76, 0x71}};

@@ -1,5 +1,5 @@
 /* Schemas and maps with every byte changed: never a read outside, never an endless walk. */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei_builder.h"
 
 #include <setjmp.h>

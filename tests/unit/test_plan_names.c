@@ -1,5 +1,5 @@
 /* Names and messages of a schema: event names by decoding source, keywords, inserts. */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei_builder.h"
 
 #include <setjmp.h>

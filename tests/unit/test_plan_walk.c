@@ -1,5 +1,5 @@
 /* Where properties lie in a payload: counts, lengths, structs, arrays, payloads that do not fit. */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei_builder.h"
 
 #include <setjmp.h>

@@ -7,10 +7,10 @@
 
 #include <cmocka.h>
 
-#include "recorder/arguments.h"
-#include "recorder/option_table.h"
-#include "recorder/quantities.h"
-#include "tests/faulty_os.h"
+#include "format/base/quantities.h"
+#include "recorder/command/arguments.h"
+#include "recorder/command/option_table.h"
+#include "tests/support/faulty_os.h"
 
 #define MAX_WORDS 16
 

@@ -10,9 +10,9 @@
 #include "format/etwcap/block.h"
 #include "format/etwcap/writer.h"
 #include "format/event/tei_builder.h"
-#include "replay/copy.h"
-#include "replay/rendered.h"
-#include "tests/faulty_os.h"
+#include "replay/command/copy.h"
+#include "replay/command/rendered.h"
+#include "tests/support/faulty_os.h"
 
 #define EVENTS 5u
 

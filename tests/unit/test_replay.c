@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "replay/replay.h"
-#include "tests/faulty_os.h"
-#include "tests/sample.h"
+#include "tests/support/faulty_os.h"
+#include "tests/support/sample.h"
 
 #define EVENTS 200u
 

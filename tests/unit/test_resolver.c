@@ -2,7 +2,7 @@
 #include "format/event/tei_builder.h"
 #include "format/schema/resolver.h"
 
-#include "schema_assert.h"
+#include "tests/support/schema_assert.h"
 
 static const etw_guid provider = {0x11223344, 0x5566, 0x7788, {1, 2, 3, 4, 5, 6, 7, 8}};
 

@@ -8,10 +8,10 @@
 #include <cmocka.h>
 
 #include "format/etwcap/block.h"
+#include "replay/command/rundown_file.h"
 #include "replay/output/json.h"
-#include "replay/rundown_file.h"
-#include "tests/faulty_os.h"
-#include "tests/sample.h"
+#include "tests/support/faulty_os.h"
+#include "tests/support/sample.h"
 
 static void append_rundown(etw_text *blob, uint32_t process_id, const char *image)
 {

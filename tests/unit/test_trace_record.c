@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "format/etl/kernel_class.h"
-#include "tests/unit/etl_maker.h"
+#include "tests/support/etl_maker.h"
 
 static const etw_buffer_context context = {.ProcessorIndex = 0x0803, .LoggerId = 5};
 static etw_extended_data_item items[ETW_MAX_RECORD_ITEMS];

@@ -1,7 +1,7 @@
 /* TraceLogging metadata and the TRACE_EVENT_INFO that TDH makes of it. */
 #include "format/schema/tracelogging.h"
 
-#include "schema_assert.h"
+#include "tests/support/schema_assert.h"
 
 static const etw_guid provider = {0x11223344, 0x5566, 0x7788, {1, 2, 3, 4, 5, 6, 7, 8}};
 

@@ -1,5 +1,5 @@
 /* Schema, bytes, expected text: what TdhFormatProperty prints for one property. */
-#include "format/event/plan.h"
+#include "format/event/render/plan.h"
 #include "format/event/tei_builder.h"
 
 #include <setjmp.h>

@@ -1,0 +1,295 @@
+#include "format/etwcap/codec/column_form.h"
+
+#include "format/base/os.h"
+
+#include <stdlib.h>
+
+enum {
+    LEAST_ROOM = 1 << 12,   /* values: columns of a batch come in all sizes */
+    LARGE_COLUMN = 1 << 14, /* values whose memory is worth a large page */
+    DICTIONARY_BITS = 17,
+    FIRST_DICTIONARY_SLOTS = 1024
+};
+
+bool etw_column_forms_init(etw_column_forms *forms, const etw_column_costs *costs)
+{
+    forms->costs = costs;
+    forms->distinct = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *forms->distinct);
+    forms->entries = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *forms->entries);
+    forms->places = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *forms->places);
+    forms->slots = calloc((size_t)1 << DICTIONARY_BITS, sizeof *forms->slots);
+    return forms->distinct != NULL && forms->entries != NULL && forms->places != NULL &&
+           forms->slots != NULL;
+}
+
+void etw_column_forms_free(etw_column_forms *forms)
+{
+    free(forms->residuals);
+    free(forms->indexes);
+    free(forms->distinct);
+    free(forms->entries);
+    free(forms->places);
+    free(forms->slots);
+}
+
+bool etw_column_forms_reserve(etw_column_forms *forms, uint32_t count)
+{
+    if (count <= forms->capacity) {
+        return true;
+    }
+    const uint32_t room = count <= LEAST_ROOM ? LEAST_ROOM : count + count / 8;
+    free(forms->residuals);
+    free(forms->indexes);
+    forms->residuals = etw_os_alloc_large(room * sizeof *forms->residuals);
+    forms->indexes = malloc(room * sizeof *forms->indexes);
+    const bool good = forms->residuals != NULL && forms->indexes != NULL;
+    forms->capacity = good ? room : 0;
+    if (good && count >= LARGE_COLUMN) {
+        etw_os_expect_use(forms->residuals, count * sizeof *forms->residuals);
+    }
+    return good;
+}
+
+void etw_column_put(etw_text *out, uint64_t value, uint32_t width)
+{
+    uint8_t bytes[8];
+    etw_store_u64(bytes, value);
+    etw_text_append(out, (const char *)bytes, width);
+}
+
+static void write_plane(const uint64_t *values, uint32_t count, unsigned shift, uint8_t *to)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = (uint8_t)(values[i] >> shift);
+    }
+}
+
+/* The bytes that vary, each as a plane; the others once. */
+static void write_planes(const uint64_t *values, uint32_t count, uint32_t width, uint64_t varying,
+                         etw_text *out)
+{
+    const uint32_t top = etw_significant_bytes(varying);
+    const uint32_t low = varying == 0 ? 0 : (uint32_t)__builtin_ctzll(varying) / 8;
+    const uint32_t planes = top - low;
+    etw_text_append_char(out, (char)(low << 4 | planes));
+    if (planes < width) {
+        etw_column_put(out, values[0] & ~(etw_column_mask(planes) << 8 * low), width);
+    }
+    uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)planes * count);
+    if (to == NULL) {
+        return;
+    }
+    for (uint32_t plane = 0; plane < planes; plane++) {
+        write_plane(values, count, 8 * (low + plane), to + (size_t)plane * count);
+    }
+    out->size += (size_t)planes * count;
+}
+
+/* False where there are more distinct values than limit. */
+static bool build_dictionary(etw_column_forms *forms, const uint64_t *values, uint32_t count,
+                             uint32_t limit, uint32_t *distinct)
+{
+    const uint32_t stamp = ++forms->stamp;
+    uint32_t mask = FIRST_DICTIONARY_SLOTS - 1;
+    uint32_t known = 0;
+    if (stamp == 0) {
+        memset(forms->slots, 0, sizeof *forms->slots << DICTIONARY_BITS);
+        forms->stamp = 1;
+    }
+    while (mask < 2 * limit && mask + 1 < (uint32_t)1 << DICTIONARY_BITS) {
+        mask = 2 * mask + 1;
+    }
+    forms->mask = mask;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = (uint32_t)((values[i] * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & mask;
+        while (forms->slots[at].stamp == forms->stamp && forms->slots[at].value != values[i]) {
+            at = (at + 1) & mask;
+        }
+        etw_dictionary_slot *slot = &forms->slots[at];
+        if (slot->stamp != forms->stamp) {
+            if (known == limit) {
+                return false;
+            }
+            *slot = (etw_dictionary_slot){values[i], known, forms->stamp};
+            forms->distinct[known++] = values[i];
+        }
+        forms->indexes[i] = (uint16_t)slot->index;
+    }
+    *distinct = known;
+    return true;
+}
+
+static int compare_values(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a;
+    const uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Entries ascend, so that they are small differences. indexes become those of the sorted entries.
+ */
+static void sort_dictionary(etw_column_forms *forms, uint32_t count, uint32_t distinct)
+{
+    const uint32_t mask = forms->mask;
+    uint64_t *entries = forms->distinct;
+    memcpy(forms->entries, entries, distinct * sizeof *entries);
+    qsort(forms->entries, distinct, sizeof *entries, compare_values);
+    for (uint32_t sorted = 0; sorted < distinct; sorted++) {
+        const uint64_t value = forms->entries[sorted];
+        uint32_t at = (uint32_t)((value * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & mask;
+        while (forms->slots[at].value != value || forms->slots[at].stamp != forms->stamp) {
+            at = (at + 1) & mask;
+        }
+        forms->places[forms->slots[at].index] = (uint16_t)sorted;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        forms->indexes[i] = forms->places[forms->indexes[i]];
+    }
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < distinct; i++) {
+        entries[i] = forms->entries[i] - before;
+        before = forms->entries[i];
+    }
+}
+
+static void write_dictionary(etw_column_forms *forms, uint32_t count, uint32_t distinct,
+                             uint32_t width, etw_text *out)
+{
+    etw_text_append_varint(out, distinct);
+    sort_dictionary(forms, count, distinct);
+    const size_t head = out->size;
+    etw_text_append_char(out, 0);
+    const uint32_t written = etw_column_form_write(
+        forms, forms->distinct, distinct, etw_varying_bits(forms->distinct, distinct), width,
+        distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
+    const size_t size = (size_t)count * (distinct <= 256 ? 1 : 2);
+    uint8_t *to = (uint8_t *)etw_text_reserve(out, size);
+    if (to == NULL) {
+        return;
+    }
+    out->data[head] = (char)written;
+    if (distinct <= 256) {
+        for (uint32_t i = 0; i < count; i++) {
+            to[i] = (uint8_t)forms->indexes[i];
+        }
+    } else {
+        memcpy(to, forms->indexes, size);
+    }
+    out->size += size;
+}
+
+static void write_rows(const uint64_t *values, uint32_t count, uint32_t width, etw_text *out)
+{
+    uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)count * width + 8);
+    if (to == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        etw_store_u64(to + (size_t)i * width, values[i]);
+    }
+    out->size += (size_t)count * width;
+}
+
+static void write_buckets(const uint64_t *values, uint32_t count, etw_text *out)
+{
+    /* 8 more than the most: whole words are stored. */
+    uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)count * 9 + 8);
+    if (to == NULL) {
+        return;
+    }
+    uint8_t *packed = to + count;
+    uint64_t bits = 0;
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t bucket = etw_bucket_of(values[i]);
+        const uint32_t more = etw_bucket_bits(bucket);
+        const uint64_t low = values[i] & (((uint64_t)1 << more) - 1);
+        to[i] = (uint8_t)bucket;
+        bits |= low << held;
+        if (held + more >= 64) {
+            etw_store_u64(packed, bits);
+            packed += 8;
+            bits = held == 0 ? 0 : low >> (64 - held);
+            held = held + more - 64;
+        } else {
+            held += more;
+        }
+    }
+    etw_store_u64(packed, bits);
+    packed += (held + 7) / 8;
+    out->size += (size_t)(packed - to);
+}
+
+/* The values that are not 0 are gathered in the residuals, which may be the values' own place. */
+static void write_sparse(etw_column_forms *forms, const uint64_t *values, uint32_t count,
+                         uint32_t width, etw_text *out)
+{
+    const size_t size = ((size_t)count + 7) / 8;
+    uint8_t *bits = (uint8_t *)etw_text_reserve(out, size);
+    if (bits == NULL) {
+        return;
+    }
+    uint64_t *gathered = forms->residuals;
+    uint32_t kept = 0;
+    for (uint32_t from = 0; from < count; from += 8) {
+        const uint32_t eight = count - from < 8 ? count - from : 8;
+        uint32_t set = 0;
+        uint64_t any = 0;
+        for (uint32_t i = 0; i < eight; i++) {
+            any |= values[from + i];
+        }
+        for (uint32_t i = 0; i < eight && any != 0; i++) {
+            const uint64_t value = values[from + i];
+            set |= (uint32_t)(value != 0) << i;
+            gathered[kept] = value;
+            kept += value != 0;
+        }
+        bits[from / 8] = (uint8_t)set;
+    }
+    out->size += size;
+    if (kept > 0) {
+        uint64_t sample[ETW_SAMPLE_SIZE];
+        const uint32_t sampled = etw_sample_take(gathered, kept, sample);
+        const etw_estimate nested =
+            etw_estimate_forms(forms->costs, sample, sampled, kept, UINT32_MAX);
+        const size_t head = out->size;
+        etw_text_append_char(out, 0);
+        const uint32_t written =
+            etw_column_form_write(forms, gathered, kept, etw_varying_bits(gathered, kept), width,
+                                  nested.form, false, out);
+        if (!out->failed) {
+            out->data[head] = (char)written;
+        }
+    }
+}
+
+uint32_t etw_column_form_write(etw_column_forms *forms, const uint64_t *values, uint32_t count,
+                               uint64_t varying, uint32_t width, uint32_t form, bool rows,
+                               etw_text *out)
+{
+    const uint32_t limit =
+        count / 2 < ETW_COLUMN_MAX_DICTIONARY ? count / 2 : ETW_COLUMN_MAX_DICTIONARY;
+    uint32_t distinct = 0;
+    if (varying == 0) {
+        etw_column_put(out, values[0], width);
+        return ETW_COLUMN_CONSTANT;
+    }
+    if (form == ETW_COLUMN_SPARSE) {
+        write_sparse(forms, values, count, width, out);
+        return ETW_COLUMN_SPARSE;
+    }
+    if (form == ETW_COLUMN_DICTIONARY && build_dictionary(forms, values, count, limit, &distinct)) {
+        write_dictionary(forms, count, distinct, width, out);
+        return ETW_COLUMN_DICTIONARY;
+    }
+    if (rows) {
+        write_rows(values, count, width, out);
+        return ETW_COLUMN_ROWS;
+    }
+    if (form == ETW_COLUMN_BUCKETS) {
+        write_buckets(values, count, out);
+        return ETW_COLUMN_BUCKETS;
+    }
+    write_planes(values, count, width, varying, out);
+    return ETW_COLUMN_PLANES;
+}

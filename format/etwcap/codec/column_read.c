@@ -1,0 +1,263 @@
+/* Reading a column back, whatever its form; its bytes are trusted for nothing. */
+#include "format/etwcap/codec/column.h"
+
+#include <stdlib.h>
+
+/* Forms nest so deep at most: a sparse column's values may be a dictionary, whose entries are
+ * plain. */
+enum { IN_SPARSE = 1, IN_DICTIONARY = 2 };
+
+struct etw_column_reader {
+    uint64_t *distinct; /* ETW_COLUMN_MAX_DICTIONARY values */
+};
+
+etw_column_reader *etw_column_reader_new(void)
+{
+    etw_column_reader *reader = calloc(1, sizeof *reader);
+    if (reader == NULL) {
+        return NULL;
+    }
+    reader->distinct = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *reader->distinct);
+    if (reader->distinct == NULL) {
+        etw_column_reader_free(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+void etw_column_reader_free(etw_column_reader *reader)
+{
+    if (reader != NULL) {
+        free(reader->distinct);
+        free(reader);
+    }
+}
+
+static uint64_t take(etw_cursor *cursor, uint32_t width)
+{
+    uint8_t bytes[8] = {0};
+    const uint8_t *from = etw_cursor_take(cursor, width);
+    if (from != NULL) {
+        memcpy(bytes, from, width);
+    }
+    return etw_load_u64(bytes);
+}
+
+static void fill(uint64_t *values, uint32_t count, uint64_t value)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = value;
+    }
+}
+
+static void add_plane(uint64_t *values, uint32_t count, const uint8_t *plane, unsigned shift)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] |= (uint64_t)plane[i] << shift;
+    }
+}
+
+static void set_plane(uint64_t *values, uint32_t count, const uint8_t *plane, unsigned shift,
+                      uint64_t base)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = base | (uint64_t)plane[i] << shift;
+    }
+}
+
+static void set_two_planes(uint64_t *values, uint32_t count, const uint8_t *plane, unsigned shift,
+                           uint64_t base)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = base | (plane[i] | (uint64_t)plane[count + i] << 8) << shift;
+    }
+}
+
+static bool read_planes(etw_cursor *cursor, uint64_t *values, uint32_t count, uint32_t width)
+{
+    const uint32_t head = etw_cursor_u8(cursor);
+    const uint32_t low = head >> 4;
+    const uint32_t planes = head & 0xF;
+    if (low + planes > width) {
+        return false;
+    }
+    const uint64_t base = planes < width ? take(cursor, width) : 0;
+    const uint8_t *from = etw_cursor_take(cursor, (size_t)planes * count);
+    if (from == NULL) {
+        return false;
+    }
+    uint32_t plane = 0;
+    if (planes >= 2) {
+        set_two_planes(values, count, from, 8 * low, base);
+        plane = 2;
+    } else if (planes == 1) {
+        set_plane(values, count, from, 8 * low, base);
+        plane = 1;
+    } else {
+        fill(values, count, base);
+    }
+    for (; plane < planes; plane++) {
+        add_plane(values, count, from + (size_t)plane * count, 8 * (low + plane));
+    }
+    return true;
+}
+
+static bool read_rows(etw_cursor *cursor, uint64_t *values, uint32_t count, uint32_t width)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = take(cursor, width);
+    }
+    return !cursor->failed;
+}
+
+static bool read_buckets(etw_cursor *cursor, uint64_t *values, uint32_t count, uint32_t width)
+{
+    const uint8_t *buckets = etw_cursor_take(cursor, count);
+    if (buckets == NULL) {
+        return false;
+    }
+    uint64_t bits = 0;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bits += etw_bucket_bits(buckets[i]);
+        most = buckets[i] > most ? buckets[i] : most;
+    }
+    const size_t size = (size_t)((bits + 7) / 8);
+    const uint8_t *packed = etw_cursor_take(cursor, size);
+    if (packed == NULL || most > etw_bucket_of(etw_column_mask(width))) {
+        return false;
+    }
+    uint64_t at = 0; /* bit */
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t more = etw_bucket_bits(buckets[i]);
+        const size_t byte = (size_t)(at / 8);
+        const unsigned shift = (unsigned)(at % 8);
+        uint64_t low = 0;
+        if (byte + 8 <= size) {
+            low = etw_load_u64(packed + byte) >> shift;
+        } else if (byte < size) {
+            memcpy(&low, packed + byte, size - byte);
+            low >>= shift;
+        }
+        if (shift + more > 64) {
+            low |= (uint64_t)packed[byte + 8] << (64 - shift);
+        }
+        values[i] = etw_bucket_base(buckets[i]) | (low & (((uint64_t)1 << more) - 1));
+        at += more;
+    }
+    return true;
+}
+
+static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
+                      uint32_t count, uint32_t width, uint32_t form, uint32_t depth);
+
+/* Entries ascend: each is written as its distance from the one before. */
+static bool read_dictionary(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
+                            uint32_t count, uint32_t width)
+{
+    const uint64_t distinct = etw_cursor_varint(cursor);
+    const uint32_t form = etw_cursor_u8(cursor);
+    uint64_t *entries = reader->distinct;
+    if (distinct == 0 || distinct > ETW_COLUMN_MAX_DICTIONARY || distinct > count ||
+        !read_form(reader, cursor, entries, (uint32_t)distinct, width, form, IN_DICTIONARY)) {
+        return false;
+    }
+    for (uint64_t i = 1; i < distinct; i++) {
+        entries[i] = (entries[i - 1] + entries[i]) & etw_column_mask(width);
+    }
+    const bool narrow = distinct <= 256;
+    const uint8_t *from = etw_cursor_take(cursor, (size_t)count * (narrow ? 1 : 2));
+    if (from == NULL) {
+        return false;
+    }
+    uint32_t highest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t index = narrow ? from[i] : etw_load_u16(from + 2 * (size_t)i);
+        highest = index > highest ? index : highest;
+        values[i] = entries[index];
+    }
+    return highest < distinct;
+}
+
+static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
+                        uint32_t count, uint32_t width)
+{
+    const uint8_t *bits = etw_cursor_take(cursor, ((size_t)count + 7) / 8);
+    if (bits == NULL) {
+        return false;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        kept += (uint32_t)bits[i / 8] >> (i % 8) & 1u;
+    }
+    /* The kept values are read to the end of the array, then spread from the front. */
+    uint64_t *dense = values + (count - kept);
+    const uint32_t form = kept == 0 ? 0 : etw_cursor_u8(cursor);
+    if (kept > 0 && !read_form(reader, cursor, dense, kept, width, form, IN_SPARSE)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const bool set = ((uint32_t)bits[i / 8] >> (i % 8) & 1u) != 0;
+        values[i] = set ? *dense++ : 0;
+    }
+    return true;
+}
+
+static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
+                      uint32_t count, uint32_t width, uint32_t form, uint32_t depth)
+{
+    switch (form) {
+    case ETW_COLUMN_CONSTANT:
+        fill(values, count, take(cursor, width));
+        return !cursor->failed;
+    case ETW_COLUMN_PLANES:
+        return read_planes(cursor, values, count, width);
+    case ETW_COLUMN_DICTIONARY:
+        return depth < IN_DICTIONARY && read_dictionary(reader, cursor, values, count, width);
+    case ETW_COLUMN_SPARSE:
+        return depth < IN_SPARSE && read_sparse(reader, cursor, values, count, width);
+    case ETW_COLUMN_BUCKETS:
+        return read_buckets(cursor, values, count, width);
+    case ETW_COLUMN_ROWS:
+        return read_rows(cursor, values, count, width);
+    default:
+        return false;
+    }
+}
+
+bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
+                     uint32_t count, uint32_t width, uint32_t *mode)
+{
+    if (mode != NULL) {
+        *mode = ETW_COLUMN_PLAIN;
+    }
+    if (count == 0) {
+        return true;
+    }
+    const uint8_t head = etw_cursor_u8(cursor);
+    const uint32_t from = (head >> 4) & (ETW_COLUMN_SHIFTED - 1);
+    const bool delta = from == ETW_COLUMN_DELTA;
+    const uint32_t shift = (head >> 4 & ETW_COLUMN_SHIFTED) != 0 ? etw_cursor_u8(cursor) : 0;
+    if (shift > 63 || (from >= ETW_COLUMN_FIRST_GUESS && mode == NULL)) {
+        return false;
+    }
+    const uint64_t first = delta ? take(cursor, width) : 0;
+    const uint32_t left = delta ? count - 1 : count;
+    uint64_t *residuals = delta ? values + 1 : values;
+    if (left > 0 && !read_form(reader, cursor, residuals, left, width, head & 0xF, 0)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < left && from != ETW_COLUMN_PLAIN; i++) {
+        residuals[i] = etw_column_unfold(residuals[i], width, shift);
+    }
+    if (delta) {
+        const uint64_t mask = etw_column_mask(width);
+        values[0] = first;
+        for (uint32_t i = 1; i < count; i++) {
+            values[i] = (values[i - 1] + values[i]) & mask;
+        }
+    } else if (mode != NULL) {
+        *mode = from;
+    }
+    return !cursor->failed;
+}

@@ -1,0 +1,560 @@
+/* Columns to records. The body is trusted for nothing: every count and size is checked against the
+ * limits of a batch before memory is used. */
+#include "format/etwcap/codec/block_memory.h"
+#include "format/etwcap/codec/event_arrays.h"
+#include "format/etwcap/codec/events.h"
+#include "format/etwcap/codec/payload_read.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+
+typedef struct kind {
+    etw_event_record record; /* what all events of the kind have in common */
+    const uint8_t *items;    /* 6 bytes each: Reserved1, ExtType, Linkage */
+    uint32_t schema_id;
+    uint16_t trace_index;
+    uint16_t size_excess;
+    uint32_t count, start; /* of its events in order */
+} kind;
+
+typedef struct event {
+    uint32_t kind;
+    uint32_t thread;
+} event;
+
+struct etw_decoder {
+    ZSTD_DCtx *context;
+    etw_fields_reader fields;
+    etw_payload_reader *payload;
+    etw_text sections[ETW_SECTION_COUNT];
+    kind *kinds;
+    uint32_t kind_count, kind_capacity;
+    uint32_t count;          /* events */
+    etw_event_arrays arrays; /* the next seven */
+    etw_event_record *records;
+    event *events;
+    uint32_t *order;
+    uint64_t *threads; /* thread and process id together */
+    uint64_t *last;    /* by thread */
+    etw_bytes *rows;
+    etw_guid *activities;
+    uint32_t *last_thread; /* by processor */
+    etw_extended_data_item *items;
+    size_t item_capacity;
+    etw_block_memory item_data;
+    bool out_of_memory; /* since the block began */
+};
+
+enum { PROCESSORS = 1 << 12 };
+
+/* Sections expand to at most this: header columns of the most events a block can have, each part of
+ * a batch's bytes, and room for columns that grew by a transform. */
+#define MAX_SECTION ((size_t)16 << 20)
+
+etw_decoder *etw_decoder_new(void)
+{
+    etw_decoder *decoder = calloc(1, sizeof *decoder);
+    if (decoder == NULL) {
+        return NULL;
+    }
+    decoder->context = ZSTD_createDCtx();
+    decoder->payload = etw_payload_reader_new();
+    decoder->last_thread = malloc(PROCESSORS * sizeof *decoder->last_thread);
+    if (decoder->context == NULL || decoder->payload == NULL || decoder->last_thread == NULL ||
+        !etw_fields_reader_init(&decoder->fields)) {
+        etw_decoder_free(decoder);
+        return NULL;
+    }
+    return decoder;
+}
+
+void etw_decoder_free(etw_decoder *decoder)
+{
+    if (decoder == NULL) {
+        return;
+    }
+    (void)ZSTD_freeDCtx(decoder->context);
+    etw_fields_reader_free(&decoder->fields);
+    etw_payload_reader_free(decoder->payload);
+    for (int i = 0; i < ETW_SECTION_COUNT; i++) {
+        etw_text_free(&decoder->sections[i]);
+    }
+    etw_event_arrays_free(&decoder->arrays);
+    free(decoder->kinds);
+    free(decoder->last_thread);
+    free(decoder->items);
+    etw_block_memory_free(&decoder->item_data);
+    free(decoder);
+}
+
+static bool reserve_events(etw_decoder *decoder, uint32_t count)
+{
+    const size_t bytes = sizeof *decoder->records + sizeof *decoder->events +
+                         sizeof *decoder->order + sizeof *decoder->rows + sizeof *decoder->last +
+                         sizeof *decoder->threads + sizeof *decoder->activities;
+    if (!etw_fields_reader_reserve(&decoder->fields, count) ||
+        !etw_event_arrays_begin(&decoder->arrays, count, bytes, sizeof *decoder->records)) {
+        decoder->out_of_memory = true;
+        return false;
+    }
+    decoder->records = etw_event_array(&decoder->arrays, sizeof *decoder->records);
+    decoder->events = etw_event_array(&decoder->arrays, sizeof *decoder->events);
+    decoder->order = etw_event_array(&decoder->arrays, sizeof *decoder->order);
+    decoder->rows = etw_event_array(&decoder->arrays, sizeof *decoder->rows);
+    decoder->last = etw_event_array(&decoder->arrays, sizeof *decoder->last);
+    decoder->threads = etw_event_array(&decoder->arrays, sizeof *decoder->threads);
+    decoder->activities = etw_event_array(&decoder->arrays, sizeof *decoder->activities);
+    return true;
+}
+
+/* ---- kinds ---- */
+
+static void read_kind(etw_cursor *cursor, kind *of)
+{
+    static const uint8_t none[32] = {0};
+    memset(of, 0, sizeof *of);
+    const uint8_t *common = etw_cursor_take(cursor, 32);
+    memcpy(&of->record.EventHeader.ProviderId, common == NULL ? none : common, 32);
+    of->record.EventHeader.HeaderType = etw_cursor_u16(cursor);
+    of->record.EventHeader.Flags = etw_cursor_u16(cursor);
+    of->record.EventHeader.EventProperty = etw_cursor_u16(cursor);
+    of->record.BufferContext.LoggerId = etw_cursor_u16(cursor);
+    of->trace_index = etw_cursor_u16(cursor);
+    of->size_excess = etw_cursor_u16(cursor);
+    const uint64_t schema = etw_cursor_varint(cursor);
+    const uint64_t items = etw_cursor_varint(cursor);
+    cursor->failed |=
+        of->trace_index >= ETW_MAX_TRACES || schema > UINT32_MAX || items > ETW_MAX_EXTENDED_ITEMS;
+    of->schema_id = (uint32_t)schema;
+    of->record.ExtendedDataCount = (uint16_t)items;
+    of->items = etw_cursor_take(cursor, 6 * (size_t)of->record.ExtendedDataCount);
+}
+
+static bool reserve_kinds(etw_decoder *decoder, uint32_t count)
+{
+    if (count > decoder->kind_capacity) {
+        const uint32_t room = etw_event_room(count);
+        free(decoder->kinds);
+        decoder->kinds = malloc(room * sizeof *decoder->kinds);
+        decoder->kind_capacity = decoder->kinds == NULL ? 0 : room;
+        decoder->out_of_memory = decoder->kinds == NULL;
+    }
+    return !decoder->out_of_memory;
+}
+
+static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
+{
+    const uint64_t count = etw_cursor_varint(cursor);
+    if (cursor->failed || count == 0 || count > decoder->count ||
+        !reserve_kinds(decoder, (uint32_t)count)) {
+        return false;
+    }
+    decoder->kind_count = (uint32_t)count;
+    for (uint32_t k = 0; k < decoder->kind_count && !cursor->failed; k++) {
+        read_kind(cursor, &decoder->kinds[k]);
+    }
+    if (cursor->failed || !etw_fields_read(&decoder->fields, cursor, decoder->count, 2, NULL)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        const uint64_t of = decoder->fields.values[i];
+        if (of >= count) {
+            return false;
+        }
+        decoder->events[i].kind = (uint32_t)of;
+        decoder->kinds[of].count++;
+    }
+    uint32_t start = 0;
+    for (uint32_t k = 0; k < decoder->kind_count; k++) {
+        decoder->kinds[k].start = start;
+        start += decoder->kinds[k].count;
+        decoder->kinds[k].count = 0;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        kind *of = &decoder->kinds[decoder->events[i].kind];
+        decoder->order[of->start + of->count++] = i;
+        decoder->records[i] = of->record;
+        decoder->records[i].ExtendedDataCount = 0;
+    }
+    return true;
+}
+
+/* ---- header columns ---- */
+
+static bool read_times(etw_decoder *decoder, etw_cursor *cursor)
+{
+    uint64_t now = etw_cursor_u64(cursor);
+    if (!etw_fields_read(&decoder->fields, cursor, decoder->count, 8, NULL)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        decoder->records[decoder->order[i]].EventHeader.TimeStamp =
+            (int64_t)etw_column_unfold(decoder->fields.values[i], 8, 0);
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        now += (uint64_t)decoder->records[i].EventHeader.TimeStamp;
+        decoder->records[i].EventHeader.TimeStamp = (int64_t)now;
+    }
+    return true;
+}
+
+static bool read_processors(etw_decoder *decoder, etw_cursor *cursor)
+{
+    if (!etw_fields_read(&decoder->fields, cursor, decoder->count, 2, NULL)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        decoder->records[i].BufferContext.ProcessorIndex = (uint16_t)decoder->fields.values[i];
+    }
+    return true;
+}
+
+static bool read_thread_pairs(etw_decoder *decoder, etw_cursor *cursor, uint32_t *count)
+{
+    const uint64_t threads = etw_cursor_varint(cursor);
+    if (cursor->failed || threads > decoder->count) {
+        return false;
+    }
+    *count = (uint32_t)threads;
+    if (!etw_fields_read(&decoder->fields, cursor, *count, 4, NULL)) {
+        return false;
+    }
+    memcpy(decoder->threads, decoder->fields.values, *count * sizeof *decoder->threads);
+    if (!etw_fields_read(&decoder->fields, cursor, *count, 4, NULL)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < *count; i++) {
+        decoder->threads[i] |= decoder->fields.values[i] << 32;
+    }
+    return true;
+}
+
+static bool read_threads(etw_decoder *decoder, etw_cursor *cursor)
+{
+    uint32_t count = 0;
+    if (!read_thread_pairs(decoder, cursor, &count) ||
+        !etw_fields_read(&decoder->fields, cursor, decoder->count, 4, NULL)) {
+        return false;
+    }
+    uint32_t before = UINT32_MAX;
+    uint32_t next = 0;
+    memset(decoder->last_thread, 0xFF, PROCESSORS * sizeof *decoder->last_thread);
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        etw_event_record *record = &decoder->records[i];
+        uint32_t *last =
+            &decoder->last_thread[record->BufferContext.ProcessorIndex & (PROCESSORS - 1)];
+        const uint64_t code = decoder->fields.values[i];
+        if (code >= ETW_THREAD_KNOWN) {
+            *last = (uint32_t)code - ETW_THREAD_KNOWN;
+        } else if (code != ETW_THREAD_SAME_PROCESSOR) {
+            *last = code == ETW_THREAD_NEW ? next++ : before;
+        }
+        if (*last >= count) {
+            return false;
+        }
+        before = *last;
+        decoder->events[i].thread = *last;
+        record->EventHeader.ThreadId = (uint32_t)decoder->threads[*last];
+        record->EventHeader.ProcessId = (uint32_t)(decoder->threads[*last] >> 32);
+    }
+    return true;
+}
+
+/* A column of 4-byte values, told from the same thread's last. */
+static bool read_told_by_thread(etw_decoder *decoder, etw_cursor *cursor)
+{
+    uint32_t mode = 0;
+    uint64_t *values = decoder->fields.values;
+    if (!etw_fields_read(&decoder->fields, cursor, decoder->count, 4, &mode)) {
+        return false;
+    }
+    if (mode > ETW_COLUMN_FIRST_GUESS) {
+        return false;
+    }
+    if (mode == ETW_COLUMN_FIRST_GUESS) {
+        memset(decoder->last, 0, decoder->count * sizeof *decoder->last);
+        for (uint32_t i = 0; i < decoder->count; i++) {
+            uint64_t *last = &decoder->last[decoder->events[i].thread];
+            values[i] = (*last + values[i]) & UINT32_MAX;
+            *last = values[i];
+        }
+    }
+    return true;
+}
+
+static bool read_times_of_threads(etw_decoder *decoder, etw_cursor *cursor)
+{
+    if (!read_told_by_thread(decoder, cursor)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        decoder->records[i].EventHeader.KernelTime = (uint32_t)decoder->fields.values[i];
+    }
+    if (!read_told_by_thread(decoder, cursor)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        decoder->records[i].EventHeader.UserTime = (uint32_t)decoder->fields.values[i];
+    }
+    return true;
+}
+
+static bool read_activities(etw_decoder *decoder, etw_cursor *cursor)
+{
+    const uint64_t count = etw_cursor_varint(cursor);
+    if (cursor->failed || count > decoder->count) {
+        return false;
+    }
+    for (uint32_t half = 0; half < 2; half++) {
+        if (!etw_fields_read(&decoder->fields, cursor, (uint32_t)count, 8, NULL)) {
+            return false;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            etw_store_u64((uint8_t *)&decoder->activities[i] + 8 * half, decoder->fields.values[i]);
+        }
+    }
+    if (!read_told_by_thread(decoder, cursor)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        if (decoder->fields.values[i] >= count) {
+            return false;
+        }
+        decoder->records[i].EventHeader.ActivityId = decoder->activities[decoder->fields.values[i]];
+    }
+    return true;
+}
+
+/* Size so far without user data and items, which add to it when they are decoded. */
+static bool read_sizes(etw_decoder *decoder, etw_cursor *cursor)
+{
+    if (!etw_fields_read(&decoder->fields, cursor, decoder->count, 2, NULL)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        const kind *of = &decoder->kinds[decoder->events[i].kind];
+        decoder->records[i].EventHeader.Size =
+            (uint16_t)(of->size_excess + decoder->fields.values[i]);
+    }
+    return true;
+}
+
+static bool read_headers(etw_decoder *decoder)
+{
+    const etw_text *raw = &decoder->sections[ETW_SECTION_HEADERS];
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
+    return read_kinds(decoder, &cursor) && read_times(decoder, &cursor) &&
+           read_processors(decoder, &cursor) && read_threads(decoder, &cursor) &&
+           read_times_of_threads(decoder, &cursor) && read_activities(decoder, &cursor) &&
+           read_sizes(decoder, &cursor) && etw_cursor_left(&cursor) == 0;
+}
+
+/* ---- items ---- */
+
+static bool set_item(etw_decoder *decoder, const kind *of, uint32_t item, uint32_t row,
+                     etw_bytes head, etw_bytes rest)
+{
+    etw_event_record *record = &decoder->records[decoder->order[of->start + row]];
+    etw_extended_data_item *to = &record->ExtendedData[item];
+    const size_t size = head.size + rest.size;
+    uint8_t *data = size > UINT16_MAX ? NULL : etw_block_memory_take(&decoder->item_data, size);
+    if (data == NULL) {
+        return false;
+    }
+    if (head.size > 0) {
+        memcpy(data, head.data, head.size);
+    }
+    if (rest.size > 0) {
+        memcpy(data + head.size, rest.data, rest.size);
+    }
+    memcpy(to, of->items + 6 * (size_t)item, 6);
+    to->DataSize = (uint16_t)size;
+    to->DataPtr = (uint64_t)(uintptr_t)data;
+    record->EventHeader.Size = (uint16_t)(record->EventHeader.Size + 8 + ((size + 7) & ~7u));
+    return true;
+}
+
+static bool read_item(etw_decoder *decoder, etw_cursor *cursor, const kind *of, uint32_t item)
+{
+    const uint32_t form = etw_cursor_u8(cursor);
+    const bool stack = form == ETW_ITEM_STACKS4 || form == ETW_ITEM_STACKS8;
+    const uint32_t head = stack ? 8 : form <= 8 ? form : 0;
+    if (form > ETW_ITEM_STACKS8 ||
+        (head > 0 && !etw_fields_read(&decoder->fields, cursor, of->count, head, NULL))) {
+        return false;
+    }
+    memcpy(decoder->last, decoder->fields.values, of->count * sizeof *decoder->last);
+    const uint32_t word = form == ETW_ITEM_STACKS4 ? 4 : form == ETW_ITEM_STACKS8 ? 8 : 1;
+    const bool blobs = form == ETW_ITEM_BLOBS || stack;
+    if (blobs && !etw_fields_read_blobs(&decoder->fields, cursor, of->count, word, UINT16_MAX)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < of->count; i++) {
+        const etw_bytes front = {(const uint8_t *)&decoder->last[i], head};
+        const etw_bytes none = {NULL, 0};
+        const etw_bytes rest = blobs ? decoder->fields.contents[decoder->fields.ids[i]] : none;
+        if (!set_item(decoder, of, item, i, front, rest)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Room for all items, so that their addresses stay. */
+static bool reserve_items(etw_decoder *decoder)
+{
+    uint64_t total = 0;
+    for (uint32_t k = 0; k < decoder->kind_count; k++) {
+        const kind *of = &decoder->kinds[k];
+        total += (uint64_t)of->count * of->record.ExtendedDataCount;
+    }
+    if (total > ETW_BATCH_MAX_BYTES / sizeof *decoder->items) {
+        return false;
+    }
+    if (total > decoder->item_capacity) {
+        free(decoder->items);
+        decoder->items = malloc(total * sizeof *decoder->items);
+        decoder->item_capacity = decoder->items == NULL ? 0 : total;
+    }
+    decoder->out_of_memory = total > decoder->item_capacity;
+    return !decoder->out_of_memory;
+}
+
+static bool read_items(etw_decoder *decoder)
+{
+    const etw_text *raw = &decoder->sections[ETW_SECTION_ITEMS];
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
+    if (!reserve_items(decoder)) {
+        return false;
+    }
+    etw_extended_data_item *next = decoder->items;
+    for (uint32_t k = 0; k < decoder->kind_count; k++) {
+        const kind *of = &decoder->kinds[k];
+        const uint16_t items = of->record.ExtendedDataCount;
+        for (uint32_t i = 0; i < of->count && items > 0; i++) {
+            etw_event_record *record = &decoder->records[decoder->order[of->start + i]];
+            record->ExtendedDataCount = items;
+            record->ExtendedData = next;
+            next += items;
+        }
+        for (uint32_t item = 0; item < items && of->count > 0; item++) {
+            if (!read_item(decoder, &cursor, of, item)) {
+                return false;
+            }
+        }
+    }
+    return etw_cursor_left(&cursor) == 0;
+}
+
+/* ---- user data ---- */
+
+static bool payload_failed(etw_decoder *decoder)
+{
+    decoder->out_of_memory = etw_payload_reader_is_out_of_memory(decoder->payload);
+    return false;
+}
+
+static bool read_payload(etw_decoder *decoder)
+{
+    const etw_text *texts = &decoder->sections[ETW_SECTION_TEXTS];
+    const etw_text *raw = &decoder->sections[ETW_SECTION_PAYLOAD];
+    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
+    if (!etw_payload_read_begin(decoder->payload, etw_text_bytes(texts), decoder->count)) {
+        return payload_failed(decoder);
+    }
+    for (uint32_t k = 0; k < decoder->kind_count; k++) {
+        const kind *of = &decoder->kinds[k];
+        if (of->count == 0 ||
+            !etw_payload_read(decoder->payload, &decoder->fields, &cursor, decoder->records,
+                              decoder->order + of->start, of->count, decoder->rows)) {
+            return payload_failed(decoder);
+        }
+        for (uint32_t i = 0; i < of->count; i++) {
+            etw_event_record *record = &decoder->records[decoder->order[of->start + i]];
+            record->UserData = (void *)(uintptr_t)decoder->rows[i].data;
+            record->UserDataLength = (uint16_t)decoder->rows[i].size;
+            record->EventHeader.Size = (uint16_t)(record->EventHeader.Size + decoder->rows[i].size);
+        }
+    }
+    return etw_cursor_left(&cursor) == 0;
+}
+
+/* ---- the body ---- */
+
+/* Expands the next section of the body, or passes it over. */
+static bool read_section(etw_decoder *decoder, etw_cursor *cursor, uint32_t section, bool wanted)
+{
+    etw_text *into = &decoder->sections[section];
+    const size_t raw_size = etw_cursor_u32(cursor);
+    const size_t stored_size = etw_cursor_u32(cursor);
+    const uint8_t *stored = etw_cursor_take(cursor, stored_size);
+    etw_text_clear(into);
+    if (stored == NULL || raw_size > MAX_SECTION) {
+        return false;
+    }
+    if (!wanted) {
+        return true;
+    }
+    char *to = etw_text_reserve(into, raw_size + 1);
+    if (to == NULL) {
+        decoder->out_of_memory = true;
+        etw_text_free(into); /* else it would fail for good */
+        return false;
+    }
+    into->size = ZSTD_decompressDCtx(decoder->context, to, raw_size, stored, stored_size);
+    return into->size == raw_size;
+}
+
+static bool decode(etw_decoder *decoder, etw_bytes body, uint32_t parts)
+{
+    static const uint32_t part_of[ETW_SECTION_COUNT] = {ETW_DECODE_ALL, ETW_DECODE_ITEMS,
+                                                        ETW_DECODE_PAYLOAD, ETW_DECODE_PAYLOAD};
+    etw_cursor cursor = etw_cursor_over(body);
+    const uint32_t count = etw_cursor_u32(&cursor);
+    if (cursor.failed || count > ETW_BATCH_MAX_EVENTS || !reserve_events(decoder, count)) {
+        return false;
+    }
+    decoder->count = count;
+    if (count == 0) {
+        return etw_cursor_left(&cursor) == 0;
+    }
+    for (uint32_t s = 0; s < ETW_SECTION_COUNT; s++) {
+        const bool wanted = s == ETW_SECTION_HEADERS || (parts & part_of[s]) != 0;
+        if (!read_section(decoder, &cursor, s, wanted)) {
+            return false;
+        }
+    }
+    return etw_cursor_left(&cursor) == 0 && read_headers(decoder) &&
+           ((parts & ETW_DECODE_ITEMS) == 0 || read_items(decoder)) &&
+           ((parts & ETW_DECODE_PAYLOAD) == 0 || read_payload(decoder));
+}
+
+etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
+                              uint32_t *event_count, etw_error *error)
+{
+    decoder->count = 0;
+    *event_count = 0;
+    decoder->out_of_memory = false;
+    decoder->fields.out_of_memory = false;
+    etw_block_memory_begin(&decoder->item_data);
+    if (!decode(decoder, body, parts)) {
+        decoder->count = 0;
+        /* Such a block is not known to be damaged, and must not be told to be. */
+        if (decoder->out_of_memory || decoder->fields.out_of_memory || decoder->item_data.is_out) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory decoding events");
+        }
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "events body: columns are malformed");
+    }
+    *event_count = decoder->count;
+    return ETW_OK;
+}
+
+void etw_decoder_item(etw_decoder *decoder, uint32_t index, etw_item *item)
+{
+    const kind *of = &decoder->kinds[decoder->events[index].kind];
+    item->kind = ETW_ITEM_EVENT;
+    item->trace_index = of->trace_index;
+    item->schema_id = of->schema_id;
+    item->record = &decoder->records[index];
+    item->loss = NULL;
+}

@@ -1,0 +1,24 @@
+/* Columns of user data back to payloads, kind by kind. */
+#ifndef ETW_FORMAT_ETWCAP_PAYLOAD_READ_H
+#define ETW_FORMAT_ETWCAP_PAYLOAD_READ_H
+
+#include "format/etwcap/codec/fields_read.h"
+#include "format/event/record.h"
+
+typedef struct etw_payload_reader etw_payload_reader;
+etw_payload_reader *etw_payload_reader_new(void);
+void etw_payload_reader_free(etw_payload_reader *reader);
+
+/* Whether what failed last had no memory: such a block is not known to be malformed. */
+bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader);
+
+/* Starts a block; texts: its section, which must live until the next. False where it is malformed,
+ * or memory is out. */
+bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count);
+/* The payloads of the next kind into rows, lent until the next block begins. Its events are
+ * records[order[0]] ..., their headers known; count is not 0. */
+bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw_cursor *cursor,
+                      const etw_event_record *records, const uint32_t *order, uint32_t count,
+                      etw_bytes *rows);
+
+#endif

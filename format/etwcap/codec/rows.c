@@ -1,0 +1,98 @@
+#include "format/etwcap/codec/rows.h"
+
+#include <stdlib.h>
+
+enum {
+    EVENT_BYTES =
+        sizeof(etw_bytes) + sizeof(etw_event_record *) + sizeof(uint32_t) + sizeof(etw_row_group)
+};
+
+bool etw_rows_begin(etw_rows *rows, uint32_t event_count)
+{
+    if (!etw_event_arrays_begin(&rows->arrays, event_count, EVENT_BYTES, 0)) {
+        return false;
+    }
+    rows->rows = etw_event_array(&rows->arrays, sizeof *rows->rows);
+    rows->records = etw_event_array(&rows->arrays, sizeof *rows->records);
+    rows->group_of = etw_event_array(&rows->arrays, sizeof *rows->group_of);
+    rows->groups = etw_event_array(&rows->arrays, sizeof *rows->groups);
+    rows->row_count = 0;
+    rows->group_count = 0;
+    rows->cell_count = 0;
+    return true;
+}
+
+void etw_rows_free(etw_rows *rows)
+{
+    etw_event_arrays_free(&rows->arrays);
+    free(rows->bases);
+    free(rows->strings);
+    memset(rows, 0, sizeof *rows);
+}
+
+static bool reserve_cells(etw_rows *rows, size_t cells)
+{
+    if (cells <= rows->cell_capacity) {
+        return true;
+    }
+    const size_t wanted = cells + cells / 2;
+    uint16_t *bases = realloc(rows->bases, wanted * sizeof *bases);
+    rows->bases = bases == NULL ? rows->bases : bases;
+    uint32_t *strings = realloc(rows->strings, wanted * sizeof *strings);
+    rows->strings = strings == NULL ? rows->strings : strings;
+    if (bases == NULL || strings == NULL) {
+        return false;
+    }
+    rows->cell_capacity = wanted;
+    return true;
+}
+
+const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count)
+{
+    const size_t cells = rows->cell_count + (size_t)count * region_count;
+    if (count > rows->arrays.capacity - rows->row_count ||
+        rows->group_count == rows->arrays.capacity || cells > ETW_ROWS_MAX_CELLS ||
+        !reserve_cells(rows, cells)) {
+        return NULL;
+    }
+    etw_row_group *group = &rows->groups[rows->group_count];
+    *group = (etw_row_group){rows->row_count, count, (uint32_t)rows->cell_count, region_count};
+    memset(rows->strings + rows->cell_count, 0,
+           (size_t)count * region_count * sizeof *rows->strings);
+    for (uint32_t i = 0; i < count; i++) {
+        rows->group_of[rows->row_count + i] = rows->group_count;
+    }
+    rows->cell_count = cells;
+    rows->row_count += count;
+    rows->group_count++;
+    return group;
+}
+
+void etw_rows_drop_group(etw_rows *rows)
+{
+    const etw_row_group *last = &rows->groups[--rows->group_count];
+    rows->row_count -= last->count;
+    rows->cell_count -= (size_t)last->count * last->region_count;
+}
+
+uint32_t etw_list_fields(const etw_layout *layout, etw_field *list)
+{
+    uint32_t count = 0;
+    for (uint32_t r = 0; r < layout->region_count; r++) {
+        if (etw_tail_is_string(layout->regions[r].tail)) {
+            list[count++] = (etw_field){(uint16_t)r, 0, 0};
+        }
+    }
+    for (uint32_t r = 0; r < layout->region_count; r++) {
+        const etw_region *region = &layout->regions[r];
+        uint32_t offset = 0;
+        for (uint32_t p = 0; p < region->piece_count; p++) {
+            const etw_piece *piece = &layout->pieces[region->first_piece + p];
+            if (!piece->constant) {
+                list[count++] = (etw_field){(uint16_t)r, (uint16_t)offset, (uint8_t)piece->size};
+            }
+            offset += piece->size;
+        }
+    }
+    return count;
+}

@@ -1,0 +1,409 @@
+#include "format/event/extended.h"
+#include "format/event/render/address_text.h"
+#include "format/event/render/error_text.h"
+#include "format/event/render/number_text.h"
+#include "format/event/render/plan_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Unsigned, of 1, 2, 4 or 8 bytes. */
+static uint64_t unsigned_of(etw_bytes bytes)
+{
+    switch (bytes.size) {
+    case 1:
+        return bytes.data[0];
+    case 2:
+        return etw_load_u16(bytes.data);
+    case 4:
+        return etw_load_u32(bytes.data);
+    default:
+        return etw_load_u64(bytes.data);
+    }
+}
+
+static int64_t signed_of(etw_bytes bytes)
+{
+    switch (bytes.size) {
+    case 1:
+        return (int8_t)bytes.data[0];
+    case 2:
+        return (int16_t)etw_load_u16(bytes.data);
+    case 4:
+        return (int32_t)etw_load_u32(bytes.data);
+    default:
+        return etw_load_i64(bytes.data);
+    }
+}
+
+static void append_hex_binary(etw_text *text, etw_bytes bytes)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *to = bytes.size == 0 ? NULL : etw_text_reserve(text, 2 + 2 * bytes.size);
+    if (to == NULL) {
+        return;
+    }
+    *to++ = '0';
+    *to++ = 'x';
+    for (size_t i = 0; i < bytes.size; i++) {
+        *to++ = digits[bytes.data[i] >> 4];
+        *to++ = digits[bytes.data[i] & 15u];
+    }
+    text->size += 2 + 2 * bytes.size;
+}
+
+/* What TDH refuses (15005) is shown as its bytes. */
+static bool append_refused(etw_text *text, etw_bytes bytes)
+{
+    append_hex_binary(text, bytes);
+    return false;
+}
+
+static void append_ascii(etw_text *text, const char *string, etw_escape escape)
+{
+    etw_text_append_utf8(text, (const uint8_t *)string, strlen(string), escape);
+}
+
+/* Known codes are their message alone (TEXT.md). */
+static void append_error(etw_text *text, const char *known, const char *kind, uint32_t code,
+                         etw_escape escape)
+{
+    if (known != NULL) {
+        append_ascii(text, known, escape);
+        return;
+    }
+    etw_text_append_z(text, "Unknown ");
+    etw_text_append_z(text, kind);
+    etw_text_printf(text, " Error code: 0x%x", code);
+}
+
+static void append_ntstatus(etw_text *text, uint32_t code, etw_escape escape)
+{
+    append_error(text, etw_ntstatus_text(code), "NTSTATUS", code, escape);
+}
+
+/* Map strings: the exact form keeps the one space that the message compiler puts behind each. */
+static void append_map_text(etw_text *text, const etw_name *name, bool trim, etw_escape escape)
+{
+    const bool json = escape == ETW_ESCAPE_JSON;
+    const char *from = json ? name->json : name->utf8;
+    size_t size = json ? name->json_size : name->utf8_size;
+    if (trim && size > 0 && from[size - 1] == ' ') {
+        size--;
+    }
+    if (json || escape == ETW_ESCAPE_NONE) {
+        etw_text_append(text, from, size);
+    } else {
+        etw_text_append_utf8(text, (const uint8_t *)from, size, escape);
+    }
+}
+
+static const etw_plan_map_entry *find_value(const etw_plan_map *map, uint32_t value)
+{
+    uint32_t low = 0;
+    uint32_t high = map->count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (map->entries[middle].value < value) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    const bool found = low < map->count && map->entries[low].value == value;
+    return found ? &map->entries[low] : NULL;
+}
+
+/* All names whose bits are set, joined by "| "; an entry of value 0 names 0 alone. Bits without a
+ * name are left out; without any name there is no match. */
+static bool append_bit_map(etw_text *text, const etw_plan_map *map, uint32_t value, bool trim,
+                           etw_escape escape)
+{
+    const etw_plan_map_entry *last = NULL;
+    for (uint32_t i = 0; i < map->count; i++) {
+        const etw_plan_map_entry *entry = &map->entries[i];
+        const bool matches =
+            entry->value == 0 ? value == 0 : (value & entry->value) == entry->value;
+        if (!matches) {
+            continue;
+        }
+        if (last != NULL) {
+            append_map_text(text, &last->text, false, escape);
+            etw_text_append(text, "| ", 2);
+        }
+        last = entry;
+    }
+    if (last != NULL) {
+        append_map_text(text, &last->text, trim, escape);
+    }
+    return last != NULL;
+}
+
+/* False, and nothing appended, where the map has no text for the value: it is then shown as a
+ * number. */
+static bool append_mapped(etw_text *text, const etw_plan_map *map, uint32_t value, bool trim,
+                          etw_escape escape)
+{
+    if (map->is_bit_map) {
+        return append_bit_map(text, map, value, trim, escape);
+    }
+    const etw_plan_map_entry *entry = find_value(map, value);
+    if (entry == NULL) {
+        return false;
+    }
+    append_map_text(text, &entry->text, trim, escape);
+    return true;
+}
+
+static bool append_sid(etw_text *text, etw_bytes bytes)
+{
+    return bytes.size == 0 || etw_text_append_sid(text, bytes) || append_refused(text, bytes);
+}
+
+static bool append_ipv6(etw_text *text, etw_bytes bytes)
+{
+    if (bytes.size != 16) {
+        return append_refused(text, bytes);
+    }
+    etw_text_append_ipv6(text, bytes.data);
+    return true;
+}
+
+static void append_guid(etw_text *text, etw_bytes bytes)
+{
+    const etw_guid guid = etw_load_guid(bytes.data);
+    etw_text_append_guid(text, &guid);
+}
+
+static double float_of(etw_bytes bytes)
+{
+    float value;
+    memcpy(&value, bytes.data, sizeof value);
+    return (double)value;
+}
+
+static double double_of(etw_bytes bytes)
+{
+    double value;
+    memcpy(&value, bytes.data, sizeof value);
+    return value;
+}
+
+static void append_boolean(etw_text *text, etw_bytes bytes)
+{
+    if (unsigned_of(bytes) != 0) {
+        etw_text_append(text, "true", 4);
+    } else {
+        etw_text_append(text, "false", 5);
+    }
+}
+
+/* Strings come without their NUL; an integer shown as a character may be one. */
+static void append_wide(etw_text *text, etw_bytes bytes, etw_escape escape)
+{
+    const bool nul = bytes.size == 2 && etw_load_u16(bytes.data) == 0;
+    etw_text_append_utf16(text, bytes.data, nul ? 0 : bytes.size, escape);
+}
+
+static void append_narrow(etw_text *text, etw_bytes bytes, bool utf8, etw_escape escape)
+{
+    if (bytes.size == 1 && bytes.data[0] == 0) {
+        return;
+    }
+    if (utf8) {
+        etw_text_append_utf8(text, bytes.data, bytes.size, escape);
+    } else {
+        etw_text_append_ansi(text, bytes.data, bytes.size, escape);
+    }
+}
+
+static bool append_shown(etw_text *text, const etw_property *property, etw_bytes bytes, bool exact,
+                         etw_escape escape)
+{
+    switch ((etw_show)property->show) {
+    case ETW_SHOW_I8:
+    case ETW_SHOW_I16:
+    case ETW_SHOW_I32:
+    case ETW_SHOW_I64:
+    case ETW_SHOW_SIGNED_DECIMAL:
+        etw_text_append_i64(text, signed_of(bytes));
+        return true;
+    case ETW_SHOW_U8:
+    case ETW_SHOW_U16:
+    case ETW_SHOW_U32:
+    case ETW_SHOW_U64:
+    case ETW_SHOW_DECIMAL:
+        etw_text_append_u64(text, unsigned_of(bytes));
+        return true;
+    case ETW_SHOW_HEX:
+        etw_text_append_hex(text, unsigned_of(bytes));
+        return true;
+    case ETW_SHOW_PORT:
+        etw_text_append_u64(text, (uint64_t)bytes.data[0] << 8 | bytes.data[1]);
+        return true;
+    case ETW_SHOW_IPV4:
+        etw_text_append_ipv4(text, bytes.data);
+        return true;
+    case ETW_SHOW_BOOLEAN:
+        append_boolean(text, bytes);
+        return true;
+    case ETW_SHOW_FLOAT:
+        etw_text_append_fixed6(text, float_of(bytes));
+        return true;
+    case ETW_SHOW_DOUBLE:
+        etw_text_append_fixed6(text, double_of(bytes));
+        return true;
+    case ETW_SHOW_HRESULT:
+        append_error(text, etw_hresult_text(etw_load_u32(bytes.data)), "HResult",
+                     etw_load_u32(bytes.data), escape);
+        return true;
+    case ETW_SHOW_WIN32_ERROR:
+        append_error(text, etw_win32_error_text(etw_load_u32(bytes.data)), "Win32",
+                     etw_load_u32(bytes.data), escape);
+        return true;
+    case ETW_SHOW_NTSTATUS:
+        append_ntstatus(text, etw_load_u32(bytes.data), escape);
+        return true;
+    case ETW_SHOW_HEX_BINARY:
+        append_hex_binary(text, bytes);
+        return true;
+    case ETW_SHOW_IPV6:
+        return append_ipv6(text, bytes);
+    case ETW_SHOW_SOCKET_ADDRESS:
+        if (!etw_text_append_socket_address(text, bytes)) {
+            append_hex_binary(text, bytes);
+        }
+        return true;
+    case ETW_SHOW_GUID:
+        append_guid(text, bytes);
+        return true;
+    case ETW_SHOW_FILETIME:
+        etw_text_append_filetime(text, etw_load_u64(bytes.data), exact && property->is_marked);
+        return true;
+    case ETW_SHOW_SYSTEMTIME:
+        etw_text_append_systemtime(text, bytes.data, exact && property->is_marked);
+        return true;
+    case ETW_SHOW_SID:
+        return append_sid(text, bytes);
+    case ETW_SHOW_UTF16:
+        append_wide(text, bytes, escape);
+        return true;
+    case ETW_SHOW_ANSI:
+        append_narrow(text, bytes, false, escape);
+        return true;
+    case ETW_SHOW_UTF8:
+        append_narrow(text, bytes, true, escape);
+        return true;
+    case ETW_SHOW_EMPTY:
+        break;
+    }
+    return true;
+}
+
+bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape, etw_text *text)
+{
+    const etw_property *property = value->property;
+    const bool exact = (form & ETW_TEXT_EXACT) != 0;
+    if (property->no_print && exact) {
+        return true;
+    }
+    if (property->map != NULL &&
+        append_mapped(text, property->map, (uint32_t)unsigned_of(value->bytes), !exact, escape)) {
+        return true;
+    }
+    return append_shown(text, property, value->bytes, exact, escape);
+}
+
+static bool is_finite(double value)
+{
+    return value - value == 0;
+}
+
+/* The shortest of 15 to 17 digits that reads back as the same number. */
+static void append_json_double(etw_text *text, double value)
+{
+    if (!is_finite(value)) {
+        etw_text_append_char(text, '"');
+        etw_text_append_fixed6(text, value);
+        etw_text_append_char(text, '"');
+        return;
+    }
+    char out[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(out, sizeof out, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) {
+            break;
+        }
+    }
+    etw_text_append_z(text, out);
+}
+
+static void append_json_float(etw_text *text, float value)
+{
+    if (!is_finite((double)value)) {
+        append_json_double(text, (double)value);
+        return;
+    }
+    char out[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        (void)snprintf(out, sizeof out, "%.*g", digits, (double)value);
+        if (strtof(out, NULL) == value) {
+            break;
+        }
+    }
+    etw_text_append_z(text, out);
+}
+
+/* Whether the text of such a value is a JSON number or literal as it stands. */
+static bool is_json_literal(etw_show show)
+{
+    return (show >= ETW_SHOW_I8 && show <= ETW_SHOW_U64) || show == ETW_SHOW_DECIMAL ||
+           show == ETW_SHOW_SIGNED_DECIMAL || show == ETW_SHOW_PORT || show == ETW_SHOW_BOOLEAN;
+}
+
+static bool append_json_bare(etw_text *text, const etw_value *value)
+{
+    const etw_show show = (etw_show)value->property->show;
+    if (show == ETW_SHOW_FLOAT) {
+        append_json_float(text, (float)float_of(value->bytes));
+    } else if (show == ETW_SHOW_DOUBLE) {
+        append_json_double(text, double_of(value->bytes));
+    } else if (is_json_literal(show)) {
+        (void)append_shown(text, value->property, value->bytes, false, ETW_ESCAPE_JSON);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A mapped value is its name; one that its map does not know stays a number. */
+static bool append_json_mapped(etw_text *text, const etw_value *value, bool exact)
+{
+    const size_t start = text->size;
+    etw_text_append_char(text, '"');
+    if (append_mapped(text, value->property->map, (uint32_t)unsigned_of(value->bytes), !exact,
+                      ETW_ESCAPE_JSON)) {
+        etw_text_append_char(text, '"');
+        return true;
+    }
+    text->size = start;
+    return false;
+}
+
+void etw_value_append_json(const etw_value *value, uint32_t form, etw_text *text)
+{
+    const etw_property *property = value->property;
+    const bool exact = (form & ETW_TEXT_EXACT) != 0;
+    const bool shown = !(property->no_print && exact);
+    if (shown && property->map != NULL && append_json_mapped(text, value, exact)) {
+        return;
+    }
+    if (shown && append_json_bare(text, value)) {
+        return;
+    }
+    etw_text_append_char(text, '"');
+    if (shown) {
+        (void)append_shown(text, property, value->bytes, exact, ETW_ESCAPE_JSON);
+    }
+    etw_text_append_char(text, '"');
+}

@@ -1,0 +1,395 @@
+#include "format/event/render/plan_internal.h"
+
+#define SHORT_REASON "the payload ends before this property does"
+
+typedef struct walk {
+    const etw_plan *plan;
+    const uint8_t *start;
+    const uint8_t *at;
+    const uint8_t *end;
+    const etw_visitor *visitor;
+    void *context;
+    uint32_t pointer_size;
+    uint32_t empty_left;
+    etw_status visitor_status; /* not ETW_OK: the visitor ended the walk */
+    const char *reason;        /* not NULL: the payload ended it */
+    bool short_payload;
+    const etw_property *stopped_at;
+    /* Integers seen so far that are counts or lengths of others. */
+    uint16_t slots[ETW_MAX_PROPERTIES];
+} walk;
+
+static bool stop(walk *w, const etw_property *property, const char *reason)
+{
+    w->reason = reason;
+    w->stopped_at = property;
+    return false;
+}
+
+/* A classic event may end before any of its properties but the first: Windows has extended MOF
+ * classes at their end without a new version, and they declare as many stack frames as there can
+ * be. */
+static bool is_complete(const walk *w)
+{
+    return w->plan->decoding_source == ETW_DECODING_WBEM && w->at == w->end && w->at > w->start;
+}
+
+static bool stop_short(walk *w, const etw_property *property)
+{
+    if (is_complete(w)) {
+        return false;
+    }
+    w->short_payload = true;
+    return stop(w, property, SHORT_REASON);
+}
+
+static size_t left(const walk *w)
+{
+    return (size_t)(w->end - w->at);
+}
+
+/* The next size bytes become the content. */
+static bool take_bytes(walk *w, const etw_property *property, size_t size, etw_bytes *content)
+{
+    if (left(w) < size) {
+        return stop_short(w, property);
+    }
+    *content = (etw_bytes){w->at, size};
+    w->at += size;
+    return true;
+}
+
+static uint32_t length_of(const walk *w, const etw_property *property)
+{
+    return property->length_slot == ETW_NO_SLOT ? property->length
+                                                : w->slots[property->length_slot];
+}
+
+static size_t narrow_length(const uint8_t *bytes, size_t size)
+{
+    const uint8_t *nul = size == 0 ? NULL : memchr(bytes, 0, size);
+    return nul == NULL ? size : (size_t)(nul - bytes);
+}
+
+/* Text ends at its first NUL also where a length or count is given: so it does for everyone who
+ * gets it as a C string from TDH. */
+static void cut_at_nul(const etw_property *property, etw_bytes *content)
+{
+    if (property->show == ETW_SHOW_UTF16) {
+        content->size = etw_utf16_length_bytes(content->data, content->size);
+    } else if (property->show == ETW_SHOW_ANSI || property->show == ETW_SHOW_UTF8) {
+        content->size = narrow_length(content->data, content->size);
+    }
+}
+
+/* The next size bytes become the content, as text where they are text. */
+static bool take_text(walk *w, const etw_property *property, size_t size, etw_bytes *content)
+{
+    if (!take_bytes(w, property, size, content)) {
+        return false;
+    }
+    cut_at_nul(property, content);
+    return true;
+}
+
+static bool take_wide_string(walk *w, const etw_property *property, etw_bytes *content)
+{
+    if (property->has_length) {
+        return take_text(w, property, (size_t)length_of(w, property) * 2, content);
+    }
+    const size_t size = etw_utf16_length_bytes(w->at, left(w));
+    *content = (etw_bytes){w->at, size};
+    w->at = left(w) - size >= 2 ? w->at + size + 2 : w->end;
+    return true;
+}
+
+static bool take_narrow_string(walk *w, const etw_property *property, etw_bytes *content)
+{
+    if (property->has_length) {
+        return take_text(w, property, length_of(w, property), content);
+    }
+    const size_t size = narrow_length(w->at, left(w));
+    *content = (etw_bytes){w->at, size};
+    w->at = left(w) > size ? w->at + size + 1 : w->end;
+    return true;
+}
+
+/* Counted content behind a prefix: both or nothing. */
+static bool take_behind(walk *w, const etw_property *property, size_t prefix, size_t size,
+                        etw_bytes *content)
+{
+    if (left(w) - prefix < size) {
+        w->short_payload = true;
+        return stop(w, property, SHORT_REASON);
+    }
+    w->at += prefix;
+    return take_text(w, property, size, content);
+}
+
+/* An odd last byte of a wide string is taken, and left out by whoever reads units. */
+static bool take_counted(walk *w, const etw_property *property, etw_bytes *content)
+{
+    if (left(w) < 2) {
+        return stop_short(w, property);
+    }
+    const uint8_t low = w->at[property->take == ETW_TAKE_COUNTED ? 0 : 1];
+    const uint8_t high = w->at[property->take == ETW_TAKE_COUNTED ? 1 : 0];
+    return take_behind(w, property, 2, low | (size_t)high << 8, content);
+}
+
+static bool take_hex_dump(walk *w, const etw_property *property, etw_bytes *content)
+{
+    if (left(w) < 4) {
+        return stop_short(w, property);
+    }
+    const uint32_t size = etw_load_u32(w->at);
+    if (size > UINT16_MAX) {
+        return stop(w, property, "a hex dump says it is longer than 65535 bytes");
+    }
+    return take_behind(w, property, 4, size, content);
+}
+
+static bool take_binary(walk *w, const etw_property *property, etw_bytes *content)
+{
+    size_t size = length_of(w, property);
+    if (size == 0 && property->out_type == ETW_OUT_IPV6) {
+        size = 16;
+    }
+    return take_bytes(w, property, size, content);
+}
+
+static bool take_sid(walk *w, const etw_property *property, etw_bytes *content)
+{
+    if (left(w) < 8) {
+        return stop_short(w, property);
+    }
+    return take_bytes(w, property, 8 + 4 * (size_t)w->at[1], content);
+}
+
+static bool is_sid_at(const uint8_t *at, size_t size)
+{
+    return size >= 8 && at[0] == 1 && at[1] <= 15 && etw_load_u32(at + 2) == 0;
+}
+
+/* A TOKEN_USER (two pointers) and the SID it points to; where there is no SID four zero bytes
+ * alone. A zero pointer in front of a SID is what tools leave that rewrite traces. */
+static bool take_wbem_sid(walk *w, const etw_property *property, etw_bytes *content)
+{
+    const size_t token_user = 2 * (size_t)w->pointer_size;
+    if (left(w) < 4) {
+        return stop_short(w, property);
+    }
+    const bool has_sid =
+        left(w) > token_user && is_sid_at(w->at + token_user, left(w) - token_user);
+    if (etw_load_u32(w->at) == 0 && !has_sid) {
+        w->at += 4;
+        *content = (etw_bytes){w->at, 0};
+        return true;
+    }
+    if (left(w) < token_user + 8) {
+        return stop_short(w, property);
+    }
+    return take_behind(w, property, token_user, 8 + 4 * (size_t)w->at[token_user + 1], content);
+}
+
+static uint32_t count_of(const walk *w, const etw_property *property)
+{
+    return property->count_slot == ETW_NO_SLOT ? property->count : w->slots[property->count_slot];
+}
+
+static bool take_content(walk *w, const etw_property *property, etw_bytes *content)
+{
+    switch ((etw_take)property->take) {
+    case ETW_TAKE_FIXED:
+        return take_bytes(w, property, property->fixed_size, content);
+    case ETW_TAKE_POINTER:
+        return take_bytes(w, property, w->pointer_size, content);
+    case ETW_TAKE_NOTHING:
+        *content = (etw_bytes){w->at, 0};
+        return true;
+    case ETW_TAKE_WIDE_STRING:
+        return take_wide_string(w, property, content);
+    case ETW_TAKE_NARROW_STRING:
+        return take_narrow_string(w, property, content);
+    case ETW_TAKE_BYTES:
+        return take_binary(w, property, content);
+    case ETW_TAKE_SID:
+        return take_sid(w, property, content);
+    case ETW_TAKE_WBEM_SID:
+        return take_wbem_sid(w, property, content);
+    case ETW_TAKE_COUNTED:
+    case ETW_TAKE_REVERSE_COUNTED:
+        return take_counted(w, property, content);
+    case ETW_TAKE_HEX_DUMP:
+        return take_hex_dump(w, property, content);
+    case ETW_TAKE_REST:
+        return take_text(w, property, left(w), content);
+    case ETW_TAKE_CHARACTERS:
+        return take_text(w, property, (size_t)count_of(w, property) * property->fixed_size,
+                         content);
+    case ETW_TAKE_STRUCT:
+    case ETW_TAKE_UNKNOWN:
+        break;
+    }
+    return stop(w, property, "this property's in type is not known");
+}
+
+static uint64_t integer_of(etw_bytes bytes)
+{
+    uint64_t value = 0;
+    memcpy(&value, bytes.data, bytes.size < sizeof value ? bytes.size : sizeof value);
+    return value;
+}
+
+static void keep_slot(walk *w, const etw_property *property, etw_bytes content)
+{
+    const uint64_t value = integer_of(content);
+    w->slots[property->value_slot] = value > UINT16_MAX ? UINT16_MAX : (uint16_t)value;
+}
+
+static bool visited(walk *w, etw_status status)
+{
+    w->visitor_status = status;
+    return status == ETW_OK;
+}
+
+static bool report_value(walk *w, const etw_property *property, etw_bytes content,
+                         const uint8_t *start, uint32_t element)
+{
+    if (property->value_slot != ETW_NO_SLOT) {
+        keep_slot(w, property, content);
+    }
+    if (w->visitor->value == NULL) {
+        return true;
+    }
+    const etw_bytes whole = {start, (size_t)(w->at - start)};
+    const etw_value value = {property, content, whole, w->pointer_size, element};
+    return visited(w, w->visitor->value(w->context, &value));
+}
+
+static bool walk_members(walk *w, uint32_t first, uint32_t count);
+
+/* Closing also after a stop, so that outputs stay balanced; not after the visitor gave up. */
+static bool close_container(walk *w, etw_status (*close)(void *, const etw_property *),
+                            const etw_property *property, bool inside)
+{
+    if (w->visitor_status != ETW_OK) {
+        return false;
+    }
+    return (close == NULL || visited(w, close(w->context, property))) && inside;
+}
+
+/* Recursion: no deeper than ETW_MAX_STRUCT_DEPTH, which the plan has checked. */
+static bool walk_struct(walk *w, const etw_property *property, uint32_t element)
+{
+    const etw_visitor *visitor = w->visitor;
+    if (visitor->open_struct != NULL &&
+        !visited(w, visitor->open_struct(w->context, property, element))) {
+        return false;
+    }
+    const bool inside = walk_members(w, property->first_member, property->member_count);
+    return close_container(w, visitor->close_struct, property, inside);
+}
+
+/* False once there were too many of them. */
+static bool count_empty(walk *w, const etw_property *property)
+{
+    if (w->empty_left == 0) {
+        return stop(w, property, "the event has too many elements that take no bytes");
+    }
+    w->empty_left--;
+    return true;
+}
+
+static bool walk_element(walk *w, const etw_property *property, uint32_t element)
+{
+    const uint8_t *start = w->at;
+    if (property->take == ETW_TAKE_STRUCT) {
+        if (!walk_struct(w, property, element)) {
+            return false;
+        }
+    } else {
+        etw_bytes content;
+        if (!take_content(w, property, &content) ||
+            !report_value(w, property, content, start, element)) {
+            return false;
+        }
+    }
+    return w->at != start || count_empty(w, property);
+}
+
+/* Elements of an array. In a classic event one of constant count ends with the payload:
+ * StackFrame[192]. */
+static uint32_t element_count(const walk *w, const etw_property *property)
+{
+    const uint32_t count = count_of(w, property);
+    const size_t size = property->take == ETW_TAKE_POINTER ? w->pointer_size : property->fixed_size;
+    const bool may_end = w->plan->decoding_source == ETW_DECODING_WBEM &&
+                         property->count_slot == ETW_NO_SLOT && size > 0;
+    return may_end && left(w) % size == 0 && left(w) / size < count ? (uint32_t)(left(w) / size)
+                                                                    : count;
+}
+
+static bool walk_array(walk *w, const etw_property *property)
+{
+    const etw_visitor *visitor = w->visitor;
+    const uint32_t count = element_count(w, property);
+    if (visitor->open_array != NULL &&
+        !visited(w, visitor->open_array(w->context, property, count))) {
+        return false;
+    }
+    bool inside = count != 0 || count_empty(w, property);
+    for (uint32_t i = 0; i < count && inside; i++) {
+        inside = walk_element(w, property, i);
+    }
+    return close_container(w, visitor->close_array, property, inside);
+}
+
+static bool walk_members(walk *w, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const etw_property *property = &w->plan->properties[first + i];
+        if (property->take == ETW_TAKE_FIXED && !property->is_array) {
+            etw_bytes content;
+            if (!take_bytes(w, property, property->fixed_size, &content) ||
+                !report_value(w, property, content, content.data, 0)) {
+                return false;
+            }
+        } else if (!(property->is_array ? walk_array(w, property) : walk_element(w, property, 0))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
+                         uint32_t pointer_size, const etw_visitor *visitor, void *context,
+                         etw_walk_end *end)
+{
+    static const uint8_t nothing[1];
+    const etw_bytes payload = etw_record_user_data(record);
+    const uint8_t *start = payload.size == 0 ? nothing : payload.data;
+    walk w;
+    w.plan = plan;
+    w.start = start;
+    w.at = start;
+    w.end = start + payload.size;
+    w.visitor = visitor;
+    w.context = context;
+    w.pointer_size = pointer_size == 4 ? 4 : 8;
+    w.empty_left = ETW_WALK_MAX_EMPTY_ELEMENTS;
+    w.visitor_status = ETW_OK;
+    w.reason = NULL;
+    w.short_payload = false;
+    w.stopped_at = NULL;
+    memset(w.slots, 0, plan->slot_count * sizeof w.slots[0]);
+    (void)walk_members(&w, 0, plan->top_count);
+    if (end != NULL) {
+        *end = (etw_walk_end){.consumed_bytes = (uint32_t)(w.at - start),
+                              .left_bytes = (uint32_t)left(&w),
+                              .short_payload = w.short_payload,
+                              .reason = w.reason,
+                              .at = w.stopped_at};
+    }
+    return w.visitor_status;
+}

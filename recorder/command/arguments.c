@@ -1,0 +1,177 @@
+#include "recorder/command/arguments.h"
+
+#include "format/base/version.h"
+#include "recorder/command/option_table.h"
+
+#include <stdlib.h>
+
+#define DEFAULT_INTERVAL_MS 1000u
+
+/* getopt_long's code of a row: the short name, or a number no character has. */
+static int code_of(const etw_option_row *row, size_t index)
+{
+    return row->short_name != 0 ? row->short_name : 256 + (int)index;
+}
+
+static const etw_option_row *row_of_code(int code)
+{
+    const etw_option_row *row;
+    for (size_t i = 0; (row = etw_option_at(i)) != NULL; i++) {
+        if (code_of(row, i) == code) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* The table in getopt_long's two forms. */
+typedef struct getopt_options {
+    struct option words[ETW_MAX_OPTIONS + 1];
+    char letters[2 * ETW_MAX_OPTIONS + 2];
+} getopt_options;
+
+static void list_options(getopt_options *options)
+{
+    const etw_option_row *row;
+    size_t letter = 0;
+    *options = (getopt_options){.letters = ""};
+    options->letters[letter++] = ':'; /* tells a missing value from an unknown option */
+    for (size_t i = 0; i < ETW_MAX_OPTIONS && (row = etw_option_at(i)) != NULL; i++) {
+        options->words[i] = (struct option){row->name, row->has_value, NULL, code_of(row, i)};
+        if (row->short_name != 0) {
+            options->letters[letter++] = (char)row->short_name;
+            options->letters[letter] = ':';
+            letter += row->has_value == required_argument ? 1 : 0;
+        }
+    }
+    options->letters[letter] = '\0';
+}
+
+static etw_status parse_words(int argc, char **argv, etw_record_arguments *arguments,
+                              etw_error *error)
+{
+    getopt_options options;
+    list_options(&options);
+    opterr = 0;
+    optind = 0; /* start anew, and forget where the words of a parse before this one lay */
+    for (;;) {
+        const int code = getopt_long(argc, argv, options.letters, options.words, NULL);
+        if (code == -1) {
+            break;
+        }
+        if (code == '?' || code == ':') {
+            return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                                 code == '?' ? "unknown option '%s'" : "'%s' needs a value",
+                                 argv[optind - 1]);
+        }
+        const etw_status status = etw_option_apply(row_of_code(code), arguments, optarg, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+    }
+    if (optind < argc) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "'%s' stands alone: a trace to record is given as --input %s",
+                             argv[optind], argv[optind]);
+    }
+    return ETW_OK;
+}
+
+static etw_status check_capture(const etw_record_arguments *arguments, etw_error *error)
+{
+    const bool live = etw_record_is_live(arguments);
+    if (arguments->input_count == 0 && !live) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "nothing to record: name a trace with --input, or a provider with "
+                             "--provider");
+    }
+    if (arguments->input_count > 0 && live) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--input and --provider do not go together: record each on its own "
+                             "and merge the files with etw-replay merge");
+    }
+    if (arguments->output == NULL) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "no output: name a file with -o, or - for stdout");
+    }
+    const etw_capture_limits *limits = &arguments->limits;
+    if (limits->ring_segments != 0 && limits->rotate_bytes == 0 && limits->rotate_ms == 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--ring needs --rotate-size or --rotate-time");
+    }
+    if (arguments->flight.max_bytes == 0 &&
+        (arguments->flight.has_trigger || arguments->flight.max_age_ms != 0)) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--trigger and --flight-time need --flight SIZE");
+    }
+    if (arguments->session.kernel_flags != 0 && arguments->provider_count > 0 &&
+        !arguments->session.system_logger) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "the NT Kernel Logger takes no providers: add --system-logger, or "
+                             "record them in two sessions");
+    }
+    return ETW_OK;
+}
+
+static void set_defaults(etw_record_arguments *arguments)
+{
+    if (!etw_record_is_live(arguments)) {
+        arguments->writer.caller_helps = true;
+        return;
+    }
+    if (arguments->writer.interval_ms == 0) {
+        arguments->writer.interval_ms = DEFAULT_INTERVAL_MS;
+    }
+    if (!arguments->overload_given) {
+        arguments->writer.overload = ETW_OVERLOAD_DROP;
+    }
+}
+
+etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_arguments *arguments,
+                                      etw_error *error)
+{
+    *arguments =
+        (etw_record_arguments){.writer = {.threads = 1, .application = "etw-record " ETW_VERSION}};
+    arguments->providers = calloc(ETW_SESSION_MAX_PROVIDERS, sizeof *arguments->providers);
+    arguments->kernel_stacks = calloc(ETW_MAX_KERNEL_STACKS, sizeof *arguments->kernel_stacks);
+    /* Each word and each line of a profile may be an input or a manifest. */
+    const size_t room = (size_t)argc + (size_t)ETW_RECORD_MAX_PROFILES * ETW_PROFILE_MAX_OPTIONS;
+    arguments->inputs = calloc(room, sizeof *arguments->inputs);
+    arguments->manifests = calloc(room, sizeof *arguments->manifests);
+    etw_status status = ETW_OK;
+    if (arguments->providers == NULL || arguments->kernel_stacks == NULL ||
+        arguments->inputs == NULL || arguments->manifests == NULL) {
+        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
+    } else {
+        status = parse_words(argc, argv, arguments, error);
+    }
+    if (status == ETW_OK && arguments->action == ETW_RECORD_CAPTURE) {
+        const bool only_reclaim = arguments->reclaim_first && arguments->input_count == 0 &&
+                                  !etw_record_is_live(arguments);
+        if (only_reclaim) {
+            arguments->action = ETW_RECORD_RECLAIM;
+        } else {
+            set_defaults(arguments);
+            status = check_capture(arguments, error);
+        }
+    }
+    if (status != ETW_OK) {
+        etw_record_arguments_free(arguments);
+    }
+    return status;
+}
+
+void etw_record_arguments_free(etw_record_arguments *arguments)
+{
+    for (uint32_t i = 0; i < arguments->provider_count; i++) {
+        free(arguments->providers[i].name);
+    }
+    for (uint32_t i = 0; i < arguments->profile_count; i++) {
+        etw_profile_free(&arguments->profiles[i]);
+    }
+    free(arguments->providers);
+    free(arguments->kernel_stacks);
+    free(arguments->inputs);
+    free(arguments->manifests);
+    *arguments = (etw_record_arguments){0};
+}

@@ -1,0 +1,65 @@
+/* The command line of etw-record; profile files use the same options. */
+#ifndef ETW_RECORDER_ARGUMENTS_H
+#define ETW_RECORDER_ARGUMENTS_H
+
+#include "recorder/capture/capture.h"
+#include "recorder/capture/flight.h"
+#include "recorder/command/profile.h"
+#include "recorder/session/session.h"
+
+typedef enum etw_record_action {
+    ETW_RECORD_CAPTURE, /* the main job */
+    ETW_RECORD_LIST_SESSIONS,
+    ETW_RECORD_LIST_PROVIDERS,
+    ETW_RECORD_KILL,
+    ETW_RECORD_RECLAIM
+} etw_record_action;
+
+#define ETW_RECORD_MAX_PROFILES 8u
+
+/* A provider as the user named it; its GUID is looked up when the session is made. */
+typedef struct etw_provider_argument {
+    char *name; /* or GUID; owned */
+    etw_provider_options options;
+} etw_provider_argument;
+
+typedef struct etw_record_arguments {
+    etw_record_action action;
+    const char *action_name; /* the session to kill, the part of a provider's name; may be NULL */
+    const char **inputs;     /* .etl files, "-" for stdin */
+    uint32_t input_count;
+    const char **manifests;
+    uint32_t manifest_count;
+    etw_provider_argument *providers; /* ETW_SESSION_MAX_PROVIDERS of room */
+    uint32_t provider_count;
+    etw_session_options session;     /* its providers are not set here */
+    etw_kernel_stack *kernel_stacks; /* ETW_MAX_KERNEL_STACKS of room */
+    bool replace_session;            /* kill a session that has the name, then start */
+    bool reclaim_first;              /* stop orphans before the start */
+    bool no_rundown;                 /* without the host's processes and images */
+    uint32_t oracle_events;          /* TDH's texts kept for so many events of each schema */
+    const char *output;
+    etw_writer_options writer;
+    bool overload_given; /* else live recordings drop and files wait */
+    etw_capture_limits limits;
+    etw_flight_options flight;
+    bool service;
+    bool quiet;
+    bool show_progress;
+    etw_profile profiles[ETW_RECORD_MAX_PROFILES]; /* the values above may point into them */
+    uint32_t profile_count;
+} etw_record_arguments;
+
+/* ETW_END: --help or --version was asked for and has been printed to stdout. Errors are the user's
+ * and say which option they are about. argv must outlive the arguments. */
+etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_arguments *arguments,
+                                      etw_error *error);
+void etw_record_arguments_free(etw_record_arguments *arguments);
+
+/* A live session is wanted, not only files. */
+static inline bool etw_record_is_live(const etw_record_arguments *arguments)
+{
+    return arguments->provider_count > 0 || arguments->session.kernel_flags != 0;
+}
+
+#endif

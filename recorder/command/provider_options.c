@@ -1,0 +1,206 @@
+/* --provider, and the options that are about the provider named last. */
+#include "format/base/quantities.h"
+#include "recorder/command/option.h"
+
+#define DEFAULT_LEVEL 5u
+
+static etw_status bad_provider(const etw_option_use *use)
+{
+    return etw_option_bad_value(
+        use, "NAME|GUID[:LEVEL[:ANY[:ALL]]] with a level from 0 to 255 and masks such "
+             "as 0x10");
+}
+
+/* LEVEL[:ANY[:ALL]] */
+static bool parse_masks(char *text, etw_provider_options *options)
+{
+    uint64_t values[3] = {DEFAULT_LEVEL, 0, 0};
+    size_t count = 0;
+    for (char *part = text; part != NULL && count < 3; count++) {
+        char *colon = strchr(part, ':');
+        if (colon != NULL) {
+            *colon = '\0';
+        }
+        if (!etw_parse_number(part, &values[count])) {
+            return false;
+        }
+        part = colon == NULL ? NULL : colon + 1;
+        if (part != NULL && count == 2) {
+            return false;
+        }
+    }
+    options->level = (uint8_t)values[0];
+    options->any_keyword = values[1];
+    options->all_keyword = values[2];
+    return values[0] <= 255;
+}
+
+static etw_status apply_provider(const etw_option_use *use)
+{
+    etw_record_arguments *arguments = use->arguments;
+    if (arguments->provider_count == ETW_SESSION_MAX_PROVIDERS) {
+        return etw_error_set(use->error, ETW_ERROR_LIMIT, "more than %u providers",
+                             ETW_SESSION_MAX_PROVIDERS);
+    }
+    etw_provider_argument *provider = &arguments->providers[arguments->provider_count];
+    *provider =
+        (etw_provider_argument){.name = strdup(use->value), .options = {.level = DEFAULT_LEVEL}};
+    if (provider->name == NULL) {
+        return etw_error_set(use->error, ETW_ERROR_NO_MEMORY, "out of memory for a provider");
+    }
+    arguments->provider_count++;
+    char *colon = strchr(provider->name, ':');
+    if (colon != NULL) {
+        *colon = '\0';
+    }
+    const bool valid = colon == NULL || parse_masks(colon + 1, &provider->options);
+    return valid && provider->name[0] != '\0' ? ETW_OK : bad_provider(use);
+}
+
+/* The provider that an option is about: the last one named. */
+static etw_status last_provider(const etw_option_use *use, etw_provider_options **options)
+{
+    if (use->arguments->provider_count == 0) {
+        return etw_error_set(use->error, ETW_ERROR_INVALID_ARGUMENT,
+                             "%s belongs behind the --provider that it is about", use->option);
+    }
+    *options = &use->arguments->providers[use->arguments->provider_count - 1].options;
+    return ETW_OK;
+}
+
+static etw_status take_enable(const etw_option_use *use, const char *part, void *context)
+{
+    static const etw_option_word words[] = {
+        {"sid", ETW_ENABLE_SID},
+        {"ts-id", ETW_ENABLE_TS_ID},
+        {"stack", ETW_ENABLE_STACK_TRACE},
+        {"psm-key", ETW_ENABLE_PSM_KEY},
+        {"ignore-keyword-0", ETW_ENABLE_IGNORE_KEYWORD_0},
+        {"group", ETW_ENABLE_PROVIDER_GROUP},
+        {"enable-keyword-0", ETW_ENABLE_ENABLE_KEYWORD_0},
+        {"process-start-key", ETW_ENABLE_PROCESS_START_KEY},
+        {"event-key", ETW_ENABLE_EVENT_KEY},
+        {"exclude-inprivate", ETW_ENABLE_EXCLUDE_INPRIVATE},
+    };
+    uint32_t property = 0;
+    if (!etw_option_word_find(words, ETW_COUNT_OF(words), part, &property)) {
+        return etw_option_bad_value(use, "properties named by --help, ',' between them");
+    }
+    *(uint32_t *)context |= property;
+    return ETW_OK;
+}
+
+static etw_status apply_enable(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    return status == ETW_OK
+               ? etw_option_each_part(use, use->value, &options->enable_properties, take_enable)
+               : status;
+}
+
+static etw_status take_event_id(const etw_option_use *use, const char *part, void *context)
+{
+    etw_event_id_filter *filter = context;
+    uint64_t id = 0;
+    if (!etw_parse_number(part, &id) || id > UINT16_MAX ||
+        filter->count == ETW_FILTER_MAX_EVENT_IDS) {
+        return etw_option_bad_value(use, "at most 64 event ids from 0 to 65535, ',' between them");
+    }
+    filter->ids[filter->count++] = (uint16_t)id;
+    return ETW_OK;
+}
+
+static etw_status take_event_ids(const etw_option_use *use, etw_event_id_filter *filter)
+{
+    filter->exclude = use->value[0] == '!';
+    return etw_option_each_part(use, use->value + (filter->exclude ? 1 : 0), filter, take_event_id);
+}
+
+static etw_status apply_event_ids(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    return status == ETW_OK ? take_event_ids(use, &options->event_ids) : status;
+}
+
+static etw_status apply_stack_ids(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    return status == ETW_OK ? take_event_ids(use, &options->stack_ids) : status;
+}
+
+static etw_status take_process_id(const etw_option_use *use, const char *part, void *context)
+{
+    etw_provider_options *options = context;
+    uint64_t id = 0;
+    if (!etw_parse_number(part, &id) || id > UINT32_MAX ||
+        options->process_id_count == ETW_FILTER_MAX_PROCESS_IDS) {
+        return etw_option_bad_value(use, "at most 8 process ids, ',' between them");
+    }
+    options->process_ids[options->process_id_count++] = (uint32_t)id;
+    return ETW_OK;
+}
+
+static etw_status apply_pids(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    return status == ETW_OK ? etw_option_each_part(use, use->value, options, take_process_id)
+                            : status;
+}
+
+static etw_status apply_exe(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status == ETW_OK) {
+        options->executable_names = use->value;
+    }
+    return status;
+}
+
+static etw_status apply_package(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status == ETW_OK) {
+        options->package_ids = use->value;
+    }
+    return status;
+}
+
+static etw_status apply_payload(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status == ETW_OK) {
+        options->payload_filter = use->value;
+    }
+    return status;
+}
+
+static etw_status apply_capture_state(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status == ETW_OK) {
+        options->capture_state = true;
+    }
+    return status;
+}
+
+static const etw_option_row rows[] = {
+    {"provider", 'p', required_argument, apply_provider},
+    {"enable", 0, required_argument, apply_enable},
+    {"event-ids", 0, required_argument, apply_event_ids},
+    {"stack-ids", 0, required_argument, apply_stack_ids},
+    {"pids", 0, required_argument, apply_pids},
+    {"exe", 0, required_argument, apply_exe},
+    {"package", 0, required_argument, apply_package},
+    {"payload", 0, required_argument, apply_payload},
+    {"capture-state", 0, no_argument, apply_capture_state},
+};
+
+const etw_option_group etw_provider_option_group = {rows, ETW_COUNT_OF(rows)};

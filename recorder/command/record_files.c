@@ -1,0 +1,149 @@
+#include "format/etl/etl.h"
+#include "format/event/merge.h"
+#include "recorder/command/record.h"
+#include "recorder/command/report.h"
+
+#include <stdlib.h>
+
+typedef struct scanning {
+    etw_status_line line;
+    const char *path;
+} scanning;
+
+static void show_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
+{
+    scanning *scan = context;
+    if (total_bytes != 0 && etw_status_line_is_due(&scan->line)) {
+        etw_status_line_show(&scan->line, "%s: %.0f %% of %.1f MB scanned", scan->path,
+                             100.0 * (double)done_bytes / (double)total_bytes,
+                             (double)total_bytes / 1e6);
+    }
+}
+
+static etw_status observe(void *context, const etw_event_record *record, const etw_trace *trace,
+                          etw_error *error)
+{
+    return etw_resolver_observe(context, record,
+                                etw_record_pointer_size(record, trace->pointer_size), error);
+}
+
+/* Opens every input, which scans it and lets the resolver learn the schemas that it carries. */
+static etw_status open_each(const etw_record_arguments *arguments, etw_resolver *resolver,
+                            etw_source **sources, uint32_t *opened, etw_error *error)
+{
+    scanning scan = {.line = {.os = etw_os_default(), .enabled = arguments->show_progress}};
+    const etw_etl_options options = {.scan = observe,
+                                     .scan_context = resolver,
+                                     .scan_schemas_only = true,
+                                     .progress = show_progress,
+                                     .progress_context = &scan};
+    etw_status status = ETW_OK;
+    while (*opened < arguments->input_count && status == ETW_OK) {
+        scan.path = arguments->inputs[*opened];
+        status = etw_etl_open(scan.line.os, scan.path, &options, &sources[*opened], error);
+        *opened += status == ETW_OK;
+    }
+    etw_status_line_clear(&scan.line);
+    return status;
+}
+
+static etw_status open_inputs(const etw_record_arguments *arguments, etw_resolver *resolver,
+                              etw_source **source, etw_error *error)
+{
+    etw_source **sources = calloc(arguments->input_count, sizeof(etw_source *));
+    if (sources == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the inputs");
+    }
+    uint32_t opened = 0;
+    etw_status status = open_each(arguments, resolver, sources, &opened, error);
+    if (status != ETW_OK) {
+        for (uint32_t i = 0; i < opened; i++) {
+            etw_source_close(sources[i]);
+        }
+    } else if (opened == 1) {
+        *source = sources[0];
+    } else {
+        status = etw_merge_open(sources, opened, source, error);
+    }
+    free(sources);
+    return status;
+}
+
+/* The job once the source is open. A failing source is reported, but what it gave is kept. */
+static int record_source(const etw_capture_options *options, const etw_record_arguments *arguments,
+                         etw_source *source)
+{
+    etw_error error = {0};
+    etw_capture *capture = NULL;
+    if (etw_capture_open(options, &capture, &error) != ETW_OK) {
+        etw_report_error(&error);
+        return ETW_EXIT_FAILED;
+    }
+    const etw_status pulled = etw_capture_pull(capture, source, &error);
+    if (pulled != ETW_OK) {
+        etw_report_error(&error);
+    }
+    etw_capture_totals totals;
+    etw_error failure = {0};
+    const etw_status finished = etw_capture_finish(capture, &totals, &failure);
+    etw_capture_free(capture);
+    if (finished != ETW_OK && strcmp(failure.message, error.message) != 0) {
+        etw_report_error(&failure);
+    }
+    const int exit_status = etw_report_totals(arguments, options->resolver, &totals);
+    return finished != ETW_OK ? ETW_EXIT_FAILED : pulled != ETW_OK ? ETW_EXIT_MISSING : exit_status;
+}
+
+/* What is read must not be replaced by what is read from it. */
+static bool writes_over_input(const etw_record_arguments *arguments)
+{
+    for (uint32_t i = 0; i < arguments->input_count; i++) {
+        if (strcmp(arguments->output, "-") != 0 &&
+            etw_os_is_same_file(arguments->inputs[i], arguments->output)) {
+            etw_error error = {0};
+            (void)etw_error_set(&error, ETW_ERROR_INVALID_ARGUMENT,
+                                "%s is read and cannot be written at the same time",
+                                arguments->output);
+            etw_report_error(&error);
+            return true;
+        }
+    }
+    return false;
+}
+
+int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *signal)
+{
+    etw_error error = {0};
+    if (writes_over_input(arguments)) {
+        return ETW_EXIT_USAGE;
+    }
+    etw_schema_store *store = etw_schema_store_new();
+    etw_resolver *resolver = NULL;
+    etw_source *source = NULL;
+    const etw_resolver_options resolver_options = {arguments->manifests, arguments->manifest_count,
+                                                   false};
+    etw_status status =
+        store == NULL ? etw_error_set(&error, ETW_ERROR_NO_MEMORY, "out of memory for schemas")
+                      : etw_resolver_new(store, &resolver_options, &resolver, &error);
+    if (status == ETW_OK) {
+        status = open_inputs(arguments, resolver, &source, &error);
+    }
+    int exit_status = ETW_EXIT_FAILED;
+    if (status == ETW_OK) {
+        /* Scanning may take long, and leaves nothing to end cleanly: until now a signal ends it. */
+        etw_stop_signal_install(signal);
+        const etw_capture_options options = {.path = arguments->output,
+                                             .writer = arguments->writer,
+                                             .limits = arguments->limits,
+                                             .resolver = resolver,
+                                             .store = store,
+                                             .stop = &signal->stop};
+        exit_status = record_source(&options, arguments, source);
+    } else {
+        etw_report_error(&error);
+    }
+    etw_source_close(source);
+    etw_resolver_free(resolver);
+    etw_schema_store_free(store);
+    return exit_status;
+}

@@ -1,0 +1,380 @@
+#include "recorder/command/record.h"
+#include "recorder/command/report.h"
+#include "recorder/rundown/rundown_job.h"
+#include "recorder/session/oracle_source.h"
+#include "recorder/session/tdh_source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A live recording: what the session's sink feeds. */
+typedef struct live {
+    const etw_record_arguments *arguments;
+    etw_stop_signal *signal;
+    etw_schema_store *store;
+    etw_resolver *resolver;
+    etw_capture *capture; /* to disk, or the flight recorder's own */
+    etw_flight *flight;   /* NULL unless asked for */
+    etw_session *session;
+    etw_rundown_job *rundown;  /* being made, or NULL */
+    etw_oracle_source *oracle; /* NULL unless asked for */
+    bool trace_added;
+    etw_status_line line;
+    uint64_t last_events; /* at the last status line */
+    etw_error error;      /* of the first failure inside the sink */
+} live;
+
+static etw_status put_rundown(void *context, etw_bytes blob, uint32_t processes, etw_error *error)
+{
+    const live *recording = context;
+    return etw_capture_rundown(recording->capture, blob, processes, error);
+}
+
+/* Begins a rundown for the segment that was just opened. */
+static void start_rundown(void *context)
+{
+    live *recording = context;
+    const etw_record_arguments *arguments = recording->arguments;
+    if (!arguments->no_rundown && arguments->flight.max_bytes == 0 && recording->rundown == NULL) {
+        recording->rundown = etw_rundown_job_start();
+    }
+}
+
+static void wait_for_rundown(live *recording)
+{
+    if (recording->rundown != NULL) {
+        (void)etw_rundown_job_is_done(recording->rundown, true);
+    }
+}
+
+/* Writes the rundown once it is there. It helps to read the events; where it cannot be had they are
+ * recorded all the same. */
+static void write_rundown(live *recording)
+{
+    if (recording->rundown == NULL || !etw_rundown_job_is_done(recording->rundown, false)) {
+        return;
+    }
+    etw_error error;
+    if (etw_rundown_job_take(recording->rundown, put_rundown, recording, &error) != ETW_OK) {
+        etw_report_error(&error);
+    }
+    etw_rundown_job_free(recording->rundown);
+    recording->rundown = NULL;
+}
+
+static etw_status add_trace(live *recording)
+{
+    if (recording->trace_added) {
+        return ETW_OK;
+    }
+    recording->trace_added = true;
+    uint16_t index;
+    return etw_capture_add_trace(recording->capture, etw_session_trace(recording->session), &index,
+                                 &recording->error);
+}
+
+static etw_status dump(live *recording)
+{
+    const char *path = NULL;
+    const etw_status status = etw_flight_dump(recording->flight, &path, &recording->error);
+    if (status == ETW_OK && !recording->arguments->quiet) {
+        etw_status_line_clear(&recording->line);
+        etw_report_written(path);
+    }
+    recording->capture = etw_flight_capture(recording->flight);
+    return status;
+}
+
+static void witness(void *context, const etw_event_record *record, const etw_schema *schema,
+                    uint32_t pointer_size, uint64_t event_number)
+{
+    live *recording = context;
+    etw_oracle_source_event(recording->oracle, record, schema, pointer_size, event_number);
+}
+
+/* TDH's texts gathered so far go into the segment whose events they are about. They prove, they are
+ * not evidence: where they do not fit, the recording goes on without them. */
+static void write_texts(void *context)
+{
+    live *recording = context;
+    etw_bytes blob = {NULL, 0};
+    uint32_t events = 0;
+    etw_error error;
+    etw_status status = etw_oracle_source_take(recording->oracle, &blob, &events, &error);
+    if (status == ETW_OK && events > 0) {
+        status = etw_capture_rendered(recording->capture, blob, events, &error);
+    }
+    if (status != ETW_OK) {
+        etw_report_error(&error);
+    }
+}
+
+static etw_status on_event(void *context, const etw_event_record *record)
+{
+    live *recording = context;
+    etw_status status = add_trace(recording);
+    if (status == ETW_OK) {
+        const uint32_t pointer_size =
+            etw_record_pointer_size(record, etw_session_trace(recording->session)->pointer_size);
+        status = etw_resolver_observe(recording->resolver, record, pointer_size, &recording->error);
+    }
+    if (status == ETW_OK) {
+        status = etw_capture_event(recording->capture, 0, record, &recording->error);
+    }
+    if (status == ETW_OK && recording->flight != NULL &&
+        etw_flight_is_trigger(recording->flight, record)) {
+        status = dump(recording);
+    }
+    return status;
+}
+
+static etw_status on_loss(void *context, const etw_loss *loss)
+{
+    live *recording = context;
+    const etw_status status = add_trace(recording);
+    return status == ETW_OK ? etw_capture_loss(recording->capture, loss, &recording->error)
+                            : status;
+}
+
+static etw_status on_anchor(void *context, int64_t ticks, int64_t time_100ns)
+{
+    live *recording = context;
+    return recording->trace_added
+               ? etw_capture_anchor(recording->capture, 0, ticks, time_100ns, &recording->error)
+               : ETW_OK;
+}
+
+static void show_status(live *recording)
+{
+    if (!etw_status_line_is_due(&recording->line)) {
+        return;
+    }
+    etw_capture_totals totals;
+    etw_capture_get_totals(recording->capture, &totals);
+    etw_status_line_show(&recording->line,
+                         "%" PRIu64 " events (%" PRIu64 "/s), %.1f MB, %" PRIu64 " lost, %" PRIu64
+                         " dropped, %" PRIu64 " queued",
+                         totals.events, totals.events - recording->last_events,
+                         (double)totals.file_bytes / 1e6, totals.lost, totals.dropped,
+                         totals.queued);
+    recording->last_events = totals.events;
+}
+
+static etw_status on_tick(void *context)
+{
+    live *recording = context;
+    show_status(recording);
+    if (atomic_load(&recording->signal->stop)) {
+        return ETW_END;
+    }
+    if (recording->flight != NULL && atomic_exchange(&recording->signal->dump, false)) {
+        const etw_status status = dump(recording);
+        if (status != ETW_OK) {
+            return status;
+        }
+    }
+    if (recording->oracle != NULL && recording->flight == NULL) {
+        write_texts(recording);
+    }
+    write_rundown(recording);
+    return etw_capture_tick(recording->capture, &recording->error);
+}
+
+/* The session's providers, their names looked up. */
+static etw_status find_providers(const etw_record_arguments *arguments,
+                                 etw_provider_options *providers, etw_error *error)
+{
+    for (uint32_t i = 0; i < arguments->provider_count; i++) {
+        providers[i] = arguments->providers[i].options;
+        const etw_status status =
+            etw_provider_find(arguments->providers[i].name, &providers[i].id, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+    }
+    return ETW_OK;
+}
+
+static etw_status open_with_options(const etw_record_arguments *arguments,
+                                    const etw_session_options *options, etw_session **session,
+                                    etw_error *error)
+{
+    etw_status status = etw_session_open(options, session, error);
+    if (status == ETW_ERROR_EXISTS && arguments->replace_session && options->name != NULL) {
+        status = etw_session_kill(options->name, error);
+        if (status == ETW_OK) {
+            status = etw_session_open(options, session, error);
+        }
+    }
+    return status;
+}
+
+static etw_status open_session(live *recording)
+{
+    const etw_record_arguments *arguments = recording->arguments;
+    etw_error *error = &recording->error;
+    if (arguments->reclaim_first) {
+        uint32_t stopped = 0;
+        const etw_status status = etw_session_reclaim(&stopped, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+    }
+    etw_provider_options *providers = calloc(arguments->provider_count + 1u, sizeof *providers);
+    if (providers == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the providers");
+    }
+    etw_session_options options = arguments->session;
+    options.providers = providers;
+    options.provider_count = arguments->provider_count;
+    etw_status status = find_providers(arguments, providers, error);
+    if (status == ETW_OK) {
+        status = open_with_options(arguments, &options, &recording->session, error);
+    }
+    free(providers);
+    return status;
+}
+
+static etw_status open_schemas(live *recording)
+{
+    const etw_record_arguments *arguments = recording->arguments;
+    const etw_resolver_options options = {arguments->manifests, arguments->manifest_count, false};
+    recording->store = etw_schema_store_new();
+    if (recording->store == NULL) {
+        return etw_error_set(&recording->error, ETW_ERROR_NO_MEMORY, "out of memory for schemas");
+    }
+    const etw_status status =
+        etw_resolver_new(recording->store, &options, &recording->resolver, &recording->error);
+    return status == ETW_OK ? etw_resolver_add_source(recording->resolver, etw_tdh_source_new(),
+                                                      &recording->error)
+                            : status;
+}
+
+static etw_status open_capture(live *recording)
+{
+    const etw_record_arguments *arguments = recording->arguments;
+    if (arguments->oracle_events > 0) {
+        recording->oracle = etw_oracle_source_new(arguments->oracle_events);
+        if (recording->oracle == NULL) {
+            return etw_error_set(&recording->error, ETW_ERROR_NO_MEMORY,
+                                 "out of memory for TDH's texts");
+        }
+    }
+    const bool has_oracle = recording->oracle != NULL;
+    const etw_capture_options options = {.path = arguments->output,
+                                         .witness = has_oracle ? witness : NULL,
+                                         .segment_opened = start_rundown,
+                                         .segment_closing = has_oracle ? write_texts : NULL,
+                                         .context = recording,
+                                         .writer = arguments->writer,
+                                         .limits = arguments->limits,
+                                         .resolver = recording->resolver,
+                                         .store = recording->store,
+                                         .stop = &recording->signal->stop};
+    if (arguments->flight.max_bytes == 0) {
+        return etw_capture_open(&options, &recording->capture, &recording->error);
+    }
+    const etw_status status =
+        etw_flight_open(&arguments->flight, &options, &recording->flight, &recording->error);
+    if (status == ETW_OK) {
+        recording->capture = etw_flight_capture(recording->flight);
+    }
+    return status;
+}
+
+/* The rundown before the session: it takes time in which ETW's buffers would run full. The file
+ * last: where the session is refused, none is left that looks like a recording. */
+static etw_status open_all(live *recording)
+{
+    start_rundown(recording);
+    etw_status status = open_schemas(recording);
+    if (status == ETW_OK) {
+        wait_for_rundown(recording);
+        status = open_session(recording);
+    }
+    if (status == ETW_OK) {
+        status = open_capture(recording);
+    }
+    if (status == ETW_OK) {
+        write_rundown(recording);
+    }
+    return status;
+}
+
+/* What came after the failure is in no file: the last one says so, if it still can. */
+static void tell_failure(live *recording)
+{
+    etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
+    etw_loss_set_detail(&loss, "%s", recording->error.message);
+    (void)etw_capture_loss(recording->capture, &loss, NULL);
+}
+
+static etw_status run(live *recording)
+{
+    const etw_session_sink sink = {.event = on_event,
+                                   .loss = on_loss,
+                                   .tick = on_tick,
+                                   .anchor = on_anchor,
+                                   .context = recording};
+    etw_error error = recording->error;
+    const etw_status status = etw_session_pump(recording->session, &sink, &error);
+    /* A failure inside the sink has left its own message; the pump's is about the session, and was
+     * told to the sink. */
+    if (status != ETW_OK && recording->error.status == ETW_OK) {
+        recording->error = error;
+    } else if (status != ETW_OK) {
+        tell_failure(recording);
+    }
+    return status;
+}
+
+/* Closes the files; the exit status is that of the whole recording. */
+static int finish(live *recording, etw_status status)
+{
+    if (status != ETW_OK) {
+        etw_report_error(&recording->error);
+    }
+    etw_capture_totals totals;
+    etw_status finished = recording->flight != NULL
+                              ? dump(recording)
+                              : etw_capture_finish(recording->capture, &totals, &recording->error);
+    if (recording->flight != NULL) {
+        etw_capture_get_totals(recording->capture, &totals);
+    }
+    if (finished != ETW_OK) {
+        etw_report_error(&recording->error);
+    }
+    const int exit_status = etw_report_totals(recording->arguments, recording->resolver, &totals);
+    if (finished != ETW_OK) {
+        return ETW_EXIT_FAILED;
+    }
+    return status == ETW_OK ? exit_status : ETW_EXIT_MISSING;
+}
+
+int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *signal)
+{
+    live recording = {.arguments = arguments,
+                      .signal = signal,
+                      .line = {.os = etw_os_default(), .enabled = arguments->show_progress}};
+    signal->break_dumps = arguments->flight.max_bytes != 0;
+    int exit_status = ETW_EXIT_FAILED;
+    if (open_all(&recording) == ETW_OK) {
+        const etw_status status = run(&recording);
+        etw_status_line_clear(&recording.line);
+        exit_status = finish(&recording, status);
+    } else {
+        etw_report_error(&recording.error);
+    }
+    etw_session_close(recording.session);
+    if (recording.flight != NULL) {
+        etw_flight_free(recording.flight);
+    } else {
+        etw_capture_free(recording.capture);
+    }
+    etw_rundown_job_free(recording.rundown);
+    etw_oracle_source_free(recording.oracle);
+    etw_resolver_free(recording.resolver);
+    etw_schema_store_free(recording.store);
+    return exit_status;
+}

@@ -1,0 +1,244 @@
+#include "recorder/session/session_filters_windows.h"
+
+#include "recorder/session/wide_windows.h"
+
+#include <stdlib.h>
+
+#include <tdh.h>
+
+/* Of evntprov.h since Windows 8.1; mingw-w64 stops at Windows 7's. */
+enum {
+    FILTER_TYPE_PID = 0x80000004,
+    FILTER_TYPE_EXECUTABLE_NAME = 0x80000008,
+    FILTER_TYPE_PACKAGE_ID = 0x80000010,
+    FILTER_TYPE_PAYLOAD = 0x80000100,
+    FILTER_TYPE_EVENT_ID = 0x80000200,
+    FILTER_TYPE_STACKWALK = 0x80001000
+};
+
+/* EVENT_FILTER_EVENT_ID of evntprov.h. */
+typedef struct event_id_filter {
+    BOOLEAN filter_in;
+    UCHAR reserved;
+    USHORT count;
+    USHORT events[ETW_FILTER_MAX_EVENT_IDS];
+} event_id_filter;
+
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the provider's filters");
+}
+
+/* Takes data over; data NULL means that memory ran out. */
+static etw_status add(etw_filters *filters, uint32_t type, void *data, size_t size,
+                      etw_error *error)
+{
+    if (data == NULL) {
+        return no_memory(error);
+    }
+    filters->owned[filters->count] = data;
+    filters->descriptors[filters->count] = (EVENT_FILTER_DESCRIPTOR){
+        .Ptr = (ULONGLONG)(uintptr_t)data, .Size = (ULONG)size, .Type = type};
+    filters->count++;
+    return ETW_OK;
+}
+
+static etw_status add_event_ids(etw_filters *filters, uint32_t type,
+                                const etw_event_id_filter *wanted, etw_error *error)
+{
+    if (wanted->count == 0) {
+        return ETW_OK;
+    }
+    event_id_filter *filter = calloc(1, sizeof *filter);
+    if (filter == NULL) {
+        return no_memory(error);
+    }
+    filter->filter_in = wanted->exclude ? FALSE : TRUE;
+    filter->count = (USHORT)wanted->count;
+    memcpy(filter->events, wanted->ids, wanted->count * sizeof wanted->ids[0]);
+    const size_t size = offsetof(event_id_filter, events) + wanted->count * sizeof(USHORT);
+    return add(filters, type, filter, size, error);
+}
+
+static etw_status add_process_ids(etw_filters *filters, const etw_provider_options *provider,
+                                  etw_error *error)
+{
+    if (provider->process_id_count == 0) {
+        return ETW_OK;
+    }
+    const size_t size = provider->process_id_count * sizeof provider->process_ids[0];
+    void *ids = malloc(size);
+    if (ids != NULL) {
+        memcpy(ids, provider->process_ids, size);
+    }
+    return add(filters, FILTER_TYPE_PID, ids, size, error);
+}
+
+static etw_status add_names(etw_filters *filters, uint32_t type, const char *names,
+                            etw_error *error)
+{
+    if (names == NULL) {
+        return ETW_OK;
+    }
+    wchar_t *wide = etw_wide_from_utf8(names);
+    const size_t size = wide == NULL ? 0 : (wcslen(wide) + 1) * sizeof *wide;
+    if (size > MAX_EVENT_FILTER_DATA_SIZE) {
+        free(wide);
+        return etw_error_set(error, ETW_ERROR_LIMIT, "filter '%s' is above ETW's limit of %u bytes",
+                             names, (unsigned)MAX_EVENT_FILTER_DATA_SIZE);
+    }
+    return add(filters, type, wide, size, error);
+}
+
+/* The operators that TdhCreatePayloadFilter knows (PAYLOAD_OPERATOR of tdh.h), longest text first
+ * so that "<=" is not read as "<". */
+static const struct {
+    const wchar_t *text;
+    USHORT operator;
+} payload_operators[] = {{L"!=", 1}, {L"<=", 2}, {L">=", 5}, {L"!~", 21},
+                         {L"=", 0},  {L">", 3},  {L"<", 4},  {L"~", 20}};
+
+/* PAYLOAD_FILTER_PREDICATE of tdh.h, Windows 8.1. */
+typedef struct payload_predicate {
+    LPWSTR field;
+    USHORT compare_operator;
+    LPWSTR value;
+} payload_predicate;
+
+#define MAX_PAYLOAD_PREDICATES 8u
+
+typedef ULONG(WINAPI *create_payload_filter)(LPCGUID, const EVENT_DESCRIPTOR *, BOOLEAN, ULONG,
+                                             payload_predicate *, PVOID *);
+typedef ULONG(WINAPI *aggregate_payload_filters)(ULONG, PVOID *, BOOLEAN *,
+                                                 EVENT_FILTER_DESCRIPTOR *);
+typedef ULONG(WINAPI *delete_payload_filter)(PVOID *);
+typedef ULONG(WINAPI *cleanup_payload_descriptor)(EVENT_FILTER_DESCRIPTOR *);
+
+/* These exist since Windows 8.1; importing them would keep the tool from starting on older systems.
+ */
+static FARPROC tdh_function(const char *name)
+{
+    const HMODULE tdh = GetModuleHandleW(L"tdh.dll");
+    return tdh == NULL ? NULL : GetProcAddress(tdh, name);
+}
+
+/* Splits "Property=value" in place. */
+static bool split_predicate(wchar_t *text, payload_predicate *predicate)
+{
+    while (*text == L' ') {
+        text++;
+    }
+    for (size_t i = 0; i < sizeof payload_operators / sizeof payload_operators[0]; i++) {
+        wchar_t *at = wcsstr(text, payload_operators[i].text);
+        if (at != NULL && at != text) {
+            predicate->field = text;
+            predicate->compare_operator = payload_operators[i].operator;
+            predicate->value = at + wcslen(payload_operators[i].text);
+            *at = L'\0';
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "5: Size>1024, Name=a.txt": the event's id, then predicates of which all must hold. */
+static etw_status create_payload(etw_filters *filters, const etw_provider_options *provider,
+                                 wchar_t *text, etw_error *error)
+{
+    payload_predicate predicates[MAX_PAYLOAD_PREDICATES];
+    ULONG count = 0;
+    wchar_t *rest = NULL;
+    EVENT_DESCRIPTOR descriptor = {.Id = (USHORT)wcstoul(text, &rest, 10)};
+    bool valid = rest != text && *rest == L':';
+    for (wchar_t *part = valid ? rest + 1 : NULL; part != NULL && valid;) {
+        wchar_t *comma = wcschr(part, L',');
+        if (comma != NULL) {
+            *comma = L'\0';
+        }
+        valid = count < MAX_PAYLOAD_PREDICATES && split_predicate(part, &predicates[count++]);
+        part = comma == NULL ? NULL : comma + 1;
+    }
+    if (!valid) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "payload filter '%s': wanted ID: Property=value, Property>5 with at "
+                             "most %u properties",
+                             provider->payload_filter, MAX_PAYLOAD_PREDICATES);
+    }
+    const create_payload_filter create =
+        (create_payload_filter)(void *)tdh_function("TdhCreatePayloadFilter");
+    const aggregate_payload_filters aggregate =
+        (aggregate_payload_filters)(void *)tdh_function("TdhAggregatePayloadFilters");
+    if (create == NULL || aggregate == NULL) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                             "payload filters need Windows 8.1 or later");
+    }
+    ULONG code = create((LPCGUID)&provider->id, &descriptor, FALSE, count, predicates,
+                        &filters->payload_filter);
+    if (code == ERROR_SUCCESS) {
+        code = aggregate(1, &filters->payload_filter, NULL, &filters->descriptors[filters->count]);
+    }
+    if (code != ERROR_SUCCESS) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "payload filter '%s': TDH refused it with error %lu; the provider's "
+                             "manifest must be registered on this machine",
+                             provider->payload_filter, code);
+    }
+    filters->count++;
+    return ETW_OK;
+}
+
+static etw_status add_payload(etw_filters *filters, const etw_provider_options *provider,
+                              etw_error *error)
+{
+    if (provider->payload_filter == NULL) {
+        return ETW_OK;
+    }
+    wchar_t *text = etw_wide_from_utf8(provider->payload_filter);
+    if (text == NULL) {
+        return no_memory(error);
+    }
+    const etw_status status = create_payload(filters, provider, text, error);
+    free(text);
+    return status;
+}
+
+etw_status etw_filters_build(const etw_provider_options *provider, etw_filters *filters,
+                             etw_error *error)
+{
+    *filters = (etw_filters){0};
+    etw_status status = add_event_ids(filters, FILTER_TYPE_EVENT_ID, &provider->event_ids, error);
+    if (status == ETW_OK) {
+        status = add_event_ids(filters, FILTER_TYPE_STACKWALK, &provider->stack_ids, error);
+    }
+    if (status == ETW_OK) {
+        status = add_process_ids(filters, provider, error);
+    }
+    if (status == ETW_OK) {
+        status = add_names(filters, FILTER_TYPE_EXECUTABLE_NAME, provider->executable_names, error);
+    }
+    if (status == ETW_OK) {
+        status = add_names(filters, FILTER_TYPE_PACKAGE_ID, provider->package_ids, error);
+    }
+    if (status == ETW_OK) {
+        status = add_payload(filters, provider, error);
+    }
+    return status;
+}
+
+void etw_filters_free(etw_filters *filters)
+{
+    for (uint32_t i = 0; i < filters->count; i++) {
+        const cleanup_payload_descriptor cleanup = (cleanup_payload_descriptor)(void *)tdh_function(
+            "TdhCleanupPayloadEventFilterDescriptor");
+        if (filters->descriptors[i].Type == (ULONG)FILTER_TYPE_PAYLOAD && cleanup != NULL) {
+            (void)cleanup(&filters->descriptors[i]);
+        }
+        free(filters->owned[i]);
+    }
+    const delete_payload_filter delete =
+        (delete_payload_filter)(void *)tdh_function("TdhDeletePayloadFilter");
+    if (filters->payload_filter != NULL && delete != NULL) {
+        (void)delete (&filters->payload_filter);
+    }
+    *filters = (etw_filters){0};
+}

@@ -1,0 +1,319 @@
+#include "recorder/session/session_handle_windows.h"
+
+#include "recorder/session/session_errors_windows.h"
+#include "recorder/session/session_filters_windows.h"
+#include "recorder/session/session_properties_windows.h"
+#include "recorder/session/wide_windows.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* EnableTraceEx2 waits so long for the provider's callback; a hung provider must not hang us. */
+#define ENABLE_TIMEOUT_MS 5000u
+
+/* ---- Names and memory ---- */
+
+static char *generated_name(void)
+{
+    static atomic_uint number;
+    char name[64];
+    (void)snprintf(name, sizeof name, ETW_SESSION_PREFIX "%lu-%u", GetCurrentProcessId(),
+                   atomic_fetch_add(&number, 1) + 1);
+    return strdup(name);
+}
+
+static bool is_kernel_logger(const etw_session_options *options)
+{
+    return options->kernel_flags != 0 && !options->system_logger;
+}
+
+static char *session_name(const etw_session_options *options)
+{
+    if (is_kernel_logger(options)) {
+        return etw_utf8_from_wide(KERNEL_LOGGER_NAMEW);
+    }
+    return options->name == NULL ? generated_name() : strdup(options->name);
+}
+
+static etw_status check_options(const etw_session_options *options, etw_error *error)
+{
+    if (options->provider_count == 0 && options->kernel_flags == 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "a session needs a provider or kernel flags");
+    }
+    if (options->provider_count > ETW_SESSION_MAX_PROVIDERS ||
+        options->kernel_stack_count > ETW_MAX_KERNEL_STACKS) {
+        return etw_error_set(error, ETW_ERROR_LIMIT,
+                             "at most %u providers and %u kernel stacks in a session",
+                             ETW_SESSION_MAX_PROVIDERS, ETW_MAX_KERNEL_STACKS);
+    }
+    if (options->name != NULL && strlen(options->name) >= ETW_SESSION_NAME_UNITS) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "a session's name has at most %u characters",
+                             ETW_SESSION_NAME_UNITS - 1);
+    }
+    return ETW_OK;
+}
+
+etw_status etw_session_handle_init(etw_session_handle *handle, const etw_session_options *options,
+                                   PEVENT_RECORD_CALLBACK on_event, void *context, etw_error *error)
+{
+    const etw_status status = check_options(options, error);
+    *handle = (etw_session_handle){.options = *options,
+                                   .on_event = on_event,
+                                   .context = context,
+                                   .consumer = INVALID_PROCESSTRACE_HANDLE};
+    InitializeSRWLock(&handle->lock);
+    if (status != ETW_OK) {
+        return status;
+    }
+    handle->utf8_name = session_name(options);
+    handle->name = handle->utf8_name == NULL ? NULL : etw_wide_from_utf8(handle->utf8_name);
+    handle->providers = calloc(options->provider_count + 1u, sizeof *handle->providers);
+    if (handle->name == NULL || handle->providers == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a session");
+    }
+    if (options->provider_count > 0) {
+        memcpy(handle->providers, options->providers,
+               options->provider_count * sizeof *handle->providers);
+    }
+    handle->provider_count = options->provider_count;
+    return ETW_OK;
+}
+
+/* ---- Enabling ---- */
+
+static etw_status enable(etw_session_handle *handle, const etw_provider_options *provider,
+                         etw_error *error)
+{
+    etw_filters filters;
+    etw_status status = etw_filters_build(provider, &filters, error);
+    if (status == ETW_OK) {
+        ENABLE_TRACE_PARAMETERS parameters = {.Version = ENABLE_TRACE_PARAMETERS_VERSION_2,
+                                              .EnableProperty = provider->enable_properties,
+                                              .EnableFilterDesc =
+                                                  filters.count == 0 ? NULL : filters.descriptors,
+                                              .FilterDescCount = filters.count};
+        const ULONG code = EnableTraceEx2(handle->controller, (LPCGUID)&provider->id,
+                                          EVENT_CONTROL_CODE_ENABLE_PROVIDER, provider->level,
+                                          provider->any_keyword, provider->all_keyword,
+                                          ENABLE_TIMEOUT_MS, &parameters);
+        status = code == ERROR_SUCCESS ? ETW_OK
+                                       : etw_error_set_windows(error, code, "enabling a provider");
+    }
+    etw_filters_free(&filters);
+    if (status == ETW_OK && provider->capture_state) {
+        const ULONG code = EnableTraceEx2(
+            handle->controller, (LPCGUID)&provider->id, EVENT_CONTROL_CODE_CAPTURE_STATE,
+            provider->level, provider->any_keyword, provider->all_keyword, ENABLE_TIMEOUT_MS, NULL);
+        if (code != ERROR_SUCCESS) {
+            status = etw_error_set_windows(error, code, "asking a provider for its state");
+        }
+    }
+    return status;
+}
+
+static bool is_enabled(const etw_session_handle *handle, const etw_guid *provider)
+{
+    for (uint32_t i = 0; i < handle->enabled_count; i++) {
+        if (etw_guid_equal(&handle->enabled[i], provider)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static etw_status enable_and_note(etw_session_handle *handle, const etw_provider_options *provider,
+                                  etw_error *error)
+{
+    if (!is_enabled(handle, &provider->id)) {
+        if (handle->enabled_count == ETW_SESSION_MAX_PROVIDERS) {
+            return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u providers in a session",
+                                 ETW_SESSION_MAX_PROVIDERS);
+        }
+    }
+    const etw_status status = enable(handle, provider, error);
+    if (status != ETW_OK) {
+        etw_text text = {0};
+        etw_text_append_guid(&text, &provider->id);
+        (void)etw_error_wrap(error, status, "provider %s", etw_text_z(&text));
+        etw_text_free(&text);
+    } else if (!is_enabled(handle, &provider->id)) {
+        handle->enabled[handle->enabled_count++] = provider->id;
+    }
+    return status;
+}
+
+static etw_status set_kernel_stacks(const etw_session_handle *handle, etw_error *error)
+{
+    const etw_session_options *options = &handle->options;
+    if (options->kernel_stack_count == 0) {
+        return ETW_OK;
+    }
+    CLASSIC_EVENT_ID ids[ETW_MAX_KERNEL_STACKS] = {0};
+    for (uint32_t i = 0; i < options->kernel_stack_count; i++) {
+        memcpy(&ids[i].EventGuid, &options->kernel_stacks[i].event_class, sizeof(GUID));
+        ids[i].Type = options->kernel_stacks[i].opcode;
+    }
+    const ULONG code = TraceSetInformation(handle->controller, TraceStackTracingInfo, ids,
+                                           (ULONG)(options->kernel_stack_count * sizeof ids[0]));
+    return code == ERROR_SUCCESS
+               ? ETW_OK
+               : etw_error_set_windows(error, code, "asking for stacks of kernel events");
+}
+
+etw_status etw_session_handle_enable(etw_session_handle *handle,
+                                     const etw_provider_options *provider, etw_error *error)
+{
+    AcquireSRWLockExclusive(&handle->lock);
+    const etw_status status =
+        handle->running ? enable_and_note(handle, provider, error)
+                        : etw_error_set(error, ETW_ERROR_STOPPED, "the session has been stopped");
+    ReleaseSRWLockExclusive(&handle->lock);
+    return status;
+}
+
+/* ---- Reading ---- */
+
+/* Wine's ntdll says so itself. Its ETW functions are stubs, and a bare "access denied" of one of
+ * them would send the user looking for rights. */
+static bool is_wine(void)
+{
+    const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+    return ntdll != NULL && GetProcAddress(ntdll, "wine_get_version") != NULL;
+}
+
+static etw_status open_consumer(etw_session_handle *handle, etw_error *error)
+{
+    EVENT_TRACE_LOGFILEW log = {.LoggerName = handle->name,
+                                .ProcessTraceMode = PROCESS_TRACE_MODE_REAL_TIME |
+                                                    PROCESS_TRACE_MODE_EVENT_RECORD |
+                                                    PROCESS_TRACE_MODE_RAW_TIMESTAMP,
+                                .EventRecordCallback = handle->on_event,
+                                .Context = handle->context};
+    handle->consumer = OpenTraceW(&log);
+    if (handle->consumer != INVALID_PROCESSTRACE_HANDLE) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_error_set_windows(
+        error, GetLastError(), "opening session '%s' for reading", handle->utf8_name);
+    return is_wine() ? etw_error_wrap(error, status, "Wine has no event tracing") : status;
+}
+
+static void close_consumer(etw_session_handle *handle)
+{
+    if (handle->consumer != INVALID_PROCESSTRACE_HANDLE) {
+        (void)CloseTrace(handle->consumer);
+        handle->consumer = INVALID_PROCESSTRACE_HANDLE;
+    }
+}
+
+etw_status etw_session_handle_process(etw_session_handle *handle, etw_error *error)
+{
+    const ULONG code = ProcessTrace(&handle->consumer, 1, NULL, NULL);
+    close_consumer(handle);
+    return code == ERROR_SUCCESS || code == ERROR_CANCELLED
+               ? ETW_OK
+               : etw_error_set_windows(error, code, "reading session '%s'", handle->utf8_name);
+}
+
+void etw_session_handle_free(etw_session_handle *handle)
+{
+    close_consumer(handle);
+    free(handle->providers);
+    free(handle->name);
+    free(handle->utf8_name);
+}
+
+/* ---- Starting ---- */
+
+/* Inside the lock. */
+static etw_status start(etw_session_handle *handle, etw_error *error)
+{
+    etw_session_properties properties;
+    etw_session_properties_for_start(&handle->options, &properties);
+    const ULONG code = StartTraceW(&handle->controller, handle->name, &properties.head);
+    if (code != ERROR_SUCCESS) {
+        return etw_error_set_start(error, code, handle->utf8_name,
+                                   handle->options.kernel_flags != 0);
+    }
+    handle->running = true;
+    etw_status status = open_consumer(handle, error);
+    if (status == ETW_OK) {
+        status = set_kernel_stacks(handle, error);
+    }
+    for (uint32_t i = 0; status == ETW_OK && i < handle->provider_count; i++) {
+        status = enable_and_note(handle, &handle->providers[i], error);
+    }
+    return status;
+}
+
+etw_status etw_session_handle_start(etw_session_handle *handle, etw_error *error)
+{
+    AcquireSRWLockExclusive(&handle->lock);
+    const etw_status status = start(handle, error);
+    ReleaseSRWLockExclusive(&handle->lock);
+    return status;
+}
+
+etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error)
+{
+    AcquireSRWLockExclusive(&handle->lock);
+    handle->running = false;
+    handle->enabled_count = 0;
+    handle->losses = (etw_session_losses){0};
+    const etw_status status =
+        handle->options.restart && !handle->stop_asked
+            ? start(handle, error)
+            : etw_error_set(error, ETW_ERROR_STOPPED, "session '%s' was stopped from outside",
+                            handle->utf8_name);
+    ReleaseSRWLockExclusive(&handle->lock);
+    return status;
+}
+
+/* ---- Stopping ---- */
+
+static void take_losses(etw_session_handle *handle, const EVENT_TRACE_PROPERTIES *properties)
+{
+    handle->losses = (etw_session_losses){.events_lost = properties->EventsLost,
+                                          .log_buffers_lost = properties->LogBuffersLost,
+                                          .realtime_buffers_lost = properties->RealTimeBuffersLost};
+}
+
+/* Providers first: a provider that is still enabled logs into a session that is being torn down.
+ * The stop call's own counters are the last word on what was lost. */
+void etw_session_handle_stop(etw_session_handle *handle)
+{
+    AcquireSRWLockExclusive(&handle->lock);
+    handle->stop_asked = true;
+    if (handle->running) {
+        for (uint32_t i = 0; i < handle->enabled_count; i++) {
+            (void)EnableTraceEx2(handle->controller, (LPCGUID)&handle->enabled[i],
+                                 EVENT_CONTROL_CODE_DISABLE_PROVIDER, 0, 0, 0, ENABLE_TIMEOUT_MS,
+                                 NULL);
+        }
+        handle->enabled_count = 0;
+        etw_session_properties properties;
+        etw_session_properties_clear(&properties);
+        if (ControlTraceW(handle->controller, NULL, &properties.head, EVENT_TRACE_CONTROL_STOP) ==
+            ERROR_SUCCESS) {
+            take_losses(handle, &properties.head);
+        }
+        handle->running = false;
+    }
+    ReleaseSRWLockExclusive(&handle->lock);
+}
+
+void etw_session_handle_query_losses(etw_session_handle *handle)
+{
+    AcquireSRWLockExclusive(&handle->lock);
+    if (handle->running) {
+        etw_session_properties properties;
+        etw_session_properties_clear(&properties);
+        if (ControlTraceW(handle->controller, NULL, &properties.head, EVENT_TRACE_CONTROL_QUERY) ==
+            ERROR_SUCCESS) {
+            take_losses(handle, &properties.head);
+        }
+    }
+    ReleaseSRWLockExclusive(&handle->lock);
+}

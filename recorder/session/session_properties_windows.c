@@ -1,0 +1,59 @@
+#include "recorder/session/session_properties_windows.h"
+
+#include <stdlib.h>
+
+#include <objbase.h>
+
+#define DEFAULT_BUFFER_SIZE_KB 64u
+#define MAX_BUFFER_SIZE_KB     16384u
+#define LEAST_MAXIMUM_BUFFERS  64u
+
+/* SystemTraceControlGuid, by which the NT Kernel Logger is known. */
+static const GUID system_trace_control = {
+    0x9e814aad, 0x3204, 0x11d2, {0x9a, 0x82, 0x00, 0x60, 0x08, 0xa8, 0x69, 0x39}};
+
+void etw_session_properties_clear(etw_session_properties *properties)
+{
+    memset(properties, 0, sizeof *properties);
+    properties->head.Wnode.BufferSize = sizeof *properties;
+    properties->head.Wnode.Flags = WNODE_FLAG_TRACED_GUID;
+    properties->head.LoggerNameOffset = offsetof(etw_session_properties, session_name);
+    properties->head.LogFileNameOffset = offsetof(etw_session_properties, file_name);
+}
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+    return value == 0 ? fallback : value;
+}
+
+void etw_session_properties_for_start(const etw_session_options *options,
+                                      etw_session_properties *properties)
+{
+    SYSTEM_INFO system;
+    GetNativeSystemInfo(&system);
+    const uint32_t processors = system.dwNumberOfProcessors;
+    const uint32_t default_maximum =
+        processors * 4 > LEAST_MAXIMUM_BUFFERS ? processors * 4 : LEAST_MAXIMUM_BUFFERS;
+    etw_session_properties_clear(properties);
+    EVENT_TRACE_PROPERTIES *head = &properties->head;
+    const uint32_t buffer_size = or_default(options->buffer_size_kb, DEFAULT_BUFFER_SIZE_KB);
+    head->Wnode.ClientContext = or_default(options->clock_type, ETW_CLOCK_QPC);
+    head->BufferSize = buffer_size < MAX_BUFFER_SIZE_KB ? buffer_size : MAX_BUFFER_SIZE_KB;
+    head->MinimumBuffers = or_default(options->minimum_buffers, processors * 2);
+    head->MaximumBuffers = or_default(options->maximum_buffers, default_maximum);
+    head->FlushTimer = or_default(options->flush_seconds, 1);
+    head->EnableFlags = options->kernel_flags;
+    head->LogFileMode = EVENT_TRACE_REAL_TIME_MODE;
+    if (!options->not_independent) {
+        /* One session's stalled consumer must not make the provider drop events for the others. */
+        head->LogFileMode |= EVENT_TRACE_INDEPENDENT_SESSION_MODE;
+    }
+    if (options->kernel_flags != 0 && options->system_logger) {
+        head->LogFileMode |= EVENT_TRACE_SYSTEM_LOGGER_MODE;
+    }
+    if (options->kernel_flags != 0 && !options->system_logger) {
+        head->Wnode.Guid = system_trace_control;
+    } else {
+        (void)CoCreateGuid(&head->Wnode.Guid);
+    }
+}

@@ -1,0 +1,582 @@
+#include "replay/command/copy.h"
+
+#include "format/etwcap/block.h"
+#include "format/etwcap/body.h"
+#include "format/event/oracle.h"
+#include "replay/command/rundown_file.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+typedef struct copy copy;
+
+/* One trace file that is read. */
+typedef struct input {
+    copy *copy; /* for the loss callback */
+    etw_replay *replay;
+    const etw_event *event; /* read but not yet written; NULL: read on */
+    bool has_ended;
+    bool is_pipe;
+    uint32_t *schemas; /* ids of the replay's store, from 1, to ids of the copy's store */
+    uint32_t schema_count;
+    uint16_t *traces; /* the source's trace indexes to the writer's */
+    uint16_t trace_count;
+    uint64_t damaged_events; /* that the reader passed over, known counts */
+} input;
+
+struct copy {
+    const etw_copy_options *options;
+    input *inputs;
+    uint32_t input_count;
+    etw_schema_store *store;
+    etw_redactor *redactor;
+    etw_writer *writer;
+    etw_copy_counts *counts;
+    etw_status loss_status; /* of the callback, which cannot return one */
+    etw_error loss_error;
+};
+
+/* Errors of the output name it, as those of an input name that. */
+static etw_status wrote(const copy *c, etw_status status, etw_error *error)
+{
+    const char *output = c->options->arguments->output;
+    return etw_failed(status)
+               ? etw_error_wrap(error, status, "%s", strcmp(output, "-") == 0 ? "stdout" : output)
+               : status;
+}
+
+/* Traces and schemas get new numbers in the copy. */
+
+static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, etw_error *error)
+{
+    if (c->options->redaction == NULL) {
+        return wrote(c, etw_writer_add_trace(c->writer, trace, index, error), error);
+    }
+    etw_trace *safe = malloc(sizeof *safe);
+    if (safe == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a trace");
+    }
+    *safe = *trace;
+    etw_redact_trace(safe);
+    const etw_status status = etw_writer_add_trace(c->writer, safe, index, error);
+    free(safe);
+    return wrote(c, status, error);
+}
+
+static etw_status add_new_traces(copy *c, input *in, etw_error *error)
+{
+    const etw_source *source = etw_replay_source(in->replay);
+    const uint16_t count = etw_source_trace_count(source);
+    if (count <= in->trace_count) {
+        return ETW_OK;
+    }
+    uint16_t *traces = realloc(in->traces, count * sizeof *traces);
+    if (traces == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u traces", count);
+    }
+    in->traces = traces;
+    while (in->trace_count < count) {
+        const etw_status status = add_trace(c, etw_source_trace(source, in->trace_count),
+                                            &in->traces[in->trace_count], error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        in->trace_count++;
+    }
+    return ETW_OK;
+}
+
+static etw_status add_names_of(copy *c, const etw_schema_store *from, etw_error *error)
+{
+    const etw_guid *provider;
+    const char *name;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0;
+         !etw_failed(status) && etw_schema_store_provider_at(from, i, &provider, &name); i++) {
+        status = etw_schema_store_set_provider_name(c->store, provider, name, error);
+    }
+    return status;
+}
+
+/* Done at the beginning, for blocks written early, and again at the end, when all names are known.
+ */
+static etw_status add_names(copy *c, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        etw_replay *replay = c->inputs[i].replay;
+        status = add_names_of(c, etw_replay_schemas(replay), error);
+        if (!etw_failed(status) && !etw_replay_is_etl(replay)) {
+            status = add_names_of(c, etw_reader_schemas(etw_replay_source(replay)), error);
+        }
+    }
+    return status;
+}
+
+static etw_status map_schema(copy *c, input *in, const etw_schema *schema, uint32_t *id,
+                             etw_error *error)
+{
+    *id = 0;
+    if (schema == NULL) {
+        return ETW_OK;
+    }
+    if (schema->id > in->schema_count) {
+        const uint32_t count = 2 * schema->id + 64;
+        uint32_t *longer = realloc(in->schemas, count * sizeof *longer);
+        if (longer == NULL) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u schemas", count);
+        }
+        memset(longer + in->schema_count, 0, (count - in->schema_count) * sizeof *longer);
+        in->schemas = longer;
+        in->schema_count = count;
+    }
+    uint32_t *mapped = &in->schemas[schema->id - 1];
+    if (*mapped == 0) {
+        const etw_schema *kept;
+        const etw_status status = etw_schema_store_intern(c->store, schema, &kept, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        *mapped = kept->id;
+    }
+    *id = *mapped;
+    return ETW_OK;
+}
+
+/* Blocks that deliver no events. */
+
+static etw_status copy_anchors(copy *c, input *in, etw_bytes body, etw_error *error)
+{
+    etw_cursor cursor = etw_cursor_over(body);
+    etw_status status = add_new_traces(c, in, error);
+    while (!etw_failed(status) && etw_cursor_left(&cursor) > 0) {
+        etw_clock_anchor anchor;
+        status = etw_clock_anchor_load(&cursor, &anchor, error);
+        if (!etw_failed(status) && anchor.trace_index < in->trace_count) {
+            status = wrote(c,
+                           etw_writer_add_clock_anchor(c->writer, in->traces[anchor.trace_index],
+                                                       anchor.ticks, anchor.time_100ns, error),
+                           error);
+        }
+    }
+    return status;
+}
+
+/* The schema's number in the copy, 0 where the file does not have it. */
+static etw_status number_in_copy(copy *c, const input *in, uint32_t file_id, uint32_t *id,
+                                 etw_error *error)
+{
+    const etw_schema *kept = NULL;
+    const etw_schema *schema = etw_reader_schema_of_file(etw_replay_source(in->replay), file_id);
+    const etw_status status =
+        schema == NULL ? ETW_OK : etw_schema_store_intern(c->store, schema, &kept, error);
+    *id = kept == NULL ? 0 : kept->id;
+    return status;
+}
+
+/* The texts stay as they are; each entry's schema gets its number in the copy. */
+static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_error *error)
+{
+    etw_text blob = {0};
+    etw_oracle_event event;
+    etw_cursor cursor = etw_cursor_over(body);
+    uint32_t count = 0;
+    size_t at = 0;
+    etw_text_append(&blob, (const char *)body.data, body.size);
+    etw_status status = blob.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory")
+                                    : etw_oracle_next(&cursor, &event, error);
+    while (status == ETW_OK) {
+        uint32_t id;
+        status = number_in_copy(c, in, event.schema_id, &id, error);
+        if (status == ETW_OK) {
+            etw_store_u32(blob.data + at + ETW_ORACLE_SCHEMA_ID_OFFSET, id);
+            at = (size_t)(cursor.at - body.data);
+            count++;
+            status = etw_oracle_next(&cursor, &event, error);
+        }
+    }
+    if (status == ETW_END) {
+        const etw_bytes bytes = etw_text_bytes(&blob);
+        status = wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error),
+                       error);
+    }
+    etw_text_free(&blob);
+    return status;
+}
+
+/* Processes and images are of a host between two boots, and the blocks do not say of which. */
+static bool is_one_boot(const copy *c)
+{
+    const etw_trace *first = NULL;
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        const etw_source *source = etw_replay_source(c->inputs[i].replay);
+        for (uint16_t t = 0; t < etw_source_trace_count(source); t++) {
+            const etw_trace *trace = etw_source_trace(source, t);
+            first = first == NULL ? trace : first;
+            if (trace->boot_time_100ns == 0 || trace->boot_time_100ns != first->boot_time_100ns ||
+                strcmp(trace->host_name, first->host_name) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static etw_status copy_rundown(void *context, etw_bytes blob, etw_error *error)
+{
+    copy *c = context;
+    const bool carries = c->options->carry_blocks || c->options->carry_rundown;
+    if (!carries || (c->input_count > 1 && !is_one_boot(c))) {
+        c->counts->rundown_left_behind = true;
+        return ETW_OK;
+    }
+    const etw_status checked = etw_side_body_check(ETW_BLOCK_RUNDOWN, 0, blob, error);
+    if (etw_failed(checked)) {
+        return checked == ETW_ERROR_NO_MEMORY ? checked : ETW_OK; /* told where it stands */
+    }
+    const uint32_t processes = blob.size < sizeof processes ? 0 : etw_load_u32(blob.data);
+    return wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RUNDOWN, processes, blob, error),
+                 error);
+}
+
+/* Whatever events are wanted, and wherever reading ends. Pipes cannot be read ahead. */
+static etw_status copy_rundowns(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        status = etw_rundown_file_each(os, arguments->inputs[i], copy_rundown, c, error);
+    }
+    return status;
+}
+
+static etw_status on_block(void *context, const etw_side_block *block, etw_error *error)
+{
+    const uint16_t kind = block->kind;
+    const etw_bytes body = block->body;
+    input *in = context;
+    copy *c = in->copy;
+    if (c->writer == NULL) {
+        return ETW_OK;
+    }
+    if (kind == ETW_BLOCK_CLOCK_ANCHORS) {
+        return copy_anchors(c, in, body, error);
+    }
+    if (kind == ETW_BLOCK_RUNDOWN) {
+        const etw_status status = etw_side_body_check(kind, 0, body, error);
+        return etw_failed(status) || !in->is_pipe ? status : copy_rundown(c, body, error);
+    }
+    if (c->options->carry_blocks && kind == ETW_BLOCK_RENDERED) {
+        return copy_rendered(c, in, body, error);
+    }
+    if (c->options->carry_blocks && kind >= ETW_BLOCK_PRIVATE_FIRST) {
+        return wrote(c, etw_writer_add_block(c->writer, kind, block->count, body, error), error);
+    }
+    c->counts->left_behind++;
+    return ETW_OK;
+}
+
+/* Events and losses. */
+
+static void on_loss(void *context, const etw_loss *loss)
+{
+    input *in = context;
+    copy *c = in->copy;
+    if (etw_failed(c->loss_status)) {
+        return;
+    }
+    if (loss->cause == ETW_LOSS_DAMAGE && loss->events != ETW_LOSS_COUNT_UNKNOWN) {
+        in->damaged_events += loss->events;
+    }
+    etw_loss moved = *loss;
+    if (c->redactor != NULL && loss->cause != ETW_LOSS_FILTERED) {
+        moved.detail[0] = '\0'; /* the names of files are in some */
+    }
+    if (moved.trace_index >= in->trace_count) {
+        c->loss_status = add_new_traces(c, in, &c->loss_error);
+    }
+    moved.trace_index = moved.trace_index < in->trace_count ? in->traces[moved.trace_index] : 0;
+    if (!etw_failed(c->loss_status)) {
+        c->loss_status =
+            wrote(c, etw_writer_add_loss(c->writer, &moved, &c->loss_error), &c->loss_error);
+    }
+}
+
+static etw_status read_on(copy *c, input *in, etw_error *error)
+{
+    etw_status status = etw_replay_next(in->replay, &in->event, error);
+    if (status == ETW_END) {
+        in->has_ended = true;
+        status = ETW_OK;
+    }
+    if (!etw_failed(status) && etw_failed(c->loss_status)) {
+        if (error != NULL) {
+            *error = c->loss_error;
+        }
+        status = c->loss_status;
+    }
+    return status;
+}
+
+static etw_status write_event(copy *c, input *in, etw_error *error)
+{
+    uint32_t schema_id;
+    etw_status status = add_new_traces(c, in, error);
+    if (!etw_failed(status)) {
+        status = map_schema(c, in, etw_event_schema(in->event), &schema_id, error);
+    }
+    if (etw_failed(status)) {
+        return status;
+    }
+    etw_event_record safe;
+    const etw_event_record *record = etw_event_record_of(in->event);
+    if (c->redactor != NULL) {
+        etw_redactor_apply(c->redactor, in->event, &safe);
+        record = &safe;
+    }
+    const uint16_t trace_index = in->traces[etw_replay_trace_index(in->replay)];
+    status =
+        wrote(c, etw_writer_add_event(c->writer, record, trace_index, schema_id, error), error);
+    c->counts->events += etw_failed(status) ? 0 : 1;
+    return status;
+}
+
+/* The input with the earliest event, the first of equal ones; NULL where all have ended. */
+static etw_status choose(copy *c, input **chosen, etw_error *error)
+{
+    *chosen = NULL;
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        input *in = &c->inputs[i];
+        if (in->event == NULL && !in->has_ended) {
+            const etw_status status = read_on(c, in, error);
+            if (etw_failed(status)) {
+                return etw_error_wrap(error, status, "%s",
+                                      etw_tool_name(c->options->arguments->inputs[i]));
+            }
+        }
+        if (in->event != NULL && (*chosen == NULL || etw_event_time_100ns(in->event) <
+                                                         etw_event_time_100ns((*chosen)->event))) {
+            *chosen = in;
+        }
+    }
+    return ETW_OK;
+}
+
+static etw_status copy_events(copy *c, etw_error *error)
+{
+    etw_progress progress;
+    etw_status status = ETW_OK;
+    etw_progress_begin(&progress, c->options->arguments, c->options->progress);
+    while (!etw_failed(status)) {
+        input *in;
+        status = choose(c, &in, error);
+        if (etw_failed(status) || in == NULL) {
+            break;
+        }
+        status = write_event(c, in, error);
+        in->event = NULL;
+        if (c->counts->events % 4096 == 0) {
+            etw_progress_show(&progress, c->counts->events, 0);
+        }
+    }
+    etw_progress_end(&progress);
+    return status;
+}
+
+/* Begin and end. */
+
+static etw_status open_inputs(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        input *in = &c->inputs[i];
+        etw_replay_options options = arguments->replay;
+        in->copy = c;
+        in->is_pipe = strcmp(arguments->inputs[i], "-") == 0;
+        options.raw_time = true;
+        options.loss = on_loss;
+        options.loss_context = in;
+        options.block = on_block;
+        options.block_context = in;
+        status = etw_tool_open(arguments, arguments->inputs[i], &options, &in->replay, error);
+    }
+    return status;
+}
+
+static etw_status open_output(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    etw_writer_options writer = arguments->writer;
+    writer.store = c->store;
+    const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
+    etw_status status = etw_tool_explain_exists(
+        arguments->output, etw_writer_create(os, arguments->output, &writer, &c->writer, error),
+        error);
+    for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
+        status = add_new_traces(c, &c->inputs[i], error);
+    }
+    if (!etw_failed(status)) {
+        status = add_names(c, error);
+    }
+    return etw_failed(status) ? status : copy_rundowns(c, error);
+}
+
+static etw_status add_filtered(copy *c, etw_error *error)
+{
+    if (c->options->filtered_detail == NULL || c->counts->passed_over == 0) {
+        return ETW_OK;
+    }
+    etw_loss loss = {.cause = ETW_LOSS_FILTERED, .events = c->counts->passed_over};
+    etw_loss_set_detail(&loss, "%s", c->options->filtered_detail);
+    return wrote(c, etw_writer_add_loss(c->writer, &loss, error), error);
+}
+
+/* Events of the input that were not wanted, those in blocks that were not even read included, as
+ * far as the file tells how many it has. */
+static uint64_t left_out(const input *in, const etw_replay_totals *totals)
+{
+    etw_file_summary summary;
+    if (etw_replay_is_etl(in->replay) ||
+        etw_failed(etw_reader_summary(etw_replay_source(in->replay), &summary, NULL)) ||
+        !summary.complete || summary.events < totals->events + in->damaged_events) {
+        return totals->passed_over;
+    }
+    return summary.events - totals->events - in->damaged_events;
+}
+
+/* A name that was mistyped redacts nothing. */
+static void say_not_found(const copy *c)
+{
+    const char *name;
+    uint32_t at = 0;
+    while ((name = etw_redactor_not_found(c->redactor, &at)) != NULL) {
+        etw_tool_say("no property is named %s: nothing was overwritten for it", name);
+    }
+}
+
+static void sum_up(copy *c)
+{
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        etw_replay_totals totals;
+        etw_replay_get_totals(c->inputs[i].replay, &totals);
+        c->counts->passed_over += left_out(&c->inputs[i], &totals);
+        c->counts->loss_records += totals.losses;
+        c->counts->lost_events += totals.lost_events;
+        c->counts->lost_unknown |= totals.lost_unknown;
+    }
+    c->counts->schemas = etw_schema_store_count(c->store);
+    if (c->redactor != NULL) {
+        etw_redactor_get_counts(c->redactor, &c->counts->redacted);
+        say_not_found(c);
+    }
+}
+
+/* After a failure of an input the file is closed with what was read, and the failure is in it. */
+static etw_status finish(copy *c, etw_status status, etw_error *error)
+{
+    etw_error second = {0};
+    if (etw_failed(status)) {
+        etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
+        const bool tells = error != NULL && c->redactor == NULL;
+        etw_loss_set_detail(&loss, "%s", tells ? error->message : etw_status_name(status));
+        (void)etw_writer_add_loss(c->writer, &loss, &second);
+        (void)etw_writer_finish(c->writer, &second);
+        return status;
+    }
+    status = add_filtered(c, error);
+    if (!etw_failed(status)) {
+        status = add_names(c, error);
+    }
+    if (!etw_failed(status)) {
+        status = wrote(c, etw_writer_finish(c->writer, error), error);
+    }
+    return status;
+}
+
+static etw_status run(copy *c, etw_error *error)
+{
+    c->store = etw_schema_store_new();
+    c->inputs = calloc(c->input_count, sizeof *c->inputs);
+    if (c->options->redaction != NULL) {
+        c->redactor = etw_redactor_new(c->options->redaction);
+    }
+    if (c->store == NULL || c->inputs == NULL ||
+        (c->options->redaction != NULL && c->redactor == NULL)) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
+    }
+    etw_status status = open_inputs(c, error);
+    if (!etw_failed(status)) {
+        status = open_output(c, error);
+    }
+    if (etw_failed(status)) {
+        return status;
+    }
+    status = copy_events(c, error);
+    sum_up(c);
+    status = finish(c, status, error);
+    etw_writer_counts counts;
+    etw_writer_get_counts(c->writer, &counts);
+    c->counts->file_bytes = counts.bytes;
+    /* What the file holds, not what was handed to the writer. */
+    c->counts->events = counts.written;
+    if (counts.dropped > 0) {
+        c->counts->loss_records++;
+        c->counts->lost_events += counts.dropped;
+    }
+    return status;
+}
+
+etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts, etw_error *error)
+{
+    copy c = {.options = options, .input_count = options->arguments->input_count, .counts = counts};
+    *counts = (etw_copy_counts){0};
+    const etw_status status = run(&c, error);
+    etw_writer_free(c.writer);
+    for (uint32_t i = 0; c.inputs != NULL && i < c.input_count; i++) {
+        etw_replay_close(c.inputs[i].replay);
+        free(c.inputs[i].schemas);
+        free(c.inputs[i].traces);
+    }
+    free(c.inputs);
+    etw_redactor_free(c.redactor);
+    etw_schema_store_free(c.store);
+    return status;
+}
+
+etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
+                           const etw_copy_counts *counts, const etw_error *error)
+{
+    const etw_replay_arguments *arguments = options->arguments;
+    if (!arguments->quiet && counts->file_bytes > 0) {
+        etw_tool_say("%s: %" PRIu64 " events, %" PRIu64 " schemas, %" PRIu64 " bytes",
+                     strcmp(arguments->output, "-") == 0 ? "stdout" : arguments->output,
+                     counts->events, counts->schemas, counts->file_bytes);
+    }
+    if (!arguments->quiet && counts->redacted.events > 0) {
+        etw_tool_say("overwritten in %" PRIu64 " events; %" PRIu64
+                     " of them lost all their user data, for its layout hung on it",
+                     counts->redacted.events, counts->redacted.emptied);
+    }
+    if (!arguments->quiet && counts->rundown_left_behind) {
+        etw_tool_say("without the list of processes%s",
+                     arguments->input_count > 1 ? ": the traces are not all of one boot of one host"
+                                                : "");
+    }
+    if (!arguments->quiet && counts->left_behind > 0) {
+        etw_tool_say("without %" PRIu64 " blocks that only an unchanged trace can keep",
+                     counts->left_behind);
+    }
+    if (!arguments->quiet && counts->redacted.unexplained > 0) {
+        etw_tool_say("%" PRIu64 " events have no schema: what they say was left as it is",
+                     counts->redacted.unexplained);
+    }
+    if (etw_failed(status)) {
+        return etw_tool_fail(error);
+    }
+    const etw_replay_totals totals = {.losses = counts->loss_records,
+                                      .lost_events = counts->lost_events,
+                                      .lost_unknown = counts->lost_unknown};
+    return etw_tool_conclude(arguments, &totals);
+}

@@ -1,0 +1,41 @@
+/* Traces copied into a new .etwcap file: what cut, merge, repack and recover have in common.
+ *
+ * Events keep their bytes, their order and their schemas; losses keep their place. Several inputs
+ * are merged by system time, ties in the order of the inputs. */
+#ifndef ETW_REPLAY_COPY_H
+#define ETW_REPLAY_COPY_H
+
+#include "replay/command/redact.h"
+#include "replay/command/tool.h"
+
+typedef struct etw_copy_options {
+    const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
+    const etw_redaction *redaction;        /* NULL: bytes stay as they are */
+    bool carry_blocks;                     /* texts of TDH and private blocks, which number events:
+                                              for one input of which nothing is left out */
+    bool carry_rundown; /* where carry_blocks does not say so: the list of processes, unless the
+                           inputs are not all of one boot of one host */
+    const char *filtered_detail; /* why events were left out; NULL: none is */
+    const char *progress;        /* "cutting" */
+} etw_copy_options;
+
+typedef struct etw_copy_counts {
+    uint64_t events;      /* written */
+    uint64_t passed_over; /* left out by the filter, as far as that is known */
+    uint64_t schemas;
+    uint64_t loss_records; /* carried over */
+    uint64_t lost_events;  /* the sum of their known counts */
+    bool lost_unknown;
+    uint64_t file_bytes;
+    uint64_t left_behind; /* blocks whose events or meaning the copy cannot keep */
+    bool rundown_left_behind;
+    etw_redaction_counts redacted;
+} etw_copy_counts;
+
+etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts, etw_error *error);
+
+/* "12 schemas, 3400 events, 120 kB" on stderr (not with --quiet), and the exit status. */
+etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
+                           const etw_copy_counts *counts, const etw_error *error);
+
+#endif

@@ -1,0 +1,36 @@
+/* etw-replay: see etw-replay.1. */
+#include "replay/command/arguments.h"
+#include "replay/command/tool.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv)
+{
+#ifdef SIGPIPE
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error code, not a death */
+#endif
+#ifdef SIGXFSZ
+    (void)signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
+#endif
+    etw_os_use_binary_stdio();
+    argv = etw_os_utf8_arguments(&argc, argv);
+    if (argv == NULL) {
+        etw_tool_say("out of memory");
+        return ETW_EXIT_FAILED;
+    }
+    etw_replay_arguments arguments;
+    etw_error error = {0};
+    const etw_status status = etw_replay_arguments_parse(argc, argv, &arguments, &error);
+    if (status == ETW_END) {
+        return fflush(stdout) == 0 ? ETW_EXIT_WELL : ETW_EXIT_FAILED;
+    }
+    if (etw_failed(status)) {
+        etw_tool_say("%s", error.message);
+        return status == ETW_ERROR_INVALID_ARGUMENT ? ETW_EXIT_USAGE : ETW_EXIT_FAILED;
+    }
+    const etw_exit result = arguments.verb->run(&arguments);
+    etw_replay_arguments_free(&arguments);
+    return (int)result;
+}

@@ -1,0 +1,47 @@
+/* Events rendered and written in order: in the calling thread, or by threads that render while the
+ * caller reads on. The bytes are the same for any number of threads.
+ *
+ * Memory: each thread adds 16 jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
+ * event has a job of its own); who is done with the oldest writes it, so that few texts wait. When
+ * all jobs are taken the caller renders, too. */
+#ifndef ETW_REPLAY_PIPELINE_H
+#define ETW_REPLAY_PIPELINE_H
+
+#include "replay/command/tool.h"
+#include "replay/output/output.h"
+
+#define ETW_PIPELINE_JOB_BYTES  ((size_t)128 << 10)
+#define ETW_PIPELINE_JOB_EVENTS 512u
+
+typedef struct etw_pipeline etw_pipeline;
+
+typedef struct etw_pipeline_options {
+    const etw_output_format *format;
+    etw_output_options rendering;
+    uint32_t threads; /* 0: the caller renders */
+    bool is_live;     /* each event is written at once; needs threads 0 */
+    bool is_lent;     /* etw_pipeline_exchange is in use */
+    etw_stream *stream;
+} etw_pipeline_options;
+
+/* Writes the format's beginning. */
+etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline **pipeline,
+                             etw_error *error);
+
+/* For etw_replay_options.exchange, with the pipeline as context: records of .etwcap files are then
+ * lent to the threads instead of copied. Each job in flight may keep one decoder. */
+etw_decoder *etw_pipeline_exchange(void *pipeline, etw_decoder *used);
+
+/* item is what etw_replay_next_item gave: its trace, schema and provider name must live until the
+ * pipeline is closed. ETW_END: whoever read the output has gone. */
+etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *item,
+                              etw_error *error);
+/* In its place between events. */
+etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_error *error);
+
+/* Writes what is left and the format's end. */
+etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error);
+/* NULL is fine. Without a finish before it what is left is not written. */
+void etw_pipeline_close(etw_pipeline *pipeline);
+
+#endif

@@ -1,0 +1,320 @@
+#include "replay/command/tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define STDERR_FILE          2
+#define PROGRESS_INTERVAL_NS INT64_C(100000000)
+
+/* A trace's names end up in messages: no control character of theirs reaches the terminal. */
+void etw_tool_say(const char *format, ...)
+{
+    char line[2 * ETW_ERROR_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    etw_text safe = {0};
+    etw_text_append_utf8(&safe, (const uint8_t *)line, strlen(line), ETW_ESCAPE_LINE);
+    (void)fprintf(stderr, "etw-replay: %s\n", etw_text_z(&safe));
+    etw_text_free(&safe);
+}
+
+etw_exit etw_tool_fail(const etw_error *error)
+{
+    etw_tool_say("%s", error->message);
+    return ETW_EXIT_FAILED;
+}
+
+etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_replay_totals *totals)
+{
+    if (totals->losses == 0) {
+        return ETW_EXIT_WELL;
+    }
+    if (!arguments->quiet) {
+        etw_tool_say("something is missing, in %llu place%s: %llu event%s known to be lost%s",
+                     (unsigned long long)totals->losses, totals->losses == 1 ? "" : "s",
+                     (unsigned long long)totals->lost_events, totals->lost_events == 1 ? "" : "s",
+                     totals->lost_unknown ? " and an unknown number more" : "");
+    }
+    return ETW_EXIT_MISSING;
+}
+
+/* Progress. */
+
+void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *arguments,
+                        const char *what)
+{
+    *progress = (etw_progress){.os = etw_os_default(), .what = what};
+    progress->is_on = !arguments->quiet && isatty(STDERR_FILE) != 0;
+    progress->last_ns = progress->os->monotonic_ns(progress->os->context);
+}
+
+void etw_progress_show(void *context, uint64_t done, uint64_t total)
+{
+    etw_progress *progress = context;
+    if (!progress->is_on) {
+        return;
+    }
+    const int64_t now_ns = progress->os->monotonic_ns(progress->os->context);
+    if (now_ns - progress->last_ns < PROGRESS_INTERVAL_NS) {
+        return;
+    }
+    progress->last_ns = now_ns;
+    progress->is_shown = true;
+    if (total > 0) {
+        (void)fprintf(stderr, "\r%s %3u %% ", progress->what,
+                      (unsigned)(100.0 * (double)done / (double)total));
+    } else {
+        (void)fprintf(stderr, "\r%s %llu ", progress->what, (unsigned long long)done);
+    }
+    (void)fflush(stderr);
+}
+
+void etw_progress_end(etw_progress *progress)
+{
+    if (progress->is_shown) {
+        (void)fprintf(stderr, "\r%*s\r", 40, "");
+        (void)fflush(stderr);
+        progress->is_shown = false;
+    }
+}
+
+/* The output. */
+
+etw_status etw_tool_explain_exists(const char *output, etw_status status, etw_error *error)
+{
+    return status == ETW_ERROR_EXISTS
+               ? etw_error_set(error, status, "%s exists; --force replaces it", output)
+               : status;
+}
+
+static bool is_input(const etw_replay_arguments *arguments, const char *path)
+{
+    for (uint32_t i = 0; i < arguments->input_count; i++) {
+        const char *input = arguments->inputs[i];
+        if (strcmp(input, "-") != 0 &&
+            (strcmp(input, path) == 0 || etw_os_is_same_file(input, path))) {
+            etw_tool_say("%s is read and cannot be written at the same time", path);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool etw_tool_writes_over_input(const etw_replay_arguments *arguments, const char *behind)
+{
+    const char *output = arguments->output;
+    if (output == NULL || strcmp(output, "-") == 0) {
+        return false;
+    }
+    etw_text path = {0};
+    etw_text_printf(&path, "%s%s", output, behind);
+    const bool found =
+        is_input(arguments, output) || (*behind != '\0' && is_input(arguments, etw_text_z(&path)));
+    etw_text_free(&path);
+    return found;
+}
+
+static etw_status name_part(etw_stream *stream, bool replace, etw_error *error)
+{
+    const int kind = stream->os->kind(stream->os->context, stream->path);
+    if (kind < 0) {
+        return etw_error_set_os(error, -kind, "%s", stream->path);
+    }
+    if (kind == ETW_PATH_FILE && !replace) {
+        return etw_tool_explain_exists(stream->path, ETW_ERROR_EXISTS, error);
+    }
+    if (kind != ETW_PATH_OTHER) {
+        etw_text_printf(&stream->part, "%s" ETW_PART_SUFFIX, stream->path);
+        (void)stream->os->remove(stream->os->context, etw_text_z(&stream->part));
+    }
+    return stream->part.failed
+               ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a file's name")
+               : ETW_OK;
+}
+
+etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
+                           etw_error *error)
+{
+    *stream = (etw_stream){.os = os, .path = "stdout", .file = ETW_FILE_STDOUT};
+    if (path == NULL || strcmp(path, "-") == 0) {
+        return ETW_OK;
+    }
+    stream->path = path;
+    stream->file = -1;
+    const etw_status status = name_part(stream, replace, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    const bool in_place = stream->part.size == 0;
+    const char *name = in_place ? path : etw_text_z(&stream->part);
+    stream->file =
+        os->open(os->context, name, in_place && replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
+    return stream->file >= 0 ? ETW_OK
+                             : etw_tool_explain_exists(
+                                   name, etw_error_set_os(error, -stream->file, "%s", name), error);
+}
+
+static bool is_reader_gone(const etw_stream *stream, int32_t os_code)
+{
+#ifdef _WIN32
+    /* The C runtime reports a closed pipe as EINVAL. */
+    return stream->file == ETW_FILE_STDOUT && (os_code == EPIPE || os_code == EINVAL);
+#else
+    return stream->file == ETW_FILE_STDOUT && os_code == EPIPE;
+#endif
+}
+
+etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, etw_error *error)
+{
+    etw_error cause = {0};
+    if (stream->is_closed) {
+        return ETW_OK;
+    }
+    size_t written = 0;
+    const etw_status status =
+        etw_os_write_full(stream->os, stream->file, bytes, size, &written, &cause);
+    stream->has_written = stream->has_written || written > 0;
+    if (etw_failed(status) && is_reader_gone(stream, cause.os_code)) {
+        stream->is_closed = true;
+        return ETW_OK;
+    }
+    if (etw_failed(status) && error != NULL) {
+        *error = cause;
+        return etw_error_wrap(error, status, "%s", stream->path);
+    }
+    return status;
+}
+
+etw_status etw_stream_flush(etw_stream *stream, etw_error *error)
+{
+    if (stream->text.failed) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: no memory for the text",
+                             stream->path);
+    }
+    if (stream->text.size == 0) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_stream_write(stream, stream->text.data, stream->text.size, error);
+    etw_text_clear(&stream->text);
+    return status;
+}
+
+etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error)
+{
+    return stream->text.size < ETW_STREAM_CHUNK && !stream->text.failed
+               ? ETW_OK
+               : etw_stream_flush(stream, error);
+}
+
+static etw_status close_file(etw_stream *stream, etw_status status, etw_error *error)
+{
+    etw_error ignored = {0};
+    const bool is_first = !etw_failed(status);
+    const etw_status flushed = etw_stream_flush(stream, is_first ? error : &ignored);
+    const int closed =
+        stream->file == ETW_FILE_STDOUT ? 0 : stream->os->close(stream->os->context, stream->file);
+    if (is_first) {
+        status = flushed;
+    }
+    if (!etw_failed(status) && closed < 0 && !stream->is_closed) {
+        status = etw_error_set_os(error, -closed, "%s", stream->path);
+    }
+    return status;
+}
+
+/* The part gets its name; after a failure it keeps its own, if there is anything in it. */
+static etw_status settle_part(etw_stream *stream, etw_status status, etw_error *error)
+{
+    const etw_os *os = stream->os;
+    const char *part = etw_text_z(&stream->part);
+    if (!etw_failed(status)) {
+        const int renamed = os->rename(os->context, part, stream->path);
+        status = renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part,
+                                                stream->path)
+                             : status;
+    }
+    if (etw_failed(status) && stream->has_written) {
+        etw_tool_say("what was written until then is in %s", part);
+    } else if (etw_failed(status)) {
+        (void)os->remove(os->context, part);
+    }
+    return status;
+}
+
+etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error)
+{
+    if (stream->file >= 0) {
+        status = close_file(stream, status, error);
+        if (stream->part.size > 0) {
+            status = settle_part(stream, status, error);
+        }
+    }
+    etw_text_free(&stream->part);
+    etw_text_free(&stream->text);
+    return status;
+}
+
+/* Opening. */
+
+static etw_status start_of_trace(const char *input, int64_t *start_100ns, etw_error *error)
+{
+    etw_replay *replay;
+    if (strcmp(input, "-") == 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "times relative to the start need a file, not stdin");
+    }
+    const etw_status status = etw_replay_open(input, NULL, &replay, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    etw_source *source = etw_replay_source(replay);
+    const bool has_trace = etw_source_trace_count(source) > 0;
+    *start_100ns = has_trace ? etw_source_trace(source, 0)->start_time_100ns : 0;
+    etw_replay_close(replay);
+    return has_trace ? ETW_OK
+                     : etw_error_set(error, ETW_ERROR_NOT_FOUND,
+                                     "%s: tells no start that a time could be relative to", input);
+}
+
+static etw_status set_times(const etw_replay_arguments *arguments, const char *input,
+                            etw_filter *filter, etw_error *error)
+{
+    int64_t start_100ns = 0;
+    if (etw_replay_time_is_relative(arguments->since) ||
+        etw_replay_time_is_relative(arguments->until)) {
+        const etw_status status = start_of_trace(input, &start_100ns, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+    }
+    filter->has_since = arguments->since != NULL;
+    filter->has_until = arguments->until != NULL;
+    if ((filter->has_since &&
+         !etw_replay_time_parse(arguments->since, start_100ns, &filter->since_100ns)) ||
+        (filter->has_until &&
+         !etw_replay_time_parse(arguments->until, start_100ns, &filter->until_100ns))) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "not a time");
+    }
+    return ETW_OK;
+}
+
+etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,
+                         etw_replay_options *options, etw_replay **replay, etw_error *error)
+{
+    etw_progress progress;
+    *replay = NULL;
+    etw_status status = set_times(arguments, input, &options->filter, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    etw_progress_begin(&progress, arguments, "scanning");
+    options->progress = etw_progress_show;
+    options->progress_context = &progress;
+    status = etw_replay_open(input, options, replay, error);
+    etw_progress_end(&progress);
+    return status;
+}

@@ -1,0 +1,81 @@
+/* What the verbs of etw-replay share: talk on stderr, data to a file or stdout, opening a trace by
+ * the command line, and the exit status that tells whether something is missing. */
+#ifndef ETW_REPLAY_TOOL_H
+#define ETW_REPLAY_TOOL_H
+
+#include "replay/command/arguments.h"
+
+/* "etw-replay: ..." and a line feed on stderr. */
+void etw_tool_say(const char *format, ...) ETW_PRINTF(1, 2);
+
+/* Says the error and gives the exit status for it. */
+etw_exit etw_tool_fail(const etw_error *error);
+
+/* What is missing, said once per kind on stderr (not with --quiet), and the exit status. */
+etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_replay_totals *totals);
+
+/* A progress line on a terminal's stderr, at most ten times a second; nothing with --quiet. */
+typedef struct etw_progress {
+    const etw_os *os;
+    const char *what;
+    bool is_on;
+    bool is_shown;
+    int64_t last_ns;
+} etw_progress;
+
+void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *arguments,
+                        const char *what);
+/* context is the etw_progress; fits etw_replay_options.progress. */
+void etw_progress_show(void *context, uint64_t done, uint64_t total);
+void etw_progress_end(etw_progress *progress);
+
+/* Where the data goes. A reader that went away (| head) is no failure: is_closed is set, and
+ * whoever writes on stops.
+ *
+ * A file is written under its name with ETW_PART_SUFFIX behind it, and gets its own name when all
+ * of it is there. Pipes and devices are written as they are. */
+#define ETW_STREAM_CHUNK ((size_t)256 << 10)
+
+typedef struct etw_stream {
+    const etw_os *os;
+    const char *path;
+    etw_text part; /* the name until it is closed; empty where there is none */
+    int file;
+    bool is_closed;
+    bool has_written;
+    etw_text text; /* waits to be written */
+} etw_stream;
+
+/* path NULL or "-": stdout. A part that was left behind is replaced. */
+etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
+                           etw_error *error);
+/* Writes what waits in text. */
+etw_status etw_stream_flush(etw_stream *stream, etw_error *error);
+/* As etw_stream_flush, but only if it is at least a chunk. */
+etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error);
+/* Writes bytes past text, which must have been flushed. */
+etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, etw_error *error);
+/* Writes all and closes; also after a failure, then *error and the status stay those of status, and
+ * what was written stays under the name of the part, which is said. */
+etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *error);
+
+/* Opens input by the arguments: filter, times (relative ones need the trace's start), manifests.
+ * options starts as arguments->replay and may have been changed by the verb. */
+etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,
+                         etw_replay_options *options, etw_replay **replay, etw_error *error);
+
+/* Whether the output is one of the inputs by whatever name, which is said: what is read must not be
+ * replaced by what is read from it. behind: what else is written has this behind the output's name;
+ * "" where nothing is. */
+bool etw_tool_writes_over_input(const etw_replay_arguments *arguments, const char *behind);
+
+/* Where the output exists and may not be replaced, the error says what to do. Gives status. */
+etw_status etw_tool_explain_exists(const char *output, etw_status status, etw_error *error);
+
+/* Shows the name of an input in messages. */
+static inline const char *etw_tool_name(const char *input)
+{
+    return strcmp(input, "-") == 0 ? "stdin" : input;
+}
+
+#endif

@@ -1,0 +1,136 @@
+/* cat and export: events as text, packets, ... */
+#include "replay/command/pipeline.h"
+#include "replay/command/rundown_file.h"
+#include "replay/command/tool.h"
+#include "replay/command/verbs.h"
+
+#include <unistd.h>
+
+typedef struct cat {
+    const etw_output_format *format;
+    etw_stream stream;
+    etw_replay *replay;
+    etw_pipeline *pipeline;
+    etw_rundown *rundown;   /* NULL where the file has none */
+    etw_status loss_status; /* of the callback, which cannot return one */
+    etw_error loss_error;
+} cat;
+
+/* The format of --format, else of the output's name, else JSON. */
+static const etw_output_format *choose_format(const etw_replay_arguments *arguments)
+{
+    static const struct {
+        const char *ending;
+        const char *name;
+    } endings[] = {{".json", "json"}, {".ndjson", "json"},  {".jsonl", "json"},
+                   {".txt", "text"},  {".log", "text"},     {".xml", "xml"},
+                   {".csv", "csv"},   {".pcapng", "pcapng"}};
+    if (arguments->format != NULL) {
+        return etw_output_find(arguments->format);
+    }
+    const size_t size = arguments->output == NULL ? 0 : strlen(arguments->output);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        const size_t length = strlen(endings[i].ending);
+        if (size > length && strcmp(arguments->output + size - length, endings[i].ending) == 0) {
+            return etw_output_find(endings[i].name);
+        }
+    }
+    return &etw_output_json;
+}
+
+static void on_loss(void *context, const etw_loss *loss)
+{
+    cat *c = context;
+    const bool is_told = loss->cause != ETW_LOSS_FILTERED || c->format->tells_filtered;
+    if (is_told && !etw_failed(c->loss_status)) {
+        c->loss_status = etw_pipeline_loss(c->pipeline, loss, &c->loss_error);
+    }
+}
+
+static etw_decoder *exchange(void *context, etw_decoder *used)
+{
+    cat *c = context;
+    return c->pipeline == NULL ? used : etw_pipeline_exchange(c->pipeline, used);
+}
+
+static etw_status print_events(cat *c, etw_error *error)
+{
+    etw_replay_item item;
+    etw_status status = ETW_OK;
+    while (status == ETW_OK) {
+        status = etw_replay_next_item(c->replay, &item, error);
+        if (etw_failed(c->loss_status)) {
+            *error = c->loss_error;
+            return c->loss_status;
+        }
+        if (status == ETW_OK) {
+            status = etw_pipeline_event(c->pipeline, &item, error);
+        }
+    }
+    /* Also after a failure: what was read is printed. */
+    etw_error second = {0};
+    const etw_status finished =
+        etw_pipeline_finish(c->pipeline, etw_failed(status) ? &second : error);
+    return etw_failed(status) ? status : finished;
+}
+
+static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, etw_error *error)
+{
+    const bool is_live = arguments->replay.speed > 0;
+    etw_pipeline_options options = {.format = c->format,
+                                    .rendering = arguments->rendering,
+                                    .threads = is_live ? 0 : arguments->threads,
+                                    .is_live = is_live,
+                                    .is_lent = !etw_replay_is_etl(c->replay),
+                                    .stream = &c->stream};
+    options.rendering.rundown = c->rundown;
+    if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "%s is not for a terminal: give a file with -o", c->format->name);
+    }
+    return etw_pipeline_open(&options, &c->pipeline, error);
+}
+
+static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *error)
+{
+    etw_replay_options options = arguments->replay;
+    options.loss = on_loss;
+    options.loss_context = c;
+    options.exchange = exchange;
+    options.exchange_context = c;
+    etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    status = etw_stream_open(&c->stream, etw_os_default(), arguments->output,
+                             arguments->writer.replace, error);
+    if (etw_failed(status)) {
+        return etw_stream_close(&c->stream, status, error);
+    }
+    status = etw_rundown_file_read(etw_os_default(), arguments->inputs[0], &c->rundown, error);
+    if (!etw_failed(status)) {
+        status = open_pipeline(c, arguments, error);
+    }
+    if (!etw_failed(status)) {
+        status = print_events(c, error);
+    }
+    return etw_stream_close(&c->stream, status, error);
+}
+
+etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
+{
+    etw_error error = {0};
+    if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {
+        return ETW_EXIT_USAGE;
+    }
+    cat c = {.format = choose_format(arguments)};
+    const etw_status status = run(&c, arguments, &error);
+    etw_replay_totals totals = {0};
+    if (c.replay != NULL) {
+        etw_replay_get_totals(c.replay, &totals);
+    }
+    etw_pipeline_close(c.pipeline);
+    etw_rundown_free(c.rundown);
+    etw_replay_close(c.replay);
+    return etw_failed(status) ? etw_tool_fail(&error) : etw_tool_conclude(arguments, &totals);
+}

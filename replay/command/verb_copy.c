@@ -1,0 +1,201 @@
+/* cut, merge, repack and recover: traces written into a new file. */
+#include "format/etwcap/recover.h"
+#include "format/etwcap/verify.h"
+#include "replay/command/copy.h"
+#include "replay/command/verbs.h"
+
+#include <inttypes.h>
+
+static etw_exit copy(const etw_copy_options *options)
+{
+    etw_error error = {0};
+    etw_copy_counts counts;
+    if (etw_tool_writes_over_input(options->arguments, "")) {
+        return ETW_EXIT_USAGE;
+    }
+    const etw_status status = etw_copy_run(options, &counts, &error);
+    return etw_copy_conclude(options, status, &counts, &error);
+}
+
+/* "provider=a id=3 since=...": which events were wanted, for the loss record of those left out. */
+static void describe_filter(const etw_replay_arguments *arguments, etw_text *text)
+{
+    const etw_filter *filter = &arguments->replay.filter;
+    etw_text_append_z(text, "cut, kept only:");
+    for (uint32_t i = 0; i < filter->provider_name_count; i++) {
+        etw_text_printf(text, " provider=%s", filter->provider_names[i]);
+    }
+    for (uint32_t i = 0; i < filter->provider_count; i++) {
+        etw_text_append_z(text, " provider=");
+        etw_text_append_guid(text, &filter->providers[i]);
+    }
+    for (uint32_t i = 0; i < filter->id_count; i++) {
+        etw_text_printf(text, " id=%u", filter->ids[i]);
+    }
+    for (uint32_t i = 0; i < filter->process_id_count; i++) {
+        etw_text_printf(text, " pid=%u", filter->process_ids[i]);
+    }
+    if (filter->has_level) {
+        etw_text_printf(text, " level=%u", filter->max_level);
+    }
+    if (arguments->since != NULL) {
+        etw_text_printf(text, " since=%s", arguments->since);
+    }
+    if (arguments->until != NULL) {
+        etw_text_printf(text, " until=%s", arguments->until);
+    }
+    if (arguments->replay.head != 0) {
+        etw_text_printf(text, " head=%llu", (unsigned long long)arguments->replay.head);
+    }
+}
+
+etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
+{
+    const etw_redaction redaction = {.names = arguments->redacted,
+                                     .name_count = arguments->redacted_count,
+                                     .strings = arguments->drop_strings};
+    const bool redacts = redaction.name_count > 0 || redaction.strings;
+    etw_text filter = {0};
+    describe_filter(arguments, &filter);
+    const etw_copy_options options = {.arguments = arguments,
+                                      .redaction = redacts ? &redaction : NULL,
+                                      .carry_rundown = !redacts,
+                                      .filtered_detail = etw_text_z(&filter),
+                                      .progress = "cutting, events"};
+    const etw_exit result = copy(&options);
+    etw_text_free(&filter);
+    return result;
+}
+
+etw_exit etw_verb_merge(const etw_replay_arguments *arguments)
+{
+    const etw_copy_options options = {
+        .arguments = arguments, .carry_rundown = true, .progress = "merging, events"};
+    return copy(&options);
+}
+
+etw_exit etw_verb_repack(const etw_replay_arguments *arguments)
+{
+    const etw_copy_options options = {
+        .arguments = arguments, .carry_blocks = true, .progress = "repacking, events"};
+    return copy(&options);
+}
+
+/* recover. An .etl file has no blocks to look for: what its reader can read is copied. */
+
+static void tell_recovered(const etw_replay_arguments *arguments, const etw_recover_report *report)
+{
+    static const struct {
+        uint16_t kind;
+        const char *name;
+    } kinds[] = {{ETW_BLOCK_EVENTS, "events"},
+                 {ETW_BLOCK_SCHEMAS, "schema"},
+                 {ETW_BLOCK_TRACE, "trace"},
+                 {ETW_BLOCK_LOSS, "loss"},
+                 {ETW_BLOCK_CLOCK_ANCHORS, "clock anchor"},
+                 {ETW_BLOCK_RENDERED, "rendered text"},
+                 {0, "other"}};
+    if (arguments->quiet) {
+        return;
+    }
+    etw_tool_say("%s: %" PRIu64 " events recovered, %" PRIu64 " known to be lost%s, %" PRIu64
+                 " bytes without a block",
+                 arguments->output, report->events, report->lost_events,
+                 report->lost_unknown ? " and an unknown number more" : "", report->skipped_bytes);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const etw_recover_count *count = &report->kinds[kinds[i].kind];
+        if (count->recovered > 0 || count->lost > 0) {
+            etw_tool_say("%s blocks: %" PRIu64 " recovered, %" PRIu64 " lost", kinds[i].name,
+                         count->recovered, count->lost);
+        }
+    }
+    if (report->unreadable) {
+        etw_tool_say("some of %s could not be read, and was taken for zeros", arguments->inputs[0]);
+    }
+    if (report->missing_blocks > 0) {
+        etw_tool_say("blocks without a trace: %" PRIu64, report->missing_blocks);
+    }
+}
+
+static bool is_whole(const etw_recover_report *report)
+{
+    uint64_t lost = report->missing_blocks;
+    for (size_t i = 0; i < sizeof report->kinds / sizeof report->kinds[0]; i++) {
+        lost += report->kinds[i].lost;
+    }
+    return report->was_complete && lost == 0 && report->lost_events == 0 && !report->lost_unknown &&
+           report->skipped_bytes == 0;
+}
+
+/* Into part, which is verified and gets its name only then; etw_recover has looked at that. */
+static etw_status recover_etl_by(const etw_replay_arguments *arguments, const char *part,
+                                 etw_copy_counts *counts, etw_error *error)
+{
+    const etw_os *os = etw_os_default();
+    etw_replay_arguments into_part = *arguments;
+    const etw_copy_options options = {.arguments = &into_part, .progress = "recovering, events"};
+    etw_verify_report report;
+    into_part.output = part;
+    into_part.writer.replace = false;
+    (void)os->remove(os->context, part);
+    etw_status status = etw_copy_run(&options, counts, error);
+    if (!etw_failed(status)) {
+        status = etw_verify(os, part, NULL, NULL, &report, error);
+    }
+    if (!etw_failed(status) && (!report.good || report.events != counts->events)) {
+        status = etw_error_set(error, ETW_ERROR_INTERNAL, "%s: the new file does not verify", part);
+    }
+    if (!etw_failed(status)) {
+        const int renamed = os->rename(os->context, part, arguments->output);
+        status = renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part,
+                                                arguments->output)
+                             : ETW_OK;
+    }
+    if (etw_failed(status)) {
+        (void)os->remove(os->context, part);
+        counts->file_bytes = 0; /* there is no file */
+    }
+    return status;
+}
+
+static etw_exit recover_etl(const etw_replay_arguments *arguments)
+{
+    const etw_copy_options options = {.arguments = arguments};
+    etw_error error = {0};
+    etw_copy_counts counts = {0};
+    etw_text part = {0};
+    etw_text_printf(&part, "%s" ETW_PART_SUFFIX, arguments->output);
+    const etw_status status = recover_etl_by(arguments, etw_text_z(&part), &counts, &error);
+    etw_text_free(&part);
+    return etw_copy_conclude(&options, status, &counts, &error);
+}
+
+etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
+{
+    etw_error error = {0};
+    etw_progress progress;
+    etw_recover_report report;
+    if (strcmp(arguments->inputs[0], "-") == 0 || strcmp(arguments->output, "-") == 0) {
+        etw_tool_say("recover reads its input twice and reads back what it wrote: name files");
+        return ETW_EXIT_USAGE;
+    }
+    if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {
+        return ETW_EXIT_USAGE;
+    }
+    etw_progress_begin(&progress, arguments, "recovering");
+    const etw_recover_options options = {.replace = arguments->writer.replace,
+                                         .progress = etw_progress_show,
+                                         .progress_context = &progress};
+    const etw_status status = etw_recover(etw_os_default(), arguments->inputs[0], arguments->output,
+                                          &options, &report, &error);
+    etw_progress_end(&progress);
+    if (status == ETW_ERROR_NOT_THIS) {
+        return recover_etl(arguments);
+    }
+    if (etw_failed(status)) {
+        (void)etw_tool_explain_exists(arguments->output, status, &error);
+        return etw_tool_fail(&error);
+    }
+    tell_recovered(arguments, &report);
+    return is_whole(&report) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
+}

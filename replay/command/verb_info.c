@@ -1,0 +1,619 @@
+/* info: where a trace comes from, what it holds and what it lacks. For an .etwcap file with an
+ * index the answer takes a few reads, whatever the file's size; other files are read through. */
+#include "format/etl/etl.h"
+#include "replay/command/rundown_file.h"
+#include "replay/command/tool.h"
+#include "replay/command/verbs.h"
+#include "replay/output/json.h"
+#include "replay/rewind.h"
+
+#include <stdlib.h>
+
+/* Providers that a text lists; --json lists all. */
+#define LISTED_PROVIDERS 20u
+
+/* Losses that are listed one by one; the coverage line counts them all. */
+#define LISTED_LOSSES 100u
+
+typedef struct report {
+    const char *path;
+    const char *format; /* "etwcap" or "etl" */
+    const etw_os *os;
+    etw_rewind *rewind; /* behind os where stdin is read */
+    etw_source *source;
+    etw_file_summary summary; /* of an .etl: what reading it gave */
+    etw_etl_statistics etl;
+    bool is_etl;
+    etw_loss *losses; /* the first LISTED_LOSSES */
+    uint32_t listed_losses;
+    bool has_missing;     /* a loss that nobody asked for, if only of a block without events */
+    etw_rundown *rundown; /* where it was asked for and is there */
+} report;
+
+/* Gathering. */
+
+static void list_loss(report *r, const etw_loss *loss)
+{
+    r->has_missing = r->has_missing || loss->cause != ETW_LOSS_FILTERED;
+    if (r->losses == NULL) {
+        r->losses = calloc(LISTED_LOSSES, sizeof *r->losses);
+    }
+    if (r->losses != NULL && r->listed_losses < LISTED_LOSSES) {
+        r->losses[r->listed_losses++] = *loss;
+    }
+}
+
+/* The losses of an .etwcap file alone: no block of events can hold the provider that nobody has, so
+ * none is read. */
+static etw_status list_losses(report *r, etw_error *error)
+{
+    static const etw_guid nobody = {
+        0xFFFFFFFFu, 0xFFFF, 0xFFFF, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
+    const etw_reader_options options = {.providers = &nobody, .provider_count = 1};
+    etw_source *source = NULL;
+    etw_status status = etw_reader_open(r->os, r->path, &options, &source, error);
+    while (status == ETW_OK && r->listed_losses < LISTED_LOSSES) {
+        etw_item item;
+        status = etw_source_next(source, &item, error);
+        if (status == ETW_OK && item.kind == ETW_ITEM_LOSS) {
+            list_loss(r, item.loss);
+        }
+    }
+    etw_source_close(source);
+    return status == ETW_END ? ETW_OK : status;
+}
+
+static etw_status read_all(report *r, etw_error *error)
+{
+    etw_source *source = r->source;
+    etw_file_summary *summary = &r->summary;
+    etw_item item;
+    etw_status status;
+    summary->complete = true;
+    while ((status = etw_source_next(source, &item, error)) == ETW_OK) {
+        if (item.kind == ETW_ITEM_LOSS) {
+            list_loss(r, item.loss);
+            summary->loss_records++;
+            summary->lost_unknown |= item.loss->events == ETW_LOSS_COUNT_UNKNOWN;
+            summary->lost_events +=
+                item.loss->events == ETW_LOSS_COUNT_UNKNOWN ? 0 : item.loss->events;
+            summary->complete &= item.loss->cause != ETW_LOSS_TRUNCATED;
+            continue;
+        }
+        const etw_trace *trace = etw_source_trace(source, item.trace_index);
+        const int64_t time =
+            etw_clock_to_filetime(&trace->clock, item.record->EventHeader.TimeStamp);
+        if (summary->events == 0 || time < summary->first_time_100ns) {
+            summary->first_time_100ns = time;
+        }
+        if (summary->events == 0 || time > summary->last_time_100ns) {
+            summary->last_time_100ns = time;
+        }
+        summary->events++;
+    }
+    return status == ETW_END ? ETW_OK : status;
+}
+
+static etw_status open_etl(report *r, const etw_replay_arguments *arguments, etw_error *error)
+{
+    etw_progress progress;
+    etw_progress_begin(&progress, arguments, "reading");
+    const etw_etl_options options = {.progress = etw_progress_show, .progress_context = &progress};
+    etw_status status = etw_etl_open(r->os, r->path, &options, &r->source, error);
+    if (!etw_failed(status)) {
+        status = read_all(r, error);
+        r->etl = *etw_etl_statistics_of(r->source);
+        r->summary.received = r->summary.events;
+        r->summary.file_bytes = r->etl.file_bytes;
+        r->summary.raw_bytes = r->etl.expanded_bytes;
+        r->format = "etl";
+        r->is_etl = true;
+    }
+    etw_progress_end(&progress);
+    return status;
+}
+
+static etw_status open_stdin(report *r, etw_error *error)
+{
+    r->rewind = etw_rewind_new(r->os);
+    if (r->rewind == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for stdin");
+    }
+    r->os = etw_rewind_os(r->rewind);
+    return ETW_OK;
+}
+
+/* A pipe has its summary at its end: all of it is read, and its losses are met on the way. */
+static etw_status summarize_pipe(report *r, etw_error *error)
+{
+    etw_item item;
+    etw_status status;
+    etw_rewind_keep_on(r->rewind);
+    while ((status = etw_source_next(r->source, &item, error)) == ETW_OK) {
+        if (item.kind == ETW_ITEM_LOSS) {
+            list_loss(r, item.loss);
+        }
+    }
+    if (status == ETW_END) {
+        status = etw_reader_summary(r->source, &r->summary, error);
+        r->summary.received = r->summary.events; /* the rest is among the losses */
+    }
+    return status;
+}
+
+static etw_status summarize_file(report *r, etw_error *error)
+{
+    const etw_status status = etw_reader_summary(r->source, &r->summary, error);
+    return status == ETW_OK && r->summary.loss_records > 0 ? list_losses(r, error) : status;
+}
+
+static etw_status open_report(report *r, const etw_replay_arguments *arguments, etw_error *error)
+{
+    const bool is_pipe = strcmp(r->path, "-") == 0;
+    const etw_reader_options options = {.summary_only = !is_pipe, .headers_only = is_pipe};
+    r->format = "etwcap";
+    r->os = etw_os_default();
+    etw_status status = is_pipe ? open_stdin(r, error) : ETW_OK;
+    if (!etw_failed(status)) {
+        status = etw_reader_open(r->os, r->path, &options, &r->source, error);
+    }
+    if (!etw_failed(status)) {
+        return is_pipe ? summarize_pipe(r, error) : summarize_file(r, error);
+    }
+    if (status != ETW_ERROR_NOT_THIS || (is_pipe && !etw_rewind_to_start(r->rewind))) {
+        return status;
+    }
+    status = open_etl(r, arguments, error);
+    return status == ETW_ERROR_NOT_THIS
+               ? etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", r->path)
+               : status;
+}
+
+static bool is_whole(const report *r)
+{
+    return r->summary.complete && r->summary.lost_events == 0 && !r->summary.lost_unknown &&
+           r->summary.dropped == 0 && !r->has_missing;
+}
+
+/* Text. */
+
+static void append_line_text(etw_text *text, const char *utf8)
+{
+    etw_text_append_utf8(text, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_LINE);
+}
+
+static void text_member(etw_text *text, const char *label, const char *utf8)
+{
+    if (utf8[0] != '\0') {
+        etw_text_printf(text, "  %-14s", label);
+        append_line_text(text, utf8);
+        etw_text_append_char(text, '\n');
+    }
+}
+
+static void append_count(etw_text *text, uint64_t value)
+{
+    char digits[32];
+    size_t at = sizeof digits;
+    unsigned written = 0;
+    do {
+        if (written != 0 && written % 3 == 0) {
+            digits[--at] = ',';
+        }
+        digits[--at] = (char)('0' + (char)(value % 10));
+        value /= 10;
+        written++;
+    } while (value != 0);
+    etw_text_append(text, digits + at, sizeof digits - at);
+}
+
+static void text_time(etw_text *text, const char *label, int64_t time_100ns)
+{
+    if (time_100ns != 0) {
+        etw_text_printf(text, "  %-14s", label);
+        etw_text_append_time(text, time_100ns);
+        etw_text_append_char(text, '\n');
+    }
+}
+
+static const char *clock_name(uint32_t type)
+{
+    static const char *const names[] = {"unknown", "QPC", "system time", "CPU cycles"};
+    return type < sizeof names / sizeof names[0] ? names[type] : "unknown";
+}
+
+static void text_host(const etw_trace *trace, etw_text *text)
+{
+    etw_text_printf(text, "  %-14sWindows %u.%u", "host", trace->os_version & 0xFFu,
+                    trace->os_version >> 8 & 0xFFu);
+    if (trace->os_build != 0) {
+        etw_text_printf(text, " build %u", trace->os_build);
+    }
+    etw_text_printf(text, ", %u bit, %u processors", 8 * trace->pointer_size,
+                    trace->processor_count);
+    if (trace->cpu_mhz != 0) {
+        etw_text_printf(text, " of %u MHz", trace->cpu_mhz);
+    }
+    if (trace->host_name[0] != '\0') {
+        etw_text_append_z(text, ", ");
+        append_line_text(text, trace->host_name);
+    }
+    etw_text_append_char(text, '\n');
+}
+
+static void text_clock(const etw_trace *trace, etw_text *text)
+{
+    etw_text_printf(text, "  %-14s%s", "clock", clock_name(trace->clock.type));
+    if (trace->clock.frequency_hz != 0) {
+        etw_text_append_z(text, ", ");
+        append_count(text, trace->clock.frequency_hz);
+        etw_text_append_z(text, " Hz");
+    }
+    etw_text_append_char(text, '\n');
+}
+
+static void text_session(const etw_trace *trace, etw_text *text)
+{
+    etw_text_printf(text, "  %-14smode 0x%X, buffers of %u bytes, %u written", "session",
+                    trace->log_file_mode, trace->buffer_size_bytes, trace->buffers_written);
+    if (trace->events_lost != 0 || trace->buffers_lost != 0) {
+        etw_text_printf(text, ", %u events and %u buffers lost", trace->events_lost,
+                        trace->buffers_lost);
+    }
+    etw_text_append_char(text, '\n');
+}
+
+static void text_trace(const etw_trace *trace, uint16_t index, uint16_t count, etw_text *text)
+{
+    if (count > 1) {
+        etw_text_printf(text, "  trace %u of %u\n", index + 1u, count);
+    }
+    text_member(text, "session name", trace->session_name);
+    text_member(text, "source", trace->source_path);
+    text_member(text, "log file", trace->log_file_name);
+    text_host(trace, text);
+    text_session(trace, text);
+    text_clock(trace, text);
+    text_time(text, "booted", trace->boot_time_100ns);
+    text_time(text, "started", trace->start_time_100ns);
+    text_time(text, "ended", trace->end_time_100ns);
+}
+
+static void text_coverage(const report *r, etw_text *text)
+{
+    const etw_file_summary *s = &r->summary;
+    etw_text_printf(text, "  %-14s", "coverage");
+    if (is_whole(r)) {
+        etw_text_append_z(text, "complete: nothing is known to be missing\n");
+        return;
+    }
+    etw_text_append_z(text,
+                      s->complete ? "something is missing: " : "incomplete, it was not closed: ");
+    append_count(text, s->lost_events);
+    etw_text_append_z(text, " events known to be lost");
+    if (s->lost_unknown) {
+        etw_text_append_z(text, " and an unknown number more");
+    }
+    etw_text_append_z(text, ", in ");
+    append_count(text, s->loss_records);
+    etw_text_append_z(text, s->loss_records == 1 ? " place" : " places");
+    if (s->dropped != 0) {
+        etw_text_append_z(text, "; ");
+        append_count(text, s->dropped);
+        etw_text_append_z(text, " of ");
+        append_count(text, s->received);
+        etw_text_append_z(text, " received were dropped");
+    }
+    etw_text_append_char(text, '\n');
+}
+
+static void text_losses(const report *r, etw_text *text)
+{
+    if (r->listed_losses > 0) {
+        etw_text_append_z(text, "  missing\n");
+    }
+    for (uint32_t i = 0; i < r->listed_losses; i++) {
+        const etw_loss *loss = &r->losses[i];
+        if (loss->events == ETW_LOSS_COUNT_UNKNOWN) {
+            etw_text_printf(text, "  %12s  ", "?");
+        } else {
+            etw_text_printf(text, "  %12llu  ", (unsigned long long)loss->events);
+        }
+        etw_text_append_z(text, etw_loss_cause_name(loss->cause));
+        if (loss->from_time_100ns != 0) {
+            etw_text_append_z(text, ", ");
+            etw_text_append_time(text, loss->from_time_100ns);
+        }
+        if (loss->detail[0] != '\0') {
+            etw_text_append_z(text, ": ");
+            append_line_text(text, loss->detail);
+        }
+        etw_text_append_char(text, '\n');
+    }
+    if (r->summary.loss_records > r->listed_losses && r->listed_losses > 0) {
+        etw_text_printf(text, "  %12s  %llu more\n", "...",
+                        (unsigned long long)(r->summary.loss_records - r->listed_losses));
+    }
+}
+
+static void text_duration(int64_t duration_100ns, etw_text *text)
+{
+    etw_text_printf(text, " (%.3f s)\n", (double)duration_100ns / 1e7);
+}
+
+static void text_counts(const report *r, etw_text *text)
+{
+    const etw_file_summary *s = &r->summary;
+    etw_text_printf(text, "  %-14s", "events");
+    append_count(text, s->events);
+    if (s->events != 0) {
+        etw_text_append_z(text, ", ");
+        etw_text_append_time(text, s->first_time_100ns);
+        etw_text_append_z(text, " to ");
+        etw_text_append_time(text, s->last_time_100ns);
+        text_duration(s->last_time_100ns - s->first_time_100ns, text);
+    } else {
+        etw_text_append_char(text, '\n');
+    }
+    if (r->is_etl) {
+        etw_text_printf(text, "  %-14s%llu, %llu compressed, %llu damaged\n", "buffers",
+                        (unsigned long long)r->etl.buffers,
+                        (unsigned long long)r->etl.compressed_buffers,
+                        (unsigned long long)r->etl.damaged_buffers);
+        return;
+    }
+    etw_text_printf(text, "  %-14s%llu of events, %llu of schemas (%llu schemas)\n", "blocks",
+                    (unsigned long long)s->event_blocks, (unsigned long long)s->schema_blocks,
+                    (unsigned long long)s->schemas);
+    if (s->stored_bytes != 0) {
+        etw_text_printf(text, "  %-14s", "compressed");
+        append_count(text, s->raw_bytes);
+        etw_text_append_z(text, " bytes of events to ");
+        append_count(text, s->stored_bytes);
+        etw_text_printf(text, " (%.1f to 1)\n", (double)s->raw_bytes / (double)s->stored_bytes);
+    }
+}
+
+static void text_providers(const report *r, etw_text *text)
+{
+    etw_guid provider;
+    uint64_t events;
+    const char *name;
+    if (r->is_etl || r->summary.provider_count == 0) {
+        return;
+    }
+    etw_text_printf(text, "  providers\n");
+    for (uint32_t i = 0;
+         i < LISTED_PROVIDERS && etw_reader_provider(r->source, i, &provider, &events, &name);
+         i++) {
+        etw_text_printf(text, "  %12llu  ", (unsigned long long)events);
+        etw_text_append_guid(text, &provider);
+        etw_text_append_char(text, ' ');
+        append_line_text(text, name);
+        etw_text_append_char(text, '\n');
+    }
+    if (r->summary.provider_count > LISTED_PROVIDERS) {
+        etw_text_printf(text, "  %12s  %u more, --json lists them\n", "...",
+                        r->summary.provider_count - LISTED_PROVIDERS);
+    }
+}
+
+static void text_processes(const report *r, etw_text *text)
+{
+    if (r->rundown == NULL) {
+        return;
+    }
+    etw_text_printf(text, "processes %u, when the recording began\n",
+                    (unsigned)etw_rundown_count(r->rundown));
+    const etw_process *process;
+    for (uint32_t i = 0; (process = etw_rundown_at(r->rundown, i)) != NULL; i++) {
+        etw_text_printf(text, "  %6u of %6u  %4u images  ", (unsigned)process->process_id,
+                        (unsigned)process->parent_id, (unsigned)process->image_count);
+        etw_text_append_utf8(text, process->path.data, process->path.size, ETW_ESCAPE_LINE);
+        etw_text_append_char(text, '\n');
+    }
+}
+
+static void text_report(const report *r, etw_text *text)
+{
+    append_line_text(text, etw_tool_name(r->path));
+    etw_text_append_z(text, ": ");
+    append_count(text, r->summary.file_bytes);
+    etw_text_printf(text, " bytes, %s", r->format);
+    if (!r->is_etl) {
+        etw_text_printf(text, " %u.%u", r->summary.version_major, r->summary.version_minor);
+    }
+    etw_text_append_char(text, '\n');
+    text_member(text, "written by", r->summary.application);
+    const uint16_t traces = etw_source_trace_count(r->source);
+    for (uint16_t i = 0; i < traces; i++) {
+        text_trace(etw_source_trace(r->source, i), i, traces, text);
+    }
+    text_counts(r, text);
+    text_coverage(r, text);
+    text_losses(r, text);
+    text_providers(r, text);
+    text_processes(r, text);
+}
+
+/* JSON. */
+
+static void json_text(etw_text *text, const char *member, const char *utf8)
+{
+    if (utf8[0] != '\0') {
+        etw_text_printf(text, ",\"%s\":\"", member);
+        etw_text_append_utf8(text, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_JSON);
+        etw_text_append_char(text, '"');
+    }
+}
+
+static void json_number(etw_text *text, const char *member, uint64_t value)
+{
+    etw_text_printf(text, ",\"%s\":%llu", member, (unsigned long long)value);
+}
+
+static void json_time(etw_text *text, const char *member, int64_t time_100ns)
+{
+    if (time_100ns != 0) {
+        etw_text_printf(text, ",\"%s\":\"", member);
+        etw_text_append_time(text, time_100ns);
+        etw_text_append_char(text, '"');
+    }
+}
+
+/* number: as in the events of a file that has several; else 0. */
+static void json_trace(const etw_trace *trace, uint16_t number, etw_text *text)
+{
+    etw_text_printf(text, "{\"PointerSize\":%u", trace->pointer_size);
+    if (number != 0) {
+        json_number(text, "Trace", number);
+    }
+    json_text(text, "SessionName", trace->session_name);
+    json_text(text, "Source", trace->source_path);
+    json_text(text, "LogFileName", trace->log_file_name);
+    json_text(text, "HostName", trace->host_name);
+    etw_text_printf(text, ",\"OsVersion\":\"%u.%u\"", trace->os_version & 0xFFu,
+                    trace->os_version >> 8 & 0xFFu);
+    json_number(text, "OsBuild", trace->os_build);
+    json_number(text, "ProcessorCount", trace->processor_count);
+    json_number(text, "CpuMhz", trace->cpu_mhz);
+    json_number(text, "TimerResolution", trace->timer_resolution_100ns);
+    json_number(text, "LogFileMode", trace->log_file_mode);
+    json_number(text, "BufferSize", trace->buffer_size_bytes);
+    json_number(text, "BuffersWritten", trace->buffers_written);
+    json_number(text, "EventsLost", trace->events_lost);
+    json_number(text, "BuffersLost", trace->buffers_lost);
+    etw_text_printf(text, ",\"UtcBiasMinutes\":%d", trace->utc_bias_minutes);
+    json_text(text, "Clock", clock_name(trace->clock.type));
+    json_number(text, "ClockFrequency", trace->clock.frequency_hz);
+    json_time(text, "BootTime", trace->boot_time_100ns);
+    json_time(text, "StartTime", trace->start_time_100ns);
+    json_time(text, "EndTime", trace->end_time_100ns);
+    etw_text_append_char(text, '}');
+}
+
+static void json_providers(const report *r, etw_text *text)
+{
+    etw_guid provider;
+    uint64_t events;
+    const char *name;
+    etw_text_append_z(text, ",\"Providers\":[");
+    for (uint32_t i = 0; !r->is_etl && etw_reader_provider(r->source, i, &provider, &events, &name);
+         i++) {
+        etw_text_append_z(text, i == 0 ? "{\"ProviderId\":\"" : ",{\"ProviderId\":\"");
+        etw_text_append_guid(text, &provider);
+        etw_text_append_char(text, '"');
+        json_text(text, "ProviderName", name);
+        json_number(text, "Events", events);
+        etw_text_append_char(text, '}');
+    }
+    etw_text_append_char(text, ']');
+}
+
+static void json_processes(const report *r, etw_text *text)
+{
+    const etw_process *process;
+    for (uint32_t i = 0; r->rundown != NULL && (process = etw_rundown_at(r->rundown, i)) != NULL;
+         i++) {
+        etw_text_append_z(text, i == 0 ? ",\"processes\":[" : ",");
+        etw_text_printf(text, "{\"process_id\":%u,\"parent_id\":%u,\"image_count\":%u",
+                        (unsigned)process->process_id, (unsigned)process->parent_id,
+                        (unsigned)process->image_count);
+        json_time(text, "start_time", process->start_time_100ns);
+        etw_text_append_z(text, ",\"path\":\"");
+        etw_text_append_utf8(text, process->path.data, process->path.size, ETW_ESCAPE_JSON);
+        etw_text_append_z(text, "\"}");
+    }
+    if (r->rundown != NULL) {
+        etw_text_append_z(text, etw_rundown_count(r->rundown) == 0 ? ",\"processes\":[]" : "]");
+    }
+}
+
+static void json_report(const report *r, etw_text *text)
+{
+    const etw_file_summary *s = &r->summary;
+    etw_text_append_z(text, "{\"File\":\"");
+    etw_text_append_utf8(text, (const uint8_t *)r->path, strlen(r->path), ETW_ESCAPE_JSON);
+    etw_text_printf(text, "\",\"Format\":\"%s\"", r->format);
+    if (!r->is_etl) {
+        etw_text_printf(text, ",\"FormatVersion\":\"%u.%u\"", s->version_major, s->version_minor);
+    }
+    json_text(text, "Application", s->application);
+    json_number(text, "Bytes", s->file_bytes);
+    etw_text_printf(text, ",\"Complete\":%s,\"HasIndex\":%s", s->complete ? "true" : "false",
+                    s->has_index ? "true" : "false");
+    json_number(text, "Events", s->events);
+    json_number(text, "Received", s->received);
+    json_number(text, "Dropped", s->dropped);
+    json_number(text, "LossRecords", s->loss_records);
+    json_number(text, "LostEvents", s->lost_events);
+    etw_text_printf(text, ",\"LostUnknown\":%s", s->lost_unknown ? "true" : "false");
+    json_time(text, "FirstTime", s->first_time_100ns);
+    json_time(text, "LastTime", s->last_time_100ns);
+    json_number(text, "RawBytes", s->raw_bytes);
+    if (r->is_etl) {
+        json_number(text, "Buffers", r->etl.buffers);
+        json_number(text, "CompressedBuffers", r->etl.compressed_buffers);
+        json_number(text, "DamagedBuffers", r->etl.damaged_buffers);
+    } else {
+        json_number(text, "StoredBytes", s->stored_bytes);
+        json_number(text, "EventBlocks", s->event_blocks);
+        json_number(text, "SchemaBlocks", s->schema_blocks);
+        json_number(text, "Schemas", s->schemas);
+    }
+    etw_text_append_z(text, ",\"Traces\":[");
+    const uint16_t traces = etw_source_trace_count(r->source);
+    for (uint16_t i = 0; i < traces; i++) {
+        etw_text_append_z(text, i == 0 ? "" : ",");
+        json_trace(etw_source_trace(r->source, i), traces == 1 ? 0 : (uint16_t)(i + 1u), text);
+    }
+    etw_text_append_char(text, ']');
+    json_providers(r, text);
+    etw_text_append_z(text, ",\"Losses\":[");
+    for (uint32_t i = 0; i < r->listed_losses; i++) {
+        etw_text_append_z(text, i == 0 ? "" : ",");
+        etw_json_append_loss(&r->losses[i], text);
+    }
+    etw_text_append_char(text, ']');
+    json_processes(r, text);
+    etw_text_append_z(text, "}\n");
+}
+
+static etw_exit report_one(const char *path, const etw_replay_arguments *arguments,
+                           etw_stream *stream)
+{
+    etw_error error = {0};
+    report r = {.path = path};
+    etw_status status = open_report(&r, arguments, &error);
+    if (!etw_failed(status) && arguments->processes) {
+        status = etw_rundown_file_read(etw_os_default(), path, &r.rundown, &error);
+    }
+    etw_exit result = ETW_EXIT_FAILED;
+    if (etw_failed(status)) {
+        (void)etw_tool_fail(&error);
+    } else {
+        (arguments->json ? json_report : text_report)(&r, &stream->text);
+        result = is_whole(&r) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
+    }
+    etw_source_close(r.source);
+    etw_rewind_free(r.rewind);
+    free(r.losses);
+    etw_rundown_free(r.rundown);
+    return result;
+}
+
+etw_exit etw_verb_info(const etw_replay_arguments *arguments)
+{
+    etw_error error = {0};
+    etw_stream stream;
+    etw_exit result = ETW_EXIT_WELL;
+    etw_status status = etw_stream_open(&stream, etw_os_default(), NULL, false, &error);
+    for (uint32_t i = 0; i < arguments->input_count; i++) {
+        const etw_exit one = report_one(arguments->inputs[i], arguments, &stream);
+        if (result == ETW_EXIT_WELL || one == ETW_EXIT_FAILED) {
+            result = one;
+        }
+    }
+    status = etw_stream_close(&stream, status, &error);
+    return etw_failed(status) ? etw_tool_fail(&error) : result;
+}
