@@ -1,6 +1,6 @@
 #include "recorder/session/session_queue.h"
 
-#include "format/etwcap/codec/codec.h"
+#include "format/event/batch.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,10 @@
 """What the project says of itself is so."""
+import pathlib
 import re
 import struct
 import subprocess
+
+import pytest
 
 from conftest import ROOT, need_program
 
@@ -34,8 +37,54 @@ def test_binaries_name_neither_this_folder_nor_the_time(tool):
             assert (program[pe:pe + 4], time_stamp) == (b"PE\0\0", 0)
 
 
-def test_portable_code_includes_no_windows_header_and_knows_no_tool():
-    for path in sorted((ROOT / "format").rglob("*.[ch]")):
-        included = re.findall(r'^\s*#\s*include\s+["<]([^">]+)', path.read_text(), re.MULTILINE)
-        bad = [name for name in included if name.lower() == "windows.h" or name.startswith(("recorder/", "replay/"))]
-        assert not bad, "%s includes %s" % (path.relative_to(ROOT), bad)
+ROOMS = {  # a room, and the rooms it may know besides those within itself
+    "format/base": (),
+    "format/event": ("format/base",),
+    "format/schema": ("format/base", "format/event"),
+    "format/etl": ("format/base", "format/event"),
+    "format/etwcap": ("format/base", "format/event"),
+    "format/input": ("format/base", "format/event", "format/schema", "format/etl", "format/etwcap"),
+    "recorder": ("format",),
+    "replay": ("format",),
+}
+CODEC = "format/etwcap/codec"
+CODEC_ENTRANCES = ("reader", "events_block", "write_job")  # what may include its headers, besides itself
+WINDOWS_IN_FORMAT = "format/base/os_windows.c"
+
+
+def includes_of(path):
+    return re.findall(r'^\s*#\s*include\s+["<]([^">]+)', path.read_text(), re.MULTILINE)
+
+
+def is_in(path, room):
+    return path.startswith(room + "/")
+
+
+def wrong_arrow(path, included):
+    """Why a file at a path (from the root) may not include another, or None."""
+    if included.lower() == "windows.h":
+        return "windows.h" if is_in(path, "format") and path != WINDOWS_IN_FORMAT else None
+    if is_in(included, CODEC) and not is_in(path, CODEC) and pathlib.PurePath(path).stem not in CODEC_ENTRANCES:
+        return "the codec's inside"
+    if not included.startswith(("format/", "recorder/", "replay/")):
+        return None
+    room = next(room for room in ROOMS if is_in(path, room))
+    return None if any(is_in(included, known) for known in (room, *ROOMS[room])) else "a room it must not know"
+
+
+@pytest.mark.parametrize("path, included", [
+    ("format/base/text.c", "format/event/record.h"), ("format/event/clock.c", "format/schema/resolver.h"),
+    ("format/etl/etl.c", "format/etwcap/reader.h"), ("format/schema/mof.c", "format/input/input.h"),
+    ("recorder/command/main.c", "replay/replay.h"), ("replay/replay.c", "recorder/session/session.h"),
+    ("format/etwcap/verify.c", "format/etwcap/codec/kinds.h"), ("format/etl/etl.c", "windows.h")])
+def test_a_turned_arrow_is_found(path, included):
+    assert wrong_arrow(path, included)
+
+
+def test_rooms_know_only_the_rooms_below_them():
+    for top in ("format", "recorder", "replay"):
+        for file in sorted((ROOT / top).rglob("*.[ch]")):
+            path = file.relative_to(ROOT).as_posix()
+            for included in includes_of(file):
+                why = wrong_arrow(path, included)
+                assert not why, "%s includes %s: %s" % (path, included, why)

@@ -1,38 +1,12 @@
 /* The events block's body: records to columns and back. FORMAT.md, chapter "Events block".
  *
- * A batch is the staging form: the callback appends to it (a copy, nothing else) and an encoder
- * thread turns it into a body. Encoding is a pure function of the batch and the options: same
- * batch, same bytes, on every machine and thread. */
+ * Encoding is a pure function of the batch and the options: same batch, same bytes, on every
+ * machine and thread. */
 #ifndef ETW_FORMAT_ETWCAP_CODEC_H
 #define ETW_FORMAT_ETWCAP_CODEC_H
 
+#include "format/event/batch.h"
 #include "format/event/schema.h"
-#include "format/event/source.h"
-
-/* A batch is full at either limit. */
-#define ETW_BATCH_MAX_BYTES  ((size_t)16 << 20)
-#define ETW_BATCH_MAX_EVENTS ((uint32_t)1 << 16)
-
-/* A batch with so much left takes one more record, whatever its size. */
-#define ETW_BATCH_RECORD_ROOM (ETW_MAX_EXTENDED_BYTES + ((size_t)256 << 10))
-
-typedef struct etw_batch etw_batch;
-
-/* capacity_bytes <= ETW_BATCH_MAX_BYTES: memory is allocated here once, nothing later. NULL: no
- * memory. */
-etw_batch *etw_batch_new(size_t capacity_bytes, uint32_t capacity_events);
-void etw_batch_free(etw_batch *batch);
-void etw_batch_clear(etw_batch *batch);
-uint32_t etw_batch_count(const etw_batch *batch);
-size_t etw_batch_size_bytes(const etw_batch *batch);
-
-/* Copies the record; false where it does not fit any more (an empty batch of the full capacity
- * takes any record within the limits of record.h). No lock, no allocation. */
-bool etw_batch_append(etw_batch *batch, const etw_event_record *record, uint16_t trace_index,
-                      uint32_t schema_id);
-
-/* Item i of the batch, its pointers lent until the batch changes. */
-void etw_batch_item(etw_batch *batch, uint32_t index, etw_event_record *record, etw_item *item);
 
 typedef struct etw_encoder etw_encoder;
 

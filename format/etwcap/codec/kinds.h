@@ -3,7 +3,7 @@
 #ifndef ETW_FORMAT_ETWCAP_KINDS_H
 #define ETW_FORMAT_ETWCAP_KINDS_H
 
-#include "format/etwcap/codec/batch.h"
+#include "format/event/batch.h"
 
 /* All that two events of one kind share, but for their extended items' types. */
 typedef struct etw_kind_key {

@@ -1,5 +1,5 @@
 /* Staging: the callback's copy. Nothing here allocates after etw_batch_new. */
-#include "format/etwcap/codec/batch.h"
+#include "format/event/batch.h"
 
 #include "format/base/os.h"
 
