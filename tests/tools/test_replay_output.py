@@ -188,7 +188,7 @@ def test_each_verb_has_help(native_tool, verb):
 
 
 def test_the_man_page_tells_every_verb_and_option(native_tool):
-    page = (ROOT / "replay" / "etw-replay.1").read_text().replace("\\-", "-")
+    page = (ROOT / "replay" / "command" / "etw-replay.1").read_text().replace("\\-", "-")
     for verb in ("cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "repack", "diff"):
         assert re.search(r"^\.BI %s " % verb, page, re.M), verb
         for option in re.findall(r"--[a-z-]+", native_tool("etw-replay", verb, "--help").stdout.decode()):
