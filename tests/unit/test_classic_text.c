@@ -76,7 +76,7 @@ static const vector vectors[] = {
      "PdbName=cldflt.pdb"},
     {EVENT_TRACE, 80, 2, 8,
      "0000000004000000fbffffffffffffff 00*16 00112233445566778899aabbccddeeff",
-     "EventTrace/PartitionInfoExtension: EventVersion=0; Reserved=0; PartitionType=4; "
+     "EventTrace/PartitionInfoExtensionV2: EventVersion=0; Reserved=0; PartitionType=4; "
      "QpcOffsetFromRoot=-5; PartitionId={00000000-0000-0000-0000-000000000000}; "
      "ParentId={33221100-5544-7766-8899-aabbccddeeff}"},
     {EVENT_TRACE, 67, 2, 8, "02000000 00112233445566778899aabbccddeeff 00*16 L'C:\\p.dll'",
@@ -133,10 +133,10 @@ static const vector vectors[] = {
      "OldThreadWaitMode=1; OldThreadState=5; OldThreadWaitIdealProcessor=-2; "
      "NewThreadWaitTime=0x10; Reserved=0"},
     {THREAD, 61, 2, 8, "100000000100020008010300",
-     "Thread/ThreadMigration: ThreadId=0x10; SourceProcessorIndex=1; TargetProcessorIndex=2; "
+     "Thread/Thread Migration: ThreadId=0x10; SourceProcessorIndex=1; TargetProcessorIndex=2; "
      "Priority=8; IdealProcessorAdjust=true; OldIdealProcessorIndex=3"},
     {THREAD, 63, 2, 8, "1000000002000000 a000000000000000 b000000000000000",
-     "Thread/KernelQueueDequeue: ThreadId=0x10; EntryCount=2; Entries=0xA0; Entries=0xB0"},
+     "Thread/Kernel Queue Dequeue: ThreadId=0x10; EntryCount=2; Entries=0xA0; Entries=0xB0"},
     {THREAD, 72, 2, 8, "a86600008c390000 L'GC'",
      "Thread/SetName: ProcessId=0x66A8; ThreadId=0x398C; ThreadName=GC"},
     {IMAGE, 10, 3, 8,
@@ -216,7 +216,7 @@ static const vector vectors[] = {
      "PerfInfo/CollectionStart: Source=0; NewInterval=10000; OldInterval=10000; "
      "SourceName=Timer"},
     {PERF_INFO, 48, 2, 8, "02000000 L'Timer' L'TotalIssues'",
-     "PerfInfo/PmcConfig: CounterCount=2; CounterName=Timer; CounterName=TotalIssues"},
+     "PerfInfo/PmcCtrConfig: CounterCount=2; CounterName=Timer; CounterName=TotalIssues"},
     {PERF_INFO, 34, 0, 8, "'General'", "PerfInfo/Mark: Message=General"},
     {STACK_WALK, 32, 2, 8, "0f6ece7300000000940f0000c40e0000 1343432100f8ffff bb362fd0f9070000",
      "StackWalk/Stack: EventTimeStamp=1942908431; StackProcess=0xF94; StackThread=3780; "
@@ -237,7 +237,7 @@ static const vector vectors[] = {
      "DeviceDescription=Board; FriendlyName=; PdoName=\\Device\\1; ServiceName=acpi; "
      "UpperFilters=up1; UpperFilters=up2"},
     {SYSTEM_CONFIG, 27, 2, 8, "020000001000000011000000",
-     "SystemConfig/ProcNumber: ProcessorCount=2; ProcessorNumber=0x10; ProcessorNumber=0x11"},
+     "SystemConfig/ProcessorNumber: ProcessorCount=2; ProcessorNumber=0x10; ProcessorNumber=0x11"},
     {SYSTEM_CONFIG, 11, 2, 8,
      "00000000000200003f000000ff000000454100000000000000000000000000000000000000000000 "
      "56004d00 00*508 02000000 0100 430000000000 00*4",
@@ -251,25 +251,25 @@ static const vector vectors[] = {
      "Object/HandleDCEnd: Object=0xFFFFA50E2F1C8080; ProcessId=0x4; Handle=0x1C; ObjectType=7; "
      "ObjectName=\\Device"},
     {POOL, 32, 2, 8, "0002000054687265 0010000000000000 0080ffff00000000",
-     "Pool/Alloc: Type=512; Tag=0x65726854; NumberOfBytes=0x1000; Entry=0xFFFF8000"},
+     "Pool/PoolAllocation: Type=512; Tag=0x65726854; NumberOfBytes=0x1000; Entry=0xFFFF8000"},
     {POWER, 51, 2, 8, "01000000020000000300000000000000ff00000000000000",
      "Power/PerfStateChange: Type=1; NewState=2; OldState=3; Result=0x0; Processors=0xFF"},
     {UMS, 32, 2, 8, "01000000020000000300000004000000",
-     "UMS/DirectedSwitchStart: ProcessId=0x1; ScheduledThreadId=0x2; PrimaryThreadId=0x3; "
+     "UMS/DSwitchStart: ProcessId=0x1; ScheduledThreadId=0x2; PrimaryThreadId=0x3; "
      "SwitchFlags=0x4"},
     {DBG_PRINT, 32, 2, 8, "6500000003000000 'hello'",
-     "DbgPrint/DebugPrint: Component=101; Level=3; Message=hello"},
+     "Debugger/DebugPrint: Component=101; Level=3; Message=hello"},
     {MMCSS, 34, 0, 8, "10000000200000001a00000001000000",
-     "MMCSS/SchedulerEvent: ScheduledPID=0x10; ScheduledTID=0x20; SchedulingPriority=26; "
+     "MMCSS/Scheduler: ScheduledPID=0x10; ScheduledTID=0x20; SchedulingPriority=26; "
      "TaskIndex=1"},
     {LAST_BRANCH, 32, 2, 8,
      "0100000000000000 10000000 20000000 00000000 00*4 1000000000000000 2000000000000000 00*8",
-     "LastBranch/Sample: CaptureTimeStamp=1; ProcessId=0x10; ThreadId=0x20; Filters=0x0; "
-     "Pad=(hidden); Branches=0x10; Branches=0x20; Branches=0x0"},
+     "LBR/LbrRecord: TimeStamp=1; ProcessId=0x10; ThreadId=0x20; Options=0x0; "
+     "Pad=(hidden); Entries=0x10; Entries=0x20; Entries=0x0"},
     {LAST_BRANCH, 32, 2, 4,
      "0100000000000000 10000000 20000000 00000000 10000000 20000000 00000000",
-     "LastBranch/Sample: CaptureTimeStamp=1; ProcessId=0x10; ThreadId=0x20; Filters=0x0; "
-     "Branches=0x10; Branches=0x20; Branches=0x0"},
+     "LBR/LbrRecord: TimeStamp=1; ProcessId=0x10; ThreadId=0x20; Options=0x0; "
+     "Entries=0x10; Entries=0x20; Entries=0x0"},
     {JOB, 35, 2, 8, "00112233445566778899aabbccddeeff 44000000a401000000000000",
      "Job/AssignProcess: JobId={33221100-5544-7766-8899-aabbccddeeff}; JobHandle=0x44; "
      "UniqueProcessId=0x1A4; Status=0x0"},
