@@ -1,80 +1,28 @@
 #include "recorder/command/arguments.h"
 
 #include "format/base/version.h"
-#include "recorder/command/option_table.h"
+#include "recorder/command/options.h"
 
 #include <stdlib.h>
 
 #define DEFAULT_INTERVAL_MS 1000u
 
-/* getopt_long's code of a row: the short name, or a number no character has. */
-static int code_of(const etw_option_row *row, size_t index)
-{
-    return row->short_name != 0 ? row->short_name : 256 + (int)index;
-}
-
-static const etw_option_row *row_of_code(int code)
-{
-    const etw_option_row *row;
-    for (size_t i = 0; (row = etw_option_at(i)) != NULL; i++) {
-        if (code_of(row, i) == code) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-/* The table in getopt_long's two forms. */
-typedef struct getopt_options {
-    struct option words[ETW_MAX_OPTIONS + 1];
-    char letters[2 * ETW_MAX_OPTIONS + 2];
-} getopt_options;
-
-static void list_options(getopt_options *options)
-{
-    const etw_option_row *row;
-    size_t letter = 0;
-    *options = (getopt_options){.letters = ""};
-    options->letters[letter++] = ':'; /* tells a missing value from an unknown option */
-    for (size_t i = 0; i < ETW_MAX_OPTIONS && (row = etw_option_at(i)) != NULL; i++) {
-        options->words[i] = (struct option){row->name, row->has_value, NULL, code_of(row, i)};
-        if (row->short_name != 0) {
-            options->letters[letter++] = (char)row->short_name;
-            options->letters[letter] = ':';
-            letter += row->has_value == required_argument ? 1 : 0;
-        }
-    }
-    options->letters[letter] = '\0';
-}
-
 static etw_status parse_words(int argc, char **argv, etw_record_arguments *arguments,
-                              etw_error *error)
+                              etw_text *output, etw_error *error)
 {
-    getopt_options options;
-    list_options(&options);
-    opterr = 0;
-    optind = 0; /* start anew, and forget where the words of a parse before this one lay */
-    for (;;) {
-        const int code = getopt_long(argc, argv, options.letters, options.words, NULL);
-        if (code == -1) {
-            break;
-        }
-        if (code == '?' || code == ':') {
-            return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                                 code == '?' ? "unknown option '%s'" : "'%s' needs a value",
-                                 argv[optind - 1]);
-        }
-        const etw_status status = etw_option_apply(row_of_code(code), arguments, optarg, error);
-        if (status != ETW_OK) {
-            return status;
-        }
+    etw_command_words words = {.words = calloc((size_t)argc + 1, sizeof *words.words)};
+    if (words.words == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
     }
-    if (optind < argc) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "'%s' stands alone: a trace to record is given as --input %s",
-                             argv[optind], argv[optind]);
+    etw_status status =
+        etw_command_parse(&etw_record_command, argc, argv, arguments, &words, output, error);
+    if (status == ETW_OK && words.count > 0) {
+        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "unexpected argument '%s'; use --input %s", words.words[0],
+                               words.words[0]);
     }
-    return ETW_OK;
+    free(words.words);
+    return status;
 }
 
 static etw_status check_capture(const etw_record_arguments *arguments, etw_error *error)
@@ -128,7 +76,7 @@ static void set_defaults(etw_record_arguments *arguments)
 }
 
 etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_arguments *arguments,
-                                      etw_error *error)
+                                      etw_text *output, etw_error *error)
 {
     *arguments =
         (etw_record_arguments){.writer = {.threads = 1, .application = "etw-record " ETW_VERSION}};
@@ -143,7 +91,7 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
         arguments->inputs == NULL || arguments->manifests == NULL) {
         status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
     } else {
-        status = parse_words(argc, argv, arguments, error);
+        status = parse_words(argc, argv, arguments, output, error);
     }
     if (status == ETW_OK && arguments->action == ETW_RECORD_CAPTURE) {
         const bool only_reclaim = arguments->reclaim_first && arguments->input_count == 0 &&

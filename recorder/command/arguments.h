@@ -2,6 +2,7 @@
 #ifndef ETW_RECORDER_ARGUMENTS_H
 #define ETW_RECORDER_ARGUMENTS_H
 
+#include "format/base/text.h"
 #include "recorder/capture/capture.h"
 #include "recorder/capture/flight.h"
 #include "recorder/command/profile.h"
@@ -50,10 +51,11 @@ typedef struct etw_record_arguments {
     uint32_t profile_count;
 } etw_record_arguments;
 
-/* ETW_END: --help or --version was asked for and has been printed to stdout. Errors are the user's
- * and say which option they are about. argv must outlive the arguments. */
+/* ETW_END: *output has a text to print and nothing else is to be done. Errors are the user's and
+ * say which option they are about. argv must outlive the arguments; the text is the caller's to
+ * free. */
 etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_arguments *arguments,
-                                      etw_error *error);
+                                      etw_text *output, etw_error *error);
 void etw_record_arguments_free(etw_record_arguments *arguments);
 
 /* A live session is wanted, not only files. */

@@ -1,90 +1,102 @@
 /* Options about the files that are read and the file that is written. */
-#include "format/base/quantities.h"
-#include "recorder/command/option.h"
+#include "recorder/command/options.h"
 
 static etw_status apply_input(const etw_option_use *use)
 {
-    use->arguments->inputs[use->arguments->input_count++] = use->value;
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    arguments->inputs[arguments->input_count++] = use->value;
     return ETW_OK;
 }
 
 static etw_status apply_manifest(const etw_option_use *use)
 {
-    use->arguments->manifests[use->arguments->manifest_count++] = use->value;
-    return ETW_OK;
-}
-
-static etw_status apply_output(const etw_option_use *use)
-{
-    use->arguments->output = use->value;
-    return ETW_OK;
-}
-
-static etw_status apply_force(const etw_option_use *use)
-{
-    use->arguments->writer.replace = true;
-    return ETW_OK;
-}
-
-static etw_status apply_level(const etw_option_use *use)
-{
-    uint64_t level = 0;
-    const etw_status status = etw_option_number(use, 1, 19, &level);
-    use->arguments->writer.level = (int)level;
-    return status;
-}
-
-static etw_status apply_threads(const etw_option_use *use)
-{
-    return etw_option_u32(use, 0, ETW_WRITER_MAX_THREADS, &use->arguments->writer.threads);
-}
-
-static etw_status apply_sync(const etw_option_use *use)
-{
-    static const etw_option_word words[] = {
-        {"none", ETW_SYNC_NONE}, {"block", ETW_SYNC_BLOCK}, {"interval", ETW_SYNC_INTERVAL}};
-    uint32_t sync = ETW_SYNC_NONE;
-    if (!etw_option_word_find(words, ETW_COUNT_OF(words), use->value, &sync)) {
-        return etw_option_bad_value(use, "none, block or interval");
-    }
-    use->arguments->writer.sync = (etw_sync)sync;
-    return ETW_OK;
-}
-
-static etw_status apply_interval(const etw_option_use *use)
-{
-    uint64_t milliseconds = 0;
-    if (!etw_parse_duration(use->value, &milliseconds) || milliseconds == 0 ||
-        milliseconds > 86400000) {
-        return etw_option_bad_value(use, "a time from 1ms to 1d");
-    }
-    use->arguments->writer.interval_ms = (uint32_t)milliseconds;
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    arguments->manifests[arguments->manifest_count++] = use->value;
     return ETW_OK;
 }
 
 static etw_status apply_on_overload(const etw_option_use *use)
 {
-    static const etw_option_word words[] = {{"wait", ETW_OVERLOAD_WAIT},
-                                            {"drop", ETW_OVERLOAD_DROP}};
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
     uint32_t policy = ETW_OVERLOAD_WAIT;
-    if (!etw_option_word_find(words, ETW_COUNT_OF(words), use->value, &policy)) {
-        return etw_option_bad_value(use, "wait or drop");
-    }
-    use->arguments->writer.overload = (etw_overload)policy;
-    use->arguments->overload_given = true;
-    return ETW_OK;
+    const etw_status status = etw_option_choose(use, &policy);
+    arguments->writer.overload = (etw_overload)policy;
+    arguments->overload_given = true;
+    return status;
 }
 
-static const etw_option_row rows[] = {
-    {"input", 'i', required_argument, apply_input},
-    {"manifest", 'm', required_argument, apply_manifest},
-    {"output", 'o', required_argument, apply_output},
-    {"force", 'f', no_argument, apply_force},
-    {"level", 0, required_argument, apply_level},
-    {"threads", 0, required_argument, apply_threads},
-    {"sync", 0, required_argument, apply_sync},
-    {"interval", 0, required_argument, apply_interval},
-    {"on-overload", 0, required_argument, apply_on_overload},
+static const etw_option_word sync_words[] = {
+    {"none", ETW_SYNC_NONE}, {"block", ETW_SYNC_BLOCK}, {"interval", ETW_SYNC_INTERVAL}, {NULL, 0}};
+
+static const etw_option_word overload_words[] = {
+    {"wait", ETW_OVERLOAD_WAIT}, {"drop", ETW_OVERLOAD_DROP}, {NULL, 0}};
+
+static const etw_option input_rows[] = {
+    {.name = "input",
+     .letter = 'i',
+     .value = "FILE",
+     .help = "an .etl file, - for stdin; several are merged by time",
+     .hint = ETW_HINT_FILE,
+     .apply = apply_input},
+    {.name = "manifest",
+     .letter = 'm',
+     .value = "PATH",
+     .help = "instrumentation manifest, or a folder of them (*.man, *.xml), for events that the "
+             "trace itself does not explain; repeatable",
+     .hint = ETW_HINT_FILE,
+     .apply = apply_manifest},
 };
 
-const etw_option_group etw_file_options = {rows, ETW_COUNT_OF(rows)};
+const etw_option_section etw_input_options = {"Input from files", input_rows,
+                                              ETW_COUNT_OF(input_rows)};
+
+static const etw_option output_rows[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .help = "the .etwcap file, - for stdout (required)",
+     .hint = ETW_HINT_FILE,
+     ETW_RECORD_STORES(output)},
+    {.name = "force",
+     .letter = 'f',
+     .help = "replace an existing file",
+     ETW_RECORD_STORES(writer.replace)},
+    {.name = "compression",
+     .value = "N",
+     .help = "zstd level, 1 to 19 (default 3)",
+     .least = 1,
+     .most = 19,
+     ETW_RECORD_STORES(writer.level)},
+    {.name = "level", /* the old spelling */
+     .value = "N",
+     .least = 1,
+     .most = 19,
+     ETW_RECORD_STORES(writer.level)},
+    {.name = "threads",
+     .value = "N",
+     .help = "additional threads that compress, 0 to 16 (default 1). The main thread helps when it "
+             "reads files, never in a live session. The file is the same with any number",
+     .most = ETW_WRITER_MAX_THREADS,
+     ETW_RECORD_STORES(writer.threads)},
+    {.name = "sync",
+     .value = "WHEN",
+     .help = "none, block or interval: when data must be on the disk (default none)",
+     .words = sync_words,
+     ETW_RECORD_STORES(writer.sync)},
+    {.name = "interval",
+     .value = "T",
+     .help = "live: write what has arrived at least this often (default 1s)",
+     .unit = ETW_UNIT_MS,
+     .least = 1,
+     .most = 86400000,
+     ETW_RECORD_STORES(writer.interval_ms)},
+    {.name = "on-overload",
+     .value = "POLICY",
+     .help = "live: drop (default) or wait when events arrive faster than they can be written; "
+             "dropped events are counted in the file",
+     .words = overload_words,
+     .apply = apply_on_overload},
+};
+
+const etw_option_section etw_output_options_section = {"Output", output_rows,
+                                                       ETW_COUNT_OF(output_rows)};

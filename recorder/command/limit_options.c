@@ -1,59 +1,10 @@
 /* Options that bound a recording: its size, its time, what a flight recorder keeps. */
 #include "format/base/quantities.h"
-#include "recorder/command/option.h"
-
-static etw_status apply_max_events(const etw_option_use *use)
-{
-    return etw_option_number(use, 0, UINT64_MAX, &use->arguments->limits.max_events);
-}
-
-static etw_status apply_max_duration(const etw_option_use *use)
-{
-    return etw_option_duration(use, &use->arguments->limits.max_duration_ms);
-}
-
-static etw_status apply_max_total(const etw_option_use *use)
-{
-    return etw_option_size(use, &use->arguments->limits.max_total_bytes);
-}
-
-static etw_status apply_min_free(const etw_option_use *use)
-{
-    return etw_option_size(use, &use->arguments->limits.min_free_bytes);
-}
-
-static etw_status apply_rotate_size(const etw_option_use *use)
-{
-    return etw_option_size(use, &use->arguments->limits.rotate_bytes);
-}
-
-static etw_status apply_rotate_time(const etw_option_use *use)
-{
-    return etw_option_duration(use, &use->arguments->limits.rotate_ms);
-}
-
-static etw_status apply_ring(const etw_option_use *use)
-{
-    return etw_option_u32(use, 1, ETW_CAPTURE_MAX_SEGMENTS, &use->arguments->limits.ring_segments);
-}
-
-static etw_status apply_flight(const etw_option_use *use)
-{
-    uint64_t *bytes = &use->arguments->flight.max_bytes;
-    return etw_parse_size(use->value, bytes) && *bytes >= ETW_FLIGHT_MIN_BYTES &&
-                   *bytes <= ETW_FLIGHT_MAX_BYTES
-               ? ETW_OK
-               : etw_option_bad_value(use, "a size from 1M to 4G");
-}
-
-static etw_status apply_flight_time(const etw_option_use *use)
-{
-    return etw_option_duration(use, &use->arguments->flight.max_age_ms);
-}
+#include "recorder/command/options.h"
 
 static etw_status apply_trigger(const etw_option_use *use)
 {
-    etw_flight_options *flight = &use->arguments->flight;
+    etw_flight_options *flight = &etw_record_arguments_of(use)->flight;
     const char *colon = strrchr(use->value, ':');
     uint64_t id = 0;
     char provider[256];
@@ -68,17 +19,67 @@ static etw_status apply_trigger(const etw_option_use *use)
     return etw_provider_find(provider, &flight->trigger_provider, use->error);
 }
 
-static const etw_option_row rows[] = {
-    {"max-events", 0, required_argument, apply_max_events},
-    {"max-duration", 0, required_argument, apply_max_duration},
-    {"max-total", 0, required_argument, apply_max_total},
-    {"min-free", 0, required_argument, apply_min_free},
-    {"rotate-size", 0, required_argument, apply_rotate_size},
-    {"rotate-time", 0, required_argument, apply_rotate_time},
-    {"ring", 0, required_argument, apply_ring},
-    {"flight", 0, required_argument, apply_flight},
-    {"flight-time", 0, required_argument, apply_flight_time},
-    {"trigger", 0, required_argument, apply_trigger},
+static const etw_option limit_rows[] = {
+    {.name = "max-events",
+     .value = "N",
+     .help = "end after this many events",
+     ETW_RECORD_STORES(limits.max_events)},
+    {.name = "max-duration",
+     .value = "T",
+     .help = "end after this time: 500ms, 30s, 5m, 2h, 1d",
+     .unit = ETW_UNIT_MS,
+     ETW_RECORD_STORES(limits.max_duration_ms)},
+    {.name = "max-total",
+     .value = "SIZE",
+     .help = "end when all segments together have this size: 500k, 100M, 4G",
+     .unit = ETW_UNIT_BYTES,
+     ETW_RECORD_STORES(limits.max_total_bytes)},
+    {.name = "min-free",
+     .value = "SIZE",
+     .help = "end when the target's disk has less free space than this",
+     .unit = ETW_UNIT_BYTES,
+     ETW_RECORD_STORES(limits.min_free_bytes)},
+    {.name = "rotate-size",
+     .value = "SIZE",
+     .help = "begin a new segment at this size: OUT-0001.etwcap, OUT-0002.etwcap, ...",
+     .unit = ETW_UNIT_BYTES,
+     ETW_RECORD_STORES(limits.rotate_bytes)},
+    {.name = "rotate-time",
+     .value = "T",
+     .help = "begin a new segment after this time",
+     .unit = ETW_UNIT_MS,
+     ETW_RECORD_STORES(limits.rotate_ms)},
+    {.name = "ring",
+     .value = "N",
+     .help = "keep only the newest N segments",
+     .least = 1,
+     .most = ETW_CAPTURE_MAX_SEGMENTS,
+     ETW_RECORD_STORES(limits.ring_segments)},
 };
 
-const etw_option_group etw_limit_options = {rows, ETW_COUNT_OF(rows)};
+const etw_option_section etw_limit_options = {"Limits (default: none)", limit_rows,
+                                              ETW_COUNT_OF(limit_rows)};
+
+static const etw_option flight_rows[] = {
+    {.name = "flight",
+     .value = "SIZE",
+     .help = "compressed bytes to keep, 1M to 4G",
+     .unit = ETW_UNIT_BYTES,
+     .least = ETW_FLIGHT_MIN_BYTES,
+     .most = ETW_FLIGHT_MAX_BYTES,
+     ETW_RECORD_STORES(flight.max_bytes)},
+    {.name = "flight-time",
+     .value = "T",
+     .help = "discard events older than T",
+     .unit = ETW_UNIT_MS,
+     ETW_RECORD_STORES(flight.max_age_ms)},
+    {.name = "trigger",
+     .value = "PROVIDER:ID",
+     .help = "write when this event comes",
+     .apply = apply_trigger},
+};
+
+const etw_option_section etw_flight_options_section = {
+    "Flight recorder: the newest events in memory, written to OUT-0001.etwcap, ... on Ctrl+Break "
+    "(SIGUSR1 elsewhere), at the end, or when the trigger event comes",
+    flight_rows, ETW_COUNT_OF(flight_rows)};

@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -125,17 +124,21 @@ int main(int argc, char **argv)
     }
     etw_record_arguments arguments;
     etw_error error = {0};
-    switch (etw_record_arguments_parse(argc, utf8, &arguments, &error)) {
+    etw_text output = {0};
+    switch (etw_record_arguments_parse(argc, utf8, &arguments, &output, &error)) {
     case ETW_OK:
         break;
     case ETW_END:
-        return ETW_EXIT_WELL;
+        return etw_console_print(&etw_record_console, &output) ? ETW_EXIT_WELL : ETW_EXIT_FAILED;
+    case ETW_ERROR_NO_MEMORY:
+        etw_report_error(&error);
+        return ETW_EXIT_FAILED;
     default:
         etw_report_error(&error);
         fputs("Try 'etw-record --help'.\n", stderr);
         return ETW_EXIT_USAGE;
     }
-    arguments.show_progress = !arguments.quiet && isatty(STDERR_FILENO) != 0;
+    arguments.show_progress = !arguments.quiet && etw_console_is_terminal();
     const int exit_status = act(&arguments, &signal);
     atomic_store(&signal.done, true);
     etw_record_arguments_free(&arguments);

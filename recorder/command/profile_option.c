@@ -1,8 +1,5 @@
 /* --profile: a file whose lines are options. */
-#include "recorder/command/option.h"
-#include "recorder/command/option_table.h"
-
-static etw_status apply_profile(const etw_option_use *use);
+#include "recorder/command/options.h"
 
 /* Each line is applied as if it stood on the command line. getopt_long keeps its place in variables
  * of its own, so a profile read in the middle of a command line looks its options up itself. */
@@ -13,22 +10,19 @@ static etw_status apply_line(etw_record_arguments *arguments, char *line, etw_er
     if (equals != NULL) {
         *equals = '\0';
     }
-    const etw_option_row *row = etw_option_find(name);
-    if (row == NULL || row->apply == apply_profile) {
+    const etw_option *option =
+        etw_command_option_find(&etw_record_command, etw_record_command.verbs, name);
+    if (option != NULL && (option->apply == etw_apply_profile || option->role != ETW_ROLE_OWN)) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "'%s' is no option for a profile",
                              name);
     }
-    if (row->has_value != optional_argument &&
-        (row->has_value == required_argument) != (equals != NULL)) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "'%s' %s", name,
-                             equals == NULL ? "needs a value" : "takes no value");
-    }
-    return etw_option_apply(row, arguments, equals == NULL ? NULL : equals + 1, error);
+    return etw_command_apply(&etw_record_command, name, equals == NULL ? NULL : equals + 1,
+                             arguments, error);
 }
 
-static etw_status apply_profile(const etw_option_use *use)
+etw_status etw_apply_profile(const etw_option_use *use)
 {
-    etw_record_arguments *arguments = use->arguments;
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
     if (arguments->profile_count == ETW_RECORD_MAX_PROFILES) {
         return etw_error_set(use->error, ETW_ERROR_LIMIT, "more than %u profiles",
                              ETW_RECORD_MAX_PROFILES);
@@ -44,9 +38,3 @@ static etw_status apply_profile(const etw_option_use *use)
     }
     return status == ETW_OK ? ETW_OK : etw_error_wrap(use->error, status, "profile %s", use->value);
 }
-
-static const etw_option_row rows[] = {
-    {"profile", 0, required_argument, apply_profile},
-};
-
-const etw_option_group etw_profile_option = {rows, ETW_COUNT_OF(rows)};

@@ -1,6 +1,6 @@
 /* --provider, and the options that are about the provider named last. */
 #include "format/base/quantities.h"
-#include "recorder/command/option.h"
+#include "recorder/command/options.h"
 
 #define DEFAULT_LEVEL 5u
 
@@ -37,7 +37,7 @@ static bool parse_masks(char *text, etw_provider_options *options)
 
 static etw_status apply_provider(const etw_option_use *use)
 {
-    etw_record_arguments *arguments = use->arguments;
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
     if (arguments->provider_count == ETW_SESSION_MAX_PROVIDERS) {
         return etw_error_set(use->error, ETW_ERROR_LIMIT, "more than %u providers",
                              ETW_SESSION_MAX_PROVIDERS);
@@ -60,30 +60,32 @@ static etw_status apply_provider(const etw_option_use *use)
 /* The provider that an option is about: the last one named. */
 static etw_status last_provider(const etw_option_use *use, etw_provider_options **options)
 {
-    if (use->arguments->provider_count == 0) {
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    if (arguments->provider_count == 0) {
         return etw_error_set(use->error, ETW_ERROR_INVALID_ARGUMENT,
-                             "%s belongs behind the --provider that it is about", use->option);
+                             "--%s must follow the --provider that it is about", use->option->name);
     }
-    *options = &use->arguments->providers[use->arguments->provider_count - 1].options;
+    *options = &arguments->providers[arguments->provider_count - 1].options;
     return ETW_OK;
 }
 
+static const etw_option_word enable_words[] = {
+    {"sid", ETW_ENABLE_SID},
+    {"ts-id", ETW_ENABLE_TS_ID},
+    {"stack", ETW_ENABLE_STACK_TRACE},
+    {"psm-key", ETW_ENABLE_PSM_KEY},
+    {"ignore-keyword-0", ETW_ENABLE_IGNORE_KEYWORD_0},
+    {"group", ETW_ENABLE_PROVIDER_GROUP},
+    {"enable-keyword-0", ETW_ENABLE_ENABLE_KEYWORD_0},
+    {"process-start-key", ETW_ENABLE_PROCESS_START_KEY},
+    {"event-key", ETW_ENABLE_EVENT_KEY},
+    {"exclude-inprivate", ETW_ENABLE_EXCLUDE_INPRIVATE},
+    {NULL, 0},
+};
 static etw_status take_enable(const etw_option_use *use, const char *part, void *context)
 {
-    static const etw_option_word words[] = {
-        {"sid", ETW_ENABLE_SID},
-        {"ts-id", ETW_ENABLE_TS_ID},
-        {"stack", ETW_ENABLE_STACK_TRACE},
-        {"psm-key", ETW_ENABLE_PSM_KEY},
-        {"ignore-keyword-0", ETW_ENABLE_IGNORE_KEYWORD_0},
-        {"group", ETW_ENABLE_PROVIDER_GROUP},
-        {"enable-keyword-0", ETW_ENABLE_ENABLE_KEYWORD_0},
-        {"process-start-key", ETW_ENABLE_PROCESS_START_KEY},
-        {"event-key", ETW_ENABLE_EVENT_KEY},
-        {"exclude-inprivate", ETW_ENABLE_EXCLUDE_INPRIVATE},
-    };
     uint32_t property = 0;
-    if (!etw_option_word_find(words, ETW_COUNT_OF(words), part, &property)) {
+    if (!etw_option_word_find(enable_words, part, &property)) {
         return etw_option_bad_value(use, "properties named by --help, ',' between them");
     }
     *(uint32_t *)context |= property;
@@ -191,16 +193,48 @@ static etw_status apply_capture_state(const etw_option_use *use)
     return status;
 }
 
-static const etw_option_row rows[] = {
-    {"provider", 'p', required_argument, apply_provider},
-    {"enable", 0, required_argument, apply_enable},
-    {"event-ids", 0, required_argument, apply_event_ids},
-    {"stack-ids", 0, required_argument, apply_stack_ids},
-    {"pids", 0, required_argument, apply_pids},
-    {"exe", 0, required_argument, apply_exe},
-    {"package", 0, required_argument, apply_package},
-    {"payload", 0, required_argument, apply_payload},
-    {"capture-state", 0, no_argument, apply_capture_state},
+static const etw_option rows[] = {
+    {.name = "provider",
+     .letter = 'p',
+     .value = "SPEC",
+     .help = "a provider's registered name, GUID, or *Name for EventSource and TraceLogging; level "
+             "1 to 5 or 255 (default 5), keyword masks: NAME|GUID[:LEVEL[:ANY[:ALL]]]; repeatable",
+     .apply = apply_provider},
+    {.name = "enable",
+     .value = "LIST",
+     .help = "sid, ts-id, stack, psm-key, ignore-keyword-0, group, enable-keyword-0, "
+             "process-start-key, event-key, exclude-inprivate",
+     .words = enable_words,
+     .apply = apply_enable},
+    {.name = "event-ids",
+     .value = "LIST",
+     .help = "only these events; with ! in front, all except these",
+     .apply = apply_event_ids},
+    {.name = "stack-ids",
+     .value = "LIST",
+     .help = "stacks only for these events; with ! in front, for all except these",
+     .apply = apply_stack_ids},
+    {.name = "pids",
+     .value = "LIST",
+     .help = "only these processes (at most 8)",
+     .apply = apply_pids},
+    {.name = "exe",
+     .value = "NAMES",
+     .help = "only these programs, separated by ';'",
+     .apply = apply_exe},
+    {.name = "package",
+     .value = "NAMES",
+     .help = "only these packages, separated by ';'",
+     .apply = apply_package},
+    {.name = "payload",
+     .value = "EXPR",
+     .help = "only events whose payload matches: 'ID: Property=value, Property>5'",
+     .apply = apply_payload},
+    {.name = "capture-state",
+     .help = "ask the provider to log its state",
+     .apply = apply_capture_state},
 };
 
-const etw_option_group etw_provider_option_group = {rows, ETW_COUNT_OF(rows)};
+const etw_option_section etw_provider_options_section = {
+    "Providers (Windows); all options but the first are about the provider before them", rows,
+    ETW_COUNT_OF(rows)};

@@ -13,11 +13,7 @@ typedef struct scanning {
 static void show_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
 {
     scanning *scan = context;
-    if (total_bytes != 0 && etw_status_line_is_due(&scan->line)) {
-        etw_status_line_show(&scan->line, "%s: %.0f %% of %.1f MB scanned", scan->path,
-                             100.0 * (double)done_bytes / (double)total_bytes,
-                             (double)total_bytes / 1e6);
-    }
+    etw_status_line_progress(&scan->line, scan->path, done_bytes, total_bytes, "B");
 }
 
 static etw_status observe(void *context, const etw_event_record *record, const etw_trace *trace,
@@ -31,7 +27,8 @@ static etw_status observe(void *context, const etw_event_record *record, const e
 static etw_status open_each(const etw_record_arguments *arguments, etw_resolver *resolver,
                             etw_source **sources, uint32_t *opened, etw_error *error)
 {
-    scanning scan = {.line = {.os = etw_os_default(), .enabled = arguments->show_progress}};
+    scanning scan = {0};
+    etw_status_line_begin(&scan.line, etw_os_default(), arguments->show_progress);
     const etw_etl_options options = {.scan = observe,
                                      .scan_context = resolver,
                                      .scan_schemas_only = true,

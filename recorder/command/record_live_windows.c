@@ -354,9 +354,8 @@ static int finish(live *recording, etw_status status)
 
 int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
-    live recording = {.arguments = arguments,
-                      .signal = signal,
-                      .line = {.os = etw_os_default(), .enabled = arguments->show_progress}};
+    live recording = {.arguments = arguments, .signal = signal};
+    etw_status_line_begin(&recording.line, etw_os_default(), arguments->show_progress);
     signal->break_dumps = arguments->flight.max_bytes != 0;
     int exit_status = ETW_EXIT_FAILED;
     if (open_all(&recording) == ETW_OK) {

@@ -1,15 +1,15 @@
 /* Options about the live session as a whole. */
 #include "format/base/quantities.h"
-#include "recorder/command/option.h"
+#include "recorder/command/options.h"
 
 static etw_status take_kernel_flag(const etw_option_use *use, const char *part, void *context)
 {
     uint32_t flag = 0;
     if (!etw_kernel_flag_parse(part, &flag)) {
         return etw_error_set(use->error, ETW_ERROR_INVALID_ARGUMENT,
-                             "%s: '%s' is no kernel flag; they are named as EVENT_TRACE_FLAG_... "
+                             "--%s: '%s' is no kernel flag; they are named as EVENT_TRACE_FLAG_... "
                              "without that prefix: PROCESS, THREAD, IMAGE_LOAD, ...",
-                             use->option, part);
+                             use->option->name, part);
     }
     *(uint32_t *)context |= flag;
     return ETW_OK;
@@ -17,13 +17,14 @@ static etw_status take_kernel_flag(const etw_option_use *use, const char *part, 
 
 static etw_status apply_kernel(const etw_option_use *use)
 {
-    return etw_option_each_part(use, use->value, &use->arguments->session.kernel_flags,
-                                take_kernel_flag);
+    return etw_option_each_part(
+        use, use->value, &etw_record_arguments_of(use)->session.kernel_flags, take_kernel_flag);
 }
 
 static etw_status apply_kernel_stack(const etw_option_use *use)
 {
-    etw_session_options *session = &use->arguments->session;
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    etw_session_options *session = &arguments->session;
     const char *colon = strchr(use->value, ':');
     char guid[ETW_GUID_TEXT_SIZE + 1];
     const size_t size = colon == NULL ? sizeof guid : (size_t)(colon - use->value);
@@ -34,109 +35,92 @@ static etw_status apply_kernel_stack(const etw_option_use *use)
     }
     memcpy(guid, use->value, size);
     guid[size] = '\0';
-    etw_kernel_stack *stack = &use->arguments->kernel_stacks[session->kernel_stack_count];
+    etw_kernel_stack *stack = &arguments->kernel_stacks[session->kernel_stack_count];
     if (!etw_guid_parse(guid, &stack->event_class)) {
         return etw_option_bad_value(use, "GUID:OPCODE of a kernel event");
     }
     stack->opcode = (uint8_t)opcode;
-    session->kernel_stacks = use->arguments->kernel_stacks;
+    session->kernel_stacks = arguments->kernel_stacks;
     session->kernel_stack_count++;
-    return ETW_OK;
-}
-
-static etw_status apply_system_logger(const etw_option_use *use)
-{
-    use->arguments->session.system_logger = true;
     return ETW_OK;
 }
 
 static etw_status apply_session(const etw_option_use *use)
 {
-    use->arguments->session.name = use->value;
+    etw_record_arguments_of(use)->session.name = use->value;
     return use->value[0] == '\0' ? etw_option_bad_value(use, "a name") : ETW_OK;
 }
 
-static etw_status apply_replace_session(const etw_option_use *use)
-{
-    use->arguments->replace_session = true;
-    return ETW_OK;
-}
+static const etw_option_word clock_words[] = {{"qpc", ETW_CLOCK_QPC},
+                                              {"system", ETW_CLOCK_SYSTEM_TIME},
+                                              {"cycle", ETW_CLOCK_CPU_CYCLE},
+                                              {NULL, 0}};
 
-static etw_status apply_restart(const etw_option_use *use)
-{
-    use->arguments->session.restart = true;
-    return ETW_OK;
-}
-
-static etw_status apply_buffer_size(const etw_option_use *use)
-{
-    return etw_option_u32(use, 4, 16384, &use->arguments->session.buffer_size_kb);
-}
-
-static etw_status apply_min_buffers(const etw_option_use *use)
-{
-    return etw_option_u32(use, 1, 65536, &use->arguments->session.minimum_buffers);
-}
-
-static etw_status apply_max_buffers(const etw_option_use *use)
-{
-    return etw_option_u32(use, 1, 65536, &use->arguments->session.maximum_buffers);
-}
-
-static etw_status apply_flush(const etw_option_use *use)
-{
-    return etw_option_u32(use, 1, 86400, &use->arguments->session.flush_seconds);
-}
-
-static etw_status apply_clock(const etw_option_use *use)
-{
-    static const etw_option_word words[] = {
-        {"qpc", ETW_CLOCK_QPC}, {"system", ETW_CLOCK_SYSTEM_TIME}, {"cycle", ETW_CLOCK_CPU_CYCLE}};
-    return etw_option_word_find(words, ETW_COUNT_OF(words), use->value,
-                                &use->arguments->session.clock_type)
-               ? ETW_OK
-               : etw_option_bad_value(use, "qpc, system or cycle");
-}
-
-static etw_status apply_no_independent(const etw_option_use *use)
-{
-    use->arguments->session.not_independent = true;
-    return ETW_OK;
-}
-
-static etw_status apply_oracle(const etw_option_use *use)
-{
-    return etw_option_u32(use, 0, 1000, &use->arguments->oracle_events);
-}
-
-static etw_status apply_no_rundown(const etw_option_use *use)
-{
-    use->arguments->no_rundown = true;
-    return ETW_OK;
-}
-
-static etw_status apply_service(const etw_option_use *use)
-{
-    use->arguments->service = true;
-    return ETW_OK;
-}
-
-static const etw_option_row rows[] = {
-    {"kernel", 'k', required_argument, apply_kernel},
-    {"kernel-stack", 0, required_argument, apply_kernel_stack},
-    {"system-logger", 0, no_argument, apply_system_logger},
-    {"session", 0, required_argument, apply_session},
-    {"replace-session", 0, no_argument, apply_replace_session},
-    {"restart", 0, no_argument, apply_restart},
-    {"buffer-size", 0, required_argument, apply_buffer_size},
-    {"min-buffers", 0, required_argument, apply_min_buffers},
-    {"max-buffers", 0, required_argument, apply_max_buffers},
-    {"flush", 0, required_argument, apply_flush},
-    {"clock", 0, required_argument, apply_clock},
-    {"no-independent", 0, no_argument, apply_no_independent},
-    {"oracle", 0, required_argument, apply_oracle},
-    {"no-rundown", 0, no_argument, apply_no_rundown},
-    {"service", 0, no_argument, apply_service},
+static const etw_option rows[] = {
+    {.name = "kernel",
+     .letter = 'k',
+     .value = "LIST",
+     .help = "kernel events: PROCESS,THREAD,IMAGE_LOAD,DISK_IO,NETWORK_TCPIP,...",
+     .apply = apply_kernel},
+    {.name = "kernel-stack",
+     .value = "GUID:OPCODE",
+     .help = "stacks for this kernel event",
+     .apply = apply_kernel_stack},
+    {.name = "system-logger",
+     .help = "kernel events in a private session (Windows 8 and later)",
+     ETW_RECORD_STORES(session.system_logger)},
+    {.name = "session",
+     .value = "NAME",
+     .help = "the session's name (default etwcap-PROCESS-N)",
+     .apply = apply_session},
+    {.name = "replace-session",
+     .help = "stop a session of that name first",
+     ETW_RECORD_STORES(replace_session)},
+    {.name = "restart",
+     .help = "start again when the session is stopped from outside",
+     ETW_RECORD_STORES(session.restart)},
+    {.name = "buffer-size",
+     .value = "KB",
+     .help = "size of the session's buffers, 4 to 16384",
+     .least = 4,
+     .most = 16384,
+     ETW_RECORD_STORES(session.buffer_size_kb)},
+    {.name = "min-buffers",
+     .value = "N",
+     .help = "buffers that the session begins with",
+     .least = 1,
+     .most = 65536,
+     ETW_RECORD_STORES(session.minimum_buffers)},
+    {.name = "max-buffers",
+     .value = "N",
+     .help = "buffers that the session may have",
+     .least = 1,
+     .most = 65536,
+     ETW_RECORD_STORES(session.maximum_buffers)},
+    {.name = "flush",
+     .value = "SECONDS",
+     .help = "deliver buffers at least this often",
+     .least = 1,
+     .most = 86400,
+     ETW_RECORD_STORES(session.flush_seconds)},
+    {.name = "clock",
+     .value = "NAME",
+     .help = "qpc (default), system or cycle",
+     .words = clock_words,
+     ETW_RECORD_STORES(session.clock_type)},
+    {.name = "no-independent",
+     .help = "without EVENT_TRACE_INDEPENDENT_SESSION_MODE",
+     ETW_RECORD_STORES(session.not_independent)},
+    {.name = "oracle",
+     .value = "K",
+     .help = "keep TDH's own text for the first K events of each schema",
+     .most = 1000,
+     ETW_RECORD_STORES(oracle_events)},
+    {.name = "no-rundown",
+     .help = "without the list of processes and images at the start of each segment",
+     ETW_RECORD_STORES(no_rundown)},
+    {.name = "service", .help = "run under the service manager", ETW_RECORD_STORES(service)},
 };
 
-const etw_option_group etw_session_option_group = {rows, ETW_COUNT_OF(rows)};
+const etw_option_section etw_session_options_section = {"Live sessions (Windows)", rows,
+                                                        ETW_COUNT_OF(rows)};

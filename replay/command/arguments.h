@@ -1,37 +1,28 @@
-/* The command line of etw-replay: one table of options, and which verb takes which. */
+/* What the command line of etw-replay says, after options.h. */
 #ifndef ETW_REPLAY_ARGUMENTS_H
 #define ETW_REPLAY_ARGUMENTS_H
 
+#include "format/base/console.h"
+#include "format/base/options.h"
 #include "format/etwcap/writer.h"
 #include "replay/output/output.h"
 #include "replay/replay.h"
 
-/* Exit statuses of the tool. */
-typedef enum etw_exit {
-    ETW_EXIT_WELL = 0,
-    ETW_EXIT_FAILED = 1,
-    ETW_EXIT_USAGE = 2,
-    ETW_EXIT_MISSING = 3 /* finished, but something is missing: lost, damaged, cut off */
-} etw_exit;
-
 typedef struct etw_replay_arguments etw_replay_arguments;
 
 typedef struct etw_verb {
-    const char *name;
+    etw_verb_row row; /* must be first: the table of verbs is made of these */
     etw_exit (*run)(const etw_replay_arguments *arguments);
-    int minimum_inputs;
-    int maximum_inputs;
+    uint32_t minimum_inputs;
+    uint32_t maximum_inputs;
     bool needs_output;
-    const char *usage; /* what stands behind the verb */
-    const char *help;  /* one line */
-    uint32_t takes;    /* groups of options, see arguments.c */
 } etw_verb;
 
 #define ETW_MAX_THREADS 16u
 
 struct etw_replay_arguments {
     const etw_verb *verb;
-    const char **inputs;
+    const char **inputs; /* owned array of words of argv */
     uint32_t input_count;
     const char *output; /* -o; NULL where not given */
     const char *format; /* --format; NULL where not given */
@@ -56,11 +47,18 @@ struct etw_replay_arguments {
     const char **manifests;
 };
 
-/* ETW_END: --help or --version was asked for and printed. ETW_ERROR_INVALID_ARGUMENT: wrong usage,
- * the message says which option. argv must outlive the arguments. */
+/* ETW_END: *output has a text to print and nothing else is to be done. ETW_ERROR_INVALID_ARGUMENT:
+ * wrong usage, the message says what is wrong. argv must outlive the arguments; the text is the
+ * caller's to free. */
 etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_arguments *arguments,
-                                      etw_error *error);
+                                      etw_text *output, etw_error *error);
 void etw_replay_arguments_free(etw_replay_arguments *arguments);
+
+/* The list, with room for one more element at its end; NULL where memory ran out. Lists grow by
+ * doubling from 8, so count says what room there is. */
+void *etw_arguments_grown(void *list, uint32_t count, size_t element_size, etw_error *error);
+etw_status etw_arguments_add_string(const char ***list, uint32_t *count, const char *value,
+                                    etw_error *error);
 
 /* "+1.5s" after start, or what etw_time_parse reads. Units: us, ms, s (also where none stands), m,
  * h. */

@@ -367,7 +367,7 @@ static etw_status copy_events(copy *c, etw_error *error)
 {
     etw_progress progress;
     etw_status status = ETW_OK;
-    etw_progress_begin(&progress, c->options->arguments, c->options->progress);
+    etw_progress_begin(&progress, c->options->arguments, c->options->progress, "events");
     while (!etw_failed(status)) {
         input *in;
         status = choose(c, &in, error);

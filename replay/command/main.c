@@ -22,9 +22,10 @@ int main(int argc, char **argv)
     }
     etw_replay_arguments arguments;
     etw_error error = {0};
-    const etw_status status = etw_replay_arguments_parse(argc, argv, &arguments, &error);
+    etw_text output = {0};
+    const etw_status status = etw_replay_arguments_parse(argc, argv, &arguments, &output, &error);
     if (status == ETW_END) {
-        return fflush(stdout) == 0 ? ETW_EXIT_WELL : ETW_EXIT_FAILED;
+        return (int)etw_tool_print(&output);
     }
     if (etw_failed(status)) {
         etw_tool_say("%s", error.message);

@@ -3,23 +3,20 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#define STDERR_FILE          2
-#define PROGRESS_INTERVAL_NS INT64_C(100000000)
+static const etw_console console = {.tool = "etw-replay"};
 
-/* A trace's names end up in messages: no control character of theirs reaches the terminal. */
 void etw_tool_say(const char *format, ...)
 {
-    char line[2 * ETW_ERROR_MESSAGE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    etw_text safe = {0};
-    etw_text_append_utf8(&safe, (const uint8_t *)line, strlen(line), ETW_ESCAPE_LINE);
-    (void)fprintf(stderr, "etw-replay: %s\n", etw_text_z(&safe));
-    etw_text_free(&safe);
+    va_list list;
+    va_start(list, format);
+    etw_console_say_list(&console, ETW_MESSAGE_ERROR, format, list);
+    va_end(list);
+}
+
+etw_exit etw_tool_print(etw_text *text)
+{
+    return etw_console_print(&console, text) ? ETW_EXIT_WELL : ETW_EXIT_FAILED;
 }
 
 etw_exit etw_tool_fail(const etw_error *error)
@@ -45,41 +42,22 @@ etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_repl
 /* Progress. */
 
 void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *arguments,
-                        const char *what)
+                        const char *what, const char *unit)
 {
-    *progress = (etw_progress){.os = etw_os_default(), .what = what};
-    progress->is_on = !arguments->quiet && isatty(STDERR_FILE) != 0;
-    progress->last_ns = progress->os->monotonic_ns(progress->os->context);
+    *progress = (etw_progress){.what = what, .unit = unit};
+    etw_status_line_begin(&progress->line, etw_os_default(),
+                          !arguments->quiet && etw_console_is_terminal());
 }
 
 void etw_progress_show(void *context, uint64_t done, uint64_t total)
 {
     etw_progress *progress = context;
-    if (!progress->is_on) {
-        return;
-    }
-    const int64_t now_ns = progress->os->monotonic_ns(progress->os->context);
-    if (now_ns - progress->last_ns < PROGRESS_INTERVAL_NS) {
-        return;
-    }
-    progress->last_ns = now_ns;
-    progress->is_shown = true;
-    if (total > 0) {
-        (void)fprintf(stderr, "\r%s %3u %% ", progress->what,
-                      (unsigned)(100.0 * (double)done / (double)total));
-    } else {
-        (void)fprintf(stderr, "\r%s %llu ", progress->what, (unsigned long long)done);
-    }
-    (void)fflush(stderr);
+    etw_status_line_progress(&progress->line, progress->what, done, total, progress->unit);
 }
 
 void etw_progress_end(etw_progress *progress)
 {
-    if (progress->is_shown) {
-        (void)fprintf(stderr, "\r%*s\r", 40, "");
-        (void)fflush(stderr);
-        progress->is_shown = false;
-    }
+    etw_status_line_clear(&progress->line);
 }
 
 /* The output. */
@@ -311,7 +289,7 @@ etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *inpu
     if (etw_failed(status)) {
         return status;
     }
-    etw_progress_begin(&progress, arguments, "scanning");
+    etw_progress_begin(&progress, arguments, "scanning", "B");
     options->progress = etw_progress_show;
     options->progress_context = &progress;
     status = etw_replay_open(input, options, replay, error);

@@ -11,20 +11,21 @@ void etw_tool_say(const char *format, ...) ETW_PRINTF(1, 2);
 /* Says the error and gives the exit status for it. */
 etw_exit etw_tool_fail(const etw_error *error);
 
-/* What is missing, said once per kind on stderr (not with --quiet), and the exit status. */
+/* Prints the text to stdout and frees it. */
+etw_exit etw_tool_print(etw_text *text);
+
+/* Reports what is missing (not with --quiet), and gives the exit status. */
 etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_replay_totals *totals);
 
-/* A progress line on a terminal's stderr, at most ten times a second; nothing with --quiet. */
+/* A status line, see console.h; nothing with --quiet. */
 typedef struct etw_progress {
-    const etw_os *os;
+    etw_status_line line;
     const char *what;
-    bool is_on;
-    bool is_shown;
-    int64_t last_ns;
+    const char *unit; /* of done and total */
 } etw_progress;
 
 void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *arguments,
-                        const char *what);
+                        const char *what, const char *unit);
 /* context is the etw_progress; fits etw_replay_options.progress. */
 void etw_progress_show(void *context, uint64_t done, uint64_t total);
 void etw_progress_end(etw_progress *progress);

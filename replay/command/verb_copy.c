@@ -182,7 +182,7 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
     if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {
         return ETW_EXIT_USAGE;
     }
-    etw_progress_begin(&progress, arguments, "recovering");
+    etw_progress_begin(&progress, arguments, "recovering", "B");
     const etw_recover_options options = {.replace = arguments->writer.replace,
                                          .progress = etw_progress_show,
                                          .progress_context = &progress};

@@ -97,7 +97,7 @@ static etw_status read_all(report *r, etw_error *error)
 static etw_status open_etl(report *r, const etw_replay_arguments *arguments, etw_error *error)
 {
     etw_progress progress;
-    etw_progress_begin(&progress, arguments, "reading");
+    etw_progress_begin(&progress, arguments, "reading", "B");
     const etw_etl_options options = {.progress = etw_progress_show, .progress_context = &progress};
     etw_status status = etw_etl_open(r->os, r->path, &options, &r->source, error);
     if (!etw_failed(status)) {

@@ -1,8 +1,15 @@
-/* What etw-replay can do: one function per verb, each in the file of its group. */
+/* What etw-replay can do: one function per verb, each in the file of its group, and the table of
+ * verbs. */
 #ifndef ETW_REPLAY_VERBS_H
 #define ETW_REPLAY_VERBS_H
 
 #include "replay/command/arguments.h"
+
+/* Verbs and options, for etw_command_parse. */
+extern const etw_command etw_replay_command;
+
+/* index is below etw_replay_command.verb_count. */
+const etw_verb *etw_verb_at(size_t index);
 
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments); /* and export */
 etw_exit etw_verb_info(const etw_replay_arguments *arguments);

@@ -121,7 +121,7 @@ def file_sizes(etl):
     if size < MIB:
         return None
     run(RECORD, "--input", etl, "--force", "-o", saved)
-    run(REPLAY, "repack", "--level", "19", saved, "--force", "-o", packed)
+    run(REPLAY, "repack", "--compression", "19", saved, "--force", "-o", packed)
     sizes = {"records": size, "zstd3": zstd_size(records, 3), "zstd19": zstd_size(records, 19),
              "etwcap": saved.stat().st_size, "etwcap19": packed.stat().st_size}
     for path in (records, saved, packed):

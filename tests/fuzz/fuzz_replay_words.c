@@ -7,14 +7,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_words words;
     etw_replay_arguments arguments;
     etw_error error = {0};
+    etw_text text = {0};
     fuzz_words_init(&words, "etw-replay", data, size);
     const etw_status status =
-        etw_replay_arguments_parse(words.count, words.words, &arguments, &error);
+        etw_replay_arguments_parse(words.count, words.words, &arguments, &text, &error);
     if (status == ETW_OK) {
         etw_replay_arguments_free(&arguments);
     } else {
         FUZZ_CHECK(status == ETW_END || error.message[0] != '\0');
     }
+    etw_text_free(&text);
     fuzz_words_free(&words);
     return 0;
 }

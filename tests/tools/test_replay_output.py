@@ -148,7 +148,7 @@ def test_stdin_can_be_either_kind_of_file(tool, trace, recorded):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    ([], b"no trace named"),
+    ([], b"no trace given"),
     (["--no-such-option", "a.etl"], b"--no-such-option"),
     (["--id", "x", "a.etl"], b"--id 'x'"),
     (["--id", "65536", "a.etl"], b"65535"),
@@ -156,7 +156,7 @@ def test_stdin_can_be_either_kind_of_file(tool, trace, recorded):
     (["--format", "yaml", "a.etl"], b"yaml"),
     (["a.etl", "b.etl"], b"b.etl"),
     (["cut", "a.etl"], b"-o"),
-    (["repack", "a.etl", "-o", "b", "--level", "20"], b"19"),
+    (["repack", "a.etl", "-o", "b", "--compression", "20"], b"19"),
     (["info", "--provider", "x", "a.etl"], b"--provider"),
 ])
 def test_wrong_usage_is_status_2_and_says_which_option(tool, arguments, words):

@@ -9,7 +9,7 @@
 
 #include "format/base/quantities.h"
 #include "recorder/command/arguments.h"
-#include "recorder/command/option_table.h"
+#include "recorder/command/options.h"
 #include "tests/support/faulty_os.h"
 
 #define MAX_WORDS 16
@@ -23,7 +23,10 @@ static etw_status parse(char *line, etw_record_arguments *arguments, etw_error *
          word = strtok(NULL, " ")) {
         words[count++] = word;
     }
-    return etw_record_arguments_parse(count, words, arguments, error);
+    etw_text output = {0};
+    const etw_status status = etw_record_arguments_parse(count, words, arguments, &output, error);
+    etw_text_free(&output);
+    return status;
 }
 
 static void wrong_lines_say_what_is_wrong(void **state)
@@ -35,14 +38,14 @@ static void wrong_lines_say_what_is_wrong(void **state)
         {"", "nothing to record"},
         {"--input a.etl", "no output"},
         {"a.etl -o b", "--input a.etl"},
-        {"--nonsense", "unknown option '--nonsense'"},
+        {"--nonsense", "has no option '--nonsense'"},
         {"--output", "'--output' needs a value"},
         {"--input a --provider *B -o c", "do not go together"},
         {"--provider *B:256 -o c", "level from 0 to 255"},
         {"--provider *B:4:x -o c", "masks"},
         {"--provider *B:4:1:2:3 -o c", "masks"},
         {"--provider : -o c", "NAME|GUID"},
-        {"--enable sid --provider *B -o c", "belongs behind the --provider"},
+        {"--enable sid --provider *B -o c", "must follow the --provider"},
         {"--provider *B --enable side -o c", "properties named by --help"},
         {"--provider *B --event-ids 1,65536 -o c", "0 to 65535"},
         {"--provider *B --event-ids 1,, -o c", "','"},
@@ -77,8 +80,9 @@ static void wrong_lines_say_what_is_wrong(void **state)
 static void the_parser_has_room_for_all_options(void **state)
 {
     (void)state;
-    assert_null(etw_option_at(ETW_MAX_OPTIONS));
-    assert_non_null(etw_option_find("profile"));
+    assert_null(etw_command_option_at(&etw_record_command, ETW_MAX_OPTIONS));
+    assert_non_null(
+        etw_command_option_find(&etw_record_command, etw_record_command.verbs, "profile"));
 }
 
 static void options_are_about_the_provider_before_them(void **state)

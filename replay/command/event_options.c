@@ -1,0 +1,201 @@
+/* Options that choose events, and those about how they are printed. */
+#include "replay/command/options.h"
+
+#include "format/base/quantities.h"
+
+#include <stdlib.h>
+
+#define IN(field) ETW_OPTION_STORES(etw_replay_arguments, field)
+
+static etw_replay_arguments *arguments_of(const etw_option_use *use)
+{
+    return use->arguments;
+}
+
+static etw_status apply_provider(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = arguments_of(use);
+    etw_filter *filter = &arguments->replay.filter;
+    etw_guid guid;
+    if (!etw_guid_parse(use->value, &guid)) {
+        return etw_arguments_add_string(&arguments->provider_names, &filter->provider_name_count,
+                                        use->value, use->error);
+    }
+    etw_guid *longer =
+        etw_arguments_grown(arguments->providers, filter->provider_count, sizeof guid, use->error);
+    if (longer == NULL) {
+        return ETW_ERROR_NO_MEMORY;
+    }
+    arguments->providers = longer;
+    longer[filter->provider_count++] = guid;
+    return ETW_OK;
+}
+
+static etw_status take_id(const etw_option_use *use, const char *part, void *context)
+{
+    etw_replay_arguments *arguments = context;
+    uint32_t *count = &arguments->replay.filter.id_count;
+    uint64_t id;
+    if (!etw_parse_number(part, &id) || id > UINT16_MAX) {
+        return etw_option_bad_value(use, "numbers up to 65535 with commas between");
+    }
+    uint16_t *longer = etw_arguments_grown(arguments->ids, *count, sizeof *longer, use->error);
+    if (longer == NULL) {
+        return ETW_ERROR_NO_MEMORY;
+    }
+    arguments->ids = longer;
+    longer[(*count)++] = (uint16_t)id;
+    return ETW_OK;
+}
+
+static etw_status apply_id(const etw_option_use *use)
+{
+    return etw_option_each_part(use, use->value, use->arguments, take_id);
+}
+
+static etw_status take_process(const etw_option_use *use, const char *part, void *context)
+{
+    etw_replay_arguments *arguments = context;
+    uint32_t *count = &arguments->replay.filter.process_id_count;
+    uint64_t id;
+    if (!etw_parse_number(part, &id) || id > UINT32_MAX) {
+        return etw_option_bad_value(use, "numbers up to 4294967295 with commas between");
+    }
+    uint32_t *longer =
+        etw_arguments_grown(arguments->process_ids, *count, sizeof *longer, use->error);
+    if (longer == NULL) {
+        return ETW_ERROR_NO_MEMORY;
+    }
+    arguments->process_ids = longer;
+    longer[(*count)++] = (uint32_t)id;
+    return ETW_OK;
+}
+
+static etw_status apply_pid(const etw_option_use *use)
+{
+    return etw_option_each_part(use, use->value, use->arguments, take_process);
+}
+
+static const etw_option_word levels[] = {{"critical", 1}, {"error", 2},   {"warning", 3},
+                                         {"info", 4},     {"verbose", 5}, {NULL, 0}};
+
+static etw_status apply_level(const etw_option_use *use)
+{
+    etw_filter *filter = &arguments_of(use)->replay.filter;
+    uint32_t word = 0;
+    uint64_t value = 0;
+    filter->has_level = true;
+    if (etw_option_word_find(levels, use->value, &word)) {
+        filter->max_level = (uint8_t)word;
+        return ETW_OK;
+    }
+    filter->max_level = (uint8_t)value;
+    if (!etw_parse_number(use->value, &value) || value > UINT8_MAX) {
+        return etw_option_bad_value(use, "0 to 255, critical, error, warning, info or verbose");
+    }
+    filter->max_level = (uint8_t)value;
+    return ETW_OK;
+}
+
+/* Kept as text: relative times need the trace. */
+static etw_status check_time(const etw_option_use *use)
+{
+    int64_t ignored;
+    const etw_status status = etw_option_store_value(use);
+    return status != ETW_OK || etw_replay_time_parse(use->value, 0, &ignored)
+               ? status
+               : etw_option_bad_value(use,
+                                      "a time such as 2024-05-01T12:00:00.5Z, or +1.5s, +10m, +2h");
+}
+
+static etw_status apply_speed(const etw_option_use *use)
+{
+    char *end;
+    double *speed = &arguments_of(use)->replay.speed;
+    *speed = strtod(use->value, &end);
+    return end != use->value && *end == '\0' && *speed > 0 && *speed <= 1e9
+               ? ETW_OK
+               : etw_option_bad_value(use, "a number above 0");
+}
+
+static const char *format_at(size_t index)
+{
+    const etw_output_format *output = etw_output_at(index);
+    return output == NULL ? NULL : output->name;
+}
+
+static const etw_option rows[] = {
+    {.name = "provider",
+     .value = "NAME|GUID",
+     .help = "only events of this provider; repeatable",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_provider},
+    {.name = "id",
+     .value = "N[,N...]",
+     .help = "only events with one of these ids; repeatable",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_id},
+    {.name = "level",
+     .value = "N|NAME",
+     .help = "only events of this level or more severe: critical, error, warning, info, verbose",
+     .group = ETW_TAKES_FILTER,
+     .words = levels,
+     .apply = apply_level},
+    {.name = "pid",
+     .value = "N[,N...]",
+     .help = "only events of one of these processes; repeatable",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_pid},
+    {.name = "since",
+     .value = "TIME",
+     .help = "only events from this time on: 2024-05-01T12:00:00Z, or +1.5s after the trace's "
+             "start",
+     .group = ETW_TAKES_FILTER,
+     .apply = check_time,
+     IN(since)},
+    {.name = "until",
+     .value = "TIME",
+     .help = "only events before this time",
+     .group = ETW_TAKES_FILTER,
+     .apply = check_time,
+     IN(until)},
+    {.name = "head",
+     .value = "N",
+     .help = "only the first N of them",
+     .group = ETW_TAKES_FILTER,
+     .least = 1,
+     IN(replay.head)},
+    {.name = "format",
+     .value = "NAME",
+     .help = "output format, see below (default json, or as the name of the output ends)",
+     .group = ETW_TAKES_RENDERING,
+     .word_at = format_at,
+     IN(format)},
+    {.name = "message",
+     .help = "add the event's message with its values filled in",
+     .group = ETW_TAKES_RENDERING,
+     IN(rendering.message)},
+    {.name = "exact",
+     .help = "keep texts exactly as Windows renders them, including the spaces and marks it adds",
+     .group = ETW_TAKES_RENDERING,
+     IN(rendering.exact)},
+    {.name = "typed",
+     .help = "write numbers and booleans as JSON numbers and booleans",
+     .group = ETW_TAKES_RENDERING,
+     IN(rendering.typed)},
+    {.name = "raw-time",
+     .help = "write time stamps in ticks of the trace's clock",
+     .group = ETW_TAKES_RENDERING,
+     IN(rendering.raw_time)},
+    {.name = "schema-hash",
+     .help = "add the hash of the schema that explains the event, as `schemas` lists it",
+     .group = ETW_TAKES_RENDERING,
+     IN(rendering.schema_hash)},
+    {.name = "speed",
+     .value = "X",
+     .help = "replay at the pace of the recording (1), or X times as fast",
+     .group = ETW_TAKES_SPEED,
+     .apply = apply_speed},
+};
+
+const etw_option_section etw_event_options = {"Events", rows, ETW_COUNT_OF(rows)};

@@ -1,0 +1,28 @@
+/* The options and verbs of etw-replay: CONTRIBUTING.md says how to add one. */
+#ifndef ETW_REPLAY_OPTIONS_H
+#define ETW_REPLAY_OPTIONS_H
+
+#include "format/base/options.h"
+#include "replay/command/arguments.h"
+
+/* Groups of options, named by the verbs that take them. */
+enum {
+    ETW_TAKES_FILTER = 0x01,    /* which events */
+    ETW_TAKES_RENDERING = 0x02, /* how events become text */
+    ETW_TAKES_JSON = 0x04,      /* --json */
+    ETW_TAKES_OUTPUT = 0x08,    /* -o */
+    ETW_TAKES_FORCE = 0x10,     /* --force */
+    ETW_TAKES_WRITER = 0x20,    /* an .etwcap is written */
+    ETW_TAKES_REDACTION = 0x40,
+    ETW_TAKES_LEVEL_ALIAS = 0x80, /* --level is --compression, as it was once */
+    ETW_TAKES_MANIFEST = 0x100,
+    ETW_TAKES_THREADS = 0x200,
+    ETW_TAKES_COUNT = 0x400,
+    ETW_TAKES_SPEED = 0x800,
+    ETW_TAKES_PROCESSES = 0x1000
+};
+
+extern const etw_option_section etw_event_options; /* which events, and how they are printed */
+extern const etw_option_section etw_trace_options; /* all others */
+
+#endif

@@ -1,0 +1,86 @@
+/* Options about what is read and written, and about how much is said. */
+#include "replay/command/options.h"
+
+#define IN(field) ETW_OPTION_STORES(etw_replay_arguments, field)
+
+static etw_status apply_redact(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = use->arguments;
+    return etw_arguments_add_string(&arguments->redacted, &arguments->redacted_count, use->value,
+                                    use->error);
+}
+
+static etw_status apply_manifest(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = use->arguments;
+    return etw_arguments_add_string(&arguments->manifests, &arguments->replay.manifest_path_count,
+                                    use->value, use->error);
+}
+
+static const etw_option rows[] = {
+    {.name = "redact",
+     .value = "PROPERTY",
+     .help = "overwrite this property or struct, characters with x, other bytes with zero; "
+             "repeatable",
+     .group = ETW_TAKES_REDACTION,
+     .apply = apply_redact},
+    {.name = "drop-strings",
+     .help = "overwrite all strings, binary values and SIDs; remove what no schema explains",
+     .group = ETW_TAKES_REDACTION,
+     IN(drop_strings)},
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .help = "where to write; - is stdout",
+     .group = ETW_TAKES_OUTPUT,
+     .hint = ETW_HINT_FILE,
+     IN(output)},
+    {.name = "force",
+     .letter = 'f',
+     .help = "replace an existing file",
+     .group = ETW_TAKES_FORCE,
+     IN(writer.replace)},
+    {.name = "compression",
+     .value = "N",
+     .help = "zstd level, 1 to 19 (default 3)",
+     .group = ETW_TAKES_WRITER,
+     .least = 1,
+     .most = 19,
+     IN(writer.level)},
+    {.name = "level", /* the old spelling */
+     .value = "N",
+     .group = ETW_TAKES_LEVEL_ALIAS,
+     .least = 1,
+     .most = 19,
+     IN(writer.level)},
+    {.name = "manifest",
+     .letter = 'm',
+     .value = "PATH",
+     .help = "instrumentation manifest, or a folder of them, for events without a schema; "
+             "repeatable",
+     .group = ETW_TAKES_MANIFEST,
+     .hint = ETW_HINT_FILE,
+     .apply = apply_manifest},
+    {.name = "threads",
+     .value = "N",
+     .help = "additional threads, 0 to 16 (default 0)",
+     .group = ETW_TAKES_THREADS,
+     .most = ETW_MAX_THREADS,
+     IN(threads)},
+    {.name = "json", .help = "print JSON", .group = ETW_TAKES_JSON, IN(json)},
+    {.name = "processes",
+     .help = "list the processes that ran where a live session was recorded",
+     .group = ETW_TAKES_PROCESSES,
+     IN(processes)},
+    {.name = "count",
+     .value = "N",
+     .help = "print at most N differences (default 10)",
+     .group = ETW_TAKES_COUNT,
+     .least = 1,
+     IN(max_differences)},
+    {.name = "quiet", .letter = 'q', .help = "print only errors on stderr", IN(quiet)},
+    ETW_OPTION_HELP,
+    ETW_OPTION_VERSION,
+};
+
+const etw_option_section etw_trace_options = {"Options", rows, ETW_COUNT_OF(rows)};

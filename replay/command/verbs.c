@@ -1,0 +1,102 @@
+#include "replay/command/verbs.h"
+
+#include "replay/command/options.h"
+
+#define EVENTS (ETW_TAKES_FILTER | ETW_TAKES_RENDERING | ETW_TAKES_MANIFEST | ETW_TAKES_THREADS)
+#define FILES  (ETW_TAKES_OUTPUT | ETW_TAKES_FORCE)
+#define WRITES (FILES | ETW_TAKES_WRITER | ETW_TAKES_THREADS | ETW_TAKES_MANIFEST)
+
+#define ANY_INPUTS 1024u
+
+/* Each: the verb, what stands behind it, what it does, the options it takes; its function, its
+ * least and most inputs, whether it must have an output. The first is the default verb. */
+static const etw_verb verbs[] = {
+    {{"cat", "FILE", "print events (default verb)", EVENTS | FILES | ETW_TAKES_SPEED},
+     etw_verb_cat,
+     1,
+     1,
+     false},
+    {{"export", "FILE -o OUT", "write events to a file, in the format its name says",
+      EVENTS | FILES},
+     etw_verb_cat,
+     1,
+     1,
+     true},
+    {{"info", "FILE...", "print where a trace comes from, what it holds and what is missing",
+      ETW_TAKES_JSON | ETW_TAKES_PROCESSES},
+     etw_verb_info,
+     1,
+     ANY_INPUTS,
+     false},
+    {{"schemas", "FILE", "print the schemas that explain the events",
+      ETW_TAKES_JSON | ETW_TAKES_MANIFEST},
+     etw_verb_schemas,
+     1,
+     1,
+     false},
+    {{"verify", "FILE...", "check every byte of an .etwcap file and report damage", ETW_TAKES_JSON},
+     etw_verb_verify,
+     1,
+     ANY_INPUTS,
+     false},
+    {{"recover", "FILE -o OUT", "rebuild a complete file from a damaged or truncated one", FILES},
+     etw_verb_recover,
+     1,
+     1,
+     true},
+    {{"cut", "FILE -o OUT", "write selected events to a new file",
+      ETW_TAKES_FILTER | ETW_TAKES_REDACTION | WRITES},
+     etw_verb_cut,
+     1,
+     1,
+     true},
+    {{"merge", "FILE... -o OUT", "merge traces into one file, ordered by time", WRITES},
+     etw_verb_merge,
+     1,
+     ANY_INPUTS,
+     true},
+    {{"repack", "FILE -o OUT", "write the same trace with different compression",
+      WRITES | ETW_TAKES_LEVEL_ALIAS},
+     etw_verb_repack,
+     1,
+     1,
+     true},
+    {{"diff", "FILE FILE", "compare two traces event by event; exit status 1 if they differ",
+      ETW_TAKES_FILTER | ETW_TAKES_COUNT},
+     etw_verb_diff,
+     2,
+     2,
+     false},
+};
+
+const etw_verb *etw_verb_at(size_t index)
+{
+    return &verbs[index];
+}
+
+static void append_formats(etw_text *text, const etw_verb_row *verb)
+{
+    if ((verb->takes & ETW_TAKES_RENDERING) == 0) {
+        return;
+    }
+    etw_text_append_z(text, "\nFormats\n");
+    for (size_t i = 0; etw_output_at(i) != NULL; i++) {
+        etw_text_printf(text, "  %-10s%s\n", etw_output_at(i)->name, etw_output_at(i)->help);
+    }
+}
+
+static const etw_option_section *const sections[] = {&etw_event_options, &etw_trace_options};
+
+const etw_command etw_replay_command = {
+    .tool = "etw-replay",
+    .synopsis = "Usage: etw-replay [VERB] FILE... [OPTION]...\n"
+                "Replays Windows event traces: .etwcap and .etl files, - for stdin.\n",
+    .verbs = &verbs[0].row,
+    .verb_size = sizeof verbs[0],
+    .verb_count = ETW_COUNT_OF(verbs),
+    .sections = sections,
+    .section_count = ETW_COUNT_OF(sections),
+    .append_notes = append_formats,
+    .notes = "\nExit status: 0 all well, 1 failed, 2 wrong usage, 3 finished but something is "
+             "missing\n(lost events, damage, a truncated trace).\n",
+};

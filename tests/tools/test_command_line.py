@@ -1,0 +1,78 @@
+"""The command line of both tools: what a wrong word gets as an answer, and where help is found."""
+import re
+import subprocess
+
+import pytest
+
+VERBS = ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "repack", "diff"]
+
+
+@pytest.mark.parametrize("words, message", [
+    (["cat", "-zq", "a"], "cat has no option '-z'"),
+    (["cat", "-qz", "a"], "cat has no option '-z'"),
+    (["cat", "--fromat", "json", "a"], "cat has no option '--fromat'; did you mean '--format'?"),
+    (["cat", "a", "--fromat=json"], "cat has no option '--fromat'; did you mean '--format'?"),
+    (["cat", "--zzzzzz"], "cat has no option '--zzzzzz'"),
+    (["cat", "a", "-o"], "'--output' needs a value"),
+    (["cat", "a", "--he"], "'--he' is short for more than one option: --head, --help"),
+    (["info", "a", "--quiet=5"], "'--quiet' takes no value"),
+    (["info", "a", "--head", "5"], "info has no option '--head'"),
+    (["inof", "a.etl"], "no verb 'inof'; did you mean 'info'?"),
+    (["-q", "inof", "a.etl"], "no verb 'inof'; did you mean 'info'?"),
+    (["help", "inof"], "no verb 'inof'; did you mean 'info'?"),
+    (["help", "zzzzzzzz"], "no verb 'zzzzzzzz'"),
+    (["diff", "a"], "diff: too few traces; usage: etw-replay diff FILE FILE"),
+])
+def test_a_wrong_word_is_named_with_the_nearest_right_one(tool, words, message):
+    done = tool("etw-replay", *words, status=2)
+    said = done.stderr.decode()
+    assert said.startswith("etw-replay: ") and message in said and said.count("\n") == 1
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("words, message", [
+    (["-i", "a", "-o", "b", "--roate-size", "1M"], "no option '--roate-size'; did you mean '--rotate-size'?"),
+    (["a.etl"], "unexpected argument 'a.etl'; use --input a.etl"),
+    (["-xi", "a"], "no option '-x'"),
+])
+def test_a_wrong_word_of_etw_record(tool, words, message):
+    assert message in tool("etw-record", *words, status=2).stderr.decode()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb_is_found_by_any_way(native_tool, verb):
+    ways = [["help", verb], [verb, "--help"], [verb, "-h"], ["--help", verb], ["-q", verb, "a.etl", "--help"]]
+    texts = {native_tool("etw-replay", *way).stdout for way in ways}
+    assert len(texts) == 1 and texts.pop().decode().startswith("Usage: etw-replay %s " % verb)
+
+
+def test_help_without_a_verb_lists_all_verbs(native_tool):
+    texts = {native_tool("etw-replay", *words).stdout.decode() for words in (["--help"], ["help"], ["-h"])}
+    assert len(texts) == 1
+    text = texts.pop()
+    assert all(re.search(r"^  %s " % verb, text, re.M) for verb in VERBS)
+
+
+@pytest.mark.parametrize("name", ["etw-record", "etw-replay"])
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_text_that_cannot_be_written_fails(native_tool, name, option):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(native_tool.words(name, option), stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1 and b"No space left" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["etw-record", "etw-replay"])
+def test_help_fits_a_terminal(native_tool, name):
+    text = native_tool(name, "--help").stdout.decode()
+    assert [line for line in text.splitlines() if len(line) > 90] == []
+
+
+def test_the_verb_stands_anywhere(tool, tmp_path):
+    for words in (["info", "{}", "--json"], ["--json", "info", "{}"], ["{}", "info", "--json"], ["{}", "--json", "info"]):
+        done = tool("etw-replay", *[word.format(tmp_path / "none.etl") for word in words], status=1)
+        assert b"none.etl" in done.stderr
+
+
+def test_values_and_words_behind_two_dashes_are_no_verbs(tool, tmp_path):
+    assert b"info: " in tool("etw-replay", "--", "info", status=1, cwd=tmp_path).stderr
+    assert b"a.etl" in tool("etw-replay", "--provider", "info", "a.etl", status=1, cwd=tmp_path).stderr
