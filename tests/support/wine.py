@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 
-PREFIX = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "build", "wine"))
+PREFIX = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "build", "wine"))
 SERVER_SECONDS = 60  # how long the server outlives its last client; should a test run be killed, it ends by itself
 _lock = threading.Lock()
 _started = []
