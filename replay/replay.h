@@ -12,24 +12,7 @@
 #include "format/base/os.h"
 #include "format/etwcap/reader.h"
 #include "format/event/consumer.h"
-
-/* Which events a caller wants; a zeroed filter wants all. Lists are "any of". What a filter points
- * to must live as long as the replay. */
-typedef struct etw_filter {
-    const etw_guid *providers; /* by GUID ... */
-    uint32_t provider_count;
-    const char *const *provider_names; /* ... or by name (case ignored); both lists together */
-    uint32_t provider_name_count;
-    const uint16_t *ids;
-    uint32_t id_count;
-    bool has_level;
-    uint8_t max_level; /* this level and the more severe; level 0 always passes, as in a session */
-    const uint32_t *process_ids;
-    uint32_t process_id_count;
-    bool has_since, has_until;
-    int64_t since_100ns; /* included */
-    int64_t until_100ns; /* excluded */
-} etw_filter;
+#include "replay/query/filter.h"
 
 typedef struct etw_replay_options {
     const etw_os *os; /* NULL: the default */

@@ -198,7 +198,7 @@ const char *etw_block_kind_name(uint32_t kind)
 {
     static const char *const names[] = {
         NULL,   "file info",     "trace",          "schemas", "events",
-        "loss", "clock anchors", "rendered texts", "index",   "summary",
+        "loss", "clock anchors", "oracle texts", "index",   "summary",
         "end"};
     if (kind >= ETW_BLOCK_PRIVATE_FIRST) {
         return "private";

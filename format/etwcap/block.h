@@ -26,7 +26,7 @@ typedef enum etw_block_kind {
     ETW_BLOCK_EVENTS = 4,
     ETW_BLOCK_LOSS = 5,
     ETW_BLOCK_CLOCK_ANCHORS = 6,
-    ETW_BLOCK_RENDERED = 7, /* texts that the recording machine's TDH made, to compare with */
+    ETW_BLOCK_ORACLE = 7, /* texts that the recording machine's TDH made, to compare with */
     ETW_BLOCK_INDEX = 8,
     ETW_BLOCK_SUMMARY = 9,
     ETW_BLOCK_END = 10,

@@ -264,7 +264,7 @@ etw_status etw_side_body_check(uint16_t kind, uint32_t count, etw_bytes body, et
         for (uint32_t i = 0; status == ETW_OK && i < count; i++) {
             status = etw_clock_anchor_load(&cursor, &anchor, error);
         }
-    } else if (kind == ETW_BLOCK_RENDERED) {
+    } else if (kind == ETW_BLOCK_ORACLE) {
         etw_oracle_event event;
         while (status == ETW_OK) {
             status = etw_oracle_next(&cursor, &event, error);

@@ -31,7 +31,7 @@ typedef struct etw_reader_options {
     /* The file is still being written: its end is no loss, and after ETW_END another next looks
      * again. */
     bool follow;
-    /* Called for blocks that deliver no items (CLOCK_ANCHORS, RENDERED, private kinds), in their
+    /* Called for blocks that deliver no items (CLOCK_ANCHORS, ORACLE, private kinds), in their
      * place; a failure ends the reading. May be NULL. */
     etw_status (*block)(void *context, const etw_side_block *block, etw_error *error);
     void *block_context;
@@ -76,7 +76,7 @@ etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_
 /* Schemas and provider names read so far; ids are those of items. All of them where an index is
  * used. */
 const etw_schema_store *etw_reader_schemas(const etw_source *source);
-/* The schema that blocks of the file (RENDERED) call by this number; NULL where it is not known. */
+/* The schema that blocks of the file (ORACLE) call by this number; NULL where it is not known. */
 const etw_schema *etw_reader_schema_of_file(const etw_source *source, uint32_t file_id);
 void etw_reader_get_counts(const etw_source *source, etw_reader_counts *counts);
 /* From the index in constant time, or by a scan of block headers (a pipe: what was read so far). */

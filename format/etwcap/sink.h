@@ -11,7 +11,9 @@
 
 #include "format/base/os.h"
 #include "format/etwcap/index.h"
-#include "format/etwcap/writer.h"
+#include "format/etwcap/sync.h"
+#include "format/event/schema.h"
+#include "format/event/source.h"
 
 #define ETW_SINK_RETRY_MS     250u
 #define ETW_SINK_MAX_DEFERRED ((size_t)8 << 20)

@@ -777,7 +777,7 @@ etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t coun
 {
     etw_text body = {0};
     etw_sink_block block = {.kind = kind, .count = count};
-    const bool is_callers = kind == ETW_BLOCK_RENDERED || kind == ETW_BLOCK_RUNDOWN;
+    const bool is_callers = kind == ETW_BLOCK_ORACLE || kind == ETW_BLOCK_RUNDOWN;
     if (!is_callers && kind < ETW_BLOCK_PRIVATE_FIRST) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "block kind %u is not free", kind);
     }

@@ -12,6 +12,7 @@
 #define ETW_FORMAT_ETWCAP_WRITER_H
 
 #include "format/base/os.h"
+#include "format/etwcap/sync.h"
 #include "format/event/schema.h"
 #include "format/event/source.h"
 
@@ -24,12 +25,6 @@
 #define ETW_WRITER_DEFAULT_BATCH ((size_t)5 << 20)
 /* From this level on, the default is the largest batch: archives are written once. */
 #define ETW_WRITER_ARCHIVE_LEVEL 16
-
-typedef enum etw_sync {
-    ETW_SYNC_NONE,    /* the operating system decides */
-    ETW_SYNC_BLOCK,   /* each block is on the disk before the next is written */
-    ETW_SYNC_INTERVAL /* at most interval_ms of data is not on the disk */
-} etw_sync;
 
 typedef enum etw_overload {
     ETW_OVERLOAD_WAIT, /* adding an event waits for the encoders: files, pipes */
@@ -84,7 +79,7 @@ etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss, etw_err
 etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index, int64_t ticks,
                                        int64_t time_100ns, etw_error *error);
 
-/* A block of a private kind, or of one whose body its caller knows (RENDERED); count is shown by
+/* A block of a private kind, or of one whose body its caller knows (ORACLE); count is shown by
  * info. Stands between the events added before and after it. At most ETW_WRITER_MAX_BLOCK bytes. */
 #define ETW_WRITER_MAX_BLOCK ((size_t)8 << 20)
 etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes body,

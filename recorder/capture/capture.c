@@ -447,11 +447,11 @@ etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t pr
                  error);
 }
 
-etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
-                                etw_error *error)
+etw_status etw_capture_oracle(etw_capture *capture, etw_bytes blob, uint32_t events,
+                              etw_error *error)
 {
     return taken(capture,
-                 etw_writer_add_block(capture->writer, ETW_BLOCK_RENDERED, events, blob, error),
+                 etw_writer_add_block(capture->writer, ETW_BLOCK_ORACLE, events, blob, error),
                  error);
 }
 
@@ -488,9 +488,9 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     if (status != ETW_OK) {
         return status;
     }
-    if (capture->options.witness != NULL) {
-        capture->options.witness(capture->options.context, record, schema, pointer_size,
-                                 capture->segment_events);
+    if (capture->options.oracle != NULL) {
+        capture->options.oracle(capture->options.context, record, schema, pointer_size,
+                                capture->segment_events);
     }
     capture->segment_events++;
     capture->totals.events++;

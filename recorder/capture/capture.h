@@ -48,9 +48,9 @@ typedef struct etw_capture_options {
     etw_resolver *resolver; /* with its store; both outlive the capture */
     etw_schema_store *store;
     /* Sees each event with its schema before it is written, with its number in the segment; may be
-     * NULL. What it gathers is written by etw_capture_rendered. */
-    void (*witness)(void *context, const etw_event_record *record, const etw_schema *schema,
-                    uint32_t pointer_size, uint64_t event_number);
+     * NULL. What it gathers is written by etw_capture_oracle. */
+    void (*oracle)(void *context, const etw_event_record *record, const etw_schema *schema,
+                   uint32_t pointer_size, uint64_t event_number);
     /* Called when a segment was opened and its traces were added; may be NULL. */
     void (*segment_opened)(void *context);
     /* Called before a segment is closed, when its last blocks can still be added; may be NULL. */
@@ -90,8 +90,8 @@ etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t pr
                                etw_error *error);
 
 /* A blob of TDH's own texts (format/event/oracle.h) for events of the current segment. */
-etw_status etw_capture_rendered(etw_capture *capture, etw_bytes blob, uint32_t events,
-                                etw_error *error);
+etw_status etw_capture_oracle(etw_capture *capture, etw_bytes blob, uint32_t events,
+                              etw_error *error);
 
 /* Closes the current segment and begins the next, whatever the limits say; waits until the closed
  * one is finished. */

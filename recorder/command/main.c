@@ -1,6 +1,6 @@
 /* etw-record: from .etl files and, on Windows, live sessions to .etwcap files. */
 #include "recorder/command/arguments.h"
-#include "recorder/command/record.h"
+#include "recorder/command/jobs.h"
 #include "recorder/command/report.h"
 #include "recorder/command/service.h"
 

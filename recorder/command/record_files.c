@@ -1,6 +1,6 @@
 #include "format/etl/etl.h"
 #include "format/event/merge.h"
-#include "recorder/command/record.h"
+#include "recorder/command/jobs.h"
 #include "recorder/command/report.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "recorder/command/record.h"
+#include "recorder/command/jobs.h"
 #include "recorder/command/report.h"
 
 int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *signal)

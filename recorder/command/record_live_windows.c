@@ -1,4 +1,4 @@
-#include "recorder/command/record.h"
+#include "recorder/command/jobs.h"
 #include "recorder/command/report.h"
 #include "recorder/rundown/rundown_job.h"
 #include "recorder/session/oracle_source.h"
@@ -86,8 +86,8 @@ static etw_status dump(live *recording)
     return status;
 }
 
-static void witness(void *context, const etw_event_record *record, const etw_schema *schema,
-                    uint32_t pointer_size, uint64_t event_number)
+static void ask_oracle(void *context, const etw_event_record *record, const etw_schema *schema,
+                       uint32_t pointer_size, uint64_t event_number)
 {
     live *recording = context;
     etw_oracle_source_event(recording->oracle, record, schema, pointer_size, event_number);
@@ -103,7 +103,7 @@ static void write_texts(void *context)
     etw_error error;
     etw_status status = etw_oracle_source_take(recording->oracle, &blob, &events, &error);
     if (status == ETW_OK && events > 0) {
-        status = etw_capture_rendered(recording->capture, blob, events, &error);
+        status = etw_capture_oracle(recording->capture, blob, events, &error);
     }
     if (status != ETW_OK) {
         etw_report_error(&error);
@@ -263,7 +263,7 @@ static etw_status open_capture(live *recording)
     }
     const bool has_oracle = recording->oracle != NULL;
     const etw_capture_options options = {.path = arguments->output,
-                                         .witness = has_oracle ? witness : NULL,
+                                         .oracle = has_oracle ? ask_oracle : NULL,
                                          .segment_opened = start_rundown,
                                          .segment_closing = has_oracle ? write_texts : NULL,
                                          .context = recording,

@@ -1,6 +1,6 @@
 #include "recorder/session/session.h"
 
-#include "recorder/session/provider_names.h"
+#include "recorder/session/provider_argument.h"
 #include "recorder/session/session_errors_windows.h"
 #include "recorder/session/session_properties_windows.h"
 #include "recorder/session/wide_windows.h"

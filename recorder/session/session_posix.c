@@ -1,7 +1,7 @@
 /* Live sessions exist on Windows only; here every call says so. */
 #include "recorder/session/session.h"
 
-#include "recorder/session/provider_names.h"
+#include "recorder/session/provider_argument.h"
 
 static etw_status unsupported(etw_error *error)
 {

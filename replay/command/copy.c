@@ -175,7 +175,7 @@ static etw_status number_in_copy(copy *c, const input *in, uint32_t file_id, uin
 }
 
 /* The texts stay as they are; each entry's schema gets its number in the copy. */
-static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_error *error)
+static etw_status copy_oracle(copy *c, const input *in, etw_bytes body, etw_error *error)
 {
     etw_text blob = {0};
     etw_oracle_event event;
@@ -197,8 +197,8 @@ static etw_status copy_rendered(copy *c, const input *in, etw_bytes body, etw_er
     }
     if (status == ETW_END) {
         const etw_bytes bytes = etw_text_bytes(&blob);
-        status = wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_RENDERED, count, bytes, error),
-                       error);
+        status =
+            wrote(c, etw_writer_add_block(c->writer, ETW_BLOCK_ORACLE, count, bytes, error), error);
     }
     etw_text_free(&blob);
     return status;
@@ -267,8 +267,8 @@ static etw_status on_block(void *context, const etw_side_block *block, etw_error
         const etw_status status = etw_side_body_check(kind, 0, body, error);
         return etw_failed(status) || !in->is_pipe ? status : copy_rundown(c, body, error);
     }
-    if (c->options->carry_blocks && kind == ETW_BLOCK_RENDERED) {
-        return copy_rendered(c, in, body, error);
+    if (c->options->carry_blocks && kind == ETW_BLOCK_ORACLE) {
+        return copy_oracle(c, in, body, error);
     }
     if (c->options->carry_blocks && kind >= ETW_BLOCK_PRIVATE_FIRST) {
         return wrote(c, etw_writer_add_block(c->writer, kind, block->count, body, error), error);
@@ -555,8 +555,8 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                      counts->events, counts->schemas, counts->file_bytes);
     }
     if (!arguments->quiet && counts->redacted.events > 0) {
-        etw_tool_say("overwritten in %" PRIu64 " events; %" PRIu64
-                     " of them lost all their user data, for its layout hung on it",
+        etw_tool_say("redacted %" PRIu64 " events; %" PRIu64
+                     " of these lost all user data, whose layout depended on it",
                      counts->redacted.events, counts->redacted.emptied);
     }
     if (!arguments->quiet && counts->rundown_left_behind) {
@@ -579,4 +579,15 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                                       .lost_events = counts->lost_events,
                                       .lost_unknown = counts->lost_unknown};
     return etw_tool_conclude(arguments, &totals);
+}
+
+etw_exit etw_copy_to_output(const etw_copy_options *options)
+{
+    etw_error error = {0};
+    etw_copy_counts counts;
+    if (etw_tool_writes_over_input(options->arguments, "")) {
+        return ETW_EXIT_USAGE;
+    }
+    const etw_status status = etw_copy_run(options, &counts, &error);
+    return etw_copy_conclude(options, status, &counts, &error);
 }

@@ -38,4 +38,7 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
 etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                            const etw_copy_counts *counts, const etw_error *error);
 
+/* Runs it, unless the output is one of the inputs, and concludes. */
+etw_exit etw_copy_to_output(const etw_copy_options *options);
+
 #endif

@@ -1,4 +1,4 @@
-/* cut, merge, repack and recover: traces written into a new file. */
+/* merge, repack and recover: traces written into a new file. */
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
 #include "replay/command/copy.h"
@@ -6,79 +6,18 @@
 
 #include <inttypes.h>
 
-static etw_exit copy(const etw_copy_options *options)
-{
-    etw_error error = {0};
-    etw_copy_counts counts;
-    if (etw_tool_writes_over_input(options->arguments, "")) {
-        return ETW_EXIT_USAGE;
-    }
-    const etw_status status = etw_copy_run(options, &counts, &error);
-    return etw_copy_conclude(options, status, &counts, &error);
-}
-
-/* "provider=a id=3 since=...": which events were wanted, for the loss record of those left out. */
-static void describe_filter(const etw_replay_arguments *arguments, etw_text *text)
-{
-    const etw_filter *filter = &arguments->replay.filter;
-    etw_text_append_z(text, "cut, kept only:");
-    for (uint32_t i = 0; i < filter->provider_name_count; i++) {
-        etw_text_printf(text, " provider=%s", filter->provider_names[i]);
-    }
-    for (uint32_t i = 0; i < filter->provider_count; i++) {
-        etw_text_append_z(text, " provider=");
-        etw_text_append_guid(text, &filter->providers[i]);
-    }
-    for (uint32_t i = 0; i < filter->id_count; i++) {
-        etw_text_printf(text, " id=%u", filter->ids[i]);
-    }
-    for (uint32_t i = 0; i < filter->process_id_count; i++) {
-        etw_text_printf(text, " pid=%u", filter->process_ids[i]);
-    }
-    if (filter->has_level) {
-        etw_text_printf(text, " level=%u", filter->max_level);
-    }
-    if (arguments->since != NULL) {
-        etw_text_printf(text, " since=%s", arguments->since);
-    }
-    if (arguments->until != NULL) {
-        etw_text_printf(text, " until=%s", arguments->until);
-    }
-    if (arguments->replay.head != 0) {
-        etw_text_printf(text, " head=%llu", (unsigned long long)arguments->replay.head);
-    }
-}
-
-etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
-{
-    const etw_redaction redaction = {.names = arguments->redacted,
-                                     .name_count = arguments->redacted_count,
-                                     .strings = arguments->drop_strings};
-    const bool redacts = redaction.name_count > 0 || redaction.strings;
-    etw_text filter = {0};
-    describe_filter(arguments, &filter);
-    const etw_copy_options options = {.arguments = arguments,
-                                      .redaction = redacts ? &redaction : NULL,
-                                      .carry_rundown = !redacts,
-                                      .filtered_detail = etw_text_z(&filter),
-                                      .progress = "cutting, events"};
-    const etw_exit result = copy(&options);
-    etw_text_free(&filter);
-    return result;
-}
-
 etw_exit etw_verb_merge(const etw_replay_arguments *arguments)
 {
     const etw_copy_options options = {
-        .arguments = arguments, .carry_rundown = true, .progress = "merging, events"};
-    return copy(&options);
+        .arguments = arguments, .carry_rundown = true, .progress = "merging"};
+    return etw_copy_to_output(&options);
 }
 
 etw_exit etw_verb_repack(const etw_replay_arguments *arguments)
 {
     const etw_copy_options options = {
-        .arguments = arguments, .carry_blocks = true, .progress = "repacking, events"};
-    return copy(&options);
+        .arguments = arguments, .carry_blocks = true, .progress = "repacking"};
+    return etw_copy_to_output(&options);
 }
 
 /* recover. An .etl file has no blocks to look for: what its reader can read is copied. */
@@ -93,7 +32,7 @@ static void tell_recovered(const etw_replay_arguments *arguments, const etw_reco
                  {ETW_BLOCK_TRACE, "trace"},
                  {ETW_BLOCK_LOSS, "loss"},
                  {ETW_BLOCK_CLOCK_ANCHORS, "clock anchor"},
-                 {ETW_BLOCK_RENDERED, "rendered text"},
+                 {ETW_BLOCK_ORACLE, "oracle text"},
                  {0, "other"}};
     if (arguments->quiet) {
         return;
@@ -133,7 +72,7 @@ static etw_status recover_etl_by(const etw_replay_arguments *arguments, const ch
 {
     const etw_os *os = etw_os_default();
     etw_replay_arguments into_part = *arguments;
-    const etw_copy_options options = {.arguments = &into_part, .progress = "recovering, events"};
+    const etw_copy_options options = {.arguments = &into_part, .progress = "recovering"};
     etw_verify_report report;
     into_part.output = part;
     into_part.writer.replace = false;

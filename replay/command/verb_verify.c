@@ -1,6 +1,6 @@
 /* verify: every byte of a trace read and checked; what is wrong is told with its place. */
 #include "format/etwcap/verify.h"
-#include "replay/command/rendered.h"
+#include "replay/command/oracle_check.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 
@@ -138,7 +138,7 @@ static void on_difference(void *context, const etw_schema *schema, uint64_t even
     etw_text_free(&line);
 }
 
-static void rendered_report(const verification *v, const etw_rendered_counts *counts)
+static void oracle_report(const verification *v, const etw_oracle_check_counts *counts)
 {
     etw_text *text = &v->stream->text;
     if (counts->blocks == 0) {
@@ -157,7 +157,7 @@ static void rendered_report(const verification *v, const etw_rendered_counts *co
 }
 
 static void json_report(const verification *v, const etw_verify_report *report,
-                        const etw_rendered_counts *counts)
+                        const etw_oracle_check_counts *counts)
 {
     etw_text *text = &v->stream->text;
     etw_text_append_z(text, "{\"File\":\"");
@@ -195,10 +195,10 @@ static void json_report(const verification *v, const etw_verify_report *report,
 static etw_exit verify_etwcap(verification *v, etw_status *status, etw_error *error)
 {
     etw_verify_report report;
-    etw_rendered_counts rendered = {0};
+    etw_oracle_check_counts rendered = {0};
     *status = etw_verify(etw_os_default(), v->path, on_problem, v, &report, error);
     if (!etw_failed(*status) && strcmp(v->path, "-") != 0) {
-        *status = etw_rendered_check(etw_os_default(), v->path, on_difference, v, &rendered, error);
+        *status = etw_oracle_check(etw_os_default(), v->path, on_difference, v, &rendered, error);
     }
     if (etw_failed(*status)) {
         return ETW_EXIT_FAILED;
@@ -207,7 +207,7 @@ static etw_exit verify_etwcap(verification *v, etw_status *status, etw_error *er
         json_report(v, &report, &rendered);
     } else {
         text_report(v, &report);
-        rendered_report(v, &rendered);
+        oracle_report(v, &rendered);
     }
     if (rendered.compared.differences > 0) {
         return ETW_EXIT_FAILED;

@@ -7,7 +7,7 @@
 
 typedef struct csv_output {
     etw_output base;
-    put_time_cache time;
+    etw_put_time_cache time;
     etw_text field; /* a field's text before it is quoted */
 } csv_output;
 
@@ -72,8 +72,8 @@ static void append_time(csv_output *csv, const etw_event *event, etw_text *text)
         etw_text_append_i64(text, etw_event_record_of(event)->EventHeader.TimeStamp);
         return;
     }
-    char time[PUT_TIME_MAX];
-    const char *end = put_time(time, &csv->time, etw_event_time_100ns(event));
+    char time[ETW_PUT_TIME_MAX];
+    const char *end = etw_put_time(time, &csv->time, etw_event_time_100ns(event));
     etw_text_append(text, time, (size_t)(end - time));
 }
 
@@ -115,19 +115,19 @@ static void append_schema_and_message(csv_output *csv, const etw_event *event, e
         etw_text_printf(text, "%016llx", (unsigned long long)schema->hash);
     }
     if (csv->base.options.message) {
-        properties_append_message(event, csv->base.options.exact ? ETW_TEXT_EXACT : 0,
-                                  ETW_ESCAPE_LINE, &csv->field);
+        etw_properties_append_message(event, csv->base.options.exact ? ETW_TEXT_EXACT : 0,
+                                      ETW_ESCAPE_LINE, &csv->field);
     }
     append_field(csv, text);
 }
 
 static void append_properties(csv_output *csv, const etw_event *event, etw_text *text)
 {
-    property_outcome outcome = {0};
+    etw_property_outcome outcome = {0};
     if (etw_event_plan(event) != NULL) {
         etw_json_append_properties(&csv->base.options, event, &csv->field, &outcome);
     } else {
-        properties_unknown(event, &outcome);
+        etw_properties_unknown(event, &outcome);
     }
     append_field(csv, text);
     append_name(csv, outcome.problem, text);

@@ -23,14 +23,14 @@ typedef struct telling {
 static void tell_guid(const telling *t, const char *name, const etw_guid *guid)
 {
     char text[ETW_GUID_TEXT_SIZE];
-    put_guid(text, guid);
+    etw_put_guid(text, guid);
     t->sink->text(t->context, name, text, sizeof text);
 }
 
 static void tell_hex_number(const telling *t, const char *name, uint64_t value)
 {
-    char text[PUT_HEX_MAX];
-    const char *end = put_hex(text, value);
+    char text[ETW_PUT_HEX_MAX];
+    const char *end = etw_put_hex(text, value);
     t->sink->text(t->context, name, text, (size_t)(end - text));
 }
 
@@ -138,8 +138,8 @@ static bool tell_stack(const telling *t)
     t->sink->number(t->context, "MatchId", stack.match_id);
     t->sink->open_list(t->context, "Addresses");
     for (uint32_t i = 0; i < stack.count; i++) {
-        char text[PUT_HEX_MAX];
-        const char *end = put_hex(text, etw_stack_address(&stack, i));
+        char text[ETW_PUT_HEX_MAX];
+        const char *end = etw_put_hex(text, etw_stack_address(&stack, i));
         t->sink->list_item(t->context, text, (size_t)(end - text));
     }
     t->sink->close_list(t->context, "Addresses");
@@ -163,8 +163,8 @@ static bool tell_pmc(const telling *t)
     }
     t->sink->open_list(t->context, t->name);
     for (size_t at = 0; at + 8 <= counters.size; at += 8) {
-        char text[PUT_U64_MAX];
-        const char *end = put_u64(text, etw_load_u64(counters.data + at));
+        char text[ETW_PUT_U64_MAX];
+        const char *end = etw_put_u64(text, etw_load_u64(counters.data + at));
         t->sink->list_item(t->context, text, (size_t)(end - text));
     }
     t->sink->close_list(t->context, t->name);

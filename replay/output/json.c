@@ -20,7 +20,7 @@ typedef struct fragment {
 
 typedef struct json_output {
     etw_output base;
-    put_time_cache time;
+    etw_put_time_cache time;
     fragment fragments[FRAGMENT_COUNT];
 } json_output;
 
@@ -117,14 +117,14 @@ static char *put_cpu_times(char *at, const etw_event_record *record)
 {
     const etw_event_header *header = &record->EventHeader;
     if (etw_record_has_cpu_time(record)) {
-        at = PUT_LITERAL(at, ",\"KernelTime\":");
-        at = put_u32(at, header->KernelTime);
-        at = PUT_LITERAL(at, ",\"UserTime\":");
-        return put_u32(at, header->UserTime);
+        at = ETW_PUT_LITERAL(at, ",\"KernelTime\":");
+        at = etw_put_u32(at, header->KernelTime);
+        at = ETW_PUT_LITERAL(at, ",\"UserTime\":");
+        return etw_put_u32(at, header->UserTime);
     }
     if (header->ProcessorTime != 0) {
-        at = PUT_LITERAL(at, ",\"ProcessorTime\":");
-        at = put_u64(at, header->ProcessorTime);
+        at = ETW_PUT_LITERAL(at, ",\"ProcessorTime\":");
+        at = etw_put_u64(at, header->ProcessorTime);
     }
     return at;
 }
@@ -133,20 +133,20 @@ static char *put_cpu_times(char *at, const etw_event_record *record)
 static char *put_context(char *at, const etw_event_record *record)
 {
     const etw_event_header *header = &record->EventHeader;
-    at = put_u32(at, header->ProcessId);
-    at = PUT_LITERAL(at, ",\"ThreadId\":");
-    at = put_u32(at, header->ThreadId);
-    at = PUT_LITERAL(at, ",\"ProcessorIndex\":");
-    at = put_u32(at, etw_record_processor(record));
+    at = etw_put_u32(at, header->ProcessId);
+    at = ETW_PUT_LITERAL(at, ",\"ThreadId\":");
+    at = etw_put_u32(at, header->ThreadId);
+    at = ETW_PUT_LITERAL(at, ",\"ProcessorIndex\":");
+    at = etw_put_u32(at, etw_record_processor(record));
     if (!etw_guid_is_zero(&header->ActivityId)) {
-        at = PUT_LITERAL(at, ",\"ActivityId\":\"");
-        at = put_guid(at, &header->ActivityId);
+        at = ETW_PUT_LITERAL(at, ",\"ActivityId\":\"");
+        at = etw_put_guid(at, &header->ActivityId);
         *at++ = '"';
     }
-    at = PUT_LITERAL(at, ",\"Flags\":");
-    at = put_u32(at, header->Flags);
-    at = PUT_LITERAL(at, ",\"EventProperty\":");
-    at = put_u32(at, header->EventProperty);
+    at = ETW_PUT_LITERAL(at, ",\"Flags\":");
+    at = etw_put_u32(at, header->Flags);
+    at = ETW_PUT_LITERAL(at, ",\"EventProperty\":");
+    at = etw_put_u32(at, header->EventProperty);
     return put_cpu_times(at, record);
 }
 
@@ -155,17 +155,17 @@ static char *put_context(char *at, const etw_event_record *record)
 
 static char *put_time_stamp(char *at, json_output *json, const etw_event *event)
 {
-    at = PUT_LITERAL(at, "{\"TimeStamp\":");
+    at = ETW_PUT_LITERAL(at, "{\"TimeStamp\":");
     if (json->base.options.raw_time) {
         const int64_t ticks = etw_event_record_of(event)->EventHeader.TimeStamp;
         if (ticks < 0) {
             *at++ = '-';
-            return put_u64(at, 0u - (uint64_t)ticks);
+            return etw_put_u64(at, 0u - (uint64_t)ticks);
         }
-        return put_u64(at, (uint64_t)ticks);
+        return etw_put_u64(at, (uint64_t)ticks);
     }
     *at++ = '"';
-    at = put_time(at, &json->time, etw_event_time_100ns(event));
+    at = etw_put_time(at, &json->time, etw_event_time_100ns(event));
     *at++ = '"';
     return at;
 }
@@ -178,7 +178,7 @@ static void append_header(json_output *json, const etw_event *event, etw_text *t
         return;
     }
     char *at = put_time_stamp(start, json, event);
-    at = put_bytes(at, kind->data, kind->size);
+    at = etw_put_bytes(at, kind->data, kind->size);
     at = put_context(at, etw_event_record_of(event));
     text->size += (size_t)(at - start);
 }
@@ -198,37 +198,37 @@ static void append_message(json_output *json, const etw_event *event, etw_text *
         return;
     }
     etw_text_append_z(text, ",\"Message\":\"");
-    properties_append_message(event, json->base.options.exact ? ETW_TEXT_EXACT : 0, ETW_ESCAPE_JSON,
-                              text);
+    etw_properties_append_message(event, json->base.options.exact ? ETW_TEXT_EXACT : 0,
+                                  ETW_ESCAPE_JSON, text);
     etw_text_append_char(text, '"');
 }
 
 /* The properties as members of objects and elements of lists. */
 
 typedef struct json_walk {
-    nesting nesting; /* first: the visitor knows no more */
+    etw_nesting nesting; /* first: the visitor knows no more */
     uint32_t form;
     bool typed;
 } json_walk;
 
-static void begin_member(nesting *n, const etw_property *property)
+static void begin_member(etw_nesting *n, const etw_property *property)
 {
-    nesting_next(n);
+    etw_nesting_next(n);
     if (n->in_list) {
         return;
     }
     const etw_name *name = etw_property_name(property);
     const uint32_t nth = etw_property_nth(property);
-    char *const start = etw_text_reserve(n->text, name->json_size + PUT_U64_MAX + 4);
+    char *const start = etw_text_reserve(n->text, name->json_size + ETW_PUT_U64_MAX + 4);
     if (start == NULL) {
         return;
     }
     char *at = start;
     *at++ = '"';
-    at = put_bytes(at, name->json, name->json_size);
+    at = etw_put_bytes(at, name->json, name->json_size);
     if (nth > 1) {
         *at++ = '#';
-        at = put_u32(at, nth);
+        at = etw_put_u32(at, nth);
     }
     *at++ = '"';
     *at++ = ':';
@@ -251,7 +251,7 @@ static etw_status on_value(void *context, const etw_value *value)
     return ETW_OK;
 }
 
-static void append_undecoded(const property_outcome *outcome, etw_text *text)
+static void append_undecoded(const etw_property_outcome *outcome, etw_text *text)
 {
     if (outcome->problem[0] != '\0') {
         append_string_member(text, ",\"EventPropertiesError\":", outcome->problem);
@@ -264,36 +264,37 @@ static void append_undecoded(const property_outcome *outcome, etw_text *text)
 }
 
 void etw_json_append_properties(const etw_output_options *options, const etw_event *event,
-                                etw_text *text, property_outcome *outcome)
+                                etw_text *text, etw_property_outcome *outcome)
 {
-    static const etw_visitor visitor = {on_value, nesting_on_open_struct, nesting_on_close_struct,
-                                        nesting_on_open_array, nesting_on_close_array};
+    static const etw_visitor visitor = {on_value, etw_nesting_on_open_struct,
+                                        etw_nesting_on_close_struct, etw_nesting_on_open_array,
+                                        etw_nesting_on_close_array};
     json_walk walk = {
         .nesting = {.text = text, .separator = ',', .begin = begin_member, .is_first = true},
         .form = options->exact ? ETW_TEXT_EXACT : 0,
         .typed = options->typed};
     etw_text_append_char(text, '{');
-    properties_walk(event, &visitor, &walk, outcome);
+    etw_properties_walk(event, &visitor, &walk, outcome);
     etw_text_append_char(text, '}');
 }
 
 static void append_properties(json_output *json, const etw_event *event, etw_text *text)
 {
-    property_outcome outcome;
+    etw_property_outcome outcome;
     if (etw_event_plan(event) != NULL) {
         etw_text_append_z(text, ",\"EventProperties\":");
         etw_json_append_properties(&json->base.options, event, text, &outcome);
     } else {
-        properties_unknown(event, &outcome);
+        etw_properties_unknown(event, &outcome);
     }
     append_undecoded(&outcome, text);
 }
 
 /* Extended items. */
 
-static void info_name(nesting *info, const char *name)
+static void info_name(etw_nesting *info, const char *name)
 {
-    nesting_next(info);
+    etw_nesting_next(info);
     etw_text_append_char(info->text, '"');
     etw_text_append_z(info->text, name);
     etw_text_append_z(info->text, "\":");
@@ -308,14 +309,14 @@ static void append_quoted(etw_text *text, const char *plain, size_t size)
 
 static void info_text(void *context, const char *name, const char *value, size_t size)
 {
-    nesting *info = context;
+    etw_nesting *info = context;
     info_name(info, name);
     append_quoted(info->text, value, size);
 }
 
 static void info_number(void *context, const char *name, uint64_t value)
 {
-    nesting *info = context;
+    etw_nesting *info = context;
     info_name(info, name);
     etw_text_append_u64(info->text, value);
 }
@@ -323,30 +324,30 @@ static void info_number(void *context, const char *name, uint64_t value)
 static void info_open_group(void *context, const char *name)
 {
     info_name(context, name);
-    nesting_open_struct(context);
+    etw_nesting_open_struct(context);
 }
 
 static void info_close_group(void *context, const char *name)
 {
     (void)name;
-    nesting_close_struct(context);
+    etw_nesting_close_struct(context);
 }
 
 static void info_open_list(void *context, const char *name)
 {
     info_name(context, name);
-    nesting_open_list(context);
+    etw_nesting_open_list(context);
 }
 
 static void info_list_item(void *context, const char *value, size_t size)
 {
-    nesting *info = context;
+    etw_nesting *info = context;
     /* Counters are plain numbers; addresses are 0x..., images have names. */
     bool is_number = size > 0;
     for (size_t i = 0; i < size; i++) {
         is_number = is_number && value[i] >= '0' && value[i] <= '9';
     }
-    nesting_next(info);
+    etw_nesting_next(info);
     if (is_number) {
         etw_text_append(info->text, value, size);
     } else {
@@ -357,7 +358,7 @@ static void info_list_item(void *context, const char *value, size_t size)
 static void info_close_list(void *context, const char *name)
 {
     (void)name;
-    nesting_close_list(context);
+    etw_nesting_close_list(context);
 }
 
 static const etw_info_sink info_sink = {info_text,        info_number,    info_open_group,
@@ -367,7 +368,7 @@ static const etw_info_sink info_sink = {info_text,        info_number,    info_o
 void etw_json_append_extended_info(const etw_event_record *record, bool has_schema,
                                    const etw_rundown *rundown, etw_text *text)
 {
-    nesting info = {.text = text, .separator = ',', .is_first = true};
+    etw_nesting info = {.text = text, .separator = ',', .is_first = true};
     etw_text_append_char(text, '{');
     etw_extended_info_tell(record, has_schema, rundown, &info_sink, &info);
     etw_text_append_char(text, '}');

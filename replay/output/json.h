@@ -7,7 +7,7 @@
 
 /* Appends "{...}" with the properties of an event that has a plan. */
 void etw_json_append_properties(const etw_output_options *options, const etw_event *event,
-                                etw_text *text, property_outcome *outcome);
+                                etw_text *text, etw_property_outcome *outcome);
 
 /* Appends "{...}" with the extended items. */
 void etw_json_append_extended_info(const etw_event_record *record, bool has_schema,

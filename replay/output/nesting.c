@@ -2,7 +2,7 @@
 
 _Static_assert(ETW_MAX_STRUCT_DEPTH <= 64, "one bit for each open struct");
 
-void nesting_open_struct(nesting *n)
+void etw_nesting_open_struct(etw_nesting *n)
 {
     etw_text_append_char(n->text, '{');
     n->list_of_struct = n->list_of_struct << 1 | (n->in_list ? 1u : 0u);
@@ -10,7 +10,7 @@ void nesting_open_struct(nesting *n)
     n->is_first = true;
 }
 
-void nesting_close_struct(nesting *n)
+void etw_nesting_close_struct(etw_nesting *n)
 {
     etw_text_append_char(n->text, '}');
     n->in_list = (n->list_of_struct & 1u) != 0;
@@ -18,48 +18,48 @@ void nesting_close_struct(nesting *n)
     n->is_first = false;
 }
 
-void nesting_open_list(nesting *n)
+void etw_nesting_open_list(etw_nesting *n)
 {
     etw_text_append_char(n->text, '[');
     n->in_list = true;
     n->is_first = true;
 }
 
-void nesting_close_list(nesting *n)
+void etw_nesting_close_list(etw_nesting *n)
 {
     etw_text_append_char(n->text, ']');
     n->in_list = false;
     n->is_first = false;
 }
 
-etw_status nesting_on_open_struct(void *context, const etw_property *property, uint32_t element)
+etw_status etw_nesting_on_open_struct(void *context, const etw_property *property, uint32_t element)
 {
-    nesting *n = context;
+    etw_nesting *n = context;
     (void)element;
     n->begin(n, property);
-    nesting_open_struct(n);
+    etw_nesting_open_struct(n);
     return ETW_OK;
 }
 
-etw_status nesting_on_close_struct(void *context, const etw_property *property)
+etw_status etw_nesting_on_close_struct(void *context, const etw_property *property)
 {
     (void)property;
-    nesting_close_struct(context);
+    etw_nesting_close_struct(context);
     return ETW_OK;
 }
 
-etw_status nesting_on_open_array(void *context, const etw_property *property, uint32_t count)
+etw_status etw_nesting_on_open_array(void *context, const etw_property *property, uint32_t count)
 {
-    nesting *n = context;
+    etw_nesting *n = context;
     (void)count;
     n->begin(n, property);
-    nesting_open_list(n);
+    etw_nesting_open_list(n);
     return ETW_OK;
 }
 
-etw_status nesting_on_close_array(void *context, const etw_property *property)
+etw_status etw_nesting_on_close_array(void *context, const etw_property *property)
 {
     (void)property;
-    nesting_close_list(context);
+    etw_nesting_close_list(context);
     return ETW_OK;
 }

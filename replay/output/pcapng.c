@@ -102,12 +102,12 @@ static void append_utf16(etw_text *utf16, const etw_text *utf8, size_t max_bytes
 static void make_message(pcapng_output *pcapng, const etw_event *event)
 {
     const etw_plan *plan = etw_event_plan(event);
-    property_outcome outcome;
+    etw_property_outcome outcome;
     etw_text_clear(&pcapng->utf8);
     etw_text_clear(&pcapng->message);
     if (plan != NULL && etw_plan_event_message(plan)->utf8_size > 0) {
-        properties_append_message(event, pcapng->base.options.exact ? ETW_TEXT_EXACT : 0,
-                                  ETW_ESCAPE_NONE, &pcapng->utf8);
+        etw_properties_append_message(event, pcapng->base.options.exact ? ETW_TEXT_EXACT : 0,
+                                      ETW_ESCAPE_NONE, &pcapng->utf8);
     } else if (plan != NULL) {
         etw_text_append_z(&pcapng->utf8, etw_plan_event_name(plan)->utf8);
         etw_text_append_char(&pcapng->utf8, ' ');

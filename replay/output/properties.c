@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static void say(property_outcome *outcome, const char *reason, const etw_property *at)
+static void say(etw_property_outcome *outcome, const char *reason, const etw_property *at)
 {
     if (at == NULL) {
         (void)snprintf(outcome->problem, sizeof outcome->problem, "%s", reason);
@@ -14,7 +14,8 @@ static void say(property_outcome *outcome, const char *reason, const etw_propert
                    reason);
 }
 
-static void outcome_of_walk(const etw_walk_end *end, etw_bytes user_data, property_outcome *outcome)
+static void outcome_of_walk(const etw_walk_end *end, etw_bytes user_data,
+                            etw_property_outcome *outcome)
 {
     const size_t consumed =
         end->consumed_bytes < user_data.size ? end->consumed_bytes : user_data.size;
@@ -30,8 +31,8 @@ static void outcome_of_walk(const etw_walk_end *end, etw_bytes user_data, proper
     }
 }
 
-void properties_walk(const etw_event *event, const etw_visitor *visitor, void *context,
-                     property_outcome *outcome)
+void etw_properties_walk(const etw_event *event, const etw_visitor *visitor, void *context,
+                         etw_property_outcome *outcome)
 {
     const etw_bytes user_data = etw_record_user_data(etw_event_record_of(event));
     etw_walk_end end = {0};
@@ -46,7 +47,7 @@ void properties_walk(const etw_event *event, const etw_visitor *visitor, void *c
     }
 }
 
-void properties_unknown(const etw_event *event, property_outcome *outcome)
+void etw_properties_unknown(const etw_event *event, etw_property_outcome *outcome)
 {
     const etw_event_record *record = etw_event_record_of(event);
     outcome->problem[0] = '\0';
@@ -63,8 +64,8 @@ void properties_unknown(const etw_event *event, property_outcome *outcome)
     }
 }
 
-void properties_append_message(const etw_event *event, uint32_t form, etw_escape escape,
-                               etw_text *text)
+void etw_properties_append_message(const etw_event *event, uint32_t form, etw_escape escape,
+                                   etw_text *text)
 {
     const etw_plan *plan = etw_event_plan(event);
     if (plan != NULL) {

@@ -24,7 +24,7 @@ const char etw_put_hex_lower[513] = SIXTEEN_LOWER("0") SIXTEEN_LOWER("1") SIXTEE
         SIXTEEN_LOWER("8") SIXTEEN_LOWER("9") SIXTEEN_LOWER("a") SIXTEEN_LOWER("b")
             SIXTEEN_LOWER("c") SIXTEEN_LOWER("d") SIXTEEN_LOWER("e") SIXTEEN_LOWER("f");
 
-char *put_hex(char *at, uint64_t value)
+char *etw_put_hex(char *at, uint64_t value)
 {
     char digits[16];
     char *from = digits + sizeof digits;
@@ -32,11 +32,11 @@ char *put_hex(char *at, uint64_t value)
         *--from = "0123456789ABCDEF"[value & 15u];
         value >>= 4;
     } while (value != 0);
-    at = PUT_LITERAL(at, "0x");
-    return put_bytes(at, from, (size_t)(digits + sizeof digits - from));
+    at = ETW_PUT_LITERAL(at, "0x");
+    return etw_put_bytes(at, from, (size_t)(digits + sizeof digits - from));
 }
 
-char *put_guid(char *at, const etw_guid *guid)
+char *etw_put_guid(char *at, const etw_guid *guid)
 {
     /* Where in the 16 little-endian bytes the next two digits come from; -1 is a hyphen. */
     static const int8_t order[20] = {3,  2, 1, 0,  -1, 5,  4,  -1, 7,  6,
@@ -48,7 +48,7 @@ char *put_guid(char *at, const etw_guid *guid)
         if (order[i] < 0) {
             *at++ = '-';
         } else {
-            at = put_hex_byte(at, etw_put_hex_lower, bytes[order[i]]);
+            at = etw_put_hex_byte(at, etw_put_hex_lower, bytes[order[i]]);
         }
     }
     *at++ = '}';
@@ -59,16 +59,16 @@ static char *put_time_plain(char *at, int64_t time_100ns)
 {
     etw_text text = {0};
     etw_text_append_time(&text, time_100ns);
-    if (text.size <= PUT_TIME_MAX) {
-        at = put_bytes(at, etw_text_z(&text), text.size);
+    if (text.size <= ETW_PUT_TIME_MAX) {
+        at = etw_put_bytes(at, etw_text_z(&text), text.size);
     }
     etw_text_free(&text);
     return at;
 }
 
-static bool fill_time_cache(put_time_cache *cache, int64_t second)
+static bool fill_time_cache(etw_put_time_cache *cache, int64_t second)
 {
-    char text[PUT_TIME_MAX];
+    char text[ETW_PUT_TIME_MAX];
     const char *end = put_time_plain(text, second * TICKS_PER_SECOND);
     if ((size_t)(end - text) < sizeof cache->text) {
         return false;
@@ -79,7 +79,7 @@ static bool fill_time_cache(put_time_cache *cache, int64_t second)
     return true;
 }
 
-char *put_time(char *at, put_time_cache *cache, int64_t time_100ns)
+char *etw_put_time(char *at, etw_put_time_cache *cache, int64_t time_100ns)
 {
     const int64_t second = time_100ns / TICKS_PER_SECOND;
     if (time_100ns < 0 || second > LAST_CACHED_SECOND) {
@@ -88,11 +88,11 @@ char *put_time(char *at, put_time_cache *cache, int64_t time_100ns)
     if ((cache->text[0] == '\0' || cache->second != second) && !fill_time_cache(cache, second)) {
         return put_time_plain(at, time_100ns);
     }
-    at = put_bytes(at, cache->text, sizeof cache->text);
+    at = etw_put_bytes(at, cache->text, sizeof cache->text);
     const uint32_t fraction = (uint32_t)(time_100ns % TICKS_PER_SECOND);
-    at = put_digit_pair(at, fraction / 100000);
-    at = put_digit_pair(at, fraction / 1000 % 100);
-    at = put_digit_pair(at, fraction / 10 % 100);
+    at = etw_put_digit_pair(at, fraction / 100000);
+    at = etw_put_digit_pair(at, fraction / 1000 % 100);
+    at = etw_put_digit_pair(at, fraction / 10 % 100);
     *at++ = (char)('0' + (char)(fraction % 10));
     *at++ = 'Z';
     return at;
@@ -105,7 +105,7 @@ void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size
         return;
     }
     for (size_t i = 0; i < size; i++) {
-        at = put_hex_byte(at, etw_put_hex_upper, bytes[i]);
+        at = etw_put_hex_byte(at, etw_put_hex_upper, bytes[i]);
     }
     text->size += 2 * size;
 }

@@ -5,14 +5,14 @@
 
 #include "format/base/guid.h"
 
-#define PUT_U64_MAX  20u /* "18446744073709551615" */
-#define PUT_HEX_MAX  18u /* "0xFFFFFFFFFFFFFFFF" */
-#define PUT_TIME_MAX 40u /* "2020-07-29T00:07:10.6912345Z", or a decimal number */
+#define ETW_PUT_U64_MAX  20u /* "18446744073709551615" */
+#define ETW_PUT_HEX_MAX  18u /* "0xFFFFFFFFFFFFFFFF" */
+#define ETW_PUT_TIME_MAX 40u /* "2020-07-29T00:07:10.6912345Z", or a decimal number */
 
 /* A string literal. */
-#define PUT_LITERAL(at, literal) put_bytes(at, literal, sizeof(literal) - 1)
+#define ETW_PUT_LITERAL(at, literal) etw_put_bytes(at, literal, sizeof(literal) - 1)
 
-static inline char *put_bytes(char *at, const void *bytes, size_t size)
+static inline char *etw_put_bytes(char *at, const void *bytes, size_t size)
 {
     memcpy(at, bytes, size);
     return at + size;
@@ -24,9 +24,9 @@ extern const char etw_put_digit_pairs[201];
 extern const char etw_put_hex_upper[513];
 extern const char etw_put_hex_lower[513];
 
-static inline char *put_u64(char *at, uint64_t value)
+static inline char *etw_put_u64(char *at, uint64_t value)
 {
-    char digits[PUT_U64_MAX];
+    char digits[ETW_PUT_U64_MAX];
     char *from = digits + sizeof digits;
     while (value >= 100) {
         from -= 2;
@@ -39,11 +39,11 @@ static inline char *put_u64(char *at, uint64_t value)
     } else {
         *--from = (char)('0' + (char)value);
     }
-    return put_bytes(at, from, (size_t)(digits + sizeof digits - from));
+    return etw_put_bytes(at, from, (size_t)(digits + sizeof digits - from));
 }
 
 /* A 32-bit number needs no 64-bit division. */
-static inline char *put_u32(char *at, uint32_t value)
+static inline char *etw_put_u32(char *at, uint32_t value)
 {
     if (value < 10) {
         *at = (char)('0' + (char)value);
@@ -62,32 +62,32 @@ static inline char *put_u32(char *at, uint32_t value)
     } else {
         *--from = (char)('0' + (char)value);
     }
-    return put_bytes(at, from, (size_t)(digits + sizeof digits - from));
+    return etw_put_bytes(at, from, (size_t)(digits + sizeof digits - from));
 }
 
-static inline char *put_digit_pair(char *at, uint32_t value_below_100)
+static inline char *etw_put_digit_pair(char *at, uint32_t value_below_100)
 {
-    return put_bytes(at, etw_put_digit_pairs + 2 * value_below_100, 2);
+    return etw_put_bytes(at, etw_put_digit_pairs + 2 * value_below_100, 2);
 }
 
-static inline char *put_hex_byte(char *at, const char *table, uint8_t byte)
+static inline char *etw_put_hex_byte(char *at, const char *table, uint8_t byte)
 {
-    return put_bytes(at, table + 2 * (size_t)byte, 2);
+    return etw_put_bytes(at, table + 2 * (size_t)byte, 2);
 }
 
 /* "0x" and upper-case digits without leading zeros. */
-char *put_hex(char *at, uint64_t value);
+char *etw_put_hex(char *at, uint64_t value);
 /* 38 characters, lower case, with braces. */
-char *put_guid(char *at, const etw_guid *guid);
+char *etw_put_guid(char *at, const etw_guid *guid);
 
 /* The last whole second written, so that a time costs seven digits most of the time. */
-typedef struct put_time_cache {
+typedef struct etw_put_time_cache {
     int64_t second; /* since 1601; a zeroed cache holds nothing: text[0] is NUL */
     char text[20];  /* "2020-07-29T00:07:10" */
-} put_time_cache;
+} etw_put_time_cache;
 
 /* As etw_text_append_time. */
-char *put_time(char *at, put_time_cache *cache, int64_t time_100ns);
+char *etw_put_time(char *at, etw_put_time_cache *cache, int64_t time_100ns);
 
 /* Upper-case hex digits of all bytes, nothing around them. */
 void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size);

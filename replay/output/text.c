@@ -7,7 +7,7 @@
 
 typedef struct text_output {
     etw_output base;
-    put_time_cache time;
+    etw_put_time_cache time;
 } text_output;
 
 static etw_output *text_open(const etw_output_options *options)
@@ -37,8 +37,8 @@ static void append_time(text_output *output, const etw_event *event, etw_text *t
         etw_text_append_i64(text, etw_event_record_of(event)->EventHeader.TimeStamp);
         return;
     }
-    char time[PUT_TIME_MAX];
-    const char *end = put_time(time, &output->time, etw_event_time_100ns(event));
+    char time[ETW_PUT_TIME_MAX];
+    const char *end = etw_put_time(time, &output->time, etw_event_time_100ns(event));
     etw_text_append(text, time, (size_t)(end - time));
 }
 
@@ -67,13 +67,13 @@ static void append_names(const etw_event *event, etw_text *text)
 /* The properties: Name=value, lists in [], structs in {}. */
 
 typedef struct text_walk {
-    nesting nesting; /* first: the visitor knows no more */
+    etw_nesting nesting; /* first: the visitor knows no more */
     uint32_t form;
 } text_walk;
 
-static void begin_item(nesting *n, const etw_property *property)
+static void begin_item(etw_nesting *n, const etw_property *property)
 {
-    nesting_next(n);
+    etw_nesting_next(n);
     if (!n->in_list) {
         append_safe(n->text, etw_property_name(property)->utf8);
         etw_text_append_char(n->text, '=');
@@ -106,7 +106,7 @@ static etw_status on_value(void *context, const etw_value *value)
     return ETW_OK;
 }
 
-static void append_undecoded(const property_outcome *outcome, etw_text *text)
+static void append_undecoded(const etw_property_outcome *outcome, etw_text *text)
 {
     if (outcome->problem[0] != '\0') {
         etw_text_append_z(text, " !(");
@@ -121,38 +121,39 @@ static void append_undecoded(const property_outcome *outcome, etw_text *text)
 
 static void append_properties(const etw_event *event, uint32_t form, etw_text *text)
 {
-    static const etw_visitor visitor = {on_value, nesting_on_open_struct, nesting_on_close_struct,
-                                        nesting_on_open_array, nesting_on_close_array};
-    property_outcome outcome;
+    static const etw_visitor visitor = {on_value, etw_nesting_on_open_struct,
+                                        etw_nesting_on_close_struct, etw_nesting_on_open_array,
+                                        etw_nesting_on_close_array};
+    etw_property_outcome outcome;
     if (etw_event_plan(event) != NULL) {
         text_walk walk = {.nesting = {.text = text, .separator = ' ', .begin = begin_item},
                           .form = form};
-        properties_walk(event, &visitor, &walk, &outcome);
+        etw_properties_walk(event, &visitor, &walk, &outcome);
     } else {
-        properties_unknown(event, &outcome);
+        etw_properties_unknown(event, &outcome);
     }
     append_undecoded(&outcome, text);
 }
 
 /* Extended items, in the same form. */
 
-static void info_name(nesting *info, const char *name)
+static void info_name(etw_nesting *info, const char *name)
 {
-    nesting_next(info);
+    etw_nesting_next(info);
     etw_text_append_z(info->text, name);
     etw_text_append_char(info->text, '=');
 }
 
 static void info_text(void *context, const char *name, const char *value, size_t size)
 {
-    nesting *info = context;
+    etw_nesting *info = context;
     info_name(info, name);
     etw_text_append(info->text, value, size);
 }
 
 static void info_number(void *context, const char *name, uint64_t value)
 {
-    nesting *info = context;
+    etw_nesting *info = context;
     info_name(info, name);
     etw_text_append_u64(info->text, value);
 }
@@ -160,19 +161,19 @@ static void info_number(void *context, const char *name, uint64_t value)
 static void info_open(void *context, const char *name)
 {
     info_name(context, name);
-    nesting_open_struct(context);
+    etw_nesting_open_struct(context);
 }
 
 static void info_close(void *context, const char *name)
 {
     (void)name;
-    nesting_close_struct(context);
+    etw_nesting_close_struct(context);
 }
 
 static void info_list_item(void *context, const char *value, size_t size)
 {
-    nesting *info = context;
-    nesting_next(info);
+    etw_nesting *info = context;
+    etw_nesting_next(info);
     etw_text_append(info->text, value, size);
 }
 
@@ -183,7 +184,7 @@ static void append_extended_info(const etw_event *event, const etw_rundown *rund
     const etw_event_record *record = etw_event_record_of(event);
     const bool has_schema = etw_event_schema(event) != NULL;
     if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
-        nesting info = {.text = text, .separator = ' ', .is_first = true};
+        etw_nesting info = {.text = text, .separator = ' ', .is_first = true};
         etw_text_append_z(text, " + {");
         etw_extended_info_tell(record, has_schema, rundown, &sink, &info);
         etw_text_append_char(text, '}');
@@ -206,7 +207,7 @@ static void text_event(etw_output *output, const etw_event *event, etw_text *tex
     const etw_plan *plan = etw_event_plan(event);
     if (output->options.message && plan != NULL && etw_plan_event_message(plan)->utf8_size > 0) {
         etw_text_append_char(text, ' ');
-        properties_append_message(event, form, ETW_ESCAPE_LINE, text);
+        etw_properties_append_message(event, form, ETW_ESCAPE_LINE, text);
     } else {
         append_properties(event, form, text);
     }

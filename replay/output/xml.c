@@ -14,7 +14,7 @@
 
 typedef struct xml_output {
     etw_output base;
-    put_time_cache time;
+    etw_put_time_cache time;
 } xml_output;
 
 static etw_output *xml_open(const etw_output_options *options)
@@ -60,8 +60,8 @@ static void append_time(xml_output *xml, const etw_event *event, etw_text *text)
                         (long long)etw_event_record_of(event)->EventHeader.TimeStamp);
         return;
     }
-    char time[PUT_TIME_MAX];
-    const char *end = put_time(time, &xml->time, etw_event_time_100ns(event));
+    char time[ETW_PUT_TIME_MAX];
+    const char *end = etw_put_time(time, &xml->time, etw_event_time_100ns(event));
     etw_text_append_z(text, "<TimeCreated SystemTime=\"");
     etw_text_append(text, time, (size_t)(end - time));
     etw_text_append_z(text, "\"/>");
@@ -164,7 +164,7 @@ static etw_status on_close_struct(void *context, const etw_property *property)
     return ETW_OK;
 }
 
-static void append_problem(const property_outcome *outcome, etw_text *text)
+static void append_problem(const etw_property_outcome *outcome, etw_text *text)
 {
     if (outcome->problem[0] == '\0') {
         return;
@@ -179,14 +179,14 @@ static void append_problem(const property_outcome *outcome, etw_text *text)
 static void append_properties(const etw_event *event, uint32_t form, etw_text *text)
 {
     static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, NULL, NULL};
-    property_outcome outcome = {0};
+    etw_property_outcome outcome = {0};
     if (etw_event_plan(event) != NULL) {
         xml_walk walk = {text, form};
         etw_text_append_z(text, "<EventData>");
-        properties_walk(event, &visitor, &walk, &outcome);
+        etw_properties_walk(event, &visitor, &walk, &outcome);
         etw_text_append_z(text, "</EventData>");
     } else {
-        properties_unknown(event, &outcome);
+        etw_properties_unknown(event, &outcome);
     }
     append_problem(&outcome, text);
 }
@@ -212,7 +212,8 @@ static void append_rendering_info(const etw_event *event, const etw_output_optio
     etw_text_append_z(text, "<RenderingInfo Culture=\"\">");
     if (options->message && etw_plan_event_message(plan)->utf8_size > 0) {
         etw_text_append_z(text, "<Message>");
-        properties_append_message(event, options->exact ? ETW_TEXT_EXACT : 0, ETW_ESCAPE_XML, text);
+        etw_properties_append_message(event, options->exact ? ETW_TEXT_EXACT : 0, ETW_ESCAPE_XML,
+                                      text);
         etw_text_append_z(text, "</Message>");
     }
     append_element(text, "Level", etw_plan_level_name(plan)->utf8);

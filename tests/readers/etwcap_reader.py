@@ -20,7 +20,7 @@ MAX_STORED = 10 << 20
 MAX_RAW = 8 << 20
 MAX_EVENTS_RAW = 16 << 20
 
-FILE_INFO, TRACE, SCHEMAS, EVENTS, LOSS, ANCHORS, RENDERED, INDEX, SUMMARY, END = range(1, 11)
+FILE_INFO, TRACE, SCHEMAS, EVENTS, LOSS, ANCHORS, ORACLE, INDEX, SUMMARY, END = range(1, 11)
 
 _xxhash = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
 _xxhash.XXH3_64bits.restype = ctypes.c_uint64

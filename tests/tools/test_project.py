@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, need_program
+from conftest import MODE, ROOT, need_program
 
 
 def commands_of_readme():
@@ -88,3 +88,20 @@ def test_rooms_know_only_the_rooms_below_them():
             for included in includes_of(file):
                 why = wrong_arrow(path, included)
                 assert not why, "%s includes %s: %s" % (path, included, why)
+
+
+@pytest.mark.parametrize("library", ["libetwformat.a", "libetwrecorder.a", "libetwreplay.a"])
+def test_visible_symbols_have_the_prefix(native_tool, library):
+    if MODE not in ("release", "debug"):
+        pytest.skip("sanitizers and coverage add symbols of their own")
+    listed = subprocess.run([need_program("nm"), "-g", "--defined-only", str(native_tool.folder / library)],
+                            stdout=subprocess.PIPE, text=True, check=True).stdout
+    names = re.findall(r"^[0-9a-f]+ [A-Z] (\S+)$", listed, re.M)
+    assert len(names) > 30 and [name for name in names if not name.startswith("etw_")] == []
+
+
+def test_no_two_headers_of_one_name():
+    """record.h of the event and record.h of a command, say: an include line should say what it means."""
+    names = [path.name for room in ("format", "recorder", "replay") for path in (ROOT / room).rglob("*.h")]
+    twice = {name for name in names if names.count(name) > 1}
+    assert twice <= {"arguments.h", "options.h"}

@@ -202,7 +202,7 @@ def test_redacting_what_the_layout_hangs_on_empties_the_event(tool, recorded, tm
     done = tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "L.Count")
     event = tool.events(tmp_path / "cut.etwcap", "--provider", "P")[0]
     assert "3" not in json.dumps(event.get("EventProperties", {})) and "UserData" not in event
-    assert b"1 of them" in done.stderr
+    assert b"1 of these" in done.stderr
 
 
 def test_merge_orders_by_time_and_keeps_each_trace(tool, recorded, tmp_path):

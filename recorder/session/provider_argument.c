@@ -1,4 +1,4 @@
-#include "recorder/session/provider_names.h"
+#include "recorder/session/provider_argument.h"
 
 #include "recorder/session/session.h"
 

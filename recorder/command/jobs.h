@@ -1,6 +1,6 @@
 /* The two main jobs of etw-record; each returns its exit status and has said what went wrong. */
-#ifndef ETW_RECORDER_RECORD_H
-#define ETW_RECORDER_RECORD_H
+#ifndef ETW_RECORDER_JOBS_H
+#define ETW_RECORDER_JOBS_H
 
 #include "recorder/command/arguments.h"
 #include "recorder/command/stop_signal.h"

@@ -1,4 +1,4 @@
-#include "replay/command/rendered.h"
+#include "replay/command/oracle_check.h"
 
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
@@ -13,9 +13,9 @@ typedef struct entry {
 typedef struct check {
     const etw_os *os;
     const char *path;
-    etw_rendered_report report;
+    etw_oracle_check_report report;
     void *context;
-    etw_rendered_counts *counts;
+    etw_oracle_check_counts *counts;
     etw_text blobs; /* one behind the other */
     entry *entries;
     size_t entry_count;
@@ -30,7 +30,7 @@ static etw_status take_block(void *context, const etw_side_block *block, etw_err
 {
     check *c = context;
     const etw_bytes body = block->body;
-    if (block->kind != ETW_BLOCK_RENDERED) {
+    if (block->kind != ETW_BLOCK_ORACLE) {
         return ETW_OK;
     }
     c->counts->blocks++;
@@ -38,7 +38,7 @@ static etw_status take_block(void *context, const etw_side_block *block, etw_err
     if (status == ETW_ERROR_NO_MEMORY) {
         return status;
     }
-    if (status != ETW_OK || body.size > ETW_RENDERED_MAX_BYTES - c->blobs.size) {
+    if (status != ETW_OK || body.size > ETW_ORACLE_CHECK_MAX_BYTES - c->blobs.size) {
         c->counts->skipped_bytes += body.size;
         return ETW_OK;
     }
@@ -61,7 +61,7 @@ static etw_status collect(check *c, etw_error *error)
     } while (status == ETW_OK);
     etw_source_close(source);
     if (status == ETW_END && c->blobs.failed) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for rendered texts");
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for oracle texts");
     }
     return status == ETW_END ? ETW_OK : status;
 }
@@ -93,7 +93,7 @@ static etw_status list_entries(check *c, etw_error *error)
     }
     c->entries = calloc(count, sizeof *c->entries);
     if (c->entries == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for rendered texts");
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for oracle texts");
     }
     cursor = etw_cursor_over(bytes);
     while (c->entry_count < count &&
@@ -165,11 +165,11 @@ static etw_status second_pass(check *c, etw_error *error)
     return status;
 }
 
-etw_status etw_rendered_check(const etw_os *os, const char *path, etw_rendered_report report,
-                              void *context, etw_rendered_counts *counts, etw_error *error)
+etw_status etw_oracle_check(const etw_os *os, const char *path, etw_oracle_check_report report,
+                            void *context, etw_oracle_check_counts *counts, etw_error *error)
 {
     check c = {.os = os, .path = path, .report = report, .context = context, .counts = counts};
-    *counts = (etw_rendered_counts){0};
+    *counts = (etw_oracle_check_counts){0};
     etw_status status = collect(&c, error);
     if (!etw_failed(status)) {
         status = list_entries(&c, error);

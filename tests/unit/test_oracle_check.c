@@ -11,7 +11,7 @@
 #include "format/etwcap/writer.h"
 #include "format/event/tei_builder.h"
 #include "replay/command/copy.h"
-#include "replay/command/rendered.h"
+#include "replay/command/oracle_check.h"
 #include "tests/support/faulty_os.h"
 
 #define EVENTS 5u
@@ -87,8 +87,7 @@ static void write_file(fixture *f)
         assert_int_equal(etw_writer_add_event(writer, &record, trace_index, f->schema->id, NULL),
                          ETW_OK);
         if (i == 2) {
-            assert_int_equal(etw_writer_add_block(writer, ETW_BLOCK_RENDERED, 2, blob, NULL),
-                             ETW_OK);
+            assert_int_equal(etw_writer_add_block(writer, ETW_BLOCK_ORACLE, 2, blob, NULL), ETW_OK);
         }
     }
     assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
@@ -104,11 +103,11 @@ static void on_difference(void *context, const etw_schema *schema, uint64_t even
                     difference->ours);
 }
 
-static etw_rendered_counts check(fixture *f)
+static etw_oracle_check_counts check(fixture *f)
 {
-    etw_rendered_counts counts;
+    etw_oracle_check_counts counts;
     etw_error error;
-    if (etw_rendered_check(faulty_os_table(f->os), "mem:a", on_difference, f, &counts, &error) !=
+    if (etw_oracle_check(faulty_os_table(f->os), "mem:a", on_difference, f, &counts, &error) !=
         ETW_OK) {
         fail_msg("%s", error.message);
     }
@@ -121,7 +120,7 @@ static void test_equal_texts_are_counted(void **state)
     say(f, 1, f->schema->id, "1");
     say(f, 4, f->schema->id, "4");
     write_file(f);
-    const etw_rendered_counts counts = check(f);
+    const etw_oracle_check_counts counts = check(f);
     assert_int_equal(counts.blocks, 1);
     assert_int_equal(counts.compared.texts, 2);
     assert_int_equal(counts.compared.differences, 0);
@@ -134,7 +133,7 @@ static void test_a_difference_names_event_and_both_texts(void **state)
     say(f, 3, f->schema->id, "7");
     say(f, 0, f->schema->id, "0");
     write_file(f);
-    const etw_rendered_counts counts = check(f);
+    const etw_oracle_check_counts counts = check(f);
     assert_int_equal(counts.compared.texts, 2);
     assert_int_equal(counts.compared.differences, 1);
     assert_string_equal(etw_text_z(&f->report), "3: TDH 7, ours 3\n");
@@ -151,7 +150,7 @@ static void test_a_repacked_file_keeps_the_texts_under_new_schema_numbers(void *
                                             .replay = {.os = faulty_os_table(f->os)}};
     const etw_copy_options options = {.arguments = &arguments, .carry_blocks = true};
     etw_copy_counts copied;
-    etw_rendered_counts counts;
+    etw_oracle_check_counts counts;
     etw_error error;
     assert_int_not_equal(f->schema->id, 1);
     say(f, 3, f->schema->id, "7");
@@ -162,7 +161,7 @@ static void test_a_repacked_file_keeps_the_texts_under_new_schema_numbers(void *
     }
     assert_int_equal(copied.schemas, 1);
     assert_int_equal(
-        etw_rendered_check(faulty_os_table(f->os), "mem:b", on_difference, f, &counts, &error),
+        etw_oracle_check(faulty_os_table(f->os), "mem:b", on_difference, f, &counts, &error),
         ETW_OK);
     assert_int_equal(counts.compared.texts, 2);
     assert_int_equal(counts.unmatched, 0);
@@ -175,7 +174,7 @@ static void test_entries_without_their_event_are_counted(void **state)
     say(f, EVENTS, f->schema->id, "1"); /* no such event */
     say(f, 1, f->schema->id + 1, "1");  /* no such schema */
     write_file(f);
-    const etw_rendered_counts counts = check(f);
+    const etw_oracle_check_counts counts = check(f);
     assert_int_equal(counts.compared.differences, 0);
     assert_int_equal(counts.unmatched, 2);
 }

@@ -1,6 +1,6 @@
-/* Providers as users name them, where no system is needed to tell. */
-#ifndef ETW_RECORDER_PROVIDER_NAMES_H
-#define ETW_RECORDER_PROVIDER_NAMES_H
+/* Providers as users name them, where no system needs to be asked. */
+#ifndef ETW_RECORDER_PROVIDER_ARGUMENT_H
+#define ETW_RECORDER_PROVIDER_ARGUMENT_H
 
 #include "format/base/guid.h"
 
