@@ -25,6 +25,8 @@ struct etw_replay {
     etw_event_maker *maker;
     etw_replay_totals totals;
     uint16_t trace_index; /* of the last event */
+    bool has_first_since; /* the filter's own, which a seek does not lift */
+    int64_t first_since_100ns;
     atomic_bool stopped;
     bool is_paced; /* the two below are set */
     int64_t pace_time_100ns;
@@ -129,6 +131,8 @@ etw_status etw_replay_open(const char *path, const etw_replay_options *options, 
     }
     if (options != NULL) {
         opened->options = *options;
+        opened->has_first_since = options->filter.has_since;
+        opened->first_since_100ns = options->filter.since_100ns;
     }
     opened->os = opened->options.os != NULL ? opened->options.os : etw_os_default();
     atomic_init(&opened->stopped, false);
@@ -367,6 +371,24 @@ etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, v
         }
     }
     return status == ETW_END ? ETW_OK : status;
+}
+
+etw_status etw_replay_seek(etw_replay *replay, int64_t time_100ns, etw_error *error)
+{
+    etw_filter *filter = &replay->options.filter;
+    if (replay->is_etl) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "an .etl file has no index to seek by");
+    }
+    const etw_status status = etw_reader_seek(replay->source, time_100ns, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    filter->has_since = true;
+    filter->since_100ns = replay->has_first_since && replay->first_since_100ns > time_100ns
+                              ? replay->first_since_100ns
+                              : time_100ns;
+    replay->is_paced = false;
+    return ETW_OK;
 }
 
 uint16_t etw_replay_trace_index(const etw_replay *replay)

@@ -63,6 +63,11 @@ typedef struct etw_replay_item {
 /* As etw_replay_next, without making the event. */
 etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error);
 
+/* Goes on, forwards or backwards, at the first event at or after that time (FILETIME); options'
+ * filter holds as before. ETW_ERROR_UNSUPPORTED for an .etl file or a pipe. Not from the callback.
+ */
+etw_status etw_replay_seek(etw_replay *replay, int64_t time_100ns, etw_error *error);
+
 /* Index of the trace that the last event came from, in the source of etw_replay_source. */
 uint16_t etw_replay_trace_index(const etw_replay *replay);
 /* From any thread or from the callback: process and next end with ETW_END. */

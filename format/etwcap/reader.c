@@ -514,6 +514,26 @@ etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_
     return ETW_OK;
 }
 
+etw_status etw_reader_seek(etw_source *source, int64_t time_100ns, etw_error *error)
+{
+    reader *self = reader_of(source);
+    const etw_reader_options *options = &self->options;
+    if (!self->seekable) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "a pipe has no earlier or later");
+    }
+    const bool has_range = options->has_time_range;
+    self->filter.has_time_range = true;
+    self->filter.from_time_100ns =
+        has_range && options->from_time_100ns > time_100ns ? options->from_time_100ns : time_100ns;
+    self->filter.to_time_100ns = has_range ? options->to_time_100ns : INT64_MAX;
+    self->event_next = self->event_count;
+    self->losses_left = 0;
+    self->has_pending = false;
+    self->ended = false;
+    etw_scan_jump(&self->scan, ETW_HEAD_SIZE, 0);
+    return ETW_OK;
+}
+
 /* ---- Asking ---- */
 
 const etw_schema *etw_reader_schema_of_file(const etw_source *source, uint32_t file_id)

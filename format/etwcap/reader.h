@@ -73,6 +73,12 @@ etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_
 
 /* The functions below take a source that etw_reader_open gave. */
 
+/* Goes on, forwards or backwards, at the first block that may hold events at or after that time
+ * (FILETIME); single events before it are still the caller's to test. Losses recorded between the
+ * file's start and there are delivered (again). With an index no block before it is read.
+ * ETW_ERROR_UNSUPPORTED on a pipe. */
+etw_status etw_reader_seek(etw_source *source, int64_t time_100ns, etw_error *error);
+
 /* Schemas and provider names read so far; ids are those of items. All of them where an index is
  * used. */
 const etw_schema_store *etw_reader_schemas(const etw_source *source);

@@ -140,6 +140,18 @@ etw_status etw_event_walk(const etw_event *event, const etw_visitor *visitor, vo
     return etw_plan_walk(event->plan, &event->record, event->pointer_size, visitor, context, end);
 }
 
+etw_status etw_event_properties(const etw_event *event, etw_property_iterator *iterator)
+{
+    if (!event->live) {
+        return ETW_ERROR_EXPIRED;
+    }
+    if (event->plan == NULL) {
+        return ETW_ERROR_NOT_FOUND;
+    }
+    etw_property_iterator_start(iterator, event->plan, &event->record, event->pointer_size);
+    return ETW_OK;
+}
+
 /* Follows a path through the walk. Names may contain dots ("Items.Count"), so each property's whole
  * name is compared with what is left of the path. */
 typedef struct search {
@@ -149,7 +161,8 @@ typedef struct search {
     uint32_t depth;
     uint32_t arrays_open;
     bool found;
-    etw_text *text;
+    etw_text *text;         /* where all texts go, or NULL: */
+    etw_typed_value *typed; /* where the first value goes */
 } search;
 
 #define NO_MATCH SIZE_MAX
@@ -181,6 +194,11 @@ static etw_status search_value(void *context, const etw_value *value)
     search *s = context;
     if (match(s, value->property, value->element) != s->size) {
         return ETW_OK;
+    }
+    if (s->typed != NULL) {
+        s->found = true;
+        etw_value_get(value, s->typed);
+        return ETW_END;
     }
     if (s->found) {
         etw_text_append(s->text, ", ", 2);
@@ -225,14 +243,27 @@ static etw_status search_close_array(void *context, const etw_property *property
     return s->found && s->arrays_open == 0 ? ETW_END : ETW_OK;
 }
 
-etw_status etw_event_property_text(const etw_event *event, const char *name, etw_text *text)
+static etw_status find_property(const etw_event *event, search *s)
 {
     static const etw_visitor visitor = {search_value, search_open_struct, search_close_struct,
                                         search_open_array, search_close_array};
-    search s = {.path = name, .size = strlen(name), .text = text};
-    const etw_status status = etw_event_walk(event, &visitor, &s, NULL);
+    const etw_status status = etw_event_walk(event, &visitor, s, NULL);
     if (status != ETW_OK && status != ETW_END) {
         return status;
     }
-    return s.found ? ETW_OK : ETW_ERROR_NOT_FOUND;
+    return s->found ? ETW_OK : ETW_ERROR_NOT_FOUND;
+}
+
+etw_status etw_event_property_text(const etw_event *event, const char *name, etw_text *text)
+{
+    search s = {.path = name, .size = strlen(name), .text = text};
+    return find_property(event, &s);
+}
+
+etw_status etw_event_property_value(const etw_event *event, const char *name,
+                                    etw_typed_value *typed)
+{
+    search s = {.path = name, .size = strlen(name), .typed = typed};
+    memset(typed, 0, sizeof *typed);
+    return find_property(event, &s);
 }

@@ -27,6 +27,12 @@ const char *etw_event_provider_name(const etw_event *event);
 /* Walks the properties (plan.h). ETW_ERROR_NOT_FOUND where the event has no schema. */
 etw_status etw_event_walk(const etw_event *event, const etw_visitor *visitor, void *context,
                           etw_walk_end *end);
+/* Starts an iterator over the properties (plan.h); it ends with the event. Fails as walk does. */
+etw_status etw_event_properties(const etw_event *event, etw_property_iterator *iterator);
+/* The property with that name, as etw_event_property_text finds it, with its type; of an array the
+ * first element where the name has no index. ETW_ERROR_NOT_FOUND where there is none. */
+etw_status etw_event_property_value(const etw_event *event, const char *name,
+                                    etw_typed_value *typed);
 /* Appends the text of the property with that name ("Peer.Port" reaches into structs, "Tags[1]" into
  * arrays); ETW_ERROR_NOT_FOUND where there is none. */
 etw_status etw_event_property_text(const etw_event *event, const char *name, etw_text *text);

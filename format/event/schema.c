@@ -1,5 +1,7 @@
 #include "format/event/schema.h"
 
+#include "format/event/tei.h"
+
 #include "format/base/arena.h"
 #include "format/base/table.h"
 
@@ -244,6 +246,32 @@ etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *sc
 const etw_schema *etw_schema_store_get(const etw_schema_store *store, uint32_t id)
 {
     return id == 0 || id > store->count ? NULL : store->schemas[id - 1];
+}
+
+static bool is_of_kind(const etw_schema *schema, const etw_guid *provider, uint32_t id,
+                       uint32_t version)
+{
+    etw_trace_event_info info;
+    if (schema->tei.size < sizeof info) {
+        return false;
+    }
+    memcpy(&info, schema->tei.data, sizeof info);
+    const bool is_classic = info.DecodingSource == ETW_DECODING_WBEM;
+    const etw_event_descriptor *d = &info.EventDescriptor;
+    return etw_guid_equal(is_classic ? &info.EventGuid : &info.ProviderGuid, provider) &&
+           (id == ETW_ANY_ID || id == (is_classic ? d->Opcode : d->Id)) &&
+           (version == ETW_ANY_ID || version == d->Version);
+}
+
+const etw_schema *etw_schema_store_find(const etw_schema_store *store, const etw_guid *provider,
+                                        uint32_t id, uint32_t version, uint32_t after)
+{
+    for (uint32_t i = after; i < store->count; i++) {
+        if (is_of_kind(store->schemas[i], provider, id, version)) {
+            return store->schemas[i];
+        }
+    }
+    return NULL;
 }
 
 uint32_t etw_schema_store_count(const etw_schema_store *store)

@@ -57,6 +57,13 @@ etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *sc
 
 /* NULL for an id that is not in the store. Ids run from 1 to the count. */
 const etw_schema *etw_schema_store_get(const etw_schema_store *store, uint32_t id);
+/* The first schema behind the one with the id `after` (0: from the start) that describes this kind
+ * of event: its provider, or for classic events their class, and Id (of classic events the opcode)
+ * and Version; ETW_ANY_ID stands for any. NULL where there is none. Several may: TraceLogging's
+ * events all have the id 0, and a file may have a schema from more than one origin. */
+#define ETW_ANY_ID UINT32_MAX
+const etw_schema *etw_schema_store_find(const etw_schema_store *store, const etw_guid *provider,
+                                        uint32_t id, uint32_t version, uint32_t after);
 uint32_t etw_schema_store_count(const etw_schema_store *store);
 
 /* Names of providers, for events whose own schema is unknown. The first name stays. */

@@ -1,6 +1,7 @@
 /* One JSON object per event and line. The names and their order are fixed: tools rely on them. */
 #include "replay/output/json.h"
 
+#include "replay/output/event_json.h"
 #include "replay/output/extended_info.h"
 #include "replay/output/nesting.h"
 #include "replay/output/put.h"
@@ -67,17 +68,16 @@ static void append_provider_and_event(etw_text *text, const fragment *key)
     }
 }
 
-static void build_fragment(fragment *f)
+static void append_kind(const fragment *f, etw_text *text)
 {
     const etw_event_descriptor *d = &f->descriptor;
-    etw_text_clear(&f->text);
-    append_provider_and_event(&f->text, f);
-    etw_text_printf(&f->text,
+    append_provider_and_event(text, f);
+    etw_text_printf(text,
                     ",\"Id\":%u,\"Version\":%u,\"Channel\":%u,\"Level\":%u,\"Opcode\":%u,"
                     "\"Task\":%u,\"Keyword\":\"",
                     d->Id, d->Version, d->Channel, d->Level, d->Opcode, d->Task);
-    etw_text_append_hex(&f->text, d->Keyword);
-    etw_text_append_z(&f->text, "\",\"ProcessId\":");
+    etw_text_append_hex(text, d->Keyword);
+    etw_text_append_z(text, "\",\"ProcessId\":");
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -95,6 +95,15 @@ static size_t slot_of(const etw_event_header *header, const etw_plan *plan)
     return (size_t)(hash % FRAGMENT_COUNT);
 }
 
+static void set_key(fragment *f, const etw_event *event)
+{
+    const etw_event_header *header = &etw_event_record_of(event)->EventHeader;
+    f->plan = etw_event_plan(event);
+    f->provider_name = etw_event_provider_name(event);
+    f->provider_id = header->ProviderId;
+    f->descriptor = header->EventDescriptor;
+}
+
 static const etw_text *fragment_for(json_output *json, const etw_event *event)
 {
     const etw_event_header *header = &etw_event_record_of(event)->EventHeader;
@@ -104,11 +113,9 @@ static const etw_text *fragment_for(json_output *json, const etw_event *event)
     if (f->text.size == 0 || f->plan != plan || f->provider_name != provider_name ||
         !etw_guid_equal(&f->provider_id, &header->ProviderId) ||
         memcmp(&f->descriptor, &header->EventDescriptor, sizeof f->descriptor) != 0) {
-        f->plan = plan;
-        f->provider_name = provider_name;
-        f->provider_id = header->ProviderId;
-        f->descriptor = header->EventDescriptor;
-        build_fragment(f);
+        set_key(f, event);
+        etw_text_clear(&f->text);
+        append_kind(f, &f->text);
     }
     return &f->text;
 }
@@ -153,10 +160,11 @@ static char *put_context(char *at, const etw_event_record *record)
 /* All that put_context and the time stamp write, with room to spare. */
 #define HEADER_MAX 512u
 
-static char *put_time_stamp(char *at, json_output *json, const etw_event *event)
+static char *put_time_stamp(char *at, const etw_output_options *options, etw_put_time_cache *time,
+                            const etw_event *event)
 {
     at = ETW_PUT_LITERAL(at, "{\"TimeStamp\":");
-    if (json->base.options.raw_time) {
+    if (options->raw_time) {
         const int64_t ticks = etw_event_record_of(event)->EventHeader.TimeStamp;
         if (ticks < 0) {
             *at++ = '-';
@@ -165,19 +173,20 @@ static char *put_time_stamp(char *at, json_output *json, const etw_event *event)
         return etw_put_u64(at, (uint64_t)ticks);
     }
     *at++ = '"';
-    at = etw_put_time(at, &json->time, etw_event_time_100ns(event));
+    at = etw_put_time(at, time, etw_event_time_100ns(event));
     *at++ = '"';
     return at;
 }
 
-static void append_header(json_output *json, const etw_event *event, etw_text *text)
+/* time and kind: caches, of a loop over events or of this one alone. */
+static void append_header(const etw_output_options *options, etw_put_time_cache *time,
+                          const etw_text *kind, const etw_event *event, etw_text *text)
 {
-    const etw_text *kind = fragment_for(json, event);
     char *const start = etw_text_reserve(text, kind->size + HEADER_MAX);
     if (start == NULL) {
         return;
     }
-    char *at = put_time_stamp(start, json, event);
+    char *at = put_time_stamp(start, options, time, event);
     at = etw_put_bytes(at, kind->data, kind->size);
     at = put_context(at, etw_event_record_of(event));
     text->size += (size_t)(at - start);
@@ -191,15 +200,16 @@ static void append_schema_hash(const etw_event *event, etw_text *text)
     }
 }
 
-static void append_message(json_output *json, const etw_event *event, etw_text *text)
+static void append_message(const etw_output_options *options, const etw_event *event,
+                           etw_text *text)
 {
     const etw_plan *plan = etw_event_plan(event);
     if (plan == NULL || etw_plan_event_message(plan)->utf8_size == 0) {
         return;
     }
     etw_text_append_z(text, ",\"Message\":\"");
-    etw_properties_append_message(event, json->base.options.exact ? ETW_TEXT_EXACT : 0,
-                                  ETW_ESCAPE_JSON, text);
+    etw_properties_append_message(event, options->exact ? ETW_TEXT_EXACT : 0, ETW_ESCAPE_JSON,
+                                  text);
     etw_text_append_char(text, '"');
 }
 
@@ -278,12 +288,13 @@ void etw_json_append_properties(const etw_output_options *options, const etw_eve
     etw_text_append_char(text, '}');
 }
 
-static void append_properties(json_output *json, const etw_event *event, etw_text *text)
+static void append_properties(const etw_output_options *options, const etw_event *event,
+                              etw_text *text)
 {
     etw_property_outcome outcome;
     if (etw_event_plan(event) != NULL) {
         etw_text_append_z(text, ",\"EventProperties\":");
-        etw_json_append_properties(&json->base.options, event, text, &outcome);
+        etw_json_append_properties(options, event, text, &outcome);
     } else {
         etw_properties_unknown(event, &outcome);
     }
@@ -374,28 +385,55 @@ void etw_json_append_extended_info(const etw_event_record *record, bool has_sche
     etw_text_append_char(text, '}');
 }
 
-static void json_event(etw_output *output, const etw_event *event, etw_text *text)
+/* All that stands behind the header. */
+static void append_rest(const etw_output_options *options, const etw_event *event, etw_text *text)
 {
-    json_output *json = (json_output *)output;
     const etw_event_record *record = etw_event_record_of(event);
-    append_header(json, event, text);
     if (etw_event_trace_number(event) != 0) {
         etw_text_append_z(text, ",\"Trace\":");
         etw_text_append_u64(text, etw_event_trace_number(event));
     }
-    if (json->base.options.schema_hash) {
+    if (options->schema_hash) {
         append_schema_hash(event, text);
     }
-    if (json->base.options.message) {
-        append_message(json, event, text);
+    if (options->message) {
+        append_message(options, event, text);
     }
-    append_properties(json, event, text);
+    append_properties(options, event, text);
     const bool has_schema = etw_event_schema(event) != NULL;
     if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
         etw_text_append_z(text, ",\"ExtendedInfo\":");
-        etw_json_append_extended_info(record, has_schema, json->base.options.rundown, text);
+        etw_json_append_extended_info(record, has_schema, options->rundown, text);
     }
-    etw_text_append(text, "}\n", 2);
+    etw_text_append_char(text, '}');
+}
+
+static void json_event(etw_output *output, const etw_event *event, etw_text *text)
+{
+    json_output *json = (json_output *)output;
+    append_header(&output->options, &json->time, fragment_for(json, event), event, text);
+    append_rest(&output->options, event, text);
+    etw_text_append_char(text, '\n');
+}
+
+etw_status etw_event_json(const etw_event *event, const etw_output_options *options, etw_text *text)
+{
+    static const etw_output_options defaults;
+    etw_put_time_cache time = {0};
+    fragment kind = {0};
+    if (etw_event_record_of(event) == NULL) {
+        return ETW_ERROR_EXPIRED;
+    }
+    if (options == NULL) {
+        options = &defaults;
+    }
+    set_key(&kind, event);
+    append_kind(&kind, &kind.text);
+    append_header(options, &time, &kind.text, event, text);
+    append_rest(options, event, text);
+    text->failed = text->failed || kind.text.failed;
+    etw_text_free(&kind.text);
+    return text->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
 }
 
 static void append_loss_time(etw_text *text, const char *name_with_colon, int64_t time_100ns)

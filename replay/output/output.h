@@ -5,18 +5,7 @@
 #ifndef ETW_REPLAY_OUTPUT_OUTPUT_H
 #define ETW_REPLAY_OUTPUT_OUTPUT_H
 
-#include "format/event/event.h"
-#include "format/event/rundown.h"
-
-typedef struct etw_output_options {
-    bool message;     /* the event's message with its inserts filled in */
-    bool exact;       /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
-    bool typed;       /* typed values where the format has them (JSON) */
-    bool raw_time;    /* time stamps as raw ticks of the trace's clock */
-    bool schema_hash; /* which schema explained the event */
-    /* Names the images that hold the addresses of stacks; NULL: none are named. */
-    const etw_rundown *rundown;
-} etw_output_options;
+#include "replay/output/event_json.h"
 
 /* One renderer; the first member of each format's own structure. */
 typedef struct etw_output {

@@ -179,11 +179,100 @@ static void a_schema_that_cannot_be_compiled_is_remembered(void **state)
     etw_plan_cache_free(cache);
 }
 
+static void an_iterator_gives_what_a_walk_shows(void **state)
+{
+    static const char expected[] = "Items.Count=2 Items[2: Items=a Items=b ] "
+                                   "Peer[2: Peer{ Port=80 } Peer{ Port=443 } ] Last=9 ";
+    fixture *f = *state;
+    const etw_event *event = make(f, &f->schema, 0);
+    etw_property_iterator iterator;
+    etw_part part;
+    etw_walk_end end;
+    assert_int_equal(etw_event_properties(event, &iterator), ETW_OK);
+    while (etw_property_iterator_next(&iterator, &part)) {
+        const char *name = etw_property_name(part.value.property)->utf8;
+        switch (part.kind) {
+        case ETW_PART_VALUE:
+            etw_text_printf(&f->text, "%s=", name);
+            (void)etw_value_append_text(&part.value, 0, ETW_ESCAPE_NONE, &f->text);
+            etw_text_append_char(&f->text, ' ');
+            break;
+        case ETW_PART_OPEN_ARRAY:
+            etw_text_printf(&f->text, "%s[%u: ", name, part.count);
+            break;
+        case ETW_PART_OPEN_STRUCT:
+            etw_text_printf(&f->text, "%s{ ", name);
+            break;
+        case ETW_PART_CLOSE_ARRAY:
+            etw_text_append_z(&f->text, "] ");
+            break;
+        case ETW_PART_CLOSE_STRUCT:
+            etw_text_append_z(&f->text, "} ");
+            break;
+        }
+    }
+    etw_property_iterator_end(&iterator, &end);
+    assert_string_equal(etw_text_z(&f->text), expected);
+    assert_int_equal(end.consumed_bytes, sizeof payload);
+    assert_int_equal(etw_event_properties(make(f, NULL, 0), &iterator), ETW_ERROR_NOT_FOUND);
+    assert_int_equal(etw_event_properties(event, &iterator), ETW_ERROR_EXPIRED);
+}
+
+static void a_property_is_found_with_its_type(void **state)
+{
+    fixture *f = *state;
+    etw_typed_value typed;
+    const etw_event *event = make(f, &f->schema, 0);
+    assert_int_equal(etw_event_property_value(event, "Peer[1].Port", &typed), ETW_OK);
+    assert_int_equal(typed.kind, ETW_VALUE_UINT64);
+    assert_int_equal(typed.as.uint64, 443);
+    assert_int_equal(etw_event_property_value(event, "Items", &typed), ETW_OK);
+    assert_int_equal(typed.kind, ETW_VALUE_ANSI);
+    assert_memory_equal(typed.bytes.data, "a", 1);
+    assert_int_equal(etw_event_property_value(event, "Nothing", &typed), ETW_ERROR_NOT_FOUND);
+    assert_int_equal(typed.kind, ETW_VALUE_NONE);
+}
+
+static void the_properties_of_a_plan_can_be_listed(void **state)
+{
+    fixture *f = *state;
+    const etw_plan *plan = etw_event_plan(make(f, &f->schema, 0));
+    assert_int_equal(etw_plan_top_count(plan), 4);
+    const etw_property *peer = etw_plan_property(plan, 2);
+    assert_string_equal(etw_property_name(peer)->utf8, "Peer");
+    assert_int_equal(etw_property_member_count(peer), 1);
+    const etw_property *port = etw_plan_property(plan, etw_property_first_member(peer));
+    assert_string_equal(etw_property_name(port)->utf8, "Port");
+    assert_int_equal(etw_property_member_count(port), 0);
+    assert_null(etw_plan_property(plan, 5));
+}
+
+static void schemas_are_found_by_kind(void **state)
+{
+    fixture *f = *state;
+    const etw_guid none = {0};
+    const etw_guid other = {1, 2, 3, {4}};
+    const etw_schema *kept = NULL;
+    etw_schema_store *store = etw_schema_store_new();
+    assert_int_equal(etw_schema_store_intern(store, &f->schema, &kept, NULL), ETW_OK);
+    assert_ptr_equal(etw_schema_store_find(store, &none, 0, 0, 0), kept);
+    assert_ptr_equal(etw_schema_store_find(store, &none, ETW_ANY_ID, ETW_ANY_ID, 0), kept);
+    assert_null(etw_schema_store_find(store, &none, 0, 0, kept->id));
+    assert_null(etw_schema_store_find(store, &none, 7, 0, 0));
+    assert_null(etw_schema_store_find(store, &none, 0, 1, 0));
+    assert_null(etw_schema_store_find(store, &other, 0, 0, 0));
+    etw_schema_store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(properties_are_found_by_their_path),
+        TEST(an_iterator_gives_what_a_walk_shows),
+        TEST(a_property_is_found_with_its_type),
+        TEST(the_properties_of_a_plan_can_be_listed),
+        TEST(schemas_are_found_by_kind),
         TEST(time_is_system_time),
         TEST(an_event_without_schema_has_no_properties),
         TEST(string_only_events_have_a_message),

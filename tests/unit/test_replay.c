@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "replay/output/output.h"
 #include "replay/replay.h"
 #include "tests/support/faulty_os.h"
 #include "tests/support/sample.h"
@@ -297,6 +298,74 @@ static void test_every_failing_read_is_a_status_not_a_crash(void **state)
     }
 }
 
+static void test_seek_goes_both_ways(void **state)
+{
+    static const uint32_t places[] = {150, 20, 0, 199};
+    const etw_event *event;
+    etw_replay *replay = open_with(*state, (etw_replay_options){0});
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        uint32_t count = 0;
+        const int64_t from = SAMPLE_FIRST_TIME + places[i] * (int64_t)SAMPLE_STEP_100NS;
+        assert_int_equal(etw_replay_seek(replay, from, NULL), ETW_OK);
+        while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
+            assert_true(etw_event_time_100ns(event) >= from);
+            count++;
+        }
+        assert_int_equal(count, EVENTS - places[i]);
+    }
+    etw_replay_close(replay);
+}
+
+static void test_seek_keeps_the_range_that_was_asked_for(void **state)
+{
+    const etw_event *event;
+    uint32_t count = 0;
+    etw_replay *replay = open_with(
+        *state, (etw_replay_options){
+                    .filter = {.has_since = true,
+                               .since_100ns = SAMPLE_FIRST_TIME + 50 * SAMPLE_STEP_100NS,
+                               .has_until = true,
+                               .until_100ns = SAMPLE_FIRST_TIME + 60 * SAMPLE_STEP_100NS}});
+    assert_int_equal(etw_replay_seek(replay, SAMPLE_FIRST_TIME, NULL), ETW_OK);
+    while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
+        count++;
+    }
+    assert_int_equal(count, 10);
+    etw_replay_close(replay);
+}
+
+static void test_an_events_json_is_the_line_that_cat_writes(void **state)
+{
+    const etw_event *event;
+    etw_text line = {0};
+    etw_text json = {0};
+    const etw_output_options options = {.typed = true, .schema_hash = true};
+    etw_output *output = etw_output_json.open(&options);
+    etw_replay *replay = open_with(*state, (etw_replay_options){0});
+    while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
+        etw_text_clear(&line);
+        etw_text_clear(&json);
+        etw_output_json.event(output, event, &line);
+        assert_int_equal(etw_event_json(event, &options, &json), ETW_OK);
+        etw_text_append_char(&json, '\n');
+        assert_string_equal(etw_text_z(&json), etw_text_z(&line));
+    }
+    etw_replay_close(replay);
+    etw_output_json.close(output);
+    etw_text_free(&line);
+    etw_text_free(&json);
+}
+
+static void test_an_expired_event_has_no_json(void **state)
+{
+    etw_text json = {0};
+    etw_replay *replay = open_with(*state, (etw_replay_options){0});
+    assert_int_equal(etw_replay_process(replay, keep_event, NULL, NULL), ETW_OK);
+    assert_int_equal(etw_event_json(kept, NULL, &json), ETW_ERROR_EXPIRED);
+    assert_int_equal(json.size, 0);
+    etw_replay_close(replay);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +377,13 @@ int main(void)
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_stop_ends_the_loop_well, set_up, faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_a_callback_ends_the_loop_with_its_own_status, set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_seek_goes_both_ways, set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_seek_keeps_the_range_that_was_asked_for, set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_events_json_is_the_line_that_cat_writes, set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_expired_event_has_no_json, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_filters_choose, set_up, faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_losses_are_told_in_their_place, set_up,

@@ -465,14 +465,156 @@ static void escapes_for_each_output(void **state)
     etw_tei_builder_free(builder);
 }
 
+/* A typed value in words: kind, then what it holds. */
+static void describe(const etw_typed_value *typed, etw_text *text)
+{
+    static const char *const names[] = {
+        "none", "int64", "uint64", "double", "bool",  "guid", "filetime", "systemtime",
+        "sid",  "ipv4",  "ipv6",   "socket", "utf16", "ansi", "utf8",     "binary"};
+    etw_text_append_z(text, names[typed->kind]);
+    switch (typed->kind) {
+    case ETW_VALUE_INT64:
+    case ETW_VALUE_FILETIME:
+        etw_text_printf(text, " %lld", (long long)typed->as.int64);
+        break;
+    case ETW_VALUE_UINT64:
+        etw_text_printf(text, typed->shown_as_hex ? " 0x%llx" : " %llu",
+                        (unsigned long long)typed->as.uint64);
+        break;
+    case ETW_VALUE_DOUBLE:
+        etw_text_printf(text, " %g", typed->as.real);
+        break;
+    case ETW_VALUE_BOOL:
+        etw_text_append_z(text, typed->as.boolean ? " true" : " false");
+        break;
+    case ETW_VALUE_GUID:
+        etw_text_append_char(text, ' ');
+        etw_text_append_guid(text, &typed->as.guid);
+        break;
+    default:
+        etw_text_printf(text, " %zu", typed->bytes.size);
+        break;
+    }
+    if (typed->is_mapped) {
+        etw_text_printf(text, " (%.*s)", (int)typed->map_text_size,
+                        typed->map_text == NULL ? "" : typed->map_text);
+    }
+}
+
+static etw_status on_typed(void *context, const etw_value *value)
+{
+    etw_typed_value typed;
+    etw_value_get(value, &typed);
+    assert_ptr_equal(typed.value.property, value->property);
+    describe(&typed, context);
+    return ETW_OK;
+}
+
+static void check_typed(const vector *v, const etw_bytes *map)
+{
+    static const etw_visitor visitor = {.value = on_typed};
+    uint8_t bytes[MAX_BYTES];
+    etw_text text = {0};
+    etw_plan *plan = NULL;
+    etw_tei_builder *builder = etw_tei_builder_new();
+    const uint32_t fixed = v->length == 0 ? 0 : ETW_PROP_PARAM_FIXED_LENGTH;
+    (void)etw_tei_builder_add(builder, 0,
+                              &(etw_tei_property_spec){.name = "A",
+                                                       .in_type = v->in_type,
+                                                       .out_type = v->out_type,
+                                                       .length = v->length,
+                                                       .map_name = map == NULL ? NULL : "Days",
+                                                       .flags = fixed});
+    etw_schema schema = {.map_count = map == NULL ? 0 : 1, .maps = map};
+    assert_int_equal(etw_tei_builder_finish(builder, &(etw_tei_event_spec){0}, &schema.tei, NULL),
+                     ETW_OK);
+    assert_int_equal(etw_plan_compile(&schema, &plan, NULL), ETW_OK);
+    const etw_event_record record = {.UserData = bytes,
+                                     .UserDataLength = (uint16_t)bytes_of_hex(v->bytes, bytes)};
+    assert_int_equal(etw_plan_walk(plan, &record, 8, &visitor, &text, NULL), ETW_OK);
+    assert_string_equal(etw_text_z(&text), v->exact);
+    etw_text_free(&text);
+    etw_plan_free(plan);
+    etw_tei_builder_free(builder);
+}
+
+static void typed_values(void **state)
+{
+    (void)state;
+    static const vector vectors[] = {
+        {ETW_IN_INT8, 0, 0, "E3", "int64 -29", NULL, NULL},
+        {ETW_IN_INT64, 0, 0, "FFFFFFFFFFFFFFFF", "int64 -1", NULL, NULL},
+        {ETW_IN_UINT64, 0, 0, "FFFFFFFFFFFFFFFF", "uint64 18446744073709551615", NULL, NULL},
+        {ETW_IN_HEXINT32, 0, 0, "FF000000", "uint64 0xff", NULL, NULL},
+        {ETW_IN_POINTER, 0, 0, "0010000000000000", "uint64 0x1000", NULL, NULL},
+        {ETW_IN_UINT32, ETW_OUT_NTSTATUS, 0, "050000C0", "uint64 0xc0000005", NULL, NULL},
+        {ETW_IN_UINT16, ETW_OUT_PORT, 0, "01BB", "uint64 443", NULL, NULL},
+        {ETW_IN_FLOAT, 0, 0, "0000C03F", "double 1.5", NULL, NULL},
+        {ETW_IN_DOUBLE, 0, 0, "000000000000F83F", "double 1.5", NULL, NULL},
+        {ETW_IN_BOOLEAN, 0, 0, "01000000", "bool true", NULL, NULL},
+        {ETW_IN_UINT8, ETW_OUT_BOOLEAN, 0, "00", "bool false", NULL, NULL},
+        {ETW_IN_GUID, 0, 0, "04030201 0605 0807 090A0B0C0D0E0F10",
+         "guid {01020304-0506-0708-090a-0b0c0d0e0f10}", NULL, NULL},
+        {ETW_IN_FILETIME, 0, 0, "0100000001000000", "filetime 4294967297", NULL, NULL},
+        {ETW_IN_SYSTEMTIME, 0, 0, "E407070003001D00000007000A00B302", "systemtime 16", NULL, NULL},
+        {ETW_IN_SID, 0, 0, "010100000000000512000000", "sid 12", NULL, NULL},
+        {ETW_IN_WBEMSID, 0, 0, "00000000", "none 0", NULL, NULL},
+        {ETW_IN_UINT32, ETW_OUT_IPV4, 0, "7F000001", "ipv4 4", NULL, NULL},
+        {ETW_IN_BINARY, ETW_OUT_IPV6, 16, "00000000000000000000000000000001", "ipv6 16", NULL,
+         NULL},
+        {ETW_IN_BINARY, ETW_OUT_IPV6, 3, "000001", "binary 3", NULL, NULL},
+        {ETW_IN_BINARY, ETW_OUT_SOCKETADDRESS, 4, "02000050", "socket 4", NULL, NULL},
+        {ETW_IN_BINARY, 0, 3, "0A81E2", "binary 3", NULL, NULL},
+        {ETW_IN_UNICODESTRING, 0, 0, "410042000000", "utf16 4", NULL, NULL},
+        {ETW_IN_UNICODECHAR, 0, 0, "0000", "utf16 0", NULL, NULL},
+        {ETW_IN_ANSISTRING, 0, 0, "414200", "ansi 2", NULL, NULL},
+        {ETW_IN_ANSISTRING, ETW_OUT_UTF8, 0, "C3A900", "utf8 2", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++) {
+        check_typed(&vectors[i], NULL);
+    }
+}
+
+static void typed_values_have_the_text_of_their_map(void **state)
+{
+    (void)state;
+    static const etw_map_entry_spec entries[] = {{1, "Sun"}, {2, "Mon"}};
+    static const struct {
+        uint32_t flag;
+        vector vector;
+    } cases[] = {
+        {ETW_MAP_MANIFEST_VALUEMAP,
+         {ETW_IN_UINT32, 0, 0, "02000000", "uint64 2 (Mon)", NULL, NULL}},
+        {ETW_MAP_MANIFEST_VALUEMAP, {ETW_IN_UINT32, 0, 0, "03000000", "uint64 3", NULL, NULL}},
+        {ETW_MAP_MANIFEST_BITMAP, {ETW_IN_UINT32, 0, 0, "05000000", "uint64 5 (Sun)", NULL, NULL}},
+        {ETW_MAP_MANIFEST_BITMAP, {ETW_IN_UINT32, 0, 0, "03000000", "uint64 3 ()", NULL, NULL}},
+        {ETW_MAP_MANIFEST_BITMAP, {ETW_IN_UINT32, 0, 0, "04000000", "uint64 4", NULL, NULL}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        etw_bytes map;
+        etw_tei_builder *builder = etw_tei_builder_new();
+        assert_int_equal(
+            etw_tei_builder_map(builder, "Days", cases[i].flag, entries, 2, &map, NULL), ETW_OK);
+        check_typed(&cases[i].vector, &map);
+        etw_tei_builder_free(builder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recorded_vectors), cmocka_unit_test(integers),
-        cmocka_unit_test(floating_point),   cmocka_unit_test(times),
-        cmocka_unit_test(strings),          cmocka_unit_test(binaries_and_addresses),
-        cmocka_unit_test(error_codes),      cmocka_unit_test(value_maps),
-        cmocka_unit_test(bit_maps),         cmocka_unit_test(escapes_for_each_output),
+        cmocka_unit_test(recorded_vectors),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(floating_point),
+        cmocka_unit_test(times),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(binaries_and_addresses),
+        cmocka_unit_test(error_codes),
+        cmocka_unit_test(value_maps),
+        cmocka_unit_test(typed_values),
+        cmocka_unit_test(typed_values_have_the_text_of_their_map),
+        cmocka_unit_test(bit_maps),
+        cmocka_unit_test(escapes_for_each_output),
     };
     return cmocka_run_group_tests_name("value text", tests, NULL, NULL);
 }

@@ -313,6 +313,26 @@ uint32_t etw_plan_decoding_source(const etw_plan *plan)
     return plan->decoding_source;
 }
 
+uint32_t etw_plan_top_count(const etw_plan *plan)
+{
+    return plan->top_count;
+}
+
+const etw_property *etw_plan_property(const etw_plan *plan, uint32_t index)
+{
+    return index < plan->property_count ? &plan->properties[index] : NULL;
+}
+
+uint32_t etw_property_member_count(const etw_property *property)
+{
+    return property->take == ETW_TAKE_STRUCT ? property->member_count : 0;
+}
+
+uint32_t etw_property_first_member(const etw_property *property)
+{
+    return property->take == ETW_TAKE_STRUCT ? property->first_member : 0;
+}
+
 const etw_name *etw_property_name(const etw_property *property)
 {
     return &property->name;

@@ -40,6 +40,14 @@ uint32_t etw_plan_keyword_count(const etw_plan *plan);
 const etw_name *etw_plan_keyword_name(const etw_plan *plan, uint32_t index);
 uint32_t etw_plan_decoding_source(const etw_plan *plan);
 
+/* The properties of a schema: the event's own first (top_count of them), then the members of
+ * structs. NULL past the last. */
+uint32_t etw_plan_top_count(const etw_plan *plan);
+const etw_property *etw_plan_property(const etw_plan *plan, uint32_t index);
+/* Of a struct: how many members, and the index of the first; 0 for others. */
+uint32_t etw_property_member_count(const etw_property *property);
+uint32_t etw_property_first_member(const etw_property *property);
+
 const etw_name *etw_property_name(const etw_property *property);
 /* Which one of its siblings (properties of one event or one struct) with this name it is, from 1:
  * names may repeat, and outputs that need them unique tell the second from the first by this. */
@@ -97,6 +105,60 @@ etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
                          uint32_t pointer_size, const etw_visitor *visitor, void *context,
                          etw_walk_end *end);
 
+/* The same walk, asked for part by part: it allocates nothing.
+ *
+ *     etw_property_iterator iterator;
+ *     etw_part part;
+ *     if (etw_event_properties(event, &iterator) == ETW_OK)
+ *         while (etw_property_iterator_next(&iterator, &part))
+ *             ...
+ */
+typedef enum etw_part_kind {
+    ETW_PART_VALUE,
+    ETW_PART_OPEN_STRUCT,
+    ETW_PART_CLOSE_STRUCT,
+    ETW_PART_OPEN_ARRAY,
+    ETW_PART_CLOSE_ARRAY
+} etw_part_kind;
+
+typedef struct etw_part {
+    etw_part_kind kind;
+    uint32_t count;  /* of an OPEN_ARRAY: its elements */
+    etw_value value; /* property of all kinds; element of values and OPEN_STRUCT; the rest of
+                        values */
+} etw_part;
+
+/* What is open: the event, an array or a struct. */
+typedef struct etw_walk_frame {
+    const etw_property *property;
+    const uint8_t *start;
+    uint32_t next, end; /* elements of an array, indexes of properties else */
+    bool is_array;
+} etw_walk_frame;
+
+/* Owned by the caller, some 10 KB; what is in it is the walk's own. Valid as long as the plan and
+ * the record are. */
+typedef struct etw_property_iterator {
+    const etw_plan *plan;
+    const uint8_t *start, *at, *end;
+    uint32_t pointer_size;
+    uint32_t empty_left;
+    bool stopped;       /* what is open is closed, then it ends */
+    bool short_payload; /* the rest as in etw_walk_end */
+    const char *reason;
+    const etw_property *stopped_at;
+    uint32_t depth;
+    etw_walk_frame frames[2 * ETW_MAX_STRUCT_DEPTH + 2]; /* the event; a struct, its array; ... */
+    uint16_t slots[ETW_MAX_PROPERTIES]; /* integers so far that are counts or lengths of others */
+} etw_property_iterator;
+
+void etw_property_iterator_start(etw_property_iterator *iterator, const etw_plan *plan,
+                                 const etw_event_record *record, uint32_t pointer_size);
+/* False at the end. */
+bool etw_property_iterator_next(etw_property_iterator *iterator, etw_part *part);
+/* How the walk ended, once next gave false. */
+void etw_property_iterator_end(const etw_property_iterator *iterator, etw_walk_end *end);
+
 /* The two forms of a value's text: TDH's, unit for unit, and the clean default (TEXT.md). */
 enum {
     ETW_TEXT_EXACT = 0x1 /* keep the trailing space of map strings and U+200E marks of times */
@@ -107,6 +169,48 @@ enum {
  */
 bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape,
                            etw_text *text);
+
+/* What a value is, beyond its bytes. */
+typedef enum etw_value_kind {
+    ETW_VALUE_NONE,           /* no value: in type NULL, a SID that is not there */
+    ETW_VALUE_INT64,          /* as.int64 */
+    ETW_VALUE_UINT64,         /* as.uint64: also pointers, error codes, ports */
+    ETW_VALUE_DOUBLE,         /* as.real: also FLOAT */
+    ETW_VALUE_BOOL,           /* as.boolean */
+    ETW_VALUE_GUID,           /* as.guid */
+    ETW_VALUE_FILETIME,       /* as.time_100ns: since 1601 */
+    ETW_VALUE_SYSTEMTIME,     /* bytes: SYSTEMTIME, 16 bytes */
+    ETW_VALUE_SID,            /* bytes: SID */
+    ETW_VALUE_IPV4,           /* bytes: 4, network order */
+    ETW_VALUE_IPV6,           /* bytes: 16, network order */
+    ETW_VALUE_SOCKET_ADDRESS, /* bytes: SOCKADDR_STORAGE, as much of it as there is */
+    ETW_VALUE_UTF16,          /* bytes: UTF-16LE without its NUL */
+    ETW_VALUE_ANSI,           /* bytes: of the recording machine's code page, without NUL */
+    ETW_VALUE_UTF8,           /* bytes: UTF-8 (not checked), without NUL */
+    ETW_VALUE_BINARY          /* bytes: also what does not fit its type */
+} etw_value_kind;
+
+typedef struct etw_typed_value {
+    etw_value value; /* where it is; also for its text (etw_value_append_text) */
+    etw_value_kind kind;
+    bool shown_as_hex; /* an integer that the provider wants in hexadecimal */
+    bool is_mapped;    /* the property's map has a text for it */
+    union {
+        int64_t int64;
+        uint64_t uint64;
+        double real;
+        bool boolean;
+        etw_guid guid;
+        int64_t time_100ns;
+    } as;
+    etw_bytes bytes; /* of all kinds but NONE: the content, lent by the event */
+    /* The map's text, UTF-8, not NUL terminated, lent by the plan; NULL where there is none, or
+     * several bits are joined (is_mapped is then true: etw_value_append_text joins them). */
+    const char *map_text;
+    uint32_t map_text_size;
+} etw_typed_value;
+
+void etw_value_get(const etw_value *value, etw_typed_value *typed);
 
 /* Appends a typed JSON value: numbers and booleans bare (integers beyond 2^53 too: JSON has no
  * limit), the rest as a quoted string. */

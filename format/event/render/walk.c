@@ -2,25 +2,11 @@
 
 #define SHORT_REASON "the payload ends before this property does"
 
-typedef struct walk {
-    const etw_plan *plan;
-    const uint8_t *start;
-    const uint8_t *at;
-    const uint8_t *end;
-    const etw_visitor *visitor;
-    void *context;
-    uint32_t pointer_size;
-    uint32_t empty_left;
-    etw_status visitor_status; /* not ETW_OK: the visitor ended the walk */
-    const char *reason;        /* not NULL: the payload ended it */
-    bool short_payload;
-    const etw_property *stopped_at;
-    /* Integers seen so far that are counts or lengths of others. */
-    uint16_t slots[ETW_MAX_PROPERTIES];
-} walk;
+typedef etw_property_iterator walk;
 
 static bool stop(walk *w, const etw_property *property, const char *reason)
 {
+    w->stopped = true;
     w->reason = reason;
     w->stopped_at = property;
     return false;
@@ -37,6 +23,7 @@ static bool is_complete(const walk *w)
 static bool stop_short(walk *w, const etw_property *property)
 {
     if (is_complete(w)) {
+        w->stopped = true;
         return false;
     }
     w->short_payload = true;
@@ -247,75 +234,14 @@ static void keep_slot(walk *w, const etw_property *property, etw_bytes content)
     w->slots[property->value_slot] = value > UINT16_MAX ? UINT16_MAX : (uint16_t)value;
 }
 
-static bool visited(walk *w, etw_status status)
-{
-    w->visitor_status = status;
-    return status == ETW_OK;
-}
-
-static bool report_value(walk *w, const etw_property *property, etw_bytes content,
-                         const uint8_t *start, uint32_t element)
-{
-    if (property->value_slot != ETW_NO_SLOT) {
-        keep_slot(w, property, content);
-    }
-    if (w->visitor->value == NULL) {
-        return true;
-    }
-    const etw_bytes whole = {start, (size_t)(w->at - start)};
-    const etw_value value = {property, content, whole, w->pointer_size, element};
-    return visited(w, w->visitor->value(w->context, &value));
-}
-
-static bool walk_members(walk *w, uint32_t first, uint32_t count);
-
-/* Closing also after a stop, so that outputs stay balanced; not after the visitor gave up. */
-static bool close_container(walk *w, etw_status (*close)(void *, const etw_property *),
-                            const etw_property *property, bool inside)
-{
-    if (w->visitor_status != ETW_OK) {
-        return false;
-    }
-    return (close == NULL || visited(w, close(w->context, property))) && inside;
-}
-
-/* Recursion: no deeper than ETW_MAX_STRUCT_DEPTH, which the plan has checked. */
-static bool walk_struct(walk *w, const etw_property *property, uint32_t element)
-{
-    const etw_visitor *visitor = w->visitor;
-    if (visitor->open_struct != NULL &&
-        !visited(w, visitor->open_struct(w->context, property, element))) {
-        return false;
-    }
-    const bool inside = walk_members(w, property->first_member, property->member_count);
-    return close_container(w, visitor->close_struct, property, inside);
-}
-
-/* False once there were too many of them. */
-static bool count_empty(walk *w, const etw_property *property)
+/* Stops the walk once there were too many of them. */
+static void count_empty(walk *w, const etw_property *property)
 {
     if (w->empty_left == 0) {
-        return stop(w, property, "the event has too many elements that take no bytes");
-    }
-    w->empty_left--;
-    return true;
-}
-
-static bool walk_element(walk *w, const etw_property *property, uint32_t element)
-{
-    const uint8_t *start = w->at;
-    if (property->take == ETW_TAKE_STRUCT) {
-        if (!walk_struct(w, property, element)) {
-            return false;
-        }
+        (void)stop(w, property, "the event has too many elements that take no bytes");
     } else {
-        etw_bytes content;
-        if (!take_content(w, property, &content) ||
-            !report_value(w, property, content, start, element)) {
-            return false;
-        }
+        w->empty_left--;
     }
-    return w->at != start || count_empty(w, property);
 }
 
 /* Elements of an array. In a classic event one of constant count ends with the payload:
@@ -330,66 +256,154 @@ static uint32_t element_count(const walk *w, const etw_property *property)
                                                                     : count;
 }
 
-static bool walk_array(walk *w, const etw_property *property)
+static void open_frame(walk *w, const etw_property *property, uint32_t next, uint32_t end)
 {
-    const etw_visitor *visitor = w->visitor;
-    const uint32_t count = element_count(w, property);
-    if (visitor->open_array != NULL &&
-        !visited(w, visitor->open_array(w->context, property, count))) {
-        return false;
-    }
-    bool inside = count != 0 || count_empty(w, property);
-    for (uint32_t i = 0; i < count && inside; i++) {
-        inside = walk_element(w, property, i);
-    }
-    return close_container(w, visitor->close_array, property, inside);
+    w->depth++; /* the plan has checked that structs nest no deeper than ETW_MAX_STRUCT_DEPTH */
+    w->frames[w->depth] =
+        (etw_walk_frame){.property = property, .start = w->at, .next = next, .end = end};
 }
 
-static bool walk_members(walk *w, uint32_t first, uint32_t count)
+/* The struct or array that was opened last. Also after a stop, so that outputs stay balanced. */
+static void close_frame(walk *w, etw_part *part)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const etw_property *property = &w->plan->properties[first + i];
-        if (property->take == ETW_TAKE_FIXED && !property->is_array) {
-            etw_bytes content;
-            if (!take_bytes(w, property, property->fixed_size, &content) ||
-                !report_value(w, property, content, content.data, 0)) {
-                return false;
-            }
-        } else if (!(property->is_array ? walk_array(w, property) : walk_element(w, property, 0))) {
-            return false;
-        }
+    const etw_walk_frame *frame = &w->frames[w->depth--];
+    part->kind = frame->is_array ? ETW_PART_CLOSE_ARRAY : ETW_PART_CLOSE_STRUCT;
+    part->value.property = frame->property;
+    if (!frame->is_array && !w->stopped && w->at == frame->start) {
+        count_empty(w, frame->property);
+    }
+}
+
+static void open_array(walk *w, const etw_property *property, etw_part *part)
+{
+    const uint32_t count = element_count(w, property);
+    part->kind = ETW_PART_OPEN_ARRAY;
+    part->count = count;
+    part->value.property = property;
+    open_frame(w, property, 0, count);
+    w->frames[w->depth].is_array = true;
+    if (count == 0) {
+        count_empty(w, property);
+    }
+}
+
+/* One element: a value, or a struct's beginning. False where the walk stops at it. */
+static bool take_element(walk *w, const etw_property *property, uint32_t element, etw_part *part)
+{
+    part->value.property = property;
+    part->value.element = element;
+    if (property->take == ETW_TAKE_STRUCT) {
+        part->kind = ETW_PART_OPEN_STRUCT;
+        open_frame(w, property, property->first_member,
+                   (uint32_t)property->first_member + property->member_count);
+        return true;
+    }
+    const uint8_t *start = w->at;
+    const bool is_taken = property->take == ETW_TAKE_FIXED
+                              ? take_bytes(w, property, property->fixed_size, &part->value.bytes)
+                              : take_content(w, property, &part->value.bytes);
+    if (!is_taken) {
+        return false;
+    }
+    part->kind = ETW_PART_VALUE;
+    part->value.whole.data = start;
+    part->value.whole.size = (size_t)(w->at - start);
+    part->value.pointer_size = w->pointer_size;
+    if (property->value_slot != ETW_NO_SLOT) {
+        keep_slot(w, property, part->value.bytes);
+    }
+    if (w->at == start) {
+        count_empty(w, property);
     }
     return true;
+}
+
+bool etw_property_iterator_next(etw_property_iterator *w, etw_part *part)
+{
+    for (;;) {
+        etw_walk_frame *frame = &w->frames[w->depth];
+        if (w->stopped || frame->next == frame->end) {
+            if (w->depth == 0) {
+                return false;
+            }
+            close_frame(w, part);
+            return true;
+        }
+        const uint32_t at = frame->next++;
+        const etw_property *property = frame->is_array ? frame->property : &w->plan->properties[at];
+        if (property->is_array && !frame->is_array) {
+            open_array(w, property, part);
+            return true;
+        }
+        if (take_element(w, property, frame->is_array ? at : 0, part)) {
+            return true;
+        }
+    }
+}
+
+void etw_property_iterator_start(etw_property_iterator *w, const etw_plan *plan,
+                                 const etw_event_record *record, uint32_t pointer_size)
+{
+    static const uint8_t nothing[1];
+    const etw_bytes payload = etw_record_user_data(record);
+    w->plan = plan;
+    w->start = payload.size == 0 ? nothing : payload.data;
+    w->at = w->start;
+    w->end = w->start + payload.size;
+    w->pointer_size = pointer_size == 4 ? 4 : 8;
+    w->empty_left = ETW_WALK_MAX_EMPTY_ELEMENTS;
+    w->stopped = false;
+    w->short_payload = false;
+    w->reason = NULL;
+    w->stopped_at = NULL;
+    w->depth = 0;
+    w->frames[0] = (etw_walk_frame){.end = plan->top_count};
+    memset(w->slots, 0, plan->slot_count * sizeof w->slots[0]);
+}
+
+void etw_property_iterator_end(const etw_property_iterator *w, etw_walk_end *end)
+{
+    *end = (etw_walk_end){.consumed_bytes = (uint32_t)(w->at - w->start),
+                          .left_bytes = (uint32_t)left(w),
+                          .short_payload = w->short_payload,
+                          .reason = w->reason,
+                          .at = w->stopped_at};
+}
+
+static etw_status show(const etw_visitor *visitor, void *context, const etw_part *part)
+{
+    const etw_property *property = part->value.property;
+    switch (part->kind) {
+    case ETW_PART_VALUE:
+        return visitor->value == NULL ? ETW_OK : visitor->value(context, &part->value);
+    case ETW_PART_OPEN_STRUCT:
+        return visitor->open_struct == NULL
+                   ? ETW_OK
+                   : visitor->open_struct(context, property, part->value.element);
+    case ETW_PART_CLOSE_STRUCT:
+        return visitor->close_struct == NULL ? ETW_OK : visitor->close_struct(context, property);
+    case ETW_PART_OPEN_ARRAY:
+        return visitor->open_array == NULL ? ETW_OK
+                                           : visitor->open_array(context, property, part->count);
+    case ETW_PART_CLOSE_ARRAY:
+        return visitor->close_array == NULL ? ETW_OK : visitor->close_array(context, property);
+    }
+    return ETW_OK;
 }
 
 etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
                          uint32_t pointer_size, const etw_visitor *visitor, void *context,
                          etw_walk_end *end)
 {
-    static const uint8_t nothing[1];
-    const etw_bytes payload = etw_record_user_data(record);
-    const uint8_t *start = payload.size == 0 ? nothing : payload.data;
-    walk w;
-    w.plan = plan;
-    w.start = start;
-    w.at = start;
-    w.end = start + payload.size;
-    w.visitor = visitor;
-    w.context = context;
-    w.pointer_size = pointer_size == 4 ? 4 : 8;
-    w.empty_left = ETW_WALK_MAX_EMPTY_ELEMENTS;
-    w.visitor_status = ETW_OK;
-    w.reason = NULL;
-    w.short_payload = false;
-    w.stopped_at = NULL;
-    memset(w.slots, 0, plan->slot_count * sizeof w.slots[0]);
-    (void)walk_members(&w, 0, plan->top_count);
-    if (end != NULL) {
-        *end = (etw_walk_end){.consumed_bytes = (uint32_t)(w.at - start),
-                              .left_bytes = (uint32_t)left(&w),
-                              .short_payload = w.short_payload,
-                              .reason = w.reason,
-                              .at = w.stopped_at};
+    etw_property_iterator iterator;
+    etw_part part;
+    etw_status status = ETW_OK;
+    etw_property_iterator_start(&iterator, plan, record, pointer_size);
+    while (status == ETW_OK && etw_property_iterator_next(&iterator, &part)) {
+        status = show(visitor, context, &part);
     }
-    return w.visitor_status;
+    if (end != NULL) {
+        etw_property_iterator_end(&iterator, end);
+    }
+    return status;
 }
