@@ -74,7 +74,7 @@ static etw_status create_segment(const etw_capture *capture, const char *path, e
     etw_status status =
         etw_writer_create(capture->os, path, &capture->options.writer, writer, error);
     if (status == ETW_ERROR_EXISTS) {
-        return etw_error_set(error, status, "%s exists; -f replaces it", path);
+        return etw_error_set(error, status, "%s exists", path);
     }
     for (uint16_t i = 0; status == ETW_OK && i < capture->trace_count; i++) {
         uint16_t index;
@@ -139,7 +139,7 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
     if (is_segmented(capture) && strcmp(options->path, "-") == 0) {
         etw_capture_free(capture);
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "a stream on stdout cannot be rotated; name a file with -o");
+                             "a stream on stdout cannot be rotated");
     }
     /* A floor that cannot be watched is refused: a silent one would not keep the disk from filling.
      */
@@ -148,8 +148,8 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
         has_floor ? capture->os->free_space(capture->os->context, options->path) : 0;
     if (free_bytes < 0) {
         etw_capture_free(capture);
-        return etw_error_set_os(error, (int)-free_bytes,
-                                "--min-free: the free space for %s cannot be asked", options->path);
+        return etw_error_set_os(error, (int)-free_bytes, "cannot query the free disk space for %s",
+                                options->path);
     }
     const etw_status status = open_segment(capture, error);
     if (status != ETW_OK) {
