@@ -5,6 +5,7 @@
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 #include "replay/output/json.h"
+#include "replay/output/json_writer.h"
 #include "replay/rewind.h"
 
 #include <stdlib.h>
@@ -438,58 +439,36 @@ static void text_report(const report *r, etw_text *text)
 
 /* JSON. */
 
-static void json_text(etw_text *text, const char *member, const char *utf8)
-{
-    if (utf8[0] != '\0') {
-        etw_text_printf(text, ",\"%s\":\"", member);
-        etw_text_append_utf8(text, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_JSON);
-        etw_text_append_char(text, '"');
-    }
-}
-
-static void json_number(etw_text *text, const char *member, uint64_t value)
-{
-    etw_text_printf(text, ",\"%s\":%llu", member, (unsigned long long)value);
-}
-
-static void json_time(etw_text *text, const char *member, int64_t time_100ns)
-{
-    if (time_100ns != 0) {
-        etw_text_printf(text, ",\"%s\":\"", member);
-        etw_text_append_time(text, time_100ns);
-        etw_text_append_char(text, '"');
-    }
-}
-
 /* number: as in the events of a file that has several; else 0. */
 static void json_trace(const etw_trace *trace, uint16_t number, etw_text *text)
 {
-    etw_text_printf(text, "{\"PointerSize\":%u", trace->pointer_size);
+    etw_json_open(text, NULL, '{');
+    etw_json_u64(text, "PointerSize", trace->pointer_size);
     if (number != 0) {
-        json_number(text, "Trace", number);
+        etw_json_u64(text, "Trace", number);
     }
-    json_text(text, "SessionName", trace->session_name);
-    json_text(text, "Source", trace->source_path);
-    json_text(text, "LogFileName", trace->log_file_name);
-    json_text(text, "HostName", trace->host_name);
-    etw_text_printf(text, ",\"OsVersion\":\"%u.%u\"", trace->os_version & 0xFFu,
+    etw_json_string_if_any(text, "SessionName", trace->session_name);
+    etw_json_string_if_any(text, "Source", trace->source_path);
+    etw_json_string_if_any(text, "LogFileName", trace->log_file_name);
+    etw_json_string_if_any(text, "HostName", trace->host_name);
+    etw_json_printf(text, "OsVersion", "%u.%u", trace->os_version & 0xFFu,
                     trace->os_version >> 8 & 0xFFu);
-    json_number(text, "OsBuild", trace->os_build);
-    json_number(text, "ProcessorCount", trace->processor_count);
-    json_number(text, "CpuMhz", trace->cpu_mhz);
-    json_number(text, "TimerResolution", trace->timer_resolution_100ns);
-    json_number(text, "LogFileMode", trace->log_file_mode);
-    json_number(text, "BufferSize", trace->buffer_size_bytes);
-    json_number(text, "BuffersWritten", trace->buffers_written);
-    json_number(text, "EventsLost", trace->events_lost);
-    json_number(text, "BuffersLost", trace->buffers_lost);
-    etw_text_printf(text, ",\"UtcBiasMinutes\":%d", trace->utc_bias_minutes);
-    json_text(text, "Clock", clock_name(trace->clock.type));
-    json_number(text, "ClockFrequency", trace->clock.frequency_hz);
-    json_time(text, "BootTime", trace->boot_time_100ns);
-    json_time(text, "StartTime", trace->start_time_100ns);
-    json_time(text, "EndTime", trace->end_time_100ns);
-    etw_text_append_char(text, '}');
+    etw_json_u64(text, "OsBuild", trace->os_build);
+    etw_json_u64(text, "ProcessorCount", trace->processor_count);
+    etw_json_u64(text, "CpuMhz", trace->cpu_mhz);
+    etw_json_u64(text, "TimerResolution", trace->timer_resolution_100ns);
+    etw_json_u64(text, "LogFileMode", trace->log_file_mode);
+    etw_json_u64(text, "BufferSize", trace->buffer_size_bytes);
+    etw_json_u64(text, "BuffersWritten", trace->buffers_written);
+    etw_json_u64(text, "EventsLost", trace->events_lost);
+    etw_json_u64(text, "BuffersLost", trace->buffers_lost);
+    etw_json_i64(text, "UtcBiasMinutes", trace->utc_bias_minutes);
+    etw_json_string_if_any(text, "Clock", clock_name(trace->clock.type));
+    etw_json_u64(text, "ClockFrequency", trace->clock.frequency_hz);
+    etw_json_time_if_any(text, "BootTime", trace->boot_time_100ns);
+    etw_json_time_if_any(text, "StartTime", trace->start_time_100ns);
+    etw_json_time_if_any(text, "EndTime", trace->end_time_100ns);
+    etw_json_close(text, '}');
 }
 
 static void json_providers(const report *r, etw_text *text)
@@ -497,86 +476,85 @@ static void json_providers(const report *r, etw_text *text)
     etw_guid provider;
     uint64_t events;
     const char *name;
-    etw_text_append_z(text, ",\"Providers\":[");
+    etw_json_open(text, "Providers", '[');
     for (uint32_t i = 0; !r->is_etl && etw_reader_provider(r->source, i, &provider, &events, &name);
          i++) {
-        etw_text_append_z(text, i == 0 ? "{\"ProviderId\":\"" : ",{\"ProviderId\":\"");
-        etw_text_append_guid(text, &provider);
-        etw_text_append_char(text, '"');
-        json_text(text, "ProviderName", name);
-        json_number(text, "Events", events);
-        etw_text_append_char(text, '}');
+        etw_json_open(text, NULL, '{');
+        etw_json_guid(text, "ProviderId", &provider);
+        etw_json_string_if_any(text, "ProviderName", name);
+        etw_json_u64(text, "Events", events);
+        etw_json_close(text, '}');
     }
-    etw_text_append_char(text, ']');
+    etw_json_close(text, ']');
 }
 
 static void json_processes(const report *r, etw_text *text)
 {
     const etw_process *process;
-    for (uint32_t i = 0; r->rundown != NULL && (process = etw_rundown_at(r->rundown, i)) != NULL;
-         i++) {
-        etw_text_append_z(text, i == 0 ? ",\"processes\":[" : ",");
-        etw_text_printf(text, "{\"process_id\":%u,\"parent_id\":%u,\"image_count\":%u",
-                        (unsigned)process->process_id, (unsigned)process->parent_id,
-                        (unsigned)process->image_count);
-        json_time(text, "start_time", process->start_time_100ns);
-        etw_text_append_z(text, ",\"path\":\"");
-        etw_text_append_utf8(text, process->path.data, process->path.size, ETW_ESCAPE_JSON);
-        etw_text_append_z(text, "\"}");
+    if (r->rundown == NULL) {
+        return;
     }
-    if (r->rundown != NULL) {
-        etw_text_append_z(text, etw_rundown_count(r->rundown) == 0 ? ",\"processes\":[]" : "]");
+    etw_json_open(text, "processes", '[');
+    for (uint32_t i = 0; (process = etw_rundown_at(r->rundown, i)) != NULL; i++) {
+        etw_json_open(text, NULL, '{');
+        etw_json_u64(text, "process_id", process->process_id);
+        etw_json_u64(text, "parent_id", process->parent_id);
+        etw_json_u64(text, "image_count", process->image_count);
+        etw_json_time_if_any(text, "start_time", process->start_time_100ns);
+        etw_json_utf8(text, "path", process->path.data, process->path.size);
+        etw_json_close(text, '}');
     }
+    etw_json_close(text, ']');
 }
 
 static void json_report(const report *r, etw_text *text)
 {
     const etw_file_summary *s = &r->summary;
-    etw_text_append_z(text, "{\"File\":\"");
-    etw_text_append_utf8(text, (const uint8_t *)r->path, strlen(r->path), ETW_ESCAPE_JSON);
-    etw_text_printf(text, "\",\"Format\":\"%s\"", r->format);
+    etw_json_open(text, NULL, '{');
+    etw_json_string(text, "File", r->path);
+    etw_json_string(text, "Format", r->format);
     if (!r->is_etl) {
-        etw_text_printf(text, ",\"FormatVersion\":\"%u.%u\"", s->version_major, s->version_minor);
+        etw_json_printf(text, "FormatVersion", "%u.%u", s->version_major, s->version_minor);
     }
-    json_text(text, "Application", s->application);
-    json_number(text, "Bytes", s->file_bytes);
-    etw_text_printf(text, ",\"Complete\":%s,\"HasIndex\":%s", s->complete ? "true" : "false",
-                    s->has_index ? "true" : "false");
-    json_number(text, "Events", s->events);
-    json_number(text, "Received", s->received);
-    json_number(text, "Dropped", s->dropped);
-    json_number(text, "LossRecords", s->loss_records);
-    json_number(text, "LostEvents", s->lost_events);
-    etw_text_printf(text, ",\"LostUnknown\":%s", s->lost_unknown ? "true" : "false");
-    json_time(text, "FirstTime", s->first_time_100ns);
-    json_time(text, "LastTime", s->last_time_100ns);
-    json_number(text, "RawBytes", s->raw_bytes);
+    etw_json_string_if_any(text, "Application", s->application);
+    etw_json_u64(text, "Bytes", s->file_bytes);
+    etw_json_flag(text, "Complete", s->complete);
+    etw_json_flag(text, "HasIndex", s->has_index);
+    etw_json_u64(text, "Events", s->events);
+    etw_json_u64(text, "Received", s->received);
+    etw_json_u64(text, "Dropped", s->dropped);
+    etw_json_u64(text, "LossRecords", s->loss_records);
+    etw_json_u64(text, "LostEvents", s->lost_events);
+    etw_json_flag(text, "LostUnknown", s->lost_unknown);
+    etw_json_time_if_any(text, "FirstTime", s->first_time_100ns);
+    etw_json_time_if_any(text, "LastTime", s->last_time_100ns);
+    etw_json_u64(text, "RawBytes", s->raw_bytes);
     if (r->is_etl) {
-        json_number(text, "Buffers", r->etl.buffers);
-        json_number(text, "CompressedBuffers", r->etl.compressed_buffers);
-        json_number(text, "DamagedBuffers", r->etl.damaged_buffers);
+        etw_json_u64(text, "Buffers", r->etl.buffers);
+        etw_json_u64(text, "CompressedBuffers", r->etl.compressed_buffers);
+        etw_json_u64(text, "DamagedBuffers", r->etl.damaged_buffers);
     } else {
-        json_number(text, "StoredBytes", s->stored_bytes);
-        json_number(text, "EventBlocks", s->event_blocks);
-        json_number(text, "SchemaBlocks", s->schema_blocks);
-        json_number(text, "Schemas", s->schemas);
+        etw_json_u64(text, "StoredBytes", s->stored_bytes);
+        etw_json_u64(text, "EventBlocks", s->event_blocks);
+        etw_json_u64(text, "SchemaBlocks", s->schema_blocks);
+        etw_json_u64(text, "Schemas", s->schemas);
     }
-    etw_text_append_z(text, ",\"Traces\":[");
+    etw_json_open(text, "Traces", '[');
     const uint16_t traces = etw_source_trace_count(r->source);
     for (uint16_t i = 0; i < traces; i++) {
-        etw_text_append_z(text, i == 0 ? "" : ",");
         json_trace(etw_source_trace(r->source, i), traces == 1 ? 0 : (uint16_t)(i + 1u), text);
     }
-    etw_text_append_char(text, ']');
+    etw_json_close(text, ']');
     json_providers(r, text);
-    etw_text_append_z(text, ",\"Losses\":[");
+    etw_json_open(text, "Losses", '[');
     for (uint32_t i = 0; i < r->listed_losses; i++) {
-        etw_text_append_z(text, i == 0 ? "" : ",");
+        etw_json_begin(text, NULL);
         etw_json_append_loss(&r->losses[i], text);
     }
-    etw_text_append_char(text, ']');
+    etw_json_close(text, ']');
     json_processes(r, text);
-    etw_text_append_z(text, "}\n");
+    etw_json_close(text, '}');
+    etw_text_append_char(text, '\n');
 }
 
 static etw_exit report_one(const char *path, const etw_replay_arguments *arguments,

@@ -3,6 +3,7 @@
 #include "format/event/tei.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
+#include "replay/output/json_writer.h"
 
 /* Structs may share their members, so a hostile schema could list far more than it holds. */
 #define MAX_LISTED_PROPERTIES (8 * ETW_MAX_PROPERTIES)
@@ -52,81 +53,35 @@ static bool may_list(listing *l, uint32_t index)
     return index < l->tei.info.PropertyCount && l->listed++ < MAX_LISTED_PROPERTIES;
 }
 
-/* Maps: text and JSON differ in the words around the same values. */
+/* Text. */
 
-typedef struct map_words {
-    etw_escape escape;
-    const char *damaged;
-    const char *name, *kind, *entries;                 /* before each of these */
-    const char *value, *text, *end_entry, *next, *end; /* before, between and after the entries */
-} map_words;
-
-static const map_words map_as_text = {.escape = ETW_ESCAPE_LINE,
-                                      .damaged = "  map: damaged\n",
-                                      .name = "  map ",
-                                      .kind = " of ",
-                                      .entries = "\n",
-                                      .value = "    ",
-                                      .text = " = ",
-                                      .end_entry = "\n",
-                                      .next = "",
-                                      .end = ""};
-
-static const map_words map_as_json = {.escape = ETW_ESCAPE_JSON,
-                                      .damaged = "{}",
-                                      .name = "{\"Name\":\"",
-                                      .kind = "\",\"Kind\":\"",
-                                      .entries = "\",\"Entries\":[",
-                                      .value = "{\"Value\":",
-                                      .text = ",\"Text\":\"",
-                                      .end_entry = "\"}",
-                                      .next = ",",
-                                      .end = "]}"};
-
-static void append_map_string(etw_text *text, const etw_map *map, uint32_t offset,
-                              const map_words *words)
+static void text_map_string(etw_text *text, const etw_map *map, uint32_t offset)
 {
     etw_bytes units;
     if (etw_map_string(map, offset, &units)) {
-        etw_text_append_utf16(text, units.data, units.size, words->escape);
+        etw_text_append_utf16(text, units.data, units.size, ETW_ESCAPE_LINE);
     }
 }
 
-static void append_map_value(const listing *l, uint32_t value)
+static void text_map(etw_text *text, etw_bytes blob)
 {
-    if (l->json) {
-        etw_text_append_u64(l->text, value);
-    } else {
-        etw_text_append_hex(l->text, value);
-    }
-}
-
-static void append_map(const listing *l, etw_bytes blob)
-{
-    const map_words *words = l->json ? &map_as_json : &map_as_text;
     etw_map map;
     if (etw_failed(etw_map_open(blob, &map, NULL))) {
-        etw_text_append_z(l->text, words->damaged);
+        etw_text_append_z(text, "  map: damaged\n");
         return;
     }
-    etw_text_append_z(l->text, words->name);
-    append_map_string(l->text, &map, map.info.NameOffset, words);
-    etw_text_append_z(l->text, words->kind);
-    etw_text_append_z(l->text, map_kind(map.info.Flag));
-    etw_text_append_z(l->text, words->entries);
+    etw_text_append_z(text, "  map ");
+    text_map_string(text, &map, map.info.NameOffset);
+    etw_text_printf(text, " of %s\n", map_kind(map.info.Flag));
     for (uint32_t i = 0; i < map.info.EntryCount; i++) {
         const etw_event_map_entry entry = etw_map_entry(&map, i);
-        etw_text_append_z(l->text, i == 0 ? "" : words->next);
-        etw_text_append_z(l->text, words->value);
-        append_map_value(l, entry.Value);
-        etw_text_append_z(l->text, words->text);
-        append_map_string(l->text, &map, entry.OutputOffset, words);
-        etw_text_append_z(l->text, words->end_entry);
+        etw_text_append_z(text, "    ");
+        etw_text_append_hex(text, entry.Value);
+        etw_text_append_z(text, " = ");
+        text_map_string(text, &map, entry.OutputOffset);
+        etw_text_append_char(text, '\n');
     }
-    etw_text_append_z(l->text, words->end);
 }
-
-/* Text. */
 
 static void text_reference(listing *l, uint32_t index)
 {
@@ -225,7 +180,7 @@ static void text_schema(listing *l, const etw_schema *schema, const etw_plan *pl
     text_name(l, "message", info->EventMessageOffset);
     text_properties(l, 0, info->TopLevelPropertyCount, 1);
     for (uint32_t i = 0; i < schema->map_count; i++) {
-        append_map(l, schema->maps[i]);
+        text_map(l->text, schema->maps[i]);
     }
 }
 
@@ -233,10 +188,9 @@ static void text_schema(listing *l, const etw_schema *schema, const etw_plan *pl
 
 static void json_string(listing *l, const char *member, uint32_t offset)
 {
-    etw_text_append_z(l->text, member);
-    etw_text_append_char(l->text, '"');
-    append_string(l, offset, ETW_ESCAPE_JSON);
-    etw_text_append_char(l->text, '"');
+    etw_bytes units = {NULL, 0};
+    (void)etw_tei_string(&l->tei, offset, &units);
+    etw_json_utf16(l->text, member, units);
 }
 
 static void json_name(listing *l, const char *member, uint32_t offset)
@@ -256,51 +210,82 @@ static void json_reference(listing *l, const char *member, uint32_t index)
 static void json_size(listing *l, const etw_event_property_info *p)
 {
     if ((p->Flags & ETW_PROP_PARAM_LENGTH) != 0) {
-        json_reference(l, ",\"LengthProperty\":", p->lengthPropertyIndex);
+        json_reference(l, "LengthProperty", p->lengthPropertyIndex);
     } else if ((p->Flags & ETW_PROP_STRUCT) == 0 && p->length != 0) {
-        etw_text_printf(l->text, ",\"Length\":%u", p->length);
+        etw_json_u64(l->text, "Length", p->length);
     }
     if ((p->Flags & ETW_PROP_PARAM_COUNT) != 0) {
-        json_reference(l, ",\"CountProperty\":", p->countPropertyIndex);
+        json_reference(l, "CountProperty", p->countPropertyIndex);
     } else if ((p->Flags & ETW_PROP_PARAM_FIXED_COUNT) != 0 || p->count > 1) {
-        etw_text_printf(l->text, ",\"Count\":%u", p->count);
+        etw_json_u64(l->text, "Count", p->count);
     }
 }
 
 static void json_type(etw_text *text, const char *member, const char *name, uint16_t number)
 {
-    etw_text_append_z(text, member);
-    etw_text_append_char(text, '"');
-    append_type(text, name, number);
-    etw_text_append_char(text, '"');
+    if (name != NULL) {
+        etw_json_string(text, member, name);
+    } else {
+        etw_json_printf(text, member, "%u", number);
+    }
 }
 
-static void json_properties(listing *l, uint32_t first, uint32_t count, uint32_t depth)
+static void json_properties(listing *l, const char *member, uint32_t first, uint32_t count,
+                            uint32_t depth)
 {
-    etw_text_append_char(l->text, '[');
+    etw_json_open(l->text, member, '[');
     for (uint32_t i = first; i < first + count && may_list(l, i); i++) {
         const etw_event_property_info p = etw_tei_property(&l->tei, i);
-        json_string(l, i == first ? "{\"Name\":" : ",{\"Name\":", p.NameOffset);
+        etw_json_open(l->text, NULL, '{');
+        json_string(l, "Name", p.NameOffset);
         if ((p.Flags & ETW_PROP_STRUCT) != 0) {
-            etw_text_append_z(l->text, ",\"Members\":");
             const bool is_sound = depth < ETW_MAX_STRUCT_DEPTH && p.StructStartIndex > i;
-            json_properties(l, p.StructStartIndex, is_sound ? p.NumOfStructMembers : 0, depth + 1);
+            json_properties(l, "Members", p.StructStartIndex, is_sound ? p.NumOfStructMembers : 0,
+                            depth + 1);
         } else {
-            json_type(l->text, ",\"InType\":", etw_in_type_name(p.InType), p.InType);
-            json_type(l->text, ",\"OutType\":", etw_out_type_name(p.OutType), p.OutType);
-            json_name(l, ",\"Map\":", p.MapNameOffset);
+            json_type(l->text, "InType", etw_in_type_name(p.InType), p.InType);
+            json_type(l->text, "OutType", etw_out_type_name(p.OutType), p.OutType);
+            json_name(l, "Map", p.MapNameOffset);
         }
         json_size(l, &p);
-        etw_text_append_char(l->text, '}');
+        etw_json_close(l->text, '}');
     }
-    etw_text_append_char(l->text, ']');
+    etw_json_close(l->text, ']');
+}
+
+static void json_map_string(etw_text *text, const char *member, const etw_map *map, uint32_t offset)
+{
+    etw_bytes units = {NULL, 0};
+    (void)etw_map_string(map, offset, &units);
+    etw_json_utf16(text, member, units);
+}
+
+static void json_map(etw_text *text, etw_bytes blob)
+{
+    etw_map map;
+    etw_json_open(text, NULL, '{');
+    if (!etw_failed(etw_map_open(blob, &map, NULL))) {
+        json_map_string(text, "Name", &map, map.info.NameOffset);
+        etw_json_string(text, "Kind", map_kind(map.info.Flag));
+        etw_json_open(text, "Entries", '[');
+        for (uint32_t i = 0; i < map.info.EntryCount; i++) {
+            const etw_event_map_entry entry = etw_map_entry(&map, i);
+            etw_json_open(text, NULL, '{');
+            etw_json_u64(text, "Value", entry.Value);
+            json_map_string(text, "Text", &map, entry.OutputOffset);
+            etw_json_close(text, '}');
+        }
+        etw_json_close(text, ']');
+    }
+    etw_json_close(text, '}');
 }
 
 static void json_event_name(listing *l, const etw_plan *plan)
 {
     if (plan != NULL && etw_plan_event_name(plan)->utf8_size > 0) {
         const etw_name *name = etw_plan_event_name(plan);
-        etw_text_append_z(l->text, ",\"EventName\":\"");
+        etw_json_begin(l->text, "EventName");
+        etw_text_append_char(l->text, '"');
         etw_text_append(l->text, name->json, name->json_size);
         etw_text_append_char(l->text, '"');
     }
@@ -310,42 +295,52 @@ static void json_head(listing *l, const etw_schema *schema, const etw_plan *plan
 {
     const etw_trace_event_info *info = &l->tei.info;
     const etw_event_descriptor *d = &info->EventDescriptor;
-    etw_text_printf(l->text, "{\"SchemaHash\":\"%016llx\",\"Origin\":\"%s\"",
-                    (unsigned long long)schema->hash, etw_schema_origin_name(schema->origin));
-    json_name(l, ",\"ProviderName\":", info->ProviderNameOffset);
-    etw_text_append_z(l->text, ",\"ProviderId\":\"");
-    etw_text_append_guid(l->text, &info->ProviderGuid);
-    etw_text_append_char(l->text, '"');
+    etw_json_open(l->text, NULL, '{');
+    etw_json_printf(l->text, "SchemaHash", "%016llx", (unsigned long long)schema->hash);
+    etw_json_string(l->text, "Origin", etw_schema_origin_name(schema->origin));
+    json_name(l, "ProviderName", info->ProviderNameOffset);
+    etw_json_guid(l->text, "ProviderId", &info->ProviderGuid);
     if (!etw_guid_is_zero(&info->EventGuid)) {
-        etw_text_append_z(l->text, ",\"EventGuid\":\"");
-        etw_text_append_guid(l->text, &info->EventGuid);
-        etw_text_append_char(l->text, '"');
+        etw_json_guid(l->text, "EventGuid", &info->EventGuid);
     }
     json_event_name(l, plan);
-    etw_text_printf(l->text,
-                    ",\"Id\":%u,\"Version\":%u,\"Channel\":%u,\"Level\":%u,\"Opcode\":%u,"
-                    "\"Task\":%u,\"Keyword\":\"0x%llX\"",
-                    d->Id, d->Version, d->Channel, d->Level, d->Opcode, d->Task,
-                    (unsigned long long)d->Keyword);
+    etw_json_u64(l->text, "Id", d->Id);
+    etw_json_u64(l->text, "Version", d->Version);
+    etw_json_u64(l->text, "Channel", d->Channel);
+    etw_json_u64(l->text, "Level", d->Level);
+    etw_json_u64(l->text, "Opcode", d->Opcode);
+    etw_json_u64(l->text, "Task", d->Task);
+    etw_json_printf(l->text, "Keyword", "0x%llX", (unsigned long long)d->Keyword);
 }
 
 static void json_schema(listing *l, const etw_schema *schema, const etw_plan *plan)
 {
     const etw_trace_event_info *info = &l->tei.info;
     json_head(l, schema, plan);
-    json_name(l, ",\"TaskName\":", info->TaskNameOffset);
-    json_name(l, ",\"OpcodeName\":", info->OpcodeNameOffset);
-    json_name(l, ",\"LevelName\":", info->LevelNameOffset);
-    json_name(l, ",\"ChannelName\":", info->ChannelNameOffset);
-    json_name(l, ",\"Message\":", info->EventMessageOffset);
-    etw_text_append_z(l->text, ",\"Properties\":");
-    json_properties(l, 0, info->TopLevelPropertyCount, 1);
-    etw_text_append_z(l->text, ",\"Maps\":[");
+    json_name(l, "TaskName", info->TaskNameOffset);
+    json_name(l, "OpcodeName", info->OpcodeNameOffset);
+    json_name(l, "LevelName", info->LevelNameOffset);
+    json_name(l, "ChannelName", info->ChannelNameOffset);
+    json_name(l, "Message", info->EventMessageOffset);
+    json_properties(l, "Properties", 0, info->TopLevelPropertyCount, 1);
+    etw_json_open(l->text, "Maps", '[');
     for (uint32_t i = 0; i < schema->map_count; i++) {
-        etw_text_append_z(l->text, i == 0 ? "" : ",");
-        append_map(l, schema->maps[i]);
+        json_map(l->text, schema->maps[i]);
     }
-    etw_text_append_z(l->text, "]}\n");
+    etw_json_close(l->text, ']');
+    etw_text_append(l->text, "}\n", 2);
+}
+
+static void append_damaged(const listing *l, const etw_schema *schema)
+{
+    if (!l->json) {
+        etw_text_printf(l->text, "schema %016llx: damaged\n", (unsigned long long)schema->hash);
+        return;
+    }
+    etw_json_open(l->text, NULL, '{');
+    etw_json_printf(l->text, "SchemaHash", "%016llx", (unsigned long long)schema->hash);
+    etw_json_string(l->text, "Error", "damaged");
+    etw_text_append(l->text, "}\n", 2);
 }
 
 static void append_schema(listing *l, const etw_schema *schema, etw_plan_cache *plans)
@@ -353,10 +348,7 @@ static void append_schema(listing *l, const etw_schema *schema, etw_plan_cache *
     const char *problem = NULL;
     const etw_plan *plan = etw_plan_cache_get(plans, schema, &problem);
     if (etw_failed(etw_tei_open(schema->tei, &l->tei, NULL))) {
-        etw_text_printf(l->text,
-                        l->json ? "{\"SchemaHash\":\"%016llx\",\"Error\":\"damaged\"}\n"
-                                : "schema %016llx: damaged\n",
-                        (unsigned long long)schema->hash);
+        append_damaged(l, schema);
     } else if (l->json) {
         json_schema(l, schema, plan);
     } else {

@@ -3,6 +3,7 @@
 #include "replay/command/oracle_check.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
+#include "replay/output/json_writer.h"
 
 #include <inttypes.h>
 
@@ -29,16 +30,6 @@ static void append_safe(etw_text *text, const char *utf8, etw_escape escape)
     etw_text_append_utf8(text, (const uint8_t *)utf8, strlen(utf8), escape);
 }
 
-static void append_member(etw_text *text, const char *name, uint64_t value)
-{
-    etw_text_printf(text, ",\"%s\":%" PRIu64, name, value);
-}
-
-static void append_flag(etw_text *text, const char *name, bool value)
-{
-    etw_text_printf(text, ",\"%s\":%s", name, value ? "true" : "false");
-}
-
 /* .etwcap files. */
 
 static void text_problem(const verification *v, const etw_verify_problem *problem)
@@ -60,23 +51,20 @@ static void text_problem(const verification *v, const etw_verify_problem *proble
 static void json_problem(verification *v, const etw_verify_problem *problem)
 {
     etw_text *text = &v->problems;
-    etw_text_printf(text, "%s{\"Offset\":%" PRIu64, text->size == 0 ? "" : ",", problem->offset);
-    append_member(text, "Bytes", problem->size);
-    append_member(text, "BlockKind", problem->kind);
+    etw_json_open(text, NULL, '{');
+    etw_json_u64(text, "Offset", problem->offset);
+    etw_json_u64(text, "Bytes", problem->size);
+    etw_json_u64(text, "BlockKind", problem->kind);
     if (problem->has_events) {
-        append_member(text, "FirstEvent", problem->first_event);
-        append_member(text, "Events", problem->event_count);
+        etw_json_u64(text, "FirstEvent", problem->first_event);
+        etw_json_u64(text, "Events", problem->event_count);
     }
     if (problem->first_time_100ns != 0 || problem->last_time_100ns != 0) {
-        etw_text_append_z(text, ",\"From\":\"");
-        etw_text_append_time(text, problem->first_time_100ns);
-        etw_text_append_z(text, "\",\"To\":\"");
-        etw_text_append_time(text, problem->last_time_100ns);
-        etw_text_append_char(text, '"');
+        etw_json_time(text, "From", problem->first_time_100ns);
+        etw_json_time(text, "To", problem->last_time_100ns);
     }
-    etw_text_append_z(text, ",\"Text\":\"");
-    append_safe(text, problem->text, ETW_ESCAPE_JSON);
-    etw_text_append_z(text, "\"}");
+    etw_json_string(text, "Text", problem->text);
+    etw_json_close(text, '}');
 }
 
 static void on_problem(void *context, const etw_verify_problem *problem)
@@ -126,9 +114,7 @@ static void on_difference(void *context, const etw_schema *schema, uint64_t even
                     event_number);
     etw_oracle_append_difference(&line, difference);
     if (v->arguments->json) {
-        etw_text_append_z(&v->differences, v->differences.size == 0 ? "\"" : ",\"");
-        append_safe(&v->differences, etw_text_z(&line), ETW_ESCAPE_JSON);
-        etw_text_append_char(&v->differences, '"');
+        etw_json_string(&v->differences, NULL, etw_text_z(&line));
     } else {
         append_safe(&v->stream->text, v->path, ETW_ESCAPE_LINE);
         etw_text_append_z(&v->stream->text, ": ");
@@ -160,36 +146,32 @@ static void json_report(const verification *v, const etw_verify_report *report,
                         const etw_oracle_check_counts *counts)
 {
     etw_text *text = &v->stream->text;
-    etw_text_append_z(text, "{\"File\":\"");
-    append_safe(text, v->path, ETW_ESCAPE_JSON);
-    etw_text_append_char(text, '"');
-    append_flag(text, "Good", report->good);
-    append_flag(text, "Complete", report->complete);
-    append_member(text, "Bytes", report->bytes);
-    append_member(text, "Blocks", report->blocks);
-    append_member(text, "EventBlocks", report->event_blocks);
-    append_member(text, "DamagedBlocks", report->damaged_blocks);
-    append_member(text, "MissingBlocks", report->missing_blocks);
-    append_member(text, "Events", report->events);
-    append_member(text, "DamagedEvents", report->damaged_events);
-    append_member(text, "Received", report->received);
-    append_member(text, "Dropped", report->dropped);
-    append_member(text, "LossRecords", report->loss_records);
-    append_member(text, "LostEvents", report->lost_events);
-    append_flag(text, "LostUnknown", report->lost_unknown);
-    append_member(text, "Schemas", report->schemas);
-    append_member(text, "EventsWithLostSchema", report->schemaless_events);
-    append_member(text, "TornBytes", report->torn_bytes);
-    append_member(text, "TrailingBytes", report->trailing_bytes);
-    etw_text_append_z(text, ",\"Problems\":[");
-    etw_text_append(text, v->problems.data, v->problems.size);
-    etw_text_append_char(text, ']');
-    append_member(text, "RenderedTexts", counts->compared.texts);
-    append_member(text, "RenderedDifferent", counts->compared.differences);
-    append_member(text, "RenderedUnmatched", counts->unmatched);
-    etw_text_append_z(text, ",\"RenderedDifferences\":[");
-    etw_text_append(text, v->differences.data, v->differences.size);
-    etw_text_append_z(text, "]}\n");
+    etw_json_open(text, NULL, '{');
+    etw_json_string(text, "File", v->path);
+    etw_json_flag(text, "Good", report->good);
+    etw_json_flag(text, "Complete", report->complete);
+    etw_json_u64(text, "Bytes", report->bytes);
+    etw_json_u64(text, "Blocks", report->blocks);
+    etw_json_u64(text, "EventBlocks", report->event_blocks);
+    etw_json_u64(text, "DamagedBlocks", report->damaged_blocks);
+    etw_json_u64(text, "MissingBlocks", report->missing_blocks);
+    etw_json_u64(text, "Events", report->events);
+    etw_json_u64(text, "DamagedEvents", report->damaged_events);
+    etw_json_u64(text, "Received", report->received);
+    etw_json_u64(text, "Dropped", report->dropped);
+    etw_json_u64(text, "LossRecords", report->loss_records);
+    etw_json_u64(text, "LostEvents", report->lost_events);
+    etw_json_flag(text, "LostUnknown", report->lost_unknown);
+    etw_json_u64(text, "Schemas", report->schemas);
+    etw_json_u64(text, "EventsWithLostSchema", report->schemaless_events);
+    etw_json_u64(text, "TornBytes", report->torn_bytes);
+    etw_json_u64(text, "TrailingBytes", report->trailing_bytes);
+    etw_json_list_of(text, "Problems", &v->problems);
+    etw_json_u64(text, "RenderedTexts", counts->compared.texts);
+    etw_json_u64(text, "RenderedDifferent", counts->compared.differences);
+    etw_json_u64(text, "RenderedUnmatched", counts->unmatched);
+    etw_json_list_of(text, "RenderedDifferences", &v->differences);
+    etw_text_append(text, "}\n", 2);
 }
 
 static etw_exit verify_etwcap(verification *v, etw_status *status, etw_error *error)
@@ -223,11 +205,9 @@ static void on_loss(void *context, const etw_loss *loss)
     verification *v = context;
     etw_text *text = v->arguments->json ? &v->problems : &v->stream->text;
     if (v->arguments->json) {
-        etw_text_append_z(text, text->size == 0 ? "{\"Text\":\"" : ",{\"Text\":\"");
-        append_safe(text, etw_loss_cause_name(loss->cause), ETW_ESCAPE_JSON);
-        etw_text_append_z(text, ": ");
-        append_safe(text, loss->detail, ETW_ESCAPE_JSON);
-        etw_text_append_z(text, "\"}");
+        etw_json_open(text, NULL, '{');
+        etw_json_printf(text, "Text", "%s: %s", etw_loss_cause_name(loss->cause), loss->detail);
+        etw_json_close(text, '}');
         return;
     }
     append_safe(text, etw_tool_name(v->path), ETW_ESCAPE_LINE);
@@ -248,17 +228,15 @@ static void etl_report(const verification *v, const etw_replay_totals *totals)
                         totals->events);
         return;
     }
-    etw_text_append_z(text, "{\"File\":\"");
-    append_safe(text, v->path, ETW_ESCAPE_JSON);
-    etw_text_append_char(text, '"');
-    append_flag(text, "Good", totals->losses == 0);
-    append_member(text, "Events", totals->events);
-    append_member(text, "LossRecords", totals->losses);
-    append_member(text, "LostEvents", totals->lost_events);
-    append_flag(text, "LostUnknown", totals->lost_unknown);
-    etw_text_append_z(text, ",\"Problems\":[");
-    etw_text_append(text, v->problems.data, v->problems.size);
-    etw_text_append_z(text, "]}\n");
+    etw_json_open(text, NULL, '{');
+    etw_json_string(text, "File", v->path);
+    etw_json_flag(text, "Good", totals->losses == 0);
+    etw_json_u64(text, "Events", totals->events);
+    etw_json_u64(text, "LossRecords", totals->losses);
+    etw_json_u64(text, "LostEvents", totals->lost_events);
+    etw_json_flag(text, "LostUnknown", totals->lost_unknown);
+    etw_json_list_of(text, "Problems", &v->problems);
+    etw_text_append(text, "}\n", 2);
 }
 
 static etw_exit verify_etl(verification *v, etw_status *status, etw_error *error)
