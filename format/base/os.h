@@ -4,7 +4,8 @@
  *
  * Paths are UTF-8 everywhere; the Windows side converts. Interrupted calls (EINTR) are tried again
  * and short reads and writes completed above this table, in os.c, so that a table may give short
- * counts. */
+ * counts. os_posix.c and os_windows.c hold the real table; nothing else in format calls the system.
+ */
 #ifndef ETW_FORMAT_BASE_OS_H
 #define ETW_FORMAT_BASE_OS_H
 
@@ -40,11 +41,12 @@ struct etw_os {
     int (*sync)(void *context, int file);
     int64_t (*size)(void *context, int file); /* -ESPIPE for pipes and terminals */
     int (*close)(void *context, int file);
-    /* Replaces to, but only where that is a regular file. */
+    /* Replaces to, but only where that is a regular file, and in one step: another process finds
+     * the old file or the new one. The new name is on disk when it returns. */
     int (*rename)(void *context, const char *from, const char *to);
     int (*remove)(void *context, const char *path); /* a regular file or a link, nothing else */
     int (*kind)(void *context, const char *path);   /* an etw_path_kind; links are not followed */
-    /* Bytes a user may still write there; -ENOSYS for a share on Windows. */
+    /* Bytes that this user may still write where path is, which need not exist itself. */
     int64_t (*free_space)(void *context, const char *path);
     int64_t (*filetime_now)(void *context); /* 100 ns since 1601, UTC */
     int64_t (*monotonic_ns)(void *context);
@@ -58,8 +60,7 @@ struct etw_os {
 const etw_os *etw_os_default(void);
 
 /* Whether two names lead to one real file, links followed: what is written to one would destroy the
- * other. Names that lead nowhere are not the same. On Windows full paths are compared, without
- * regard to case. */
+ * other. Names that lead nowhere are not the same. Hard links and junctions are seen through. */
 bool etw_os_is_same_file(const char *path, const char *other);
 
 /* What "-" stands for. Tools call etw_os_use_binary_stdio once at their start: Windows would
@@ -82,6 +83,9 @@ char **etw_os_utf8_arguments(int *argc, char **argv);
  * than what is done with them. */
 void *etw_os_alloc_large(size_t size_bytes);
 void etw_os_expect_use(void *memory, size_t size_bytes);
+
+/* A number that nobody can guess, for the seeds of tables; never for what is stored. */
+uint64_t etw_os_random(void);
 
 /* Reads until size bytes are there or the file ends; *got tells how many. */
 etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size, size_t *got,

@@ -1,11 +1,10 @@
 #include "format/etwcap/writer.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "format/base/wait.h"
 #include "format/etwcap/write_job.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
@@ -203,15 +202,7 @@ static void sleep_until_done(etw_writer *writer)
         (void)pthread_cond_wait(&writer->done, &writer->lock);
         return;
     }
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    (void)pthread_cond_timedwait(&writer->done, &writer->lock, &until);
+    etw_condition_wait(&writer->done, &writer->lock, (int64_t)wait_ms * 1000000);
 }
 
 /* With the lock, which it lets go meanwhile. */
@@ -387,7 +378,7 @@ static etw_status start_threads(etw_writer *writer, etw_error *error)
     }
     (void)pthread_mutex_init(&writer->lock, NULL);
     (void)pthread_cond_init(&writer->work, NULL);
-    (void)pthread_cond_init(&writer->done, NULL);
+    etw_condition_init(&writer->done);
     (void)pthread_cond_init(&writer->room, NULL);
     writer->threaded = true;
     int result = pthread_create(&writer->thread, NULL, writing_thread, writer);

@@ -1,11 +1,11 @@
 #include "recorder/session/session_queue.h"
 
+#include "format/base/os.h"
+#include "format/base/wait.h"
 #include "format/event/batch.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define HALF_BYTES                                                                                 \
     (ETW_SESSION_QUEUE_BYTES / 2 < ETW_BATCH_MAX_BYTES ? ETW_SESSION_QUEUE_BYTES / 2               \
@@ -30,7 +30,7 @@ etw_session_queue *etw_session_queue_new(void)
         return NULL;
     }
     (void)pthread_mutex_init(&queue->mutex, NULL);
-    (void)pthread_cond_init(&queue->filled, NULL);
+    etw_condition_init(&queue->filled);
     queue->filling = etw_batch_new(HALF_BYTES, ETW_BATCH_MAX_EVENTS);
     queue->reading = etw_batch_new(HALF_BYTES, ETW_BATCH_MAX_EVENTS);
     if (queue->filling == NULL || queue->reading == NULL) {
@@ -72,29 +72,23 @@ void etw_session_queue_end(etw_session_queue *queue, etw_status status, const et
     (void)pthread_mutex_unlock(&queue->mutex);
 }
 
-static struct timespec deadline_in(uint32_t timeout_ms)
+static int64_t now_ns(void)
 {
-    struct timespec at;
-    (void)clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += timeout_ms / 1000;
-    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    return at;
+    const etw_os *os = etw_os_default();
+    return os->monotonic_ns(os->context);
 }
 
 /* The reader has used up its half: takes the filled one in exchange. */
 static etw_status swap_halves(etw_session_queue *queue, uint32_t timeout_ms, etw_error *error)
 {
-    const struct timespec deadline = deadline_in(timeout_ms);
+    const int64_t deadline_ns = now_ns() + (int64_t)timeout_ms * 1000000;
     etw_batch_clear(queue->reading);
     queue->read_index = 0;
     (void)pthread_mutex_lock(&queue->mutex);
-    int waited = 0;
-    while (etw_batch_count(queue->filling) == 0 && !queue->ended && waited != ETIMEDOUT) {
-        waited = pthread_cond_timedwait(&queue->filled, &queue->mutex, &deadline);
+    int64_t wait_ns = deadline_ns - now_ns();
+    while (etw_batch_count(queue->filling) == 0 && !queue->ended && wait_ns > 0) {
+        etw_condition_wait(&queue->filled, &queue->mutex, wait_ns);
+        wait_ns = deadline_ns - now_ns();
     }
     etw_status status = ETW_OK;
     if (etw_batch_count(queue->filling) > 0) {

@@ -6,13 +6,18 @@
 
 #include <cmocka.h>
 
-#ifndef _WIN32
-#include <sys/stat.h>
+#include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <sys/stat.h>
 #endif
 
 #include "format/base/guid.h"
 #include "format/base/os.h"
+#include "format/base/wait.h"
 #include "format/event/clock.h"
 #include "format/event/schema.h"
 
@@ -293,6 +298,15 @@ static void only_regular_files_are_replaced_and_removed(void **state)
 }
 #endif
 
+static bool make_hard_link(const char *from, const char *to)
+{
+#ifdef _WIN32
+    return CreateHardLinkA(to, from, NULL);
+#else
+    return link(from, to) == 0;
+#endif
+}
+
 static void names_of_one_file_are_seen_to_be(void **state)
 {
     (void)state;
@@ -302,9 +316,51 @@ static void names_of_one_file_are_seen_to_be(void **state)
     make_file(os, other, "1");
     assert_true(etw_os_is_same_file(path, "./test_base_one.tmp"));
     assert_false(etw_os_is_same_file(path, other));
+    assert_int_equal(os->remove(os->context, other), 0);
+    assert_true(make_hard_link(path, other));
+    assert_true(etw_os_is_same_file(path, other));
     assert_int_equal(os->remove(os->context, path), 0);
     assert_int_equal(os->remove(os->context, other), 0);
     assert_false(etw_os_is_same_file(path, path));
+}
+
+/* Also a name that the system takes only with a prefix on Windows, and a folder that is none. */
+static void long_names_are_names(void **state)
+{
+    (void)state;
+    char path[241] = "", full[700];
+    memset(path, 'n', sizeof path - 1);
+    assert_non_null(getcwd(full, 400));
+    const size_t folder_size = strlen(full);
+    full[folder_size] = '/';
+    memcpy(full + folder_size + 1, path, sizeof path);
+    const etw_os *os = etw_os_default();
+    make_file(os, full, "1");
+    assert_int_equal(os->kind(os->context, full), ETW_PATH_FILE);
+    assert_true(etw_os_is_same_file(path, full));
+    assert_int_equal(os->list(os->context, full, NULL, NULL), -ENOTDIR);
+    assert_true(os->free_space(os->context, full) > 0);
+    assert_int_equal(os->rename(os->context, full, path), 0);
+    assert_int_equal(os->remove(os->context, full), 0);
+    assert_int_equal(os->kind(os->context, path), ETW_PATH_NOTHING);
+}
+
+static void limited_waits_end(void **state)
+{
+    (void)state;
+    const etw_os *os = etw_os_default();
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+    (void)pthread_mutex_init(&mutex, NULL);
+    etw_condition_init(&condition);
+    const int64_t end_ns = os->monotonic_ns(os->context) + 2000000;
+    (void)pthread_mutex_lock(&mutex);
+    for (int64_t left = 2000000; left > 0; left = end_ns - os->monotonic_ns(os->context)) {
+        etw_condition_wait(&condition, &mutex, left);
+    }
+    (void)pthread_mutex_unlock(&mutex);
+    (void)pthread_cond_destroy(&condition);
+    (void)pthread_mutex_destroy(&mutex);
 }
 
 int main(void)
@@ -326,6 +382,8 @@ int main(void)
         cmocka_unit_test(only_regular_files_are_replaced_and_removed),
 #endif
         cmocka_unit_test(names_of_one_file_are_seen_to_be),
+        cmocka_unit_test(long_names_are_names),
+        cmocka_unit_test(limited_waits_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,325 @@
+#include "format/base/os.h"
+
+#include "format/base/wait.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+/* FILETIME of 1970-01-01T00:00:00Z. */
+#define UNIX_EPOCH_100NS 116444736000000000LL
+
+/* One read or write call: Linux moves at most 0x7FFFF000 bytes. */
+#define MAX_CALL_BYTES ((size_t)1 << 30)
+
+static size_t call_size(size_t size)
+{
+    return size < MAX_CALL_BYTES ? size : MAX_CALL_BYTES;
+}
+
+static int open_flags(etw_open_mode mode)
+{
+    switch (mode) {
+    case ETW_OPEN_READ:
+        return O_RDONLY | O_CLOEXEC;
+    case ETW_OPEN_CREATE:
+        return O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    default:
+        /* A link planted under the output's name must not lead the truncation elsewhere. Not to
+         * read as well: a pipe that is open for both takes bytes that nobody will ever read. */
+        return O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    }
+}
+
+static int os_open(void *context, const char *path, etw_open_mode mode)
+{
+    (void)context;
+    const int file = open(path, open_flags(mode), S_IRUSR | S_IWUSR);
+    return file < 0 ? -errno : file;
+}
+
+static int os_open_temporary(void *context)
+{
+    (void)context;
+    static const char name[] = "/etwcap-XXXXXX";
+    const char *folder = getenv("TMPDIR");
+    folder = folder == NULL || *folder == '\0' ? "/tmp" : folder;
+    const size_t size = strlen(folder) + sizeof name;
+    char *path = malloc(size);
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    (void)snprintf(path, size, "%s%s", folder, name);
+    const int file = mkostemp(path, O_CLOEXEC);
+    const int failed = errno;
+    if (file >= 0) {
+        (void)unlink(path);
+    }
+    free(path);
+    return file < 0 ? -failed : file;
+}
+
+static int64_t os_read_at(void *context, int file, void *into, size_t size, uint64_t offset)
+{
+    (void)context;
+    const ssize_t got = pread(file, into, call_size(size), (off_t)offset);
+    return got < 0 ? -errno : got;
+}
+
+static int os_sync(void *context, int file)
+{
+    (void)context;
+    return fdatasync(file) == 0 ? 0 : -errno;
+}
+
+static int64_t os_size(void *context, int file)
+{
+    (void)context;
+    struct stat status;
+    if (fstat(file, &status) != 0) {
+        return -errno;
+    }
+    return S_ISREG(status.st_mode) ? (int64_t)status.st_size : -ESPIPE;
+}
+
+static int os_kind(void *context, const char *path)
+{
+    (void)context;
+    struct stat status;
+    if (lstat(path, &status) != 0) {
+        return errno == ENOENT ? ETW_PATH_NOTHING : -errno;
+    }
+    return S_ISREG(status.st_mode) ? ETW_PATH_FILE : ETW_PATH_OTHER;
+}
+
+bool etw_os_is_same_file(const char *path, const char *other)
+{
+    struct stat status, status_of_other;
+    return stat(path, &status) == 0 && stat(other, &status_of_other) == 0 &&
+           status.st_dev == status_of_other.st_dev && status.st_ino == status_of_other.st_ino;
+}
+
+/* The directory part of path, "." where it has none; owned by the caller. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return strdup(".");
+    }
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* A new name survives a power failure only once its directory is on disk. Best effort: the rename
+ * is done, and some file systems cannot sync a directory. */
+static void sync_directory_of(const char *path)
+{
+    char *directory = directory_of(path);
+    const int file = directory == NULL ? -1 : open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(directory);
+    if (file >= 0) {
+        (void)fsync(file);
+        (void)close(file);
+    }
+}
+
+/* The system would replace whatever is there: for root, /dev/null too. */
+static int os_rename(void *context, const char *from, const char *to)
+{
+    struct stat status;
+    if (lstat(to, &status) == 0 && S_ISLNK(status.st_mode)) {
+        return -ELOOP;
+    }
+    if (os_kind(context, to) == ETW_PATH_OTHER) {
+        return -EEXIST;
+    }
+    if (rename(from, to) != 0) {
+        return -errno;
+    }
+    sync_directory_of(to);
+    return 0;
+}
+
+static int os_remove(void *context, const char *path)
+{
+    (void)context;
+    struct stat status;
+    if (lstat(path, &status) != 0) {
+        return -errno;
+    }
+    if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+        return -EPERM;
+    }
+    return unlink(path) == 0 ? 0 : -errno;
+}
+
+static int64_t os_free_space(void *context, const char *path)
+{
+    (void)context;
+    char *directory = directory_of(path);
+    if (directory == NULL) {
+        return -ENOMEM;
+    }
+    struct statvfs space;
+    const int result = statvfs(directory, &space);
+    const int failed = errno;
+    free(directory);
+    return result != 0 ? -failed : (int64_t)(space.f_bavail * space.f_frsize);
+}
+
+static int64_t os_read(void *context, int file, void *into, size_t size)
+{
+    (void)context;
+    const ssize_t got = read(file, into, call_size(size));
+    return got < 0 ? -errno : got;
+}
+
+static int64_t os_write(void *context, int file, const void *from, size_t size)
+{
+    (void)context;
+    const ssize_t put = write(file, from, call_size(size));
+    return put < 0 ? -errno : put;
+}
+
+static int os_close(void *context, int file)
+{
+    (void)context;
+    return close(file) == 0 ? 0 : -errno;
+}
+
+static int64_t os_filetime_now(void *context)
+{
+    (void)context;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return UNIX_EPOCH_100NS + (int64_t)now.tv_sec * 10000000 + now.tv_nsec / 100;
+}
+
+static int64_t os_monotonic_ns(void *context)
+{
+    (void)context;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int os_list(void *context, const char *path, void (*take)(void *into, const char *name),
+                   void *into)
+{
+    (void)context;
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return -errno;
+    }
+    errno = 0;
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        take(into, entry->d_name);
+        errno = 0;
+    }
+    const int failed = errno;
+    (void)closedir(folder);
+    return -failed;
+}
+
+const etw_os *etw_os_default(void)
+{
+    static const etw_os real = {
+        .open = os_open,
+        .open_temporary = os_open_temporary,
+        .read = os_read,
+        .read_at = os_read_at,
+        .write = os_write,
+        .sync = os_sync,
+        .size = os_size,
+        .close = os_close,
+        .rename = os_rename,
+        .remove = os_remove,
+        .kind = os_kind,
+        .free_space = os_free_space,
+        .filetime_now = os_filetime_now,
+        .monotonic_ns = os_monotonic_ns,
+        .list = os_list,
+    };
+    return &real;
+}
+
+void etw_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(condition, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+void etw_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t wait_ns)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    const int64_t nanoseconds = until.tv_nsec + wait_ns % 1000000000;
+    until.tv_sec += (time_t)(wait_ns / 1000000000 + nanoseconds / 1000000000);
+    until.tv_nsec = (long)(nanoseconds % 1000000000);
+    (void)pthread_cond_timedwait(condition, mutex, &until);
+}
+
+uint64_t etw_os_random(void)
+{
+    uint64_t value;
+    if (getrandom(&value, sizeof value, GRND_NONBLOCK) == (ssize_t)sizeof value) {
+        return value;
+    }
+    /* No entropy yet, early at boot: where the stack lies, and the time. */
+    return (uint64_t)os_monotonic_ns(NULL) ^ (uint64_t)(uintptr_t)&value << 16;
+}
+
+#ifdef MADV_HUGEPAGE
+/* A huge page of x86-64, and of arm64 with pages of 4 KiB. */
+#define LARGE_PIECE ((size_t)2 << 20)
+
+static size_t whole_pieces(size_t size)
+{
+    return (size + LARGE_PIECE - 1) & ~(LARGE_PIECE - 1);
+}
+
+void *etw_os_alloc_large(size_t size_bytes)
+{
+    return aligned_alloc(LARGE_PIECE, whole_pieces(size_bytes));
+}
+
+void etw_os_expect_use(void *memory, size_t size_bytes)
+{
+    /* Without a last piece of which half would be cleared for nothing. */
+    const size_t worth = (size_bytes + LARGE_PIECE / 2 - 1) & ~(LARGE_PIECE - 1);
+    if (worth > 0) {
+        (void)madvise(memory, worth, MADV_HUGEPAGE);
+    }
+}
+#else
+void *etw_os_alloc_large(size_t size_bytes)
+{
+    return malloc(size_bytes);
+}
+
+void etw_os_expect_use(void *memory, size_t size_bytes)
+{
+    (void)memory;
+    (void)size_bytes;
+}
+#endif
+
+void etw_os_use_binary_stdio(void)
+{
+}
+
+char **etw_os_utf8_arguments(int *argc, char **argv)
+{
+    (void)argc;
+    return argv;
+}
