@@ -2,81 +2,76 @@
 
 #include <stdlib.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#define FIRST_SLOTS 64u
-#define MOST_SLOTS  ((uint32_t)1 << 28)
+#define FIRST_ENTRIES 32u
 
 void etw_table_free(etw_table *table)
 {
-    free(table->slots);
+    free(table->entries);
+    etw_probe_free(&table->probe);
     *table = (etw_table){0};
 }
 
-/* The seed differs from run to run; the order of the slots is never seen outside. */
-static uint64_t hash_of(const etw_table *table, const void *key, size_t key_size)
+static uint32_t hash_of(const etw_table *table, const void *key, size_t key_size)
 {
-    return XXH3_64bits_withSeed(key, key_size, table->seed);
+    return (uint32_t)etw_hash_bytes(table->probe.seed, key, key_size);
 }
 
-static etw_table_slot *slot_of(const etw_table *table, uint64_t hash, const void *key, size_t size)
+/* The slot that holds the key, or the free one where it belongs. */
+static uint32_t find(const etw_table *table, uint32_t hash, etw_bytes key)
 {
-    const uint32_t mask = table->slot_count - 1;
-    for (uint32_t at = (uint32_t)hash & mask;; at = (at + 1) & mask) {
-        etw_table_slot *slot = &table->slots[at];
-        if (slot->value == NULL || (slot->hash == hash && slot->key.size == size &&
-                                    memcmp(slot->key.data, key, size) == 0)) {
-            return slot;
+    const etw_probe *probe = &table->probe;
+    uint32_t at = etw_probe_home(probe, hash);
+    for (; probe->slots[at].id_plus_1 != 0; at = etw_probe_next(probe, at)) {
+        if (probe->slots[at].hash == hash &&
+            etw_bytes_equal(table->entries[probe->slots[at].id_plus_1 - 1].key, key)) {
+            break;
         }
     }
+    return at;
 }
 
 void *etw_table_get(const etw_table *table, const void *key, size_t key_size)
 {
-    if (table->used == 0) {
+    if (table->probe.used == 0) {
         return NULL;
     }
-    return slot_of(table, hash_of(table, key, key_size), key, key_size)->value;
+    const uint32_t at = find(table, hash_of(table, key, key_size), (etw_bytes){key, key_size});
+    const uint32_t id_plus_1 = table->probe.slots[at].id_plus_1;
+    return id_plus_1 == 0 ? NULL : table->entries[id_plus_1 - 1].value;
 }
 
-static bool widen(etw_table *table)
+static bool reserve(etw_table *table)
 {
-    if (table->slot_count >= MOST_SLOTS) {
+    if (!etw_probe_reserve(&table->probe)) {
         return false;
     }
-    etw_table wider = {.slot_count = table->slot_count == 0 ? FIRST_SLOTS : table->slot_count * 2};
-    wider.slots = calloc(wider.slot_count, sizeof *wider.slots);
-    if (wider.slots == NULL) {
+    if (table->probe.used < table->capacity) {
+        return true;
+    }
+    const uint32_t wider = table->capacity == 0 ? FIRST_ENTRIES : table->capacity * 2;
+    etw_table_entry *grown = realloc(table->entries, wider * sizeof *grown);
+    if (grown == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < table->slot_count; i++) {
-        const etw_table_slot *old = &table->slots[i];
-        if (old->value != NULL) {
-            *slot_of(&wider, old->hash, old->key.data, old->key.size) = *old;
-        }
-    }
-    free(table->slots);
-    table->slots = wider.slots;
-    table->slot_count = wider.slot_count;
-    if (table->seed == 0) {
-        table->seed = (uint64_t)(uintptr_t)table->slots;
-    }
+    table->entries = grown;
+    table->capacity = wider;
     return true;
 }
 
 bool etw_table_set(etw_table *table, const void *key, size_t key_size, void *value)
 {
-    if ((table->used + 1) * 2 > table->slot_count && !widen(table)) {
+    if (!reserve(table)) {
         return false;
     }
-    const uint64_t hash = hash_of(table, key, key_size);
-    etw_table_slot *slot = slot_of(table, hash, key, key_size);
-    if (slot->value == NULL) {
-        slot->hash = hash;
-        slot->key = (etw_bytes){key, key_size};
-        table->used++;
+    const etw_bytes bytes = {key, key_size};
+    const uint32_t hash = hash_of(table, key, key_size);
+    const uint32_t at = find(table, hash, bytes);
+    const uint32_t id_plus_1 = table->probe.slots[at].id_plus_1;
+    if (id_plus_1 != 0) {
+        table->entries[id_plus_1 - 1].value = value;
+        return true;
     }
-    slot->value = value;
+    table->entries[table->probe.used] = (etw_table_entry){bytes, value};
+    etw_probe_put(&table->probe, at, hash, table->probe.used);
     return true;
 }

@@ -1,21 +1,19 @@
-/* A hash table from byte strings to pointers. Open addressing, at most half full; keys are lent and
- * must stay where they are. Zeroed memory is an empty table. */
+/* A hash table from byte strings to pointers. Keys are lent and must stay where they are. Zeroed
+ * memory is an empty table. */
 #ifndef ETW_FORMAT_BASE_TABLE_H
 #define ETW_FORMAT_BASE_TABLE_H
 
-#include "format/base/bytes.h"
+#include "format/base/probe.h"
 
-typedef struct etw_table_slot {
-    uint64_t hash;
+typedef struct etw_table_entry {
     etw_bytes key;
-    void *value; /* NULL: the slot is empty */
-} etw_table_slot;
+    void *value;
+} etw_table_entry;
 
 typedef struct etw_table {
-    etw_table_slot *slots;
-    uint32_t slot_count; /* a power of two */
-    uint32_t used;
-    uint64_t seed; /* where the first slots lay: no file can be made whose keys all collide */
+    etw_table_entry *entries;
+    uint32_t capacity;
+    etw_probe probe; /* over entries */
 } etw_table;
 
 void etw_table_free(etw_table *table);

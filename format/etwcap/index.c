@@ -20,58 +20,43 @@ bool etw_guid_table_init(etw_guid_table *table, uint32_t limit)
         most *= 2;
     }
     table->limit = limit;
-    table->slot_count = LEAST_SLOTS;
     table->guids = malloc(limit * sizeof *table->guids);
     table->counts = malloc(limit * sizeof *table->counts);
-    table->slots = malloc(most * sizeof *table->slots);
-    if (table->guids == NULL || table->counts == NULL || table->slots == NULL) {
-        return false;
-    }
-    memset(table->slots, 0, LEAST_SLOTS * sizeof *table->slots);
-    return true;
+    return table->guids != NULL && table->counts != NULL &&
+           etw_probe_begin(&table->probe, most, LEAST_SLOTS);
 }
 
 void etw_guid_table_free(etw_guid_table *table)
 {
     free(table->guids);
     free(table->counts);
-    free(table->slots);
+    etw_probe_free(&table->probe);
     memset(table, 0, sizeof *table);
-}
-
-static uint32_t slot_of(const etw_guid_table *table, const etw_guid *guid)
-{
-    const uint64_t hash = etw_block_hash((etw_bytes){(const uint8_t *)guid, sizeof *guid});
-    uint32_t slot = (uint32_t)hash & (table->slot_count - 1);
-    while (table->slots[slot] != 0 &&
-           !etw_guid_equal(&table->guids[table->slots[slot] - 1], guid)) {
-        slot = (slot + 1) & (table->slot_count - 1);
-    }
-    return slot;
 }
 
 void etw_guid_table_clear(etw_guid_table *table)
 {
-    table->slot_count = LEAST_SLOTS;
     table->count = 0;
-    memset(table->slots, 0, LEAST_SLOTS * sizeof *table->slots);
+    (void)etw_probe_begin(&table->probe, LEAST_SLOTS, LEAST_SLOTS);
 }
 
-/* Twice as many slots are in use. There is memory for all: see init. */
-static void widen(etw_guid_table *table)
+static uint32_t hash_of(const etw_guid_table *table, const etw_guid *guid)
 {
-    table->slot_count *= 2;
-    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
-    for (uint32_t i = 0; i < table->count; i++) {
-        table->slots[slot_of(table, &table->guids[i])] = i + 1;
-    }
+    uint64_t words[2];
+    memcpy(words, guid, sizeof words);
+    return (uint32_t)etw_hash_pair(table->probe.seed, words[0], words[1]);
 }
 
 uint32_t etw_guid_table_put(etw_guid_table *table, const etw_guid *guid)
 {
-    const uint32_t slot = slot_of(table, guid);
-    if (table->slots[slot] != 0) {
-        return table->slots[slot] - 1;
+    etw_probe *probe = &table->probe;
+    const uint32_t hash = hash_of(table, guid);
+    uint32_t at = etw_probe_home(probe, hash);
+    for (; probe->slots[at].id_plus_1 != 0; at = etw_probe_next(probe, at)) {
+        const uint32_t known = probe->slots[at].id_plus_1 - 1;
+        if (probe->slots[at].hash == hash && etw_guid_equal(&table->guids[known], guid)) {
+            return known;
+        }
     }
     if (table->count == table->limit) {
         return table->limit;
@@ -79,9 +64,9 @@ uint32_t etw_guid_table_put(etw_guid_table *table, const etw_guid *guid)
     const uint32_t added = table->count++;
     table->guids[added] = *guid;
     table->counts[added] = 0;
-    table->slots[slot] = added + 1;
-    if (2 * table->count > table->slot_count) {
-        widen(table);
+    etw_probe_put(probe, at, hash, added);
+    if (2 * table->count > probe->mask + 1) {
+        (void)etw_probe_widen(probe); /* there is memory for all: see init */
     }
     return added;
 }

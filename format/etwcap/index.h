@@ -3,6 +3,7 @@
 #define ETW_FORMAT_ETWCAP_INDEX_H
 
 #include "format/base/guid.h"
+#include "format/base/probe.h"
 #include "format/etwcap/block.h"
 
 /* Entries of one index block: about one for 4 GiB of events, and small enough to hold in memory. */
@@ -20,9 +21,8 @@
 typedef struct etw_guid_table {
     etw_guid *guids;
     uint64_t *counts;
-    uint32_t *slots; /* number + 1, 0 for empty; at most half of them are taken */
     uint32_t count, limit;
-    uint32_t slot_count; /* in use: a power of two, grows with count */
+    etw_probe probe; /* over guids; has memory for all of them */
 } etw_guid_table;
 
 /* limit: entries at most. False: no memory. */

@@ -39,9 +39,7 @@ struct etw_schema_store {
     etw_schema **schemas; /* [id - 1]; each one allocation with its maps and bytes */
     uint32_t count, capacity;
     size_t bytes;
-    uint32_t *slots; /* open addressing over schemas: ids, 0 for empty; a power of two */
-    uint32_t slot_count;
-    uint64_t seed; /* of slots: no file can be made whose schemas all collide */
+    etw_probe probe; /* over schemas */
     provider_name **providers;
     uint32_t provider_count, provider_capacity;
     etw_table provider_table;
@@ -52,7 +50,6 @@ etw_schema_store *etw_schema_store_new(void)
 {
     etw_schema_store *store = calloc(1, sizeof *store);
     if (store != NULL) {
-        store->seed = (uint64_t)(uintptr_t)store;
         store->provider_arena.limit_bytes = ETW_STORE_MAX_NAME_BYTES;
     }
     return store;
@@ -67,7 +64,7 @@ void etw_schema_store_free(etw_schema_store *store)
         free(store->schemas[i]);
     }
     free(store->schemas);
-    free(store->slots);
+    etw_probe_free(&store->probe);
     free(store->providers);
     etw_table_free(&store->provider_table);
     etw_arena_free(&store->provider_arena);
@@ -124,43 +121,6 @@ static etw_status no_memory(etw_error *error)
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for schemas");
 }
 
-/* Where the search for a hash begins. The seed differs from run to run; the order of the slots is
- * never seen outside. */
-static uint32_t first_slot(const etw_schema_store *store, uint64_t hash)
-{
-    return (uint32_t)XXH3_64bits_withSeed(&hash, sizeof hash, store->seed) &
-           (store->slot_count - 1);
-}
-
-static uint32_t next_slot(const etw_schema_store *store, uint32_t at)
-{
-    return (at + 1) & (store->slot_count - 1);
-}
-
-/* Makes room for one more id in slots, of which at most half are used. */
-static bool reserve_slot(etw_schema_store *store)
-{
-    if ((store->count + 1) * 2 <= store->slot_count) {
-        return true;
-    }
-    const uint32_t wider = store->slot_count == 0 ? 64 : store->slot_count * 2;
-    uint32_t *fresh = calloc(wider, sizeof *fresh);
-    if (fresh == NULL) {
-        return false;
-    }
-    free(store->slots);
-    store->slots = fresh;
-    store->slot_count = wider;
-    for (uint32_t id = 1; id <= store->count; id++) {
-        uint32_t at = first_slot(store, store->schemas[id - 1]->hash);
-        while (fresh[at] != 0) {
-            at = next_slot(store, at);
-        }
-        fresh[at] = id;
-    }
-    return true;
-}
-
 /* One allocation: the structure, its map views, then all bytes. */
 static etw_schema *copy_schema(const etw_schema *schema, size_t content_bytes)
 {
@@ -188,19 +148,32 @@ static etw_schema *copy_schema(const etw_schema *schema, size_t content_bytes)
     return copy;
 }
 
-static bool reserve_array(void **array, uint32_t *capacity, uint32_t count, size_t element_size)
+/* Room for one more in an array of pointers: the array as it is or where it moved; NULL where
+ * memory is out, and the old one stays. */
+static void *grow(void *array, uint32_t *capacity, uint32_t count)
 {
     if (count < *capacity) {
-        return true;
+        return array;
     }
     const uint32_t wider = *capacity == 0 ? 32 : *capacity * 2;
-    void *grown = realloc(*array, wider * element_size);
-    if (grown == NULL) {
-        return false;
-    }
-    *array = grown;
-    *capacity = wider;
-    return true;
+    void *grown = realloc(array, wider * sizeof(void *));
+    *capacity = grown == NULL ? *capacity : wider;
+    return grown;
+}
+
+static bool reserve_schema(etw_schema_store *store)
+{
+    etw_schema **grown = grow(store->schemas, &store->capacity, store->count);
+    store->schemas = grown == NULL ? store->schemas : grown;
+    return grown != NULL;
+}
+
+static bool reserve_provider(etw_schema_store *store)
+{
+    provider_name **grown =
+        grow(store->providers, &store->provider_capacity, store->provider_count);
+    store->providers = grown == NULL ? store->providers : grown;
+    return grown != NULL;
 }
 
 etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *schema,
@@ -211,14 +184,16 @@ etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *sc
     if (checked != ETW_OK) {
         return checked;
     }
-    if (!reserve_slot(store)) {
+    etw_probe *probe = &store->probe;
+    if (!etw_probe_reserve(probe)) {
         return no_memory(error);
     }
     etw_schema wanted = *schema;
     wanted.hash = content_hash(schema);
-    uint32_t at = first_slot(store, wanted.hash);
-    for (; store->slots[at] != 0; at = next_slot(store, at)) {
-        const etw_schema *there = store->schemas[store->slots[at] - 1];
+    const uint32_t hash = (uint32_t)etw_hash_bytes(probe->seed, &wanted.hash, sizeof wanted.hash);
+    uint32_t at = etw_probe_home(probe, hash);
+    for (; probe->slots[at].id_plus_1 != 0; at = etw_probe_next(probe, at)) {
+        const etw_schema *there = store->schemas[probe->slots[at].id_plus_1 - 1];
         if (content_equal(there, &wanted)) {
             *kept = there;
             return ETW_OK;
@@ -230,15 +205,14 @@ etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *sc
                              store->count, store->bytes);
     }
     etw_schema *copy = copy_schema(&wanted, content_bytes);
-    if (copy == NULL || !reserve_array((void **)&store->schemas, &store->capacity, store->count,
-                                       sizeof *store->schemas)) {
+    if (copy == NULL || !reserve_schema(store)) {
         free(copy);
         return no_memory(error);
     }
     store->schemas[store->count++] = copy;
     store->bytes += content_bytes;
     copy->id = store->count;
-    store->slots[at] = copy->id;
+    etw_probe_put(probe, at, hash, copy->id - 1);
     *kept = copy;
     return ETW_OK;
 }
@@ -307,9 +281,7 @@ etw_status etw_schema_store_set_provider_name(etw_schema_store *store, const etw
         return etw_error_set(error, ETW_ERROR_LIMIT, "provider names take more than %zu bytes",
                              ETW_STORE_MAX_NAME_BYTES);
     }
-    if (added == NULL ||
-        !reserve_array((void **)&store->providers, &store->provider_capacity, store->provider_count,
-                       sizeof *store->providers) ||
+    if (added == NULL || !reserve_provider(store) ||
         !etw_table_set(&store->provider_table, &added->provider, sizeof added->provider, added)) {
         return no_memory(error);
     }

@@ -56,7 +56,7 @@ etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema
                                 uint32_t *added, etw_error *error)
 {
     const etw_manifest_provider *known = set->model.providers;
-    const uint32_t events_before = set->model.events.used;
+    const uint32_t events_before = set->model.events.probe.used;
     uint32_t provider_count;
     etw_status status = etw_manifest_read_xml(&set->model, xml, &provider_count, error);
     for (const etw_manifest_provider *at = set->model.providers; at != known; at = at->next) {
@@ -65,7 +65,7 @@ etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema
         }
     }
     if (added != NULL) {
-        *added = set->model.events.used - events_before;
+        *added = set->model.events.probe.used - events_before;
     }
     if (status == ETW_OK && provider_count == 0) {
         return etw_error_set(error, ETW_ERROR_NOT_THIS, "no provider in it");

@@ -1,6 +1,7 @@
 #include "format/schema/resolver.h"
 
 #include "format/base/arena.h"
+#include "format/base/probe.h"
 #include "format/schema/classic.h"
 #include "format/schema/eventsource.h"
 #include "format/schema/manifest.h"
@@ -9,9 +10,6 @@
 #include "format/schema/tracelogging.h"
 
 #include <stdlib.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #define MAX_SOURCES 64u
 #define FIRST_SLOTS 1024u /* most traces have a hundred keys: few then share a place */
@@ -45,7 +43,7 @@ struct etw_resolver {
     uint32_t slot_count; /* a power of two */
     uint32_t used;
     etw_arena exact;
-    uint64_t seed;
+    etw_seed seed; /* no trace can be made whose keys all collide */
     uint64_t error_count;
     etw_error first_error;
 };
@@ -131,7 +129,7 @@ etw_status etw_resolver_new(etw_schema_store *store, const etw_resolver_options 
     self->exact.limit_bytes = ETW_RESOLVER_MAX_KEY_BYTES;
     self->slots = calloc(FIRST_SLOTS, sizeof *self->slots);
     self->slot_count = FIRST_SLOTS;
-    self->seed = (uint64_t)(uintptr_t)self;
+    self->seed = etw_seed_new();
     etw_status status = self->slots == NULL ? no_memory(error) : ETW_OK;
     if (status == ETW_OK) {
         status = add_sources(self, options == NULL ? &none : options, error);
@@ -207,11 +205,6 @@ static bool has_no_schema(const etw_event_record *record)
            (record->EventHeader.EventProperty & ETW_PROPERTY_FORWARDED_XML) != 0;
 }
 
-static uint64_t hash_bytes(etw_bytes bytes, uint64_t seed)
-{
-    return bytes.size == 0 ? seed : XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
-}
-
 /* *metadata is empty where the record is no TraceLogging event. */
 static key key_of(const etw_resolver *self, const etw_event_record *record, uint32_t pointer_size,
                   etw_tracelogging *metadata)
@@ -221,7 +214,9 @@ static key key_of(const etw_resolver *self, const etw_event_record *record, uint
     memcpy(made.guid, &record->EventHeader.ProviderId, sizeof made.guid);
     if (etw_tracelogging_locate(record, metadata)) {
         made.kind |= KEY_TRACELOGGING | (uint64_t)metadata->traits.size << 32;
-        made.rest = hash_bytes(metadata->metadata, hash_bytes(metadata->traits, self->seed));
+        const etw_bytes traits = metadata->traits, event = metadata->metadata;
+        made.rest = etw_hash_pair(self->seed, etw_hash_bytes(self->seed, traits.data, traits.size),
+                                  etw_hash_bytes(self->seed, event.data, event.size));
         return made;
     }
     if ((record->EventHeader.Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
@@ -233,19 +228,11 @@ static key key_of(const etw_resolver *self, const etw_event_record *record, uint
     return made;
 }
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-    const unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* On the way of every event, and so not a general hash: two multiplications. Seeded, so that no
- * trace can be made whose keys all collide. */
+/* On the way of every event, and so not a general hash: two multiplications. */
 static uint32_t hash_key(const etw_resolver *self, const key *from)
 {
-    const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15), other = UINT64_C(0xD6E8FEB86659FD93);
-    const uint64_t guid = fold(from->guid[0] ^ self->seed, from->guid[1] ^ odd);
-    return (uint32_t)fold(guid ^ from->rest ^ other, from->kind ^ self->seed ^ odd);
+    const uint64_t guid = etw_hash_pair(self->seed, from->guid[0], from->guid[1]);
+    return (uint32_t)etw_hash_pair(self->seed, guid ^ from->rest, from->kind);
 }
 
 static bool same_exact(const slot *at, const etw_tracelogging *metadata)

@@ -1,5 +1,6 @@
 #include "replay/etwapi/known_schemas.h"
 
+#include "format/base/table.h"
 #include "format/schema/resolver.h"
 #include "replay/etwapi/settings.h"
 
@@ -10,7 +11,7 @@
 
 #define MAX_MANIFESTS 64u
 /* Kinds of events remembered; more than any real trace has, a bound for a hostile one. */
-#define SLOT_COUNT ((uint32_t)1 << 16)
+#define MOST_KINDS ((uint32_t)1 << 15)
 
 /* What tells kinds of events apart: format/schema/SCHEMAS.md. */
 typedef struct kind {
@@ -22,19 +23,14 @@ typedef struct kind {
     uint16_t unused;
 } kind;
 
-typedef struct slot {
-    kind key;
-    const etw_schema *schema; /* NULL: empty */
-} slot;
-
 /* Process-wide, as TDH's own cache is. */
 typedef struct known {
     SRWLOCK lock;
     etw_schema_store *store;
     etw_resolver *resolver;
     etw_plan_cache *plans;
-    slot *slots;
-    uint32_t used;
+    kind *keys;      /* MOST_KINDS; those of table */
+    etw_table table; /* to schemas */
     char *manifests[MAX_MANIFESTS];
     uint32_t manifest_count;
 } known;
@@ -62,14 +58,14 @@ static bool is_ready(void)
     }
     if (all.store == NULL) {
         all.store = etw_schema_store_new();
-        all.slots = calloc(SLOT_COUNT, sizeof *all.slots);
+        all.keys = calloc(MOST_KINDS, sizeof *all.keys);
         all.plans = etw_plan_cache_new();
         const char *manifests = etwapi_get_settings()->manifest_path;
         if (manifests[0] != '\0') {
             all.manifests[all.manifest_count++] = strdup(manifests);
         }
     }
-    if (all.store == NULL || all.slots == NULL || all.plans == NULL) {
+    if (all.store == NULL || all.keys == NULL || all.plans == NULL) {
         return false;
     }
     if (make_resolver(NULL) != ETW_OK) {
@@ -94,21 +90,6 @@ static kind kind_of(const etw_event_record *record)
     return key;
 }
 
-/* FNV-1a: keys are few and come from a trace that the user chose. */
-static slot *slot_of(const kind *key)
-{
-    uint32_t hash = 2166136261u;
-    const uint8_t *bytes = (const uint8_t *)key;
-    for (size_t i = 0; i < sizeof *key; i++) {
-        hash = (hash ^ bytes[i]) * 16777619u;
-    }
-    uint32_t at = hash & (SLOT_COUNT - 1);
-    while (all.slots[at].schema != NULL && memcmp(&all.slots[at].key, key, sizeof *key) != 0) {
-        at = (at + 1) & (SLOT_COUNT - 1);
-    }
-    return &all.slots[at];
-}
-
 static bool is_tracelogging(const etw_event_record *record)
 {
     return etw_record_find_item(record, ETW_EXT_EVENT_SCHEMA_TL) != NULL;
@@ -122,13 +103,12 @@ static void learn_schema(const etw_event_record *record, const etw_schema *schem
     }
     const kind key = kind_of(record);
     AcquireSRWLockExclusive(&all.lock);
-    if (is_ready() && all.used < SLOT_COUNT / 2) {
-        slot *place = slot_of(&key);
-        if (place->schema == NULL &&
-            etw_schema_store_intern(all.store, schema, &place->schema, NULL) == ETW_OK) {
-            place->key = key;
-            all.used++;
-        }
+    const uint32_t used = all.table.probe.used;
+    const etw_schema *kept;
+    if (is_ready() && used < MOST_KINDS && etw_table_get(&all.table, &key, sizeof key) == NULL &&
+        etw_schema_store_intern(all.store, schema, &kept, NULL) == ETW_OK) {
+        all.keys[used] = key;
+        (void)etw_table_set(&all.table, &all.keys[used], sizeof key, (void *)(uintptr_t)kept);
     }
     ReleaseSRWLockExclusive(&all.lock);
 }
@@ -159,7 +139,8 @@ static const etw_schema *find(const etw_event_record *record)
         return NULL;
     }
     const kind key = kind_of(record);
-    const etw_schema *schema = is_tracelogging(record) ? NULL : slot_of(&key)->schema;
+    const etw_schema *schema =
+        is_tracelogging(record) ? NULL : etw_table_get(&all.table, &key, sizeof key);
     if (schema == NULL) {
         (void)etw_resolver_find(all.resolver, record, etw_record_pointer_size(record, 8), &schema,
                                 NULL);

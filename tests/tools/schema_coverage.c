@@ -132,11 +132,9 @@ int main(int argc, char **argv)
         die("resolver", &error);
     }
     read_trace(&self, argv[1]);
-    for (uint32_t i = 0; i < self.lines.slot_count; i++) {
-        const line *at = self.lines.slots[i].value;
-        if (at != NULL) {
-            printf("%" PRIu64 "\t%s\n", at->count, at->text);
-        }
+    for (uint32_t i = 0; i < self.lines.probe.used; i++) {
+        const line *at = self.lines.entries[i].value;
+        printf("%" PRIu64 "\t%s\n", at->count, at->text);
     }
     fprintf(stderr, "%" PRIu64 " errors %s\n", etw_resolver_error_count(self.resolver),
             etw_resolver_first_error(self.resolver));

@@ -1,7 +1,9 @@
 /* The events-block codec: every record comes back byte for byte, equal batches give equal bodies,
  * and a body that was tampered with is refused or gives records, at bounded cost, but never a
  * crash. */
+#include "format/base/probe.h"
 #include "format/etwcap/codec/codec.h"
+#include "format/etwcap/codec/kinds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -519,6 +521,68 @@ static void test_changed_columns_are_refused_or_read_within_bounds(void **state)
     etw_batch_free(batch);
 }
 
+/* Where things lie in the tables differs from run to run, what is written never. */
+static void test_seeds_of_tables_change_no_byte(void **state)
+{
+    (void)state;
+    static const uint64_t seeds[] = {1, 2, UINT64_MAX};
+    etw_batch *batch = typical_batch(5000);
+    etw_text first = {0};
+    encode(batch, &first);
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        etw_text again = {0};
+        etw_seed_force(seeds[i]);
+        encode(batch, &again);
+        assert_int_equal(first.size, again.size);
+        assert_memory_equal(first.data, again.data, first.size);
+        etw_text_free(&again);
+    }
+    assert_round_trip(batch);
+    etw_seed_force(0);
+    etw_text_free(&first);
+    etw_batch_free(batch);
+}
+
+/* Alike in all bits but a few high ones, which a multiplication alone throws together. */
+static uint64_t chosen_keyword(uint32_t i)
+{
+    return (uint64_t)i << 48;
+}
+
+static uint64_t random_keyword(uint32_t i)
+{
+    return (uint64_t)random_below(UINT32_MAX) << 32 | i;
+}
+
+static uint64_t steps_for(uint64_t (*keyword)(uint32_t), uint32_t count)
+{
+    etw_batch *batch = full_batch();
+    etw_kinds kinds = {0};
+    sample one;
+    assert_true(etw_kinds_init(&kinds));
+    start(&one, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        one.record.EventHeader.EventDescriptor.Keyword = keyword(i);
+        assert_true(etw_batch_append(batch, &one.record, 0, 0));
+        (void)etw_kinds_find(&kinds, etw_batch_staged(batch, i));
+    }
+    assert_int_equal(kinds.count, count);
+    const uint64_t steps = etw_probe_steps(&kinds.probe);
+    etw_kinds_free(&kinds);
+    etw_batch_free(batch);
+    return steps;
+}
+
+/* By steps, not by time: at random it is about one and a half for each. */
+static void test_chosen_keywords_cost_no_more_than_random_ones(void **state)
+{
+    (void)state;
+    enum { COUNT = 65000 };
+    random_state = 11;
+    assert_in_range(steps_for(random_keyword, COUNT), COUNT, 2 * COUNT);
+    assert_in_range(steps_for(chosen_keyword, COUNT), COUNT, 2 * COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +594,8 @@ int main(void)
         cmocka_unit_test(test_random_payloads_come_back),
         cmocka_unit_test(test_wide_text_of_any_units_comes_back),
         cmocka_unit_test(test_equal_batches_give_equal_bodies),
+        cmocka_unit_test(test_seeds_of_tables_change_no_byte),
+        cmocka_unit_test(test_chosen_keywords_cost_no_more_than_random_ones),
         cmocka_unit_test(test_headers_alone_have_no_data),
         cmocka_unit_test(test_cut_bodies_are_refused),
         cmocka_unit_test(test_events_of_a_trace_above_the_limit_are_refused),

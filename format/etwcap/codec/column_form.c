@@ -1,5 +1,7 @@
 #include "format/etwcap/codec/column_form.h"
 
+#include "format/base/probe.h"
+
 #include "format/base/os.h"
 
 #include <stdlib.h>
@@ -17,6 +19,7 @@ bool etw_column_forms_init(etw_column_forms *forms, const etw_column_costs *cost
     forms->distinct = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *forms->distinct);
     forms->entries = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *forms->entries);
     forms->places = malloc(ETW_COLUMN_MAX_DICTIONARY * sizeof *forms->places);
+    forms->multiplier = etw_seed_new().words[0] | 1;
     forms->slots = calloc((size_t)1 << DICTIONARY_BITS, sizeof *forms->slots);
     return forms->distinct != NULL && forms->entries != NULL && forms->places != NULL &&
            forms->slots != NULL;
@@ -99,9 +102,12 @@ static bool build_dictionary(etw_column_forms *forms, const uint64_t *values, ui
     while (mask < 2 * limit && mask + 1 < (uint32_t)1 << DICTIONARY_BITS) {
         mask = 2 * mask + 1;
     }
+    const uint32_t shift = (uint32_t)__builtin_clzll(mask);
+    const uint64_t multiplier = forms->multiplier;
     forms->mask = mask;
+    forms->shift = shift;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = (uint32_t)((values[i] * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & mask;
+        uint32_t at = (uint32_t)((values[i] * multiplier) >> shift);
         while (forms->slots[at].stamp == forms->stamp && forms->slots[at].value != values[i]) {
             at = (at + 1) & mask;
         }
@@ -136,7 +142,7 @@ static void sort_dictionary(etw_column_forms *forms, uint32_t count, uint32_t di
     qsort(forms->entries, distinct, sizeof *entries, compare_values);
     for (uint32_t sorted = 0; sorted < distinct; sorted++) {
         const uint64_t value = forms->entries[sorted];
-        uint32_t at = (uint32_t)((value * UINT64_C(0x9E3779B97F4A7C15)) >> 40) & mask;
+        uint32_t at = (uint32_t)((value * forms->multiplier) >> forms->shift);
         while (forms->slots[at].value != value || forms->slots[at].stamp != forms->stamp) {
             at = (at + 1) & mask;
         }

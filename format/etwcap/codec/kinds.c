@@ -9,8 +9,7 @@ _Static_assert(MOST_SLOTS >= 2 * ETW_BATCH_MAX_EVENTS, "at most half of the slot
 bool etw_kinds_init(etw_kinds *kinds)
 {
     kinds->kinds = malloc(ETW_BATCH_MAX_EVENTS * sizeof *kinds->kinds);
-    kinds->slots = malloc(MOST_SLOTS * sizeof *kinds->slots);
-    if (kinds->kinds == NULL || kinds->slots == NULL) {
+    if (kinds->kinds == NULL || !etw_probe_begin(&kinds->probe, MOST_SLOTS, LEAST_SLOTS)) {
         return false;
     }
     etw_kinds_clear(kinds);
@@ -20,13 +19,12 @@ bool etw_kinds_init(etw_kinds *kinds)
 void etw_kinds_free(etw_kinds *kinds)
 {
     free(kinds->kinds);
-    free(kinds->slots);
+    etw_probe_free(&kinds->probe);
 }
 
 void etw_kinds_clear(etw_kinds *kinds)
 {
-    kinds->slot_count = LEAST_SLOTS;
-    memset(kinds->slots, 0, LEAST_SLOTS * sizeof *kinds->slots);
+    (void)etw_probe_begin(&kinds->probe, MOST_SLOTS, LEAST_SLOTS);
     kinds->count = 0;
     kinds->found = 0;
     kinds->raw_bytes = 0;
@@ -86,22 +84,17 @@ static bool is_of_kind(const etw_kind *kind, const etw_staged *event)
     return true;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+static uint32_t hash_of(const etw_kinds *kinds, const etw_kind_key *key, const etw_staged *event)
 {
-    hash = (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15);
-    return hash ^ hash >> 29;
-}
-
-static uint32_t hash_of(const etw_kind_key *key, const etw_staged *event)
-{
-    uint64_t hash = 0;
-    for (int i = 0; i < 6; i++) {
-        hash = mix(hash, key->words[i]);
+    const etw_seed seed = kinds->probe.seed;
+    uint64_t hash = key->item_count;
+    for (int i = 0; i < 6; i += 2) {
+        hash = etw_hash_pair(seed, key->words[i] ^ hash, key->words[i + 1]);
     }
     for (uint32_t i = 0; i < key->item_count; i++) {
-        hash = mix(hash, item_type(&event->record.ExtendedData[i]));
+        hash = etw_hash_pair(seed, item_type(&event->record.ExtendedData[i]), hash);
     }
-    return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
+    return (uint32_t)hash;
 }
 
 uint16_t etw_size_excess(const etw_event_record *record)
@@ -113,45 +106,30 @@ uint16_t etw_size_excess(const etw_event_record *record)
     return (uint16_t)(record->EventHeader.Size - explained);
 }
 
-/* Twice as many slots are in use. There is memory for all: see init. */
-static void widen(etw_kinds *kinds)
-{
-    kinds->slot_count *= 2;
-    memset(kinds->slots, 0, kinds->slot_count * sizeof *kinds->slots);
-    for (uint32_t k = 0; k < kinds->count; k++) {
-        uint32_t at = kinds->kinds[k].hash & (kinds->slot_count - 1);
-        while (kinds->slots[at] != 0) {
-            at = (at + 1) & (kinds->slot_count - 1);
-        }
-        kinds->slots[at] = k + 1;
-    }
-}
-
 /* The event's kind, added where it is new. */
 static uint32_t look_up(etw_kinds *kinds, const etw_staged *event)
 {
     const etw_kind_key key = key_of(event);
-    const uint32_t hash = hash_of(&key, event);
-    uint32_t at = hash & (kinds->slot_count - 1);
-    while (kinds->slots[at] != 0) {
-        const uint32_t known = kinds->slots[at] - 1;
-        if (kinds->kinds[known].hash == hash && is_of_kind(&kinds->kinds[known], event)) {
+    const uint32_t hash = hash_of(kinds, &key, event);
+    etw_probe *probe = &kinds->probe;
+    uint32_t at = etw_probe_home(probe, hash);
+    for (; probe->slots[at].id_plus_1 != 0; at = etw_probe_next(probe, at)) {
+        const uint32_t known = probe->slots[at].id_plus_1 - 1;
+        if (probe->slots[at].hash == hash && is_of_kind(&kinds->kinds[known], event)) {
             return known;
         }
-        at = (at + 1) & (kinds->slot_count - 1);
     }
     const int64_t ticks = event->record.EventHeader.TimeStamp;
     const uint32_t added = kinds->count++;
-    kinds->slots[at] = added + 1;
+    etw_probe_put(probe, at, hash, added);
     kinds->kinds[added] = (etw_kind){.key = key,
                                      .first = event,
                                      .first_ticks = ticks,
                                      .last_ticks = ticks,
-                                     .hash = hash,
                                      .next = added,
                                      .size_excess = etw_size_excess(&event->record)};
-    if (2 * kinds->count > kinds->slot_count) {
-        widen(kinds);
+    if (2 * kinds->count > probe->mask + 1) {
+        (void)etw_probe_widen(probe); /* there is memory for all: see init */
     }
     return added;
 }

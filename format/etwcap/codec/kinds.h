@@ -3,6 +3,7 @@
 #ifndef ETW_FORMAT_ETWCAP_KINDS_H
 #define ETW_FORMAT_ETWCAP_KINDS_H
 
+#include "format/base/probe.h"
 #include "format/event/batch.h"
 
 /* All that two events of one kind share, but for their extended items' types. */
@@ -16,8 +17,7 @@ typedef struct etw_kind {
     const etw_staged *first; /* the first event of the kind */
     int64_t first_ticks, last_ticks;
     uint32_t count;
-    uint32_t start; /* of its events in order */
-    uint32_t hash;
+    uint32_t start;       /* of its events in order */
     uint32_t next;        /* the kind that followed it last: often it does so again */
     uint16_t size_excess; /* of the first event */
 } etw_kind;
@@ -25,10 +25,9 @@ typedef struct etw_kind {
 typedef struct etw_kinds {
     etw_kind *kinds; /* in the order of their first events; ETW_BATCH_MAX_EVENTS */
     uint32_t count;
-    uint32_t *slots;     /* kind + 1, by hash; at most half of them are taken */
-    uint32_t slot_count; /* in use: a power of two, grows with count */
-    uint32_t found;      /* the kind of the event seen last */
-    uint64_t raw_bytes;  /* of all events, as FORMAT.md, 6.4, counts them */
+    etw_probe probe;    /* over kinds; has memory for all of them */
+    uint32_t found;     /* the kind of the event seen last */
+    uint64_t raw_bytes; /* of all events, as FORMAT.md, 6.4, counts them */
 } etw_kinds;
 
 bool etw_kinds_init(etw_kinds *kinds);

@@ -2,16 +2,13 @@
 
 #include <stdlib.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 enum { FIRST_SLOTS = 256 };
 
 void etw_pool_free(etw_pool *pool)
 {
     etw_text_free(&pool->bytes);
     free(pool->offsets);
-    free(pool->slots);
+    etw_probe_free(&pool->probe);
     memset(pool, 0, sizeof *pool);
 }
 
@@ -19,42 +16,25 @@ void etw_pool_clear(etw_pool *pool)
 {
     etw_text_clear(&pool->bytes);
     if (pool->count > 0) {
-        memset(pool->slots, 0, pool->slot_count * sizeof *pool->slots);
+        (void)etw_probe_begin(&pool->probe, FIRST_SLOTS, pool->probe.mask + 1);
     }
     pool->count = 0;
 }
 
-/* Only a table index: never stored, so it may change. */
-static uint32_t hash_of(const uint8_t *bytes, size_t size)
+/* For one more entry: offsets are as many as half of the slots, and one. */
+static bool reserve(etw_pool *pool)
 {
-    return (uint32_t)XXH3_64bits(bytes, size);
-}
-
-static bool grow(etw_pool *pool)
-{
-    const uint32_t wanted = pool->slot_count == 0 ? FIRST_SLOTS : 2 * pool->slot_count;
-    etw_pool_slot *slots = calloc(wanted, sizeof *slots);
-    uint32_t *offsets = realloc(pool->offsets, (wanted / 2 + 1) * sizeof *offsets);
-    if (offsets != NULL) {
-        pool->offsets = offsets;
+    etw_probe *probe = &pool->probe;
+    if (probe->slots != NULL && 2 * (pool->count + 1) <= probe->mask + 1) {
+        return true;
     }
-    if (slots == NULL || offsets == NULL) {
-        free(slots);
+    const uint32_t wanted = probe->slots == NULL ? FIRST_SLOTS : 2 * (probe->mask + 1);
+    uint32_t *offsets = realloc(pool->offsets, (wanted / 2 + 1) * sizeof *offsets);
+    if (offsets == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < pool->slot_count; i++) {
-        uint32_t at = pool->slots[i].hash & (wanted - 1);
-        while (pool->slots[i].id_plus_1 != 0 && slots[at].id_plus_1 != 0) {
-            at = (at + 1) & (wanted - 1);
-        }
-        if (pool->slots[i].id_plus_1 != 0) {
-            slots[at] = pool->slots[i];
-        }
-    }
-    free(pool->slots);
-    pool->slots = slots;
-    pool->slot_count = wanted;
-    return true;
+    pool->offsets = offsets;
+    return probe->slots == NULL ? etw_probe_begin(probe, wanted, wanted) : etw_probe_widen(probe);
 }
 
 static bool holds(const etw_pool *pool, uint32_t id, const uint8_t *bytes, size_t size)
@@ -65,23 +45,23 @@ static bool holds(const etw_pool *pool, uint32_t id, const uint8_t *bytes, size_
 
 uint32_t etw_pool_add(etw_pool *pool, const uint8_t *bytes, size_t size)
 {
-    if (2 * (pool->count + 1) > pool->slot_count && !grow(pool)) {
+    etw_probe *probe = &pool->probe;
+    if (!reserve(pool)) {
         pool->bytes.failed = true;
         return ETW_POOL_FULL;
     }
-    const uint32_t hash = hash_of(bytes, size);
-    uint32_t at = hash & (pool->slot_count - 1);
-    while (pool->slots[at].id_plus_1 != 0) {
-        const uint32_t id = pool->slots[at].id_plus_1 - 1;
-        if (pool->slots[at].hash == hash && holds(pool, id, bytes, size)) {
+    const uint32_t hash = (uint32_t)etw_hash_bytes(probe->seed, bytes, size);
+    uint32_t at = etw_probe_home(probe, hash);
+    for (; probe->slots[at].id_plus_1 != 0; at = etw_probe_next(probe, at)) {
+        const uint32_t id = probe->slots[at].id_plus_1 - 1;
+        if (probe->slots[at].hash == hash && holds(pool, id, bytes, size)) {
             return id;
         }
-        at = (at + 1) & (pool->slot_count - 1);
     }
     if (pool->count == ETW_POOL_MAX_ENTRIES) {
         return ETW_POOL_FULL;
     }
-    pool->slots[at] = (etw_pool_slot){hash, pool->count + 1};
+    etw_probe_put(probe, at, hash, pool->count);
     pool->offsets[pool->count] = (uint32_t)pool->bytes.size;
     etw_text_append(&pool->bytes, (const char *)bytes, size);
     etw_text_append_char(&pool->bytes, 0);

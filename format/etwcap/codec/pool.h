@@ -2,6 +2,7 @@
 #ifndef ETW_FORMAT_ETWCAP_POOL_H
 #define ETW_FORMAT_ETWCAP_POOL_H
 
+#include "format/base/probe.h"
 #include "format/base/text.h"
 
 /* More entries than this a pool does not take. A full batch has fewer: an event takes 120 bytes
@@ -9,17 +10,11 @@
 #define ETW_POOL_MAX_ENTRIES ((uint32_t)1 << 20)
 #define ETW_POOL_FULL        UINT32_MAX
 
-typedef struct etw_pool_slot {
-    uint32_t hash;
-    uint32_t id_plus_1; /* 0: free */
-} etw_pool_slot;
-
 typedef struct etw_pool {
     etw_text bytes;    /* all contents, one after another, each with one 0 behind it */
     uint32_t *offsets; /* of each entry in bytes; count + 1 of them */
     uint32_t count;
-    etw_pool_slot *slots;
-    uint32_t slot_count; /* a power of two, or 0 */
+    etw_probe probe; /* over the entries */
 } etw_pool;
 
 void etw_pool_free(etw_pool *pool);

@@ -8,25 +8,16 @@
 #ifndef ETW_FORMAT_ETWCAP_REFERENCES_H
 #define ETW_FORMAT_ETWCAP_REFERENCES_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "format/base/probe.h"
 
 #define ETW_NO_REFERENCE UINT32_MAX
 
 /* A kind links its rows under so many keys at most. */
 #define ETW_MAX_KEYS 2u
 
-typedef struct etw_reference_slot {
-    uint32_t tag;
-    uint32_t row_plus_1; /* 0: free */
-} etw_reference_slot;
-
 typedef struct etw_references {
-    etw_reference_slot *slots;
-    uint32_t capacity;
-    uint32_t mask; /* of the slots in use: few keys stay in a small part, which the caches hold */
-    uint32_t most; /* slots that may be in use */
-    uint32_t used; /* slots that hold a row */
+    etw_probe probe; /* over rows, by tag */
+    uint32_t most;   /* slots that may be in use */
 } etw_references;
 
 void etw_references_free(etw_references *references);
@@ -39,40 +30,40 @@ static inline uint32_t etw_reference_tag(uint32_t realm, uint32_t key)
     return (uint32_t)(mixed >> 32);
 }
 
-/* Twice as many slots are in use. For etw_reference_link. */
-void etw_references_widen(etw_references *references);
-
 /* The slot that holds tag, or the free one where it belongs. */
-static inline etw_reference_slot *etw_reference_find(const etw_references *references, uint32_t tag)
+static inline etw_probe_slot *etw_reference_find(const etw_references *references, uint32_t tag)
 {
-    uint32_t at = tag & references->mask;
-    while (references->slots[at].row_plus_1 != 0 && references->slots[at].tag != tag) {
-        at = (at + 1) & references->mask;
+    const etw_probe *probe = &references->probe;
+    uint32_t at = etw_probe_home(probe, tag);
+    while (probe->slots[at].id_plus_1 != 0 && probe->slots[at].hash != tag) {
+        at = etw_probe_next(probe, at);
     }
-    return &references->slots[at];
+    return &probe->slots[at];
 }
 
 /* Fetches what a look-up of that tag will read. */
 static inline void etw_reference_prefetch(const etw_references *references, uint32_t tag)
 {
-    __builtin_prefetch(&references->slots[tag & references->mask]);
+    const etw_probe *probe = &references->probe;
+    __builtin_prefetch(&probe->slots[etw_probe_home(probe, tag)]);
 }
 
 /* The last row linked with that tag so far, or ETW_NO_REFERENCE. */
 static inline uint32_t etw_reference_get(const etw_references *references, uint32_t tag)
 {
-    return etw_reference_find(references, tag)->row_plus_1 - 1u;
+    return etw_reference_find(references, tag)->id_plus_1 - 1u;
 }
 
 /* Links row, and returns what etw_reference_get would have. */
 static inline uint32_t etw_reference_link(etw_references *references, uint32_t tag, uint32_t row)
 {
-    etw_reference_slot *slot = etw_reference_find(references, tag);
-    const uint32_t before = slot->row_plus_1 - 1u;
-    *slot = (etw_reference_slot){tag, row + 1};
-    if (before == ETW_NO_REFERENCE && 2 * ++references->used > references->mask &&
-        references->mask + 1 < references->most) {
-        etw_references_widen(references);
+    etw_probe *probe = &references->probe;
+    etw_probe_slot *slot = etw_reference_find(references, tag);
+    const uint32_t before = slot->id_plus_1 - 1u;
+    *slot = (etw_probe_slot){tag, row + 1};
+    if (before == ETW_NO_REFERENCE && 2 * ++probe->used > probe->mask &&
+        probe->mask + 1 < references->most) {
+        (void)etw_probe_widen(probe); /* there is memory for all: see begin */
     }
     return before;
 }
