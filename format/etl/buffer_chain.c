@@ -130,6 +130,11 @@ static etw_status take_zeros(etw_chain *chain, etw_buffer_entry *entry, etw_erro
         }
     } while (bytes.size != 0 && zeros == bytes.size);
     offset += zeros;
+    if (bytes.size == 0 && offset < chain->file_size) {
+        entry->kind = ETW_BUFFER_KIND_GONE;
+        entry->size = chain->file_size - chain->at;
+        return ETW_OK;
+    }
     if (bytes.size == 0) {
         chain->unused_bytes = chain->file_size - chain->at;
         return ETW_END;
@@ -199,8 +204,8 @@ etw_status etw_chain_next(etw_chain *chain, etw_buffer_entry *entry, etw_buffer_
     if (status != ETW_OK) {
         return status;
     }
-    *entry =
-        (etw_buffer_entry){INT64_MIN, chain->at, bytes.size, chain->number, ETW_BUFFER_KIND_TAIL};
+    *entry = (etw_buffer_entry){
+        INT64_MIN, chain->at, bytes.size, chain->number, ETW_BUFFER_KIND_TAIL, 0};
     if (is_zero(bytes.data, bytes.size)) {
         status = take_zeros(chain, entry, error);
     } else if (bytes.size == ETW_BUFFER_HEADER_SIZE) {

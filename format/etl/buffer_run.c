@@ -25,6 +25,7 @@ void etw_run_start(etw_run *run, const etw_buffer_entry *entry, const etw_buffer
     run->extra_flags = wide ? ETW_FLAG_PROCESSOR_INDEX : 0;
     run->compressed = (header->flags & ETW_BUFFER_COMPRESSED) != 0;
     run->cut = entry->kind == ETW_BUFFER_KIND_CUT;
+    run->used_unknown = entry->kind == ETW_BUFFER_KIND_NO_HEADER;
     run->end_problem = "the file ends in this buffer";
     if (!run->compressed && run->limit > run->stored_size) {
         run->limit = run->stored_size;
@@ -219,9 +220,13 @@ static etw_run_step locate_in(etw_run *run, const etw_run_input *input, uint32_t
                               etw_run_damage *damage, etw_error *error)
 {
     const etw_frame_kind kind = etw_frame_read(etw_run_record(run), left, &run->frame);
-    if (kind == ETW_FRAME_FILLER) {
-        run->at = run->limit;
+    if (kind == ETW_FRAME_FILLER && run->used_unknown) {
+        run->at = run->limit; /* what follows the records of a buffer that was not filled */
         return end(run, damage);
+    }
+    if (kind == ETW_FRAME_FILLER) {
+        return pass_damage(run, input, "0xFF in the used part, where a record should be", damage,
+                           error);
     }
     if (kind == ETW_FRAME_BAD) {
         return pass_damage(run, input, run->frame.problem, damage, error);

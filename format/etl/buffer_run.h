@@ -22,7 +22,8 @@ typedef struct etw_run_input {
 } etw_run_input;
 
 typedef struct etw_run {
-    uint8_t *window; /* ETW_RUN_WINDOW bytes; NULL: not loaded */
+    struct etw_run *next; /* waits for the end of this one: the processor's next buffer */
+    uint8_t *window;      /* ETW_RUN_WINDOW bytes; NULL: not loaded */
     uint32_t window_begin;
     uint32_t window_end; /* never beyond limit */
     uint32_t at;         /* the record that frame tells of */
@@ -33,6 +34,7 @@ typedef struct etw_run {
     uint16_t extra_flags; /* ETW_FLAG_PROCESSOR_INDEX or 0 */
     bool compressed;
     bool cut;                /* the file ends in this buffer */
+    bool used_unknown;       /* its header is damaged: padding may follow the records */
     const char *end_problem; /* why limit is below used_size */
     uint32_t used_size;
     uint32_t stored_size;

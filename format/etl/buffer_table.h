@@ -21,15 +21,22 @@ typedef enum etw_buffer_kind {
                                  */
     ETW_BUFFER_KIND_NO_HEADER,  /* size bytes that do not start with a possible header */
     ETW_BUFFER_KIND_ZEROS,      /* size zero bytes between buffers */
-    ETW_BUFFER_KIND_TAIL        /* the last bytes, fewer than a header's */
+    ETW_BUFFER_KIND_TAIL,       /* the last bytes, fewer than a header's */
+    ETW_BUFFER_KIND_GONE        /* size bytes that the file had when it was opened */
 } etw_buffer_kind;
+
+/* No buffer is larger than 16 MiB. */
+#define ETW_BUFFER_USED_MASK 0x0FFFFFFFu
 
 typedef struct etw_buffer_entry {
     int64_t first_ticks;
-    uint64_t offset; /* in the file */
-    uint64_t size;   /* bytes of the file */
-    uint32_t number; /* of the buffer, from 0 in file order */
-    uint32_t kind;   /* an etw_buffer_kind */
+    uint64_t offset;   /* in the file */
+    uint64_t size;     /* bytes of the file */
+    uint32_t number;   /* of the buffer, from 0 in file order */
+    uint32_t kind : 4; /* an etw_buffer_kind */
+    /* Of one with records: what its header said when the buffer was found. A file that is written
+     * to while it is read may say something else later. */
+    uint32_t used_size : 28;
 } etw_buffer_entry;
 
 typedef struct etw_buffer_chunk {

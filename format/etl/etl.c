@@ -5,7 +5,10 @@
 #include <stdlib.h>
 
 #define MODE_COMPRESSED 0x04000000u
-#define COPY_PIECE      ((size_t)64 << 10)
+#define MODE_CIRCULAR   0x00000002u
+/* All processors fill one buffer, whose order is not theirs. */
+#define MODE_NO_PER_PROCESSOR_BUFFERING 0x10000000u
+#define COPY_PIECE                      ((size_t)64 << 10)
 /* Of a pipe: so much is looked at before the rest is copied. Holds the first record of the first
  * buffer, whatever its size. */
 #define FIRST_LOOK_PIECES 2u
@@ -26,13 +29,19 @@ static void etl_close(etw_source *source)
 {
     etw_etl_source *self = (etw_etl_source *)source;
     while (self->merge_count != 0) {
-        etw_etl_drop_run(self, self->merge[--self->merge_count].run);
+        etw_run *run = self->merge[--self->merge_count].run;
+        while (run != NULL) {
+            etw_run *next = run->next;
+            etw_etl_drop_run(self, run);
+            run = next;
+        }
     }
     while (self->window_count != 0) {
         free(self->windows[--self->window_count].memory);
     }
     etw_buffer_table_free(&self->table);
     free(self->merge);
+    free(self->processors);
     free(self->header_record);
     free(self->input.scratch);
     free(self->chain.ahead);
@@ -83,7 +92,7 @@ static etw_status read_logfile_header(etw_etl_source *self, const etw_buffer_hea
 {
     const uint64_t size = self->chain.file_size;
     const uint32_t most = ETW_BUFFER_HEADER_SIZE + 0xFFFFu;
-    etw_buffer_entry entry = {INT64_MIN, 0, size < most ? size : most, 0, ETW_BUFFER_KIND_CUT};
+    etw_buffer_entry entry = {INT64_MIN, 0, size < most ? size : most, 0, ETW_BUFFER_KIND_CUT, 0};
     etw_buffer_header header = *first;
     if (etw_buffer_header_problem(first) != NULL) {
         header.used_size = (uint32_t)entry.size;
@@ -159,17 +168,36 @@ static etw_status recognize(etw_etl_source *self, etw_buffer_header *first, etw_
     return ETW_OK;
 }
 
+/* The system's time can be set back, other clocks cannot. The buffers of a circular file do not
+ * follow their sequence, and those of a session with one buffer for all are no processor's. */
+static etw_status keep_order(etw_etl_source *self, etw_error *error)
+{
+    if (self->trace.clock.type != ETW_CLOCK_SYSTEM_TIME ||
+        (self->trace.log_file_mode & (MODE_CIRCULAR | MODE_NO_PER_PROCESSOR_BUFFERING)) != 0) {
+        return ETW_OK;
+    }
+    self->processors = calloc(ETW_ETL_MAX_PROCESSORS, sizeof *self->processors);
+    if (self->processors == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "the order of the processors");
+    }
+    for (size_t i = 0; i < ETW_ETL_MAX_PROCESSORS; i++) {
+        self->processors[i].ticks = INT64_MIN;
+    }
+    return ETW_OK;
+}
+
 static etw_status start(etw_etl_source *self, const etw_etl_options *options, etw_error *error)
 {
     etw_buffer_header first;
-    const etw_status status = recognize(self, &first, error);
+    etw_status status = recognize(self, &first, error);
     if (status != ETW_OK) {
         return status;
     }
     self->chain.step = find_step(self, &first);
     self->chain.logger_id = first.context.LoggerId;
     etw_chain_expect(&self->chain, NULL);
-    return etw_etl_find_buffers(self, options, error);
+    status = keep_order(self, error);
+    return status == ETW_OK ? etw_etl_find_buffers(self, options, error) : status;
 }
 
 static void use_file(etw_etl_source *self, int file, uint64_t size)

@@ -3,16 +3,25 @@
  *
  * A first pass finds the buffers and the time of each one's first record; then the buffers are
  * merged by (raw time stamp, place in the file), the log-file header event before all others;
- * records of one buffer keep their order. Records keep raw ticks; WPP messages logged without a
- * time stamp get that of the record before them. The length of the file is trusted, never the count
- * of buffers in its header.
+ * records of one buffer keep their order. Where the clock is the system's time, which can be set
+ * back, the buffers of one processor keep their sequence (not in circular files, whose sequence is
+ * not that of the file): only merging between processors goes by time. Records keep raw ticks; WPP
+ * messages logged without a time stamp get that of the record before them. The length of the file
+ * is trusted, never the count of buffers in its header.
  *
  * Damage costs what it touches: reading goes on at the next place where records follow each other,
  * at the latest in the next buffer. Each place becomes a LOSS item that names buffer and offset, in
  * the stream where it happened. So do events and buffers that the session itself lost: once for the
  * counts of the log-file header, right behind the header event, and once for each buffer flagged so
  * (with a count of 0 where the header has counted them, else unknown). Zeros at the end of the file
- * are no damage: files are laid out ahead of their use.
+ * are no damage: files are laid out ahead of their use. 0xFF inside the used part of a buffer,
+ * which no real trace has, is damage. So is a buffer whose header says something else when its
+ * records are read than when it was found: the file changed meanwhile.
+ *
+ * A header without an end time is one that its session did not close: a LOSS item at the end, with
+ * the buffers that are missing in the sequence (circular files overwrite their own, which is no
+ * loss). Sessions that start new files count what is lost since they began: the item of one such
+ * file has no count, and etw_merge_open takes the difference where it has the file before, too.
  *
  * Memory, for a file of any size: ETW_ETL_MAX_MEMORY at most.
  *  - 24 MiB of windows of 96 KiB, one for each buffer that is being merged: those whose records

@@ -19,6 +19,7 @@ bool etw_etl_has_records(const etw_etl_source *self, const etw_buffer_entry *ent
     switch (entry->kind) {
     case ETW_BUFFER_KIND_ZEROS:
     case ETW_BUFFER_KIND_TAIL:
+    case ETW_BUFFER_KIND_GONE:
         return false;
     case ETW_BUFFER_KIND_NO_HEADER:
         /* Where buffers have one size, its records are where they should be. */

@@ -1,6 +1,7 @@
 #include "format/etl/etl_source.h"
 
 #define MODE_CIRCULAR 0x00000002u
+#define MODE_NEWFILE  0x00000008u
 
 etw_loss *etw_etl_queue_loss(etw_etl_source *self, etw_loss_cause cause, int64_t ticks)
 {
@@ -82,25 +83,62 @@ void etw_etl_queue_flag_losses(etw_etl_source *self, const etw_buffer_entry *ent
     }
 }
 
-/* The counts of the log-file header are of the whole trace. */
+static etw_loss *queue_header_loss(etw_etl_source *self, etw_loss_cause cause, uint32_t count,
+                                   const char *field)
+{
+    const etw_trace *trace = &self->trace;
+    etw_loss *loss = etw_etl_queue_loss(self, cause, INT64_MIN);
+    loss->from_time_100ns = trace->start_time_100ns;
+    loss->to_time_100ns = trace->end_time_100ns;
+    if ((trace->log_file_mode & MODE_NEWFILE) == 0) {
+        etw_loss_set_detail(loss, "the log-file header's %s", field);
+        return loss;
+    }
+    loss->since_session_start = count;
+    etw_loss_set_detail(loss,
+                        "the log-file header's %s: up to %u since the session began, those of its "
+                        "earlier files included",
+                        field, count);
+    return loss;
+}
+
+/* The counts of the log-file header are of the whole trace; of a session that starts new files,
+ * which counts on, those of the files before it as well. */
 void etw_etl_queue_header_losses(etw_etl_source *self)
 {
     const etw_trace *trace = &self->trace;
     if (trace->events_lost != 0) {
-        etw_loss *loss = etw_etl_queue_loss(self, ETW_LOSS_ETW_EVENTS, INT64_MIN);
-        loss->events = trace->events_lost;
-        loss->from_time_100ns = trace->start_time_100ns;
-        loss->to_time_100ns = trace->end_time_100ns;
-        etw_loss_set_detail(loss, "the log-file header's EventsLost");
+        etw_loss *loss =
+            queue_header_loss(self, ETW_LOSS_ETW_EVENTS, trace->events_lost, "EventsLost");
+        loss->events = loss->since_session_start != 0 ? ETW_LOSS_COUNT_UNKNOWN : trace->events_lost;
     }
     if (trace->buffers_lost != 0) {
-        etw_loss *loss = etw_etl_queue_loss(self, ETW_LOSS_ETW_BUFFERS, INT64_MIN);
+        etw_loss *loss =
+            queue_header_loss(self, ETW_LOSS_ETW_BUFFERS, trace->buffers_lost, "BuffersLost");
         loss->events = ETW_LOSS_COUNT_UNKNOWN;
-        loss->buffers = trace->buffers_lost;
-        loss->from_time_100ns = trace->start_time_100ns;
-        loss->to_time_100ns = trace->end_time_100ns;
-        etw_loss_set_detail(loss, "the log-file header's BuffersLost");
+        loss->buffers = loss->since_session_start != 0 ? 0 : trace->buffers_lost;
     }
+}
+
+/* A session writes the end time, and last counts, when it closes its file: what it still held is
+ * not in one without. Sequence numbers that no buffer has are buffers that were not written, except
+ * in a circular file, which overwrites its own. */
+static void queue_not_closed(etw_etl_source *self)
+{
+    const etw_etl_sequence *sequence = &self->sequence;
+    const bool is_circular = (self->trace.log_file_mode & MODE_CIRCULAR) != 0;
+    const uint64_t numbers = sequence->highest < 0 ? 0 : (uint64_t)sequence->highest + 1;
+    const uint64_t gaps = !is_circular && numbers > sequence->count ? numbers - sequence->count : 0;
+    etw_loss *loss = etw_etl_queue_loss(self, ETW_LOSS_TRUNCATED, INT64_MIN);
+    loss->events = ETW_LOSS_COUNT_UNKNOWN;
+    loss->buffers = gaps;
+    etw_loss_set_detail(loss,
+                        "not closed by its session: the log-file header has no end time and counts "
+                        "%u buffers, the file holds %llu; %llu missing in their "
+                        "sequence%s",
+                        self->trace.buffers_written, (unsigned long long)self->statistics.buffers,
+                        (unsigned long long)gaps,
+                        is_circular ? " (a circular file's are not counted)" : "");
 }
 
 /* A file cut between two buffers shows only in the count of buffers; a circular one's counts those
@@ -108,8 +146,11 @@ void etw_etl_queue_header_losses(etw_etl_source *self)
 void etw_etl_queue_missing_buffers(etw_etl_source *self)
 {
     const uint64_t written = self->trace.buffers_written;
-    if ((self->trace.log_file_mode & MODE_CIRCULAR) != 0 || written <= self->chain.number ||
-        self->trace.end_time_100ns == 0) {
+    if (self->header_record != NULL && self->trace.end_time_100ns == 0) {
+        queue_not_closed(self);
+        return;
+    }
+    if ((self->trace.log_file_mode & MODE_CIRCULAR) != 0 || written <= self->chain.number) {
         return;
     }
     etw_loss *loss = etw_etl_queue_loss(self, ETW_LOSS_TRUNCATED, INT64_MIN);
@@ -139,6 +180,10 @@ void etw_etl_queue_entry_damage(etw_etl_source *self, const etw_buffer_entry *en
         text = "the file ends in its header";
         cause = ETW_LOSS_TRUNCATED;
         break;
+    case ETW_BUFFER_KIND_GONE:
+        text = "the file became shorter while it was read";
+        cause = ETW_LOSS_TRUNCATED;
+        break;
     default:
         return;
     }
@@ -148,6 +193,21 @@ void etw_etl_queue_entry_damage(etw_etl_source *self, const etw_buffer_entry *en
     loss->buffers = kept ? 0 : 1;
     etw_loss_set_detail(loss, "buffer %u at 0x%llx: %s", entry->number,
                         (unsigned long long)entry->offset, text);
+}
+
+void etw_etl_queue_changed(etw_etl_source *self, const etw_buffer_entry *entry,
+                           const etw_buffer_header *header)
+{
+    etw_loss *loss = etw_etl_queue_damage(self, ETW_LOSS_DAMAGE, entry->first_ticks,
+                                          ETW_LOSS_COUNT_UNKNOWN, 0, entry->number);
+    loss->buffers = 1;
+    const char *problem = etw_buffer_header_problem(header);
+    etw_loss_set_detail(loss,
+                        "buffer %u at 0x%llx: the file changed while it was read: of the %u bytes "
+                        "that were used, %u are left%s%s",
+                        entry->number, (unsigned long long)entry->offset, entry->used_size,
+                        header->used_size,
+                        problem == NULL ? "" : "; its header: ", problem == NULL ? "" : problem);
 }
 
 void etw_etl_queue_too_many(etw_etl_source *self, const etw_buffer_entry *entry)

@@ -95,19 +95,54 @@ static etw_status push(etw_etl_source *self, etw_run *run, etw_error *error)
     return ETW_OK;
 }
 
+static etw_etl_processor *processor_of(const etw_etl_source *self, const etw_run *run)
+{
+    const bool is_kept = self->processors != NULL && run->number != 0;
+    return is_kept ? &self->processors[run->context.ProcessorIndex % ETW_ETL_MAX_PROCESSORS] : NULL;
+}
+
 void etw_etl_drop_run(etw_etl_source *self, etw_run *run)
 {
+    etw_etl_processor *processor = processor_of(self, run);
+    if (processor != NULL && processor->last == run) {
+        processor->last = NULL;
+    }
     etw_etl_put_window(self, run);
     free(run);
 }
 
+/* The processor's next buffer, where one waits, takes the first run's place. */
 static void drop_first(etw_etl_source *self)
 {
-    etw_etl_drop_run(self, self->merge[0].run);
-    self->merge[0] = self->merge[--self->merge_count];
+    etw_run *run = self->merge[0].run;
+    etw_run *next = run->next;
+    self->merge[0] = next != NULL ? (etw_merge_entry){INT64_MIN, next->offset, next}
+                                  : self->merge[--self->merge_count];
+    self->run_count--;
+    etw_etl_drop_run(self, run);
     if (self->merge_count > 1) {
         sift_down(self);
     }
+}
+
+/* Into the merge, or, while the processor's buffer before it has records, behind that one: only
+ * merging between processors goes by time. */
+static etw_status add_run(etw_etl_source *self, etw_run *run, etw_error *error)
+{
+    etw_etl_processor *processor = processor_of(self, run);
+    if (processor != NULL && processor->last != NULL) {
+        etw_etl_put_window(self, run);
+        processor->last->next = run;
+        processor->last = run;
+        self->run_count++;
+        return ETW_OK;
+    }
+    const etw_status status = push(self, run, error);
+    self->run_count += status == ETW_OK;
+    if (status == ETW_OK && processor != NULL) {
+        processor->last = run;
+    }
+    return status;
 }
 
 /* The earliest of what is not the first run: its two children in the heap, and the next buffer. */
@@ -163,6 +198,9 @@ static etw_status load_run(etw_etl_source *self, const etw_buffer_entry *entry, 
     etw_buffer_header header;
     status =
         etw_etl_read_start(self, entry, is_plain ? window : bytes, size, &size, &header, error);
+    if (status == ETW_OK && header.used_size != entry->used_size) {
+        etw_etl_queue_changed(self, entry, &header);
+    }
     etw_run_start(run, entry, &header);
     etw_etl_skip_header_event(self, run);
     if (is_plain) {
@@ -194,11 +232,11 @@ static etw_status take_entry(etw_etl_source *self, etw_error *error)
     if (status == ETW_OK) {
         etw_etl_queue_flag_losses(self, &entry, flags);
     }
-    const bool is_room = self->merge_count < ETW_ETL_MAX_RUNS;
+    const bool is_room = self->run_count < ETW_ETL_MAX_RUNS;
     if (status == ETW_OK && !is_room) {
         etw_etl_queue_too_many(self, &entry);
     } else if (status == ETW_OK) {
-        status = push(self, run, error);
+        status = add_run(self, run, error);
     }
     if (status != ETW_OK || !is_room) {
         etw_etl_drop_run(self, run);

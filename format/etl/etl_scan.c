@@ -124,6 +124,32 @@ static bool reads_ahead(const etw_etl_source *self, const etw_etl_options *optio
     return options->scan != NULL && self->chain.step != 1 && self->chain.step <= ETW_CHAIN_AHEAD;
 }
 
+/* The entry's time becomes that by which it is taken: a processor's buffers in their sequence, also
+ * where the clock was set back. The first buffer is the session's own. */
+static void keep_sequence(etw_etl_source *self, etw_buffer_entry *entry,
+                          const etw_buffer_header *header)
+{
+    etw_etl_processor *processor =
+        &self->processors[header->context.ProcessorIndex % ETW_ETL_MAX_PROCESSORS];
+    if (header->sequence > processor->sequence) {
+        processor->sequence = header->sequence;
+        if (entry->first_ticks < processor->ticks) {
+            entry->first_ticks = processor->ticks;
+        }
+        processor->ticks = entry->first_ticks;
+    }
+}
+
+static void count_sequence(etw_etl_sequence *sequence, const etw_buffer_entry *entry,
+                           const etw_buffer_header *header)
+{
+    if (entry->kind != ETW_BUFFER_KIND_NO_HEADER) {
+        sequence->count++;
+        sequence->highest =
+            header->sequence > sequence->highest ? header->sequence : sequence->highest;
+    }
+}
+
 static etw_status visit_entry(etw_etl_source *self, etw_buffer_entry *entry,
                               etw_buffer_header *header, const etw_etl_options *options,
                               int64_t *ticks, etw_error *error)
@@ -138,12 +164,17 @@ static etw_status visit_entry(etw_etl_source *self, etw_buffer_entry *entry,
         }
         self->statistics.compressed_buffers += (header->flags & ETW_BUFFER_COMPRESSED) != 0;
         if (status == ETW_OK) {
+            entry->used_size = header->used_size & ETW_BUFFER_USED_MASK;
+            count_sequence(&self->sequence, entry, header);
             etw_chain_expect(&self->chain, reads_ahead(self, options) ? header : NULL);
             status = visit_buffer(self, entry, header, options, error);
         }
     }
     if (entry->first_ticks == INT64_MIN) {
         entry->first_ticks = *ticks; /* no time of its own: it follows the buffer before it */
+    }
+    if (self->processors != NULL && entry->number != 0 && etw_etl_has_records(self, entry)) {
+        keep_sequence(self, entry, header);
     }
     *ticks = entry->first_ticks;
     if (status == ETW_OK && is_worth_keeping(entry, header)) {

@@ -10,7 +10,23 @@
 #include "format/etl/etl.h"
 
 /* Opening one buffer, or one step in it, reports this many losses at most. */
-#define ETW_ETL_MAX_QUEUED_LOSSES 8u
+#define ETW_ETL_MAX_QUEUED_LOSSES 10u
+
+/* As the processor index of a buffer has 11 bits. */
+#define ETW_ETL_MAX_PROCESSORS 2048u
+
+/* The sequence numbers of the buffers found: a session counts those that it fills. */
+typedef struct etw_etl_sequence {
+    uint64_t count;
+    int64_t highest;
+} etw_etl_sequence;
+
+/* What is known of a processor's buffers where the session's clock can be set back. */
+typedef struct etw_etl_processor {
+    int64_t sequence; /* of the buffer found last */
+    int64_t ticks;    /* the latest first record of those found so far */
+    etw_run *last;    /* the run in the merge, or waiting, that was taken last; NULL: none */
+} etw_etl_processor;
 
 /* A run that is being merged, by its next record. */
 typedef struct etw_merge_entry {
@@ -41,6 +57,9 @@ typedef struct etw_etl_source {
     bool is_recognized; /* as a trace, by its first buffer */
     bool header_delivered;
     bool end_checked;
+    etw_etl_sequence sequence;
+    etw_etl_processor *processors; /* ETW_ETL_MAX_PROCESSORS; NULL: all merging goes by time */
+    size_t run_count;              /* those in the merge and those that wait behind them */
     /* A heap: the run with the earliest record is the first. */
     etw_merge_entry *merge;
     size_t merge_count;
@@ -96,8 +115,11 @@ void etw_etl_queue_record_problem(etw_etl_source *self, const etw_run *run, cons
 void etw_etl_queue_flag_losses(etw_etl_source *self, const etw_buffer_entry *entry, uint16_t flags);
 /* The counts of the log-file header. */
 void etw_etl_queue_header_losses(etw_etl_source *self);
-/* A file with fewer buffers than its header counts. */
+/* A file with fewer buffers than its header counts, or whose session never closed it. */
 void etw_etl_queue_missing_buffers(etw_etl_source *self);
+/* The header is not what it was when the buffer was found. */
+void etw_etl_queue_changed(etw_etl_source *self, const etw_buffer_entry *entry,
+                           const etw_buffer_header *header);
 /* What is wrong with the entry as a whole. */
 void etw_etl_queue_entry_damage(etw_etl_source *self, const etw_buffer_entry *entry);
 /* The limits ETW_ETL_MAX_RUNS and ETW_ETL_MAX_RESTARTS. */

@@ -5,6 +5,7 @@
 enum {
     AT_BUFFER_SIZE = 0x00,
     AT_TIME_STAMP = 0x10,
+    AT_SEQUENCE = 0x18,
     AT_PROCESSOR = 0x28,
     AT_LOGGER_ID = 0x2A,
     AT_OFFSET = 0x30,
@@ -21,6 +22,7 @@ etw_buffer_header etw_buffer_header_read(const uint8_t bytes[ETW_BUFFER_HEADER_S
     etw_buffer_header header = {
         .stored_size = etw_load_u32(bytes + AT_BUFFER_SIZE),
         .used_size = etw_load_u32(bytes + AT_OFFSET),
+        .sequence = etw_load_i64(bytes + AT_SEQUENCE),
         .flush_ticks = etw_load_i64(bytes + AT_TIME_STAMP),
         .flags = etw_load_u16(bytes + AT_BUFFER_FLAG),
         .type = etw_load_u16(bytes + AT_BUFFER_TYPE),

@@ -20,6 +20,7 @@ enum {
 typedef struct etw_buffer_header {
     uint32_t stored_size; /* in the file, this header included */
     uint32_t used_size; /* valid bytes, this header included; of what a compressed one expands to */
+    int64_t sequence;   /* the session's count of its buffers; not in file order */
     int64_t flush_ticks; /* when it was flushed; by the session's clock in files not rewritten */
     uint16_t flags;
     uint16_t type;

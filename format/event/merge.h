@@ -1,5 +1,6 @@
 /* Several sources as one, in the order of their system time; ties in the order the sources were
- * given. */
+ * given. Where several are files of one rotated session, whose loss counts are of all files so far,
+ * each loses only what the file before has not counted. */
 #ifndef ETW_FORMAT_EVENT_MERGE_H
 #define ETW_FORMAT_EVENT_MERGE_H
 

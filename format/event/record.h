@@ -169,11 +169,4 @@ static inline uint16_t etw_record_processor(const etw_event_record *record)
     return wide ? record->BufferContext.ProcessorIndex : record->BufferContext.ProcessorNumber;
 }
 
-/* KernelTime and UserTime hold thread CPU times; else they are one number, ProcessorTime. */
-static inline bool etw_record_has_cpu_time(const etw_event_record *record)
-{
-    const uint16_t none = ETW_FLAG_PRIVATE_SESSION | ETW_FLAG_NO_CPUTIME;
-    return (record->EventHeader.Flags & none) == 0;
-}
-
 #endif

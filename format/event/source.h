@@ -46,6 +46,18 @@ typedef struct etw_trace {
     etw_bytes logfile_header;
 } etw_trace;
 
+/* LogFileMode of the sessions that a process has for itself (EVENT_TRACE_PRIVATE_LOGGER_MODE). */
+#define ETW_MODE_PRIVATE_LOGGER 0x00000800u
+
+/* KernelTime and UserTime hold thread CPU times; else they are one number, ProcessorTime. Of a
+ * private session the record's flag should say so, but those in files lack it: the mode tells. */
+static inline bool etw_trace_has_cpu_times(const etw_trace *trace, const etw_event_record *record)
+{
+    const uint16_t none = ETW_FLAG_PRIVATE_SESSION | ETW_FLAG_NO_CPUTIME;
+    return (record->EventHeader.Flags & none) == 0 &&
+           (trace->log_file_mode & ETW_MODE_PRIVATE_LOGGER) == 0;
+}
+
 /* Why something is missing. Values are stored in files and never change. */
 typedef enum etw_loss_cause {
     ETW_LOSS_ETW_EVENTS = 1,       /* the session ran out of buffers: EventsLost */
@@ -72,6 +84,9 @@ typedef struct etw_loss {
     uint64_t bytes;          /* bytes of the source passed over, 0 where that has no meaning */
     int64_t from_time_100ns; /* FILETIME between which it was lost; both 0 where unknown */
     int64_t to_time_100ns;
+    /* Of a file of a rotated session (cause ETW_EVENTS or ETW_BUFFERS): what was lost since the
+     * session began, as its log-file header counts; 0 elsewhere. Not stored. */
+    uint32_t since_session_start;
     char detail[ETW_LOSS_DETAIL_SIZE]; /* where and how, for people: "buffer 3 at 0x18000: ..." */
 } etw_loss;
 

@@ -100,7 +100,7 @@ static void append_header(csv_output *csv, const etw_event *event, etw_text *tex
                     header->ThreadId, etw_record_processor(record));
     append_guid(text, &header->ActivityId);
     etw_text_printf(text, ",%u,%u,", header->Flags, header->EventProperty);
-    if (etw_record_has_cpu_time(record)) {
+    if (etw_trace_has_cpu_times(etw_event_trace(event), record)) {
         etw_text_printf(text, "%u,%u", header->KernelTime, header->UserTime);
     } else {
         etw_text_append_char(text, ',');

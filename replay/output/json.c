@@ -120,10 +120,10 @@ static const etw_text *fragment_for(json_output *json, const etw_event *event)
     return &f->text;
 }
 
-static char *put_cpu_times(char *at, const etw_event_record *record)
+static char *put_cpu_times(char *at, const etw_trace *trace, const etw_event_record *record)
 {
     const etw_event_header *header = &record->EventHeader;
-    if (etw_record_has_cpu_time(record)) {
+    if (etw_trace_has_cpu_times(trace, record)) {
         at = ETW_PUT_LITERAL(at, ",\"KernelTime\":");
         at = etw_put_u32(at, header->KernelTime);
         at = ETW_PUT_LITERAL(at, ",\"UserTime\":");
@@ -137,7 +137,7 @@ static char *put_cpu_times(char *at, const etw_event_record *record)
 }
 
 /* From the process id to the CPU times. */
-static char *put_context(char *at, const etw_event_record *record)
+static char *put_context(char *at, const etw_trace *trace, const etw_event_record *record)
 {
     const etw_event_header *header = &record->EventHeader;
     at = etw_put_u32(at, header->ProcessId);
@@ -154,7 +154,7 @@ static char *put_context(char *at, const etw_event_record *record)
     at = etw_put_u32(at, header->Flags);
     at = ETW_PUT_LITERAL(at, ",\"EventProperty\":");
     at = etw_put_u32(at, header->EventProperty);
-    return put_cpu_times(at, record);
+    return put_cpu_times(at, trace, record);
 }
 
 /* All that put_context and the time stamp write, with room to spare. */
@@ -188,7 +188,7 @@ static void append_header(const etw_output_options *options, etw_put_time_cache 
     }
     char *at = put_time_stamp(start, options, time, event);
     at = etw_put_bytes(at, kind->data, kind->size);
-    at = put_context(at, etw_event_record_of(event));
+    at = put_context(at, etw_event_trace(event), etw_event_record_of(event));
     text->size += (size_t)(at - start);
 }
 

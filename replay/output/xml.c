@@ -89,12 +89,12 @@ static void append_correlation(const etw_event_record *record, etw_text *text)
     etw_text_append_z(text, "/>");
 }
 
-static void append_execution(const etw_event_record *record, etw_text *text)
+static void append_execution(const etw_trace *trace, const etw_event_record *record, etw_text *text)
 {
     const etw_event_header *header = &record->EventHeader;
     etw_text_printf(text, "<Execution ProcessID=\"%u\" ThreadID=\"%u\" ProcessorID=\"%u\"",
                     header->ProcessId, header->ThreadId, etw_record_processor(record));
-    if (etw_record_has_cpu_time(record)) {
+    if (etw_trace_has_cpu_times(trace, record)) {
         etw_text_printf(text, " KernelTime=\"%u\" UserTime=\"%u\"", header->KernelTime,
                         header->UserTime);
     } else if (header->ProcessorTime != 0) {
@@ -116,7 +116,7 @@ static void append_system(xml_output *xml, const etw_event *event, etw_text *tex
                     (unsigned long long)d->Keyword);
     append_time(xml, event, text);
     append_correlation(record, text);
-    append_execution(record, text);
+    append_execution(etw_event_trace(event), record, text);
     etw_text_printf(text, "<Channel>%u</Channel>", d->Channel);
     if (xml->base.options.schema_hash && etw_event_schema(event) != NULL) {
         etw_text_printf(text, "<SchemaHash xmlns=\"" INFO_NAMESPACE "\">%016llx</SchemaHash>",

@@ -3,7 +3,8 @@
     for line in etl_oracle.lines(path): ...   # what tests/tools/etl_dump.c prints, event for event
 
 It reads only whole and healthy files. Order: the log-file header event, then all others merged by raw time stamp, ties
-by their place in the file; records of one buffer keep their order.
+by their place in the file; records of one buffer keep their order, and, where the clock is the system's time, those of
+one processor (a circular file's excepted).
 """
 import struct
 import zlib
@@ -156,10 +157,20 @@ def decode(record, kind):
     return modern(record) if kind in EVENT else classic(record, kind)
 
 
+def clock_and_mode(data):
+    """ReservedFlags and LogFileMode of the log-file header, in a file that starts with one."""
+    pointer = 8 if data[74] == 2 else 4
+    return (struct.unpack_from("<I", data, 72 + 32 + 56 + 2 * pointer + 200)[0],
+            struct.unpack_from("<I", data, 72 + 32 + 32)[0])
+
+
 def records(data):
     """(key, line) of each record in file order; sorted by key, they are in the order of delivery."""
-    for cpu, wide, body in buffers(data):
-        at, before, key = 0, 0, 0
+    clock, mode = clock_and_mode(data)
+    ordered, keys = clock == 2 and not mode & 0x10000002, {}
+    for number, (cpu, wide, body) in enumerate(buffers(data)):
+        at, before = 0, 0
+        key = keys.get(cpu) if ordered and number else None
         while at + 8 <= len(body):
             kind = MESSAGE if body[at + 3] == 0x90 else body[at + 2]
             size, = struct.unpack_from("<H", body, at + 4 if kind in KERNEL else at)
@@ -172,7 +183,8 @@ def records(data):
             checksum = 0
             for number, content in items:
                 checksum = zlib.crc32(content, zlib.crc32(struct.pack("<H", number), checksum))
-            key = max(key, before) if at else before
+            key = before if key is None else max(key, before)
+            keys[cpu] = key
             yield key, "event %d %s %d %d %d %d %d %d %d pid %d tid %d cpu %d flags %x size %d items %d %08x data %d %08x" % (
                 before, *fields, cpu, flags, size, len(items), checksum, size - start, zlib.crc32(record[start:]))
             at += (size + 7) & ~7

@@ -16,6 +16,7 @@ typedef struct maker {
     size_t buffer; /* where the open buffer starts */
     uint32_t buffer_size;
     uint32_t read_most; /* bytes one read gives at most; 0: all that is asked for */
+    uint64_t told_size; /* the size that the file has when it is opened; 0: the true one */
     uint64_t fail_from; /* reads that reach this offset fail; 0: none */
 } maker;
 
@@ -93,6 +94,7 @@ static inline uint8_t *maker_header(maker *self, uint32_t mode, uint32_t clock)
     at[0] = 2;
     uint8_t *payload = at + 32;
     etw_store_u32(payload, self->buffer_size);
+    etw_store_u64(payload + 0x10, (uint64_t)MAKER_START_TIME + 1000); /* closed */
     etw_store_u32(payload + 0x20, mode);
     etw_store_u32(payload + 0x2C, 8);
     etw_store_u32(payload + 0x34, 2000);
@@ -133,7 +135,8 @@ static inline int64_t maker_read_at(void *context, int file, void *into, size_t 
 static inline int64_t maker_file_size(void *context, int file)
 {
     (void)file;
-    return (int64_t)((const maker *)context)->size;
+    const maker *self = context;
+    return (int64_t)(self->told_size != 0 ? self->told_size : self->size);
 }
 
 static inline int maker_close(void *context, int file)

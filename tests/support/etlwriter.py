@@ -410,7 +410,8 @@ class Trace:
     def bytes(self):
         """The whole file; flushes what is open."""
         self.flush()
-        buffers = [self._buffer(processor, flags, records) for processor, flags, records in self._flushed]
+        buffers = [self._buffer(processor, flags, records, sequence=sequence)
+                   for sequence, (processor, flags, records) in enumerate(self._flushed, 1)]
         header = self._logfile_header(1 + len(buffers))
         for record in self.header_records:
             header += self.padding * (-len(header) % 8) + record
@@ -439,7 +440,7 @@ class Trace:
     def _classic(self, opcode, level, version, tid, pid, time, event_class, kernel_time, user_time):
         return struct.pack("<BBHIIq", opcode, level, version, tid, pid, self._tick(time)) + guid(event_class)             + struct.pack("<II", kernel_time, user_time)
 
-    def _buffer(self, processor, flags, records, kind=BUFFER_GENERIC):
+    def _buffer(self, processor, flags, records, kind=BUFFER_GENERIC, sequence=0):
         used = BUFFER_HEADER_SIZE + len(records)
         flags |= FLAG_PROCESSOR_INDEX if self.processor_index else 0
         if self.compressed and kind != BUFFER_HEADER:
@@ -450,7 +451,7 @@ class Trace:
             size = (used + 0x1FF & ~0x1FF) if self.compressed else self.buffer_size
             body = records.ljust(size - BUFFER_HEADER_SIZE, b"\xff")
         cpu = processor if self.processor_index else processor | 8 << 8
-        header = struct.pack("<IIIiqqQHHIIHH", size, used, used, 0, self.now, 0, 0, cpu, self.logger_id, 0, used,
+        header = struct.pack("<IIIiqqQHHIIHH", size, used, used, 0, self.now, sequence, 0, cpu, self.logger_id, 0, used,
                              flags, kind)
         return header.ljust(BUFFER_HEADER_SIZE, b"\0") + body
 

@@ -333,11 +333,166 @@ static void missing_buffers_show_in_the_count(void **state)
         (void)setup(NULL);
         uint8_t *payload = maker_header(&file, mode, ETW_CLOCK_QPC);
         etw_store_u32(payload + 0x24, 10);
-        etw_store_u64(payload + 0x10, (uint64_t)MAKER_START_TIME + 1000);
         add_buffer(0, 0, EVENTS({1, 2000}));
         read_all();
         assert_string_equal(seen.order, mode == SEQUENTIAL ? "h 1 L9 " : "h 1 ");
     }
+}
+
+static void set_sequence(unsigned buffer, uint64_t number)
+{
+    etw_store_u64(file.data + buffer * BUFFER + 0x18, number);
+}
+
+static void a_file_that_its_session_did_not_close_says_so(void **state)
+{
+    (void)state;
+    for (uint32_t mode = SEQUENTIAL; mode <= CIRCULAR; mode++) {
+        (void)setup(NULL);
+        uint8_t *payload = maker_header(&file, mode, ETW_CLOCK_QPC);
+        etw_store_u64(payload + 0x10, 0);
+        etw_store_u32(payload + 0x24, 1);
+        add_buffer(0, 0, EVENTS({1, 2000}));
+        add_buffer(0, 0, EVENTS({2, 2100}));
+        set_sequence(1, 2);
+        set_sequence(2, 5);
+        read_all();
+        assert_string_equal(seen.order, "h 1 2 L9 ");
+        assert_int_equal(seen.loss.buffers, mode == SEQUENTIAL ? 3 : 0);
+        assert_non_null(strstr(seen.details, "counts 1 buffers, the file holds 3"));
+    }
+}
+
+static void a_closed_file_may_have_gaps(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}));
+    set_sequence(1, 9);
+    read_all();
+    assert_string_equal(seen.order, "h 1 ");
+}
+
+static void counts_of_a_rotated_session_are_no_count_of_one_file(void **state)
+{
+    (void)state;
+    uint8_t *payload = maker_header(&file, 8, ETW_CLOCK_QPC);
+    etw_store_u32(payload + 0x30, 16);
+    add_buffer(0, 0, EVENTS({1, 2000}));
+    read_all();
+    assert_string_equal(seen.order, "h L1 1 ");
+    assert_true(seen.loss.events == ETW_LOSS_COUNT_UNKNOWN);
+    assert_int_equal(seen.loss.since_session_start, 16);
+    assert_non_null(strstr(seen.details, "up to 16 since the session began"));
+}
+
+/* What may happen to a file between the first pass and the second. */
+typedef enum change { CHANGE_ZEROS, CHANGE_CUT, CHANGE_CUT_IN_BUFFER, CHANGE_EMPTIED } change;
+
+static void change_file(change what)
+{
+    switch (what) {
+    case CHANGE_ZEROS:
+        memset(file.data + 2 * BUFFER, 0, 2 * BUFFER);
+        break;
+    case CHANGE_CUT:
+        file.size = 2 * BUFFER;
+        break;
+    case CHANGE_CUT_IN_BUFFER:
+        file.size = 2 * BUFFER + 72 + 88 + 8;
+        break;
+    case CHANGE_EMPTIED:
+        etw_store_u32(file.data + 2 * BUFFER + 0x30, 72);
+        break;
+    }
+}
+
+static void a_file_that_changes_while_it_is_read_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *order;
+        const char *detail;
+    } expected[] = {
+        [CHANGE_ZEROS] = {"h 1 L7 L7 ", "buffer 2 at 0x800: the file changed while it was read"},
+        [CHANGE_CUT] = {"h 1 L7 L7 ", "buffer 3 at 0xc00: the file changed while it was read"},
+        [CHANGE_CUT_IN_BUFFER] = {"h 1 2 L9 L7 ", "buffer 2 at 0x800: at 0xa0: the file ends"},
+        [CHANGE_EMPTIED] = {"h 1 L7 4 5 ", "of the 248 bytes that were used, 72 are left"},
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        (void)setup(NULL);
+        (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+        add_buffer(0, 0, EVENTS({1, 2000}));
+        add_buffer(0, 0, EVENTS({2, 2100}, {3, 2101}));
+        add_buffer(0, 0, EVENTS({4, 2200}, {5, 2201}));
+        const etw_os os = maker_os(&file);
+        etw_source *source;
+        etw_item item;
+        assert_int_equal(etw_etl_open(&os, "a.etl", NULL, &source, &seen.error), ETW_OK);
+        change_file((change)i);
+        while ((seen.status = etw_source_next(source, &item, &seen.error)) == ETW_OK) {
+            note_item(&item);
+        }
+        etw_source_close(source);
+        assert_int_equal(seen.status, ETW_END);
+        assert_string_equal(seen.order, expected[i].order);
+        assert_non_null(strstr(seen.details, expected[i].detail));
+    }
+}
+
+static void a_file_that_shrinks_in_the_first_pass_is_told(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}));
+    file.told_size = 5 * BUFFER;
+    read_all();
+    assert_string_equal(seen.order, "h 1 L9 ");
+    assert_int_equal(seen.loss.bytes, 3 * BUFFER);
+    assert_non_null(strstr(seen.details, "buffer 2 at 0x800: the file became shorter"));
+}
+
+/* Only merging between processors goes by time: the system's time can be set back. */
+static void a_processor_keeps_its_order_when_the_clock_goes_back(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t mode, clock;
+        const char *order;
+    } cases[] = {
+        {SEQUENTIAL, ETW_CLOCK_SYSTEM_TIME, "h 1 6 2 3 4 5 7 "},
+        {SEQUENTIAL, ETW_CLOCK_QPC, "h 3 4 5 1 6 2 7 "},
+        {CIRCULAR, ETW_CLOCK_SYSTEM_TIME, "h 3 4 5 1 6 2 7 "},
+        {0x10000000, ETW_CLOCK_SYSTEM_TIME, "h 3 4 5 1 6 2 7 "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)setup(NULL);
+        (void)maker_header(&file, cases[i].mode, cases[i].clock);
+        add_buffer(1, 0, EVENTS({6, 2050}, {7, 2200}));
+        add_buffer(0, 0, EVENTS({1, 2000}, {2, 2100}));
+        add_buffer(0, 0, EVENTS({3, 1500}));
+        add_buffer(0, 0, EVENTS({4, 1600}, {5, 1700}));
+        for (unsigned buffer = 1; buffer <= 4; buffer++) {
+            set_sequence(buffer, buffer);
+        }
+        read_all();
+        assert_string_equal(seen.order, cases[i].order);
+    }
+}
+
+static void filler_in_the_used_part_is_told_and_passed_over(void **state)
+{
+    (void)state;
+    (void)maker_header(&file, SEQUENTIAL, ETW_CLOCK_QPC);
+    add_buffer(0, 0, EVENTS({1, 2000}, {2, 2001}, {3, 2002}));
+    memset(file.data + BUFFER + 72 + 88, 0xFF, 88);
+    read_all();
+    assert_string_equal(seen.order, "h 1 L7 3 ");
+    assert_int_equal(seen.loss.bytes, 88);
+    assert_non_null(strstr(seen.details, "0xFF in the used part"));
+    memset(file.data + BUFFER + 72 + 88, 0xFF, 2 * 88);
+    read_all();
+    assert_string_equal(seen.order, "h 1 L7 ");
 }
 
 static void what_is_no_trace_is_refused(void **state)
@@ -666,6 +821,13 @@ int main(void)
         cmocka_unit_test_setup(a_file_cut_in_a_buffer_says_so, setup),
         cmocka_unit_test_setup(missing_buffers_show_in_the_count, setup),
         cmocka_unit_test_setup(what_is_no_trace_is_refused, setup),
+        cmocka_unit_test_setup(a_file_that_its_session_did_not_close_says_so, setup),
+        cmocka_unit_test_setup(a_closed_file_may_have_gaps, setup),
+        cmocka_unit_test_setup(counts_of_a_rotated_session_are_no_count_of_one_file, setup),
+        cmocka_unit_test_setup(a_file_that_changes_while_it_is_read_is_told, setup),
+        cmocka_unit_test_setup(a_file_that_shrinks_in_the_first_pass_is_told, setup),
+        cmocka_unit_test_setup(a_processor_keeps_its_order_when_the_clock_goes_back, setup),
+        cmocka_unit_test_setup(filler_in_the_used_part_is_told_and_passed_over, setup),
         cmocka_unit_test_setup(a_trace_without_its_header_event_is_read, setup),
         cmocka_unit_test_setup(failing_reads_are_errors_that_name_the_place, setup),
         cmocka_unit_test_setup(short_reads_are_completed, setup),
