@@ -308,6 +308,12 @@ void etw_text_append_utf16(etw_text *text, const uint8_t *units, size_t size_byt
     }
 }
 
+size_t etw_narrow_length_bytes(const uint8_t *bytes, size_t size)
+{
+    const uint8_t *nul = size == 0 ? NULL : memchr(bytes, 0, size);
+    return nul == NULL ? size : (size_t)(nul - bytes);
+}
+
 size_t etw_utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code_point)
 {
     const uint8_t lead = bytes[0];

@@ -130,6 +130,9 @@ static inline size_t etw_utf16_encode(uint32_t code_point, uint16_t units[2])
     return 2;
 }
 
+/* Bytes of 8-bit text before its first NUL, looking at no more than size. */
+size_t etw_narrow_length_bytes(const uint8_t *bytes, size_t size);
+
 /* Bytes of UTF-16LE text before its first NUL unit, looking at no more than size_bytes. */
 size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes);
 

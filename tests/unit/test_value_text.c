@@ -297,6 +297,10 @@ static void strings(void **state)
         {ETW_IN_COUNTEDSTRING, 0, 0, "04 00 68 00 69 00", "hi", NULL, NULL},
         {ETW_IN_COUNTEDSTRING, 0, 0, "05 00 68 00 69 00 6A", "hi", NULL, NULL},
         {ETW_IN_COUNTEDSTRING, 0, 0, "00 00", "", NULL, NULL},
+        {ETW_IN_COUNTEDSTRING, 0, 0, "0A 00 61 00 00 00 62 00 63 00 64 00", "a", NULL,
+         "\"a\\u0000bcd\""},
+        {ETW_IN_COUNTEDSTRING, 0, 0, "06 00 61 00 00 00 00 00", "a", NULL, "\"a\""},
+        {ETW_IN_COUNTEDANSISTRING, 0, 0, "04 00 61 00 62 00", "a", NULL, "\"a\\u0000b\""},
         {ETW_IN_COUNTEDANSISTRING, ETW_OUT_UTF8, 0, "02 00 C3 A9", "\xC3\xA9", NULL, NULL},
         {ETW_IN_MANIFEST_COUNTEDSTRING, 0, 0, "02 00 68 00", "h", NULL, NULL},
         {ETW_IN_MANIFEST_COUNTEDANSISTRING, 0, 0, "02 00 68 69", "hi", NULL, NULL},
@@ -378,6 +382,10 @@ static void error_codes(void **state)
          NULL, NULL},
         {ETW_IN_UINT32, ETW_OUT_WIN32ERROR, 0, "2B 00 18 80",
          "Unknown Win32 Error code: 0x8018002b", NULL, NULL},
+        {ETW_IN_INT32, ETW_OUT_HRESULT, 0, "C1 00 07 80", "Unknown HResult Error code: 0x800700c1",
+         NULL, NULL},
+        {ETW_IN_INT32, ETW_OUT_HRESULT, 0, "02 00 03 80", "Unknown HResult Error code: 0x80030002",
+         NULL, NULL},
     };
     CHECK_ALL(vectors);
 }
@@ -426,23 +434,22 @@ static void bit_maps(void **state)
     (void)state;
     static const vector vectors[] = {
         {ETW_IN_UINT32, 0, 0, "02 00 00 00", "Mon ", "Mon", NULL},
-        {ETW_IN_UINT32, 0, 0, "0B 00 00 00", "Sun | Mon | Wed ", "Sun | Mon | Wed",
-         "\"Sun | Mon | Wed\""},
-        {ETW_IN_UINT32, 0, 0, "05 00 00 00", "Sun ", "Sun", NULL},
+        {ETW_IN_UINT32, 0, 0, "0B 00 00 00", "Sun ,Mon ,Wed ", "Sun,Mon,Wed", "\"Sun,Mon,Wed\""},
+        {ETW_IN_UINT32, 0, 0, "05 00 00 00", "Sun ", "Sun,0x4", "\"Sun,0x4\""},
         {ETW_IN_UINT32, 0, 0, "00 00 00 00", "None ", "None", NULL},
         {ETW_IN_UINT32, 0, 0, "10 00 00 00", "16", NULL, "16"},
     };
     CHECK_MAP(ETW_MAP_MANIFEST_BITMAP, vectors);
     static const vector flags[] = {
-        {ETW_IN_UINT32, 0, 0, "03 00 00 00", "Sun| Mon", NULL, NULL},
+        {ETW_IN_UINT32, 0, 0, "03 00 00 00", "Sun,Mon", NULL, NULL},
     };
     CHECK_MAP(ETW_MAP_WBEM_VALUEMAP | ETW_MAP_WBEM_FLAG, flags);
-    static const vector positions[] = {
-        {ETW_IN_UINT32, 0, 0, "02 01 00 00", "Sun| Wed", NULL, NULL},
+    static const vector masks[] = {
+        {ETW_IN_UINT32, 0, 0, "09 00 00 00", "Sun,Wed", NULL, NULL},
     };
-    CHECK_MAP(ETW_MAP_WBEM_BITMAP, positions);
+    CHECK_MAP(ETW_MAP_WBEM_BITMAP, masks);
     static const vector by_index[] = {
-        {ETW_IN_UINT32, 0, 0, "05 00 00 00", "Sun| Wed", NULL, NULL},
+        {ETW_IN_UINT32, 0, 0, "05 00 00 00", "Sun,Wed", NULL, NULL},
     };
     CHECK_MAP(ETW_MAP_WBEM_BITMAP | ETW_MAP_WBEM_NO_MAP, by_index);
 }

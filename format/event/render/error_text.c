@@ -1,6 +1,7 @@
 #include "format/event/render/error_text.h"
 
 #include <stddef.h>
+#include <string.h>
 
 typedef struct error_text {
     uint32_t code;
@@ -731,8 +732,7 @@ const char *etw_ntstatus_text(uint32_t code)
 
 const char *etw_hresult_text(uint32_t code)
 {
-    if (code >> 16 == 0x8007u) {
-        return etw_win32_error_text(code & 0xFFFFu);
-    }
-    return find(hresults, COUNT_OF(hresults), code);
+    const char *text = code >> 16 == 0x8007u ? etw_win32_error_text(code & 0xFFFFu)
+                                             : find(hresults, COUNT_OF(hresults), code);
+    return text == NULL || strstr(text, "%1") != NULL ? NULL : text;
 }

@@ -17,13 +17,14 @@ static int compare_entries(const void *left, const void *right)
     return a->order < b->order ? -1 : 1;
 }
 
-/* The number that entry stands for: maps without values count their strings, and WBEM's bit maps
- * hold positions (documentation, and the Windows 7 SDK sample) where manifests hold masks. */
+/* The number that entry stands for: maps without values count their strings, which in a bit map are
+ * positions. With values a bit map holds masks, WBEM's as well (TEXT.md). */
 static bool entry_value(const etw_map *map, uint32_t index, uint32_t *value)
 {
     const uint32_t flag = map->info.Flag;
-    *value = (flag & ETW_MAP_WBEM_NO_MAP) != 0 ? index : etw_map_entry(map, index).Value;
-    if ((flag & ETW_MAP_WBEM_BITMAP) != 0) {
+    const bool is_counted = (flag & ETW_MAP_WBEM_NO_MAP) != 0;
+    *value = is_counted ? index : etw_map_entry(map, index).Value;
+    if (is_counted && (flag & ETW_MAP_WBEM_BITMAP) != 0) {
         if (*value > 31) {
             return false;
         }

@@ -120,27 +120,30 @@ static bool has_bits(const etw_plan_map_entry *entry, uint32_t value)
     return entry->value == 0 ? value == 0 : (value & entry->value) == entry->value;
 }
 
-/* All names whose bits are set, joined by "| "; an entry of value 0 names 0 alone. Bits without a
- * name are left out; without any name there is no match. */
+/* All names whose bits are set, joined by commas; an entry of value 0 names 0 alone. Bits without a
+ * name follow in hex, except in the exact form (trim false); without any name there is no match. */
 static bool append_bit_map(etw_text *text, const etw_plan_map *map, uint32_t value, bool trim,
                            etw_escape escape)
 {
-    const etw_plan_map_entry *last = NULL;
+    uint32_t unnamed = value;
+    bool is_named = false;
     for (uint32_t i = 0; i < map->count; i++) {
         const etw_plan_map_entry *entry = &map->entries[i];
         if (!has_bits(entry, value)) {
             continue;
         }
-        if (last != NULL) {
-            append_map_text(text, &last->text, false, escape);
-            etw_text_append(text, "| ", 2);
+        if (is_named) {
+            etw_text_append_char(text, ',');
         }
-        last = entry;
+        append_map_text(text, &entry->text, trim, escape);
+        is_named = true;
+        unnamed &= ~entry->value;
     }
-    if (last != NULL) {
-        append_map_text(text, &last->text, trim, escape);
+    if (is_named && trim && unnamed != 0) {
+        etw_text_append_char(text, ',');
+        etw_text_append_hex(text, unnamed);
     }
-    return last != NULL;
+    return is_named;
 }
 
 /* False, and nothing appended, where the map has no text for the value: it is then shown as a
@@ -202,17 +205,21 @@ static void append_boolean(etw_text *text, etw_bytes bytes)
     }
 }
 
-/* Strings come without their NUL; an integer shown as a character may be one. */
-static void append_wide(etw_text *text, etw_bytes bytes, etw_escape escape)
+/* Strings come without their NUL; an integer shown as a character may be one. Those inside a
+ * counted string are characters, except in the exact form: who gets a C string from TDH sees no
+ * more. */
+static void append_wide(etw_text *text, etw_bytes bytes, bool exact, etw_escape escape)
 {
-    const bool nul = bytes.size == 2 && etw_load_u16(bytes.data) == 0;
-    etw_text_append_utf16(text, bytes.data, nul ? 0 : bytes.size, escape);
+    const bool to_nul = exact || bytes.size == 2;
+    etw_text_append_utf16(text, bytes.data,
+                          to_nul ? etw_utf16_length_bytes(bytes.data, bytes.size) : bytes.size,
+                          escape);
 }
 
-static void append_narrow(etw_text *text, etw_bytes bytes, bool utf8, etw_escape escape)
+static void append_narrow(etw_text *text, etw_bytes bytes, bool utf8, bool exact, etw_escape escape)
 {
-    if (bytes.size == 1 && bytes.data[0] == 0) {
-        return;
+    if (exact || bytes.size == 1) {
+        bytes.size = etw_narrow_length_bytes(bytes.data, bytes.size);
     }
     if (utf8) {
         etw_text_append_utf8(text, bytes.data, bytes.size, escape);
@@ -290,13 +297,13 @@ static bool append_shown(etw_text *text, const etw_property *property, etw_bytes
     case ETW_SHOW_SID:
         return append_sid(text, bytes);
     case ETW_SHOW_UTF16:
-        append_wide(text, bytes, escape);
+        append_wide(text, bytes, exact, escape);
         return true;
     case ETW_SHOW_ANSI:
-        append_narrow(text, bytes, false, escape);
+        append_narrow(text, bytes, false, exact, escape);
         return true;
     case ETW_SHOW_UTF8:
-        append_narrow(text, bytes, true, escape);
+        append_narrow(text, bytes, true, exact, escape);
         return true;
     case ETW_SHOW_EMPTY:
         break;

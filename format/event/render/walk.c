@@ -52,20 +52,30 @@ static uint32_t length_of(const walk *w, const etw_property *property)
                                                 : w->slots[property->length_slot];
 }
 
-static size_t narrow_length(const uint8_t *bytes, size_t size)
+/* Whole units of zero at the end are no characters of a counted string; those before are. */
+static void cut_last_nuls(size_t unit, etw_bytes *content)
 {
-    const uint8_t *nul = size == 0 ? NULL : memchr(bytes, 0, size);
-    return nul == NULL ? size : (size_t)(nul - bytes);
+    size_t size = content->size - content->size % unit;
+    while (size >= unit && content->data[size - 1] == 0 && content->data[size - unit] == 0) {
+        size -= unit;
+    }
+    content->size = size;
 }
 
 /* Text ends at its first NUL also where a length or count is given: so it does for everyone who
- * gets it as a C string from TDH. */
+ * gets it as a C string from TDH. A counted string can hold NULs. */
 static void cut_at_nul(const etw_property *property, etw_bytes *content)
 {
-    if (property->show == ETW_SHOW_UTF16) {
+    const bool is_wide = property->show == ETW_SHOW_UTF16;
+    const bool is_text =
+        is_wide || property->show == ETW_SHOW_ANSI || property->show == ETW_SHOW_UTF8;
+    if (is_text &&
+        (property->take == ETW_TAKE_COUNTED || property->take == ETW_TAKE_REVERSE_COUNTED)) {
+        cut_last_nuls(is_wide ? 2 : 1, content);
+    } else if (property->show == ETW_SHOW_UTF16) {
         content->size = etw_utf16_length_bytes(content->data, content->size);
     } else if (property->show == ETW_SHOW_ANSI || property->show == ETW_SHOW_UTF8) {
-        content->size = narrow_length(content->data, content->size);
+        content->size = etw_narrow_length_bytes(content->data, content->size);
     }
 }
 
@@ -95,7 +105,7 @@ static bool take_narrow_string(walk *w, const etw_property *property, etw_bytes 
     if (property->has_length) {
         return take_text(w, property, length_of(w, property), content);
     }
-    const size_t size = narrow_length(w->at, left(w));
+    const size_t size = etw_narrow_length_bytes(w->at, left(w));
     *content = (etw_bytes){w->at, size};
     w->at = left(w) > size ? w->at + size + 1 : w->end;
     return true;
