@@ -406,6 +406,27 @@ void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals)
     *totals = replay->totals;
 }
 
+uint64_t etw_replay_schema_errors(const etw_replay *replay, const char **first)
+{
+    *first = etw_resolver_first_error(replay->resolver);
+    return etw_resolver_error_count(replay->resolver);
+}
+
+const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index)
+{
+    const etw_guid *provider;
+    const char *name;
+    if (etw_schema_store_provider_at(replay->store, (uint32_t)index, &provider, &name)) {
+        return name;
+    }
+    const size_t ours = etw_schema_store_provider_count(replay->store);
+    return !replay->is_etl &&
+                   etw_schema_store_provider_at(etw_reader_schemas(replay->source),
+                                                (uint32_t)(index - ours), &provider, &name)
+               ? name
+               : NULL;
+}
+
 etw_source *etw_replay_source(etw_replay *replay)
 {
     return replay->source;

@@ -89,6 +89,13 @@ typedef struct etw_replay_totals {
 } etw_replay_totals;
 void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals);
 
+/* How many schemas in the trace could not be read so far (manifests that are no XML, damaged
+ * metadata), and what was wrong with the first, "" where nothing was; lent by the replay. */
+uint64_t etw_replay_schema_errors(const etw_replay *replay, const char **first);
+
+/* The provider names that the trace has told so far, by index; NULL past the last. */
+const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index);
+
 /* The source behind it: statistics, traces, schemas. */
 etw_source *etw_replay_source(etw_replay *replay);
 bool etw_replay_is_etl(const etw_replay *replay);

@@ -75,11 +75,9 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
     event->trace_number = 0;
     event->schema = schema;
     event->plan = plan_of(maker, record, schema);
-    event->provider_name = provider_name;
-    if (provider_name == NULL && event->plan != NULL) {
-        const etw_name *name = etw_plan_provider_name(event->plan);
-        event->provider_name = name->utf8_size == 0 ? NULL : name->utf8;
-    }
+    /* the event's own schema names its provider; the GUID may have other names, and later ones */
+    const etw_name *name = event->plan == NULL ? NULL : etw_plan_provider_name(event->plan);
+    event->provider_name = name == NULL || name->utf8_size == 0 ? provider_name : name->utf8;
     return event;
 }
 

@@ -22,7 +22,8 @@ uint16_t etw_event_trace_number(const etw_event *event);
 /* NULL where nothing explains the event. */
 const etw_schema *etw_event_schema(const etw_event *event);
 const etw_plan *etw_event_plan(const etw_event *event);
-/* The best known name of the provider, UTF-8; NULL where unknown. */
+/* The name of the provider, UTF-8: the one in the event's schema; where that has none, the one that
+ * the trace first gives the GUID; NULL where unknown. */
 const char *etw_event_provider_name(const etw_event *event);
 /* Walks the properties (plan.h). ETW_ERROR_NOT_FOUND where the event has no schema. */
 etw_status etw_event_walk(const etw_event *event, const etw_visitor *visitor, void *context,

@@ -295,6 +295,11 @@ const char *etw_schema_store_provider_name(const etw_schema_store *store, const 
     return found == NULL ? NULL : found->name;
 }
 
+uint32_t etw_schema_store_provider_count(const etw_schema_store *store)
+{
+    return store->provider_count;
+}
+
 bool etw_schema_store_provider_at(const etw_schema_store *store, uint32_t index,
                                   const etw_guid **provider, const char **utf8_name)
 {

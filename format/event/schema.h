@@ -72,6 +72,7 @@ etw_status etw_schema_store_set_provider_name(etw_schema_store *store, const etw
 /* NULL where unknown; valid until the store is freed. */
 const char *etw_schema_store_provider_name(const etw_schema_store *store, const etw_guid *provider);
 /* Walks the names in the order they were set: index from 0; false past the last. */
+uint32_t etw_schema_store_provider_count(const etw_schema_store *store);
 bool etw_schema_store_provider_at(const etw_schema_store *store, uint32_t index,
                                   const etw_guid **provider, const char **utf8_name);
 

@@ -1,7 +1,6 @@
 #include "format/schema/eventsource.h"
 
-#include "format/base/arena.h"
-#include "format/base/table.h"
+#include "format/base/text.h"
 #include "format/event/tei_builder.h"
 #include "format/schema/manifest.h"
 
@@ -35,14 +34,34 @@ typedef struct pending {
     uint32_t chunks_here;
     size_t bytes;
     uint64_t touched; /* when its latest chunk came, in chunks */
+    int64_t ticks;    /* of its earliest chunk */
 } pending;
+
+/* One manifest, whoever sent it. */
+typedef struct manifest {
+    XXH128_hash_t hash; /* of its XML */
+    etw_manifest_set *set;
+} manifest;
+
+/* Who sent a manifest, and when. Each is kept twice, once as sent by ANY_PROCESS. */
+typedef struct sent {
+    etw_guid provider;
+    uint32_t process_id;
+    uint32_t manifest; /* index */
+    int64_t ticks;
+} sent;
+
+#define ANY_PROCESS UINT32_MAX
 
 typedef struct eventsource {
     etw_schema_source base;
-    etw_manifest_set *manifests;
+    manifest *manifests;
+    uint32_t manifest_count;
+    sent *sent; /* by provider, process, ticks */
+    uint32_t sent_count;
+    uint32_t sent_capacity;
+    size_t kept_bytes; /* of all manifests */
     etw_tei_builder *builder;
-    etw_table compiled; /* XXH3-128 of each complete manifest -> itself */
-    etw_arena hashes;
     pending pending[ETW_EVENTSOURCE_MAX_PENDING];
     size_t pending_bytes;
     uint64_t chunks_seen;
@@ -142,35 +161,197 @@ static etw_status keep_chunk(eventsource *self, pending *into, uint16_t number, 
     return ETW_OK;
 }
 
-/* *new_one is false where the same manifest was compiled before. */
-static etw_status is_new(eventsource *self, etw_bytes xml, bool *new_one, etw_error *error)
+/* Whom a manifest is for. Memory order of the GUID, as it only has to be an order. */
+static int compare_sent(const sent *a, const sent *b)
 {
-    const XXH128_hash_t hash = XXH3_128bits(xml.data, xml.size);
-    *new_one = etw_table_get(&self->compiled, &hash, sizeof hash) == NULL;
-    if (!*new_one) {
-        return ETW_OK;
+    const int provider = memcmp(&a->provider, &b->provider, sizeof a->provider);
+    if (provider != 0) {
+        return provider;
     }
-    char *kept = etw_arena_copy(&self->hashes, &hash, sizeof hash);
-    if (kept == NULL || !etw_table_set(&self->compiled, kept, sizeof hash, kept)) {
-        return no_memory(error);
+    if (a->process_id != b->process_id) {
+        return a->process_id < b->process_id ? -1 : 1;
     }
+    return a->ticks < b->ticks ? -1 : a->ticks > b->ticks;
+}
+
+static bool is_same_sender(const sent *a, const sent *b)
+{
+    return a->process_id == b->process_id && etw_guid_equal(&a->provider, &b->provider);
+}
+
+/* How many were sent before the given one, or at its moment. */
+static uint32_t sent_until(const eventsource *self, const sent *moment)
+{
+    uint32_t low = 0, high = self->sent_count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (compare_sent(&self->sent[middle], moment) <= 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* What the sender sent last until that moment; before its first, the first; NULL: it sent none. */
+static const sent *choose_of(const eventsource *self, const sent *moment)
+{
+    const uint32_t at = sent_until(self, moment);
+    if (at != 0 && is_same_sender(&self->sent[at - 1], moment)) {
+        return &self->sent[at - 1];
+    }
+    return at < self->sent_count && is_same_sender(&self->sent[at], moment) ? &self->sent[at]
+                                                                            : NULL;
+}
+
+/* The manifest for a record: its process' own, else that of any process; NULL: none is known. */
+static const sent *choose(const eventsource *self, const etw_event_record *record)
+{
+    const etw_event_header *header = &record->EventHeader;
+    sent moment = {header->ProviderId, header->ProcessId, 0, header->TimeStamp};
+    const sent *chosen = choose_of(self, &moment);
+    if (chosen == NULL) {
+        moment.process_id = ANY_PROCESS;
+        chosen = choose_of(self, &moment);
+    }
+    return chosen;
+}
+
+/* An etw_schema_source function, set once a provider has several manifests. */
+static uint32_t variant(const etw_schema_source *base, const etw_event_record *record)
+{
+    const sent *chosen = choose((const eventsource *)base, record);
+    return chosen == NULL ? 0 : chosen->manifest + 1;
+}
+
+static etw_status insert_sent(eventsource *self, const sent *added, etw_error *error)
+{
+    const uint32_t at = sent_until(self, added);
+    const bool has_before = at != 0 && is_same_sender(&self->sent[at - 1], added);
+    const bool has_after = at < self->sent_count && is_same_sender(&self->sent[at], added);
+    if (has_before && self->sent[at - 1].manifest == added->manifest) {
+        return ETW_OK; /* sent again */
+    }
+    if (self->sent_count == ETW_EVENTSOURCE_MAX_SENT) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u manifests were sent",
+                             ETW_EVENTSOURCE_MAX_SENT / 2);
+    }
+    if (self->sent_count == self->sent_capacity) {
+        const uint32_t capacity = self->sent_capacity == 0 ? 16 : 2 * self->sent_capacity;
+        sent *wider = realloc(self->sent, capacity * sizeof *wider);
+        if (wider == NULL) {
+            return no_memory(error);
+        }
+        self->sent = wider;
+        self->sent_capacity = capacity;
+    }
+    memmove(&self->sent[at + 1], &self->sent[at], (self->sent_count - at) * sizeof *self->sent);
+    self->sent[at] = *added;
+    self->sent_count++;
+    if (has_before || has_after) {
+        self->base.variant = variant;
+    }
+    self->base.learnt++;
     return ETW_OK;
 }
 
-static etw_status compile(eventsource *self, etw_bytes xml, etw_schema_store *store,
+/* The known manifest with this XML, or a new one without a set. */
+static etw_status manifest_of(eventsource *self, etw_bytes xml, uint32_t *index, etw_error *error)
+{
+    const XXH128_hash_t hash = XXH3_128bits(xml.data, xml.size);
+    for (*index = 0; *index < self->manifest_count; ++*index) {
+        if (XXH128_isEqual(self->manifests[*index].hash, hash)) {
+            return ETW_OK;
+        }
+    }
+    if (self->manifest_count == ETW_EVENTSOURCE_MAX_MANIFESTS) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u manifests",
+                             ETW_EVENTSOURCE_MAX_MANIFESTS);
+    }
+    manifest *more = realloc(self->manifests, (self->manifest_count + 1u) * sizeof *more);
+    if (more == NULL) {
+        return no_memory(error);
+    }
+    self->manifests = more;
+    more[self->manifest_count++] = (manifest){hash, NULL};
+    return ETW_OK;
+}
+
+/* EventSource puts names into attributes as they are, such as "<Main>b__0": with each '<' between
+ * quotes escaped, what it meant is XML. The caller frees *repaired. */
+static etw_status repair(etw_bytes xml, etw_text *repaired)
+{
+    bool in_tag = false;
+    bool in_quotes = false;
+    for (size_t i = 0; i < xml.size; i++) {
+        const char letter = (char)xml.data[i];
+        if (letter == '<' && in_quotes) {
+            etw_text_append_z(repaired, "&lt;");
+            continue;
+        }
+        in_quotes = in_tag && (letter == '"') != in_quotes;
+        in_tag = in_quotes || (letter == '<' || (in_tag && letter != '>'));
+        etw_text_append_char(repaired, letter);
+    }
+    return repaired->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
+}
+
+static etw_status read_into(eventsource *self, manifest *into, etw_bytes xml,
+                            etw_schema_store *store, etw_error *error)
+{
+    etw_manifest_set_free(into->set);
+    into->set =
+        etw_manifest_set_new(ETW_SCHEMA_EVENTSOURCE, ETW_EVENTSOURCE_MAX_BYTES - self->kept_bytes);
+    return into->set == NULL ? no_memory(error)
+                             : etw_manifest_set_add(into->set, xml, store, NULL, error);
+}
+
+/* A manifest that is no XML is an error, also where its events can be read once it is mended. */
+static etw_status compile(eventsource *self, manifest *into, etw_bytes xml, etw_schema_store *store,
                           etw_error *error)
 {
-    bool new_one;
-    uint32_t added = 0;
+    etw_status status = read_into(self, into, xml, store, error);
+    if (status == ETW_ERROR_DAMAGED) {
+        etw_text repaired = {0};
+        if (repair(xml, &repaired) != ETW_OK) {
+            status = no_memory(error);
+        } else if (repaired.size != xml.size) {
+            etw_error ignored = {0};
+            const etw_bytes bytes = {(const uint8_t *)repaired.data, repaired.size};
+            if (read_into(self, into, bytes, store, &ignored) == ETW_ERROR_NO_MEMORY) {
+                status = no_memory(error);
+            }
+        }
+        etw_text_free(&repaired);
+    }
+    self->kept_bytes += into->set == NULL ? 0 : etw_manifest_set_bytes(into->set);
+    return status;
+}
+
+/* A manifest is complete: it explains what its process sends from then on. */
+static etw_status keep(eventsource *self, etw_bytes xml, const sent *sender,
+                       etw_schema_store *store, etw_error *error)
+{
     while (xml.size != 0 && xml.data[xml.size - 1] == 0) {
         xml.size--;
     }
-    etw_status status = is_new(self, xml, &new_one, error);
-    if (status == ETW_OK && new_one) {
-        status = etw_manifest_set_add(self->manifests, xml, store, &added, error);
-        self->base.learnt += added != 0;
+    sent added = *sender;
+    etw_status status = manifest_of(self, xml, &added.manifest, error);
+    if (status != ETW_OK) {
+        return status;
     }
-    return status;
+    manifest *into = &self->manifests[added.manifest];
+    const etw_status compiled = into->set == NULL ? compile(self, into, xml, store, error) : ETW_OK;
+    if (compiled == ETW_ERROR_NO_MEMORY) {
+        return compiled;
+    }
+    status = insert_sent(self, &added, error);
+    if (status == ETW_OK) {
+        added.process_id = ANY_PROCESS;
+        status = insert_sent(self, &added, error);
+    }
+    return compiled != ETW_OK ? compiled : status;
 }
 
 static etw_status complete(eventsource *self, pending *done, etw_schema_store *store,
@@ -185,9 +366,18 @@ static etw_status complete(eventsource *self, pending *done, etw_schema_store *s
         memcpy(xml + size, done->chunks[i].data, done->chunks[i].size);
         size += done->chunks[i].size;
     }
+    const sent sender = {done->key.provider, done->key.process_id, 0, done->ticks};
     drop(self, done);
-    const etw_status status = compile(self, (etw_bytes){xml, size}, store, error);
+    const etw_status status = keep(self, (etw_bytes){xml, size}, &sender, store, error);
     free(xml);
+    if (status == ETW_OK) {
+        return status;
+    }
+    etw_text provider = {0};
+    etw_text_append_guid(&provider, &sender.provider);
+    (void)etw_error_wrap(error, status, "sent by process %u for provider %s", sender.process_id,
+                         etw_text_z(&provider));
+    etw_text_free(&provider);
     return status;
 }
 
@@ -235,6 +425,9 @@ static etw_status take_chunk(eventsource *self, etw_schema_store *store,
     pending *into = pending_of(self, &key);
     if (into == NULL) {
         return no_memory(error);
+    }
+    if (into->chunks_here == 0 || record->EventHeader.TimeStamp < into->ticks) {
+        into->ticks = record->EventHeader.TimeStamp;
     }
     const etw_status status = keep_chunk(self, into, header->number, header->data, error);
     if (status == ETW_OK && into->chunks_here == key.chunk_count) {
@@ -293,7 +486,17 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
     if (is_chunk(record, &header)) {
         return describe_chunk(self, store, record, schema, error);
     }
-    return etw_manifest_set_find(self->manifests, store, record, pointer_size, schema, error);
+    const sent *chosen = choose(self, record);
+    const uint32_t first = chosen == NULL ? 0 : chosen->manifest;
+    const uint32_t end = chosen == NULL ? self->manifest_count : first + 1;
+    etw_status status = ETW_OK;
+    for (uint32_t i = first; i < end && *schema == NULL && status == ETW_OK; i++) {
+        etw_manifest_set *set = self->manifests[i].set;
+        status = set == NULL
+                     ? ETW_OK
+                     : etw_manifest_set_find(set, store, record, pointer_size, schema, error);
+    }
+    return status;
 }
 
 static void free_source(etw_schema_source *base)
@@ -302,10 +505,12 @@ static void free_source(etw_schema_source *base)
     for (uint32_t i = 0; i < ETW_EVENTSOURCE_MAX_PENDING; i++) {
         drop(self, &self->pending[i]);
     }
-    etw_manifest_set_free(self->manifests);
+    for (uint32_t i = 0; i < self->manifest_count; i++) {
+        etw_manifest_set_free(self->manifests[i].set);
+    }
+    free(self->manifests);
+    free(self->sent);
     etw_tei_builder_free(self->builder);
-    etw_table_free(&self->compiled);
-    etw_arena_free(&self->hashes);
     free(self);
 }
 
@@ -317,10 +522,8 @@ etw_schema_source *etw_eventsource_source_new(void)
     }
     self->base = (etw_schema_source){
         .name = "EventSource manifests", .find = find, .observe = observe, .free = free_source};
-    self->hashes.limit_bytes = ETW_EVENTSOURCE_MAX_BYTES;
-    self->manifests = etw_manifest_set_new(ETW_SCHEMA_EVENTSOURCE, ETW_EVENTSOURCE_MAX_BYTES);
     self->builder = etw_tei_builder_new();
-    if (self->manifests == NULL || self->builder == NULL) {
+    if (self->builder == NULL) {
         free_source(&self->base);
         return NULL;
     }

@@ -52,6 +52,11 @@ void etw_manifest_set_free(etw_manifest_set *set)
     free(set);
 }
 
+size_t etw_manifest_set_bytes(const etw_manifest_set *set)
+{
+    return set->model.arena.used_bytes;
+}
+
 etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema_store *store,
                                 uint32_t *added, etw_error *error)
 {

@@ -27,6 +27,8 @@ typedef struct etw_manifest_set etw_manifest_set;
  * manifests together. NULL where memory is out. */
 etw_manifest_set *etw_manifest_set_new(uint32_t origin, size_t max_bytes);
 void etw_manifest_set_free(etw_manifest_set *set);
+/* What it keeps, of the max_bytes that it may. */
+size_t etw_manifest_set_bytes(const etw_manifest_set *set);
 
 /* Adds the providers in xml (UTF-8, or UTF-16 with a byte order mark) and gives their names to
  * store. An event that is known already stays as it is. *added, if not NULL, is the number of new

@@ -37,8 +37,9 @@ struct etw_resolver {
     etw_schema_store *store;
     etw_schema_source *sources[MAX_SOURCES]; /* in the order in which they are asked */
     uint32_t source_count;
-    uint32_t classic_count; /* 1 where the last source is the classic table */
-    uint32_t learnt;        /* from 1; counts what the sources learnt */
+    uint32_t classic_count;           /* 1 where the last source is the classic table */
+    uint32_t learnt;                  /* from 1; counts what the sources learnt */
+    const etw_schema_source *varying; /* the one that tells variants apart; NULL: none needs to */
     slot *slots;
     uint32_t slot_count; /* a power of two */
     uint32_t used;
@@ -186,6 +187,7 @@ etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *
         etw_status status = source->observe(source, resolver->store, record, &failure);
         if (source->learnt != before) {
             resolver->learnt++;
+            resolver->varying = source->variant != NULL ? source : resolver->varying;
         }
         if (status != ETW_OK) {
             status = note_error(resolver, &failure, source->name, error);
@@ -221,6 +223,8 @@ static key key_of(const etw_resolver *self, const etw_event_record *record, uint
     }
     if ((record->EventHeader.Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
         made.kind |= KEY_CLASSIC;
+    } else if (self->varying != NULL) {
+        made.kind |= (uint64_t)self->varying->variant(self->varying, record) << 32;
     }
     made.rest = (uint64_t)descriptor->Id | (uint64_t)descriptor->Version << 16 |
                 (uint64_t)descriptor->Level << 24 | (uint64_t)descriptor->Opcode << 32 |

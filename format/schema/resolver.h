@@ -28,6 +28,9 @@ struct etw_schema_source {
      * no. */
     etw_status (*observe)(etw_schema_source *self, etw_schema_store *store,
                           const etw_event_record *record, etw_error *error);
+    /* Which of several descriptions of the record's provider holds for it: a number from 1 on, 0
+     * where there is but one. NULL as long as no provider has several. */
+    uint32_t (*variant)(const etw_schema_source *self, const etw_event_record *record);
     void (*free)(etw_schema_source *self);
 };
 

@@ -39,6 +39,57 @@ etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_repl
     return ETW_EXIT_MISSING;
 }
 
+/* Doubts. */
+
+static const char *provider_at(const void *context, size_t index)
+{
+    return etw_replay_provider_name_at(context, index);
+}
+
+static void say_no_such_provider(const etw_replay *replay, const char *wanted)
+{
+    size_t count = 0;
+    while (etw_replay_provider_name_at(replay, count) != NULL) {
+        count++;
+    }
+    const char *nearest = etw_nearest_name(wanted, count, provider_at, replay);
+    if (nearest != NULL) {
+        etw_tool_say("no event of provider '%s'; did you mean '%s'?", wanted, nearest);
+    } else {
+        etw_tool_say("no event of provider '%s'; 'stats' lists those of the trace", wanted);
+    }
+}
+
+static bool has_filter(const etw_replay_arguments *arguments)
+{
+    const etw_filter *filter = &arguments->replay.filter;
+    return filter->provider_count > 0 || filter->provider_name_count > 0 || filter->id_count > 0 ||
+           filter->process_id_count > 0 || filter->has_level || filter->no_level_0 ||
+           arguments->since != NULL || arguments->until != NULL;
+}
+
+void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay)
+{
+    const char *first;
+    const uint64_t errors = etw_replay_schema_errors(replay, &first);
+    etw_replay_totals totals;
+    etw_replay_get_totals(replay, &totals);
+    if (errors > 0) {
+        etw_tool_say("%llu schema%s of the trace could not be read; first: %s",
+                     (unsigned long long)errors, errors == 1 ? "" : "s", first);
+    }
+    if (totals.events > 0 || !has_filter(arguments)) {
+        return;
+    }
+    const etw_filter *filter = &arguments->replay.filter;
+    for (uint32_t i = 0; i < filter->provider_name_count; i++) {
+        say_no_such_provider(replay, arguments->provider_names[i]);
+    }
+    if (filter->provider_name_count == 0) {
+        etw_tool_say("no event matches the options that choose events");
+    }
+}
+
 /* Progress. */
 
 void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *arguments,

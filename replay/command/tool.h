@@ -17,6 +17,11 @@ etw_exit etw_tool_print(etw_text *text);
 /* Reports what is missing (not with --quiet), and gives the exit status. */
 etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_replay_totals *totals);
 
+/* What a look at the events alone does not tell, said on stderr once they have been read: schemas
+ * in the trace that could not be read, and a filter that no event matches, with the nearest names
+ * of providers that the trace has. */
+void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay);
+
 /* A status line, see console.h; nothing with --quiet. */
 typedef struct etw_progress {
     etw_status_line line;

@@ -128,6 +128,9 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
     etw_replay_totals totals = {0};
     if (c.replay != NULL) {
         etw_replay_get_totals(c.replay, &totals);
+        if (!etw_failed(status)) {
+            etw_tool_say_doubts(arguments, c.replay);
+        }
     }
     etw_pipeline_close(c.pipeline);
     etw_rundown_free(c.rundown);

@@ -1,4 +1,4 @@
-/* diff: two traces compared event by event, by their bytes. */
+/* diff: two traces compared event by event, by their bytes and their providers' names. */
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 
@@ -28,7 +28,7 @@ static etw_status read_on(side *s, etw_error *error)
 }
 
 /* What differs, in the order of the record; NULL where the records are the same, byte for byte. */
-static const char *difference(const etw_event_record *a, const etw_event_record *b)
+static const char *difference_of_records(const etw_event_record *a, const etw_event_record *b)
 {
     if (memcmp(&a->EventHeader, &b->EventHeader, sizeof a->EventHeader) != 0) {
         return a->EventHeader.TimeStamp != b->EventHeader.TimeStamp ? "time stamp" : "header";
@@ -54,6 +54,19 @@ static const char *difference(const etw_event_record *a, const etw_event_record 
         }
     }
     return NULL;
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Also the provider's name, which is not in the record. */
+static const char *difference(const etw_event *a, const etw_event *b)
+{
+    const char *what = difference_of_records(etw_event_record_of(a), etw_event_record_of(b));
+    const bool is_same = is_same_name(etw_event_provider_name(a), etw_event_provider_name(b));
+    return what == NULL && !is_same ? "provider's name" : what;
 }
 
 static void print_side(char sign, const side *s)
@@ -105,9 +118,7 @@ static etw_status compare(diff *d, uint32_t limit, etw_error *error)
             return ETW_OK;
         }
         d->compared++;
-        const char *what = a == NULL || b == NULL
-                               ? "only one trace has it"
-                               : difference(etw_event_record_of(a), etw_event_record_of(b));
+        const char *what = a == NULL || b == NULL ? "only one trace has it" : difference(a, b);
         if (what != NULL) {
             d->different++;
             tell(d, what, limit);

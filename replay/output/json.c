@@ -213,6 +213,32 @@ static void append_message(const etw_output_options *options, const etw_event *e
     etw_text_append_char(text, '"');
 }
 
+static void append_name(etw_text *text, const char *member, const etw_name *name)
+{
+    if (name->json_size > 0) {
+        etw_text_append_z(text, member);
+        etw_text_append(text, name->json, name->json_size);
+        etw_text_append_char(text, '"');
+    }
+}
+
+static void append_names(const etw_event *event, etw_text *text)
+{
+    const etw_plan *plan = etw_event_plan(event);
+    if (plan == NULL) {
+        return;
+    }
+    append_name(text, ",\"LevelName\":\"", etw_plan_level_name(plan));
+    append_name(text, ",\"OpcodeName\":\"", etw_plan_opcode_name(plan));
+    append_name(text, ",\"TaskName\":\"", etw_plan_task_name(plan));
+    const uint32_t keywords = etw_plan_keyword_count(plan);
+    for (uint32_t i = 0; i < keywords; i++) {
+        append_name(text, i == 0 ? ",\"KeywordNames\":[\"" : ",\"", etw_plan_keyword_name(plan, i));
+    }
+    etw_text_append_z(text, keywords > 0 ? "]" : "");
+    append_name(text, ",\"ChannelName\":\"", etw_plan_channel_name(plan));
+}
+
 /* The properties as members of objects and elements of lists. */
 
 typedef struct json_walk {
@@ -281,7 +307,8 @@ void etw_json_append_properties(const etw_output_options *options, const etw_eve
                                         etw_nesting_on_close_array};
     json_walk walk = {
         .nesting = {.text = text, .separator = ',', .begin = begin_member, .is_first = true},
-        .form = options->exact ? ETW_TEXT_EXACT : 0,
+        .form = (options->exact ? ETW_TEXT_EXACT : 0u) |
+                (options->hex_numbers ? ETW_JSON_HEX_NUMBERS : 0u),
         .typed = options->typed};
     etw_text_append_char(text, '{');
     etw_properties_walk(event, &visitor, &walk, outcome);
@@ -392,6 +419,9 @@ static void append_rest(const etw_output_options *options, const etw_event *even
     if (etw_event_trace_number(event) != 0) {
         etw_text_append_z(text, ",\"Trace\":");
         etw_text_append_u64(text, etw_event_trace_number(event));
+    }
+    if (options->names) {
+        append_names(event, text);
     }
     if (options->schema_hash) {
         append_schema_hash(event, text);

@@ -64,6 +64,69 @@ static void append_names(const etw_event *event, etw_text *text)
     }
 }
 
+/* Puts quotes around what was appended from start on, where a reader could not see its end, and a
+ * backslash before those inside. */
+static void quote_from(etw_text *text, size_t start)
+{
+    const size_t size = text->size - start;
+    if (text->failed || (size > 0 && memchr(text->data + start, ' ', size) == NULL &&
+                         memchr(text->data + start, '"', size) == NULL)) {
+        return;
+    }
+    size_t inside = 0;
+    for (size_t i = start; i < text->size; i++) {
+        inside += text->data[i] == '"';
+    }
+    if (etw_text_reserve(text, 2 + inside) == NULL) {
+        return;
+    }
+    size_t to = text->size + 1 + inside;
+    text->data[to] = '"';
+    for (size_t i = text->size; i-- > start;) {
+        text->data[--to] = text->data[i];
+        if (text->data[i] == '"') {
+            text->data[--to] = '\\';
+        }
+    }
+    text->data[start] = '"';
+    text->size += 2 + inside;
+}
+
+static void append_name(etw_text *text, const char *label, const etw_name *name)
+{
+    if (name->utf8_size > 0) {
+        etw_text_append_z(text, label);
+        const size_t start = text->size;
+        append_safe(text, name->utf8);
+        quote_from(text, start);
+    }
+}
+
+/* Whether the event's name has it at its start or its end. */
+static bool shows_name(const etw_plan *plan, const etw_name *part)
+{
+    const etw_name *whole = etw_plan_event_name(plan);
+    return part->utf8_size <= whole->utf8_size &&
+           (memcmp(whole->utf8, part->utf8, part->utf8_size) == 0 ||
+            memcmp(whole->utf8 + whole->utf8_size - part->utf8_size, part->utf8, part->utf8_size) ==
+                0);
+}
+
+/* What the schema calls them, without what the event's name shows. */
+static void append_schema_names(const etw_plan *plan, etw_text *text)
+{
+    if (!shows_name(plan, etw_plan_task_name(plan))) {
+        append_name(text, " task=", etw_plan_task_name(plan));
+    }
+    if (!shows_name(plan, etw_plan_opcode_name(plan))) {
+        append_name(text, " opcode=", etw_plan_opcode_name(plan));
+    }
+    append_name(text, " channel=", etw_plan_channel_name(plan));
+    for (uint32_t i = 0; i < etw_plan_keyword_count(plan); i++) {
+        append_name(text, i == 0 ? " keywords=" : ",", etw_plan_keyword_name(plan, i));
+    }
+}
+
 /* The properties: Name=value, lists in [], structs in {}. */
 
 typedef struct text_walk {
@@ -77,21 +140,6 @@ static void begin_item(etw_nesting *n, const etw_property *property)
     if (!n->in_list) {
         append_safe(n->text, etw_property_name(property)->utf8);
         etw_text_append_char(n->text, '=');
-    }
-}
-
-/* Puts quotes around what was appended from start on, where a reader could not see its end. */
-static void quote_from(etw_text *text, size_t start)
-{
-    const size_t size = text->size - start;
-    if (text->failed || (size > 0 && memchr(text->data + start, ' ', size) == NULL)) {
-        return;
-    }
-    if (etw_text_reserve(text, 2) != NULL) {
-        memmove(text->data + start + 1, text->data + start, size);
-        text->data[start] = '"';
-        text->data[start + 1 + size] = '"';
-        text->size += 2;
     }
 }
 
@@ -205,6 +253,9 @@ static void text_event(etw_output *output, const etw_event *event, etw_text *tex
         etw_text_printf(text, " schema=%016llx", (unsigned long long)etw_event_schema(event)->hash);
     }
     const etw_plan *plan = etw_event_plan(event);
+    if (plan != NULL) {
+        append_schema_names(plan, text);
+    }
     if (output->options.message && plan != NULL && etw_plan_event_message(plan)->utf8_size > 0) {
         etw_text_append_char(text, ' ');
         etw_properties_append_message(event, form, ETW_ESCAPE_LINE, text);

@@ -34,7 +34,8 @@ bool etw_filter_header(const etw_filter *filter, const etw_event_record *record,
                        const etw_clock *clock)
 {
     const etw_event_header *header = &record->EventHeader;
-    if (filter->has_level && header->EventDescriptor.Level > filter->max_level) {
+    const uint8_t level = header->EventDescriptor.Level;
+    if ((filter->has_level && level > filter->max_level) || (filter->no_level_0 && level == 0)) {
         return false;
     }
     if (!has_id(filter, header->EventDescriptor.Id) || !has_process(filter, header->ProcessId) ||

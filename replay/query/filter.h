@@ -15,7 +15,8 @@ typedef struct etw_filter {
     const uint16_t *ids;
     uint32_t id_count;
     bool has_level;
-    uint8_t max_level; /* this level and the more severe; level 0 always passes, as in a session */
+    uint8_t max_level; /* this level and the more severe */
+    bool no_level_0;   /* level 0, which always passes in a session, does not */
     const uint32_t *process_ids;
     uint32_t process_id_count;
     bool has_since, has_until;

@@ -161,7 +161,8 @@ void etw_property_iterator_end(const etw_property_iterator *iterator, etw_walk_e
 
 /* The two forms of a value's text: TDH's, unit for unit, and the clean default (TEXT.md). */
 enum {
-    ETW_TEXT_EXACT = 0x1 /* keep the trailing space of map strings and U+200E marks of times */
+    ETW_TEXT_EXACT = 0x1, /* keep the trailing space of map strings and U+200E marks of times */
+    ETW_JSON_HEX_NUMBERS = 0x2 /* of typed JSON: hexadecimal integers and pointers are numbers */
 };
 
 /* Appends the text that TdhFormatProperty gives for the element (TEXT.md), escaped.

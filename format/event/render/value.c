@@ -372,13 +372,15 @@ static bool is_json_literal(etw_show show)
            show == ETW_SHOW_SIGNED_DECIMAL || show == ETW_SHOW_PORT || show == ETW_SHOW_BOOLEAN;
 }
 
-static bool append_json_bare(etw_text *text, const etw_value *value)
+static bool append_json_bare(etw_text *text, const etw_value *value, uint32_t form)
 {
     const etw_show show = (etw_show)value->property->show;
     if (show == ETW_SHOW_FLOAT) {
         append_json_float(text, (float)float_of(value->bytes));
     } else if (show == ETW_SHOW_DOUBLE) {
         append_json_double(text, double_of(value->bytes));
+    } else if (show == ETW_SHOW_HEX && (form & ETW_JSON_HEX_NUMBERS) != 0) {
+        etw_text_append_u64(text, unsigned_of(value->bytes));
     } else if (is_json_literal(show)) {
         (void)append_shown(text, value->property, value->bytes, false, ETW_ESCAPE_JSON);
     } else {
@@ -409,7 +411,7 @@ void etw_value_append_json(const etw_value *value, uint32_t form, etw_text *text
     if (shown && property->map != NULL && append_json_mapped(text, value, exact)) {
         return;
     }
-    if (shown && append_json_bare(text, value)) {
+    if (shown && append_json_bare(text, value, form)) {
         return;
     }
     etw_text_append_char(text, '"');
