@@ -233,6 +233,11 @@ static etw_status insert_sent(eventsource *self, const sent *added, etw_error *e
     if (has_before && self->sent[at - 1].manifest == added->manifest) {
         return ETW_OK; /* sent again */
     }
+    if (has_before && self->sent[at - 1].ticks == added->ticks) {
+        self->sent[at - 1].manifest = added->manifest;
+        self->base.variant = variant;
+        return ETW_OK;
+    }
     if (self->sent_count == ETW_EVENTSOURCE_MAX_SENT) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u manifests were sent",
                              ETW_EVENTSOURCE_MAX_SENT / 2);
@@ -249,10 +254,7 @@ static etw_status insert_sent(eventsource *self, const sent *added, etw_error *e
     memmove(&self->sent[at + 1], &self->sent[at], (self->sent_count - at) * sizeof *self->sent);
     self->sent[at] = *added;
     self->sent_count++;
-    if (has_before || has_after) {
-        self->base.variant = variant;
-    }
-    self->base.learnt++;
+    self->base.variant = has_before || has_after ? variant : self->base.variant;
     return ETW_OK;
 }
 
@@ -279,51 +281,58 @@ static etw_status manifest_of(eventsource *self, etw_bytes xml, uint32_t *index,
 }
 
 /* EventSource puts names into attributes as they are, such as "<Main>b__0": with each '<' between
- * quotes escaped, what it meant is XML. The caller frees *repaired. */
-static etw_status repair(etw_bytes xml, etw_text *repaired)
+ * quotes escaped, what it meant is XML. The caller frees *mended. */
+static etw_status mend(etw_bytes xml, etw_text *mended)
 {
     bool in_tag = false;
     bool in_quotes = false;
     for (size_t i = 0; i < xml.size; i++) {
         const char letter = (char)xml.data[i];
         if (letter == '<' && in_quotes) {
-            etw_text_append_z(repaired, "&lt;");
+            etw_text_append_z(mended, "&lt;");
             continue;
         }
         in_quotes = in_tag && (letter == '"') != in_quotes;
         in_tag = in_quotes || (letter == '<' || (in_tag && letter != '>'));
-        etw_text_append_char(repaired, letter);
+        etw_text_append_char(mended, letter);
     }
-    return repaired->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
+    return mended->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
 }
 
 static etw_status read_into(eventsource *self, manifest *into, etw_bytes xml,
-                            etw_schema_store *store, etw_error *error)
+                            etw_schema_store *store, uint32_t *events, etw_error *error)
 {
     etw_manifest_set_free(into->set);
     into->set =
         etw_manifest_set_new(ETW_SCHEMA_EVENTSOURCE, ETW_EVENTSOURCE_MAX_BYTES - self->kept_bytes);
     return into->set == NULL ? no_memory(error)
-                             : etw_manifest_set_add(into->set, xml, store, NULL, error);
+                             : etw_manifest_set_add(into->set, xml, store, events, error);
 }
 
-/* A manifest that is no XML is an error, also where its events can be read once it is mended. */
-static etw_status compile(eventsource *self, manifest *into, etw_bytes xml, etw_schema_store *store,
-                          etw_error *error)
+/* ETW_ERROR_NO_MEMORY, or OK whatever is in it. */
+static etw_status read_mended(eventsource *self, manifest *into, etw_bytes xml,
+                              etw_schema_store *store, uint32_t *events, etw_error *error)
 {
-    etw_status status = read_into(self, into, xml, store, error);
-    if (status == ETW_ERROR_DAMAGED) {
-        etw_text repaired = {0};
-        if (repair(xml, &repaired) != ETW_OK) {
-            status = no_memory(error);
-        } else if (repaired.size != xml.size) {
-            etw_error ignored = {0};
-            const etw_bytes bytes = {(const uint8_t *)repaired.data, repaired.size};
-            if (read_into(self, into, bytes, store, &ignored) == ETW_ERROR_NO_MEMORY) {
-                status = no_memory(error);
-            }
-        }
-        etw_text_free(&repaired);
+    etw_text mended = {0};
+    etw_error ignored = {0};
+    etw_status status = mend(xml, &mended);
+    if (status == ETW_OK && mended.size != xml.size) {
+        const etw_bytes bytes = {(const uint8_t *)mended.data, mended.size};
+        status = read_into(self, into, bytes, store, events, &ignored);
+    }
+    etw_text_free(&mended);
+    return status == ETW_ERROR_NO_MEMORY ? no_memory(error) : ETW_OK;
+}
+
+/* A manifest that is no XML is an error, also where its events can be read once it is mended.
+ * *events: how many it has. */
+static etw_status compile(eventsource *self, manifest *into, etw_bytes xml, etw_schema_store *store,
+                          uint32_t *events, etw_error *error)
+{
+    etw_status status = read_into(self, into, xml, store, events, error);
+    if (status == ETW_ERROR_DAMAGED &&
+        read_mended(self, into, xml, store, events, error) != ETW_OK) {
+        status = ETW_ERROR_NO_MEMORY;
     }
     self->kept_bytes += into->set == NULL ? 0 : etw_manifest_set_bytes(into->set);
     return status;
@@ -342,7 +351,10 @@ static etw_status keep(eventsource *self, etw_bytes xml, const sent *sender,
         return status;
     }
     manifest *into = &self->manifests[added.manifest];
-    const etw_status compiled = into->set == NULL ? compile(self, into, xml, store, error) : ETW_OK;
+    const bool is_varying = self->base.variant != NULL;
+    uint32_t events = 0;
+    const etw_status compiled =
+        into->set == NULL ? compile(self, into, xml, store, &events, error) : ETW_OK;
     if (compiled == ETW_ERROR_NO_MEMORY) {
         return compiled;
     }
@@ -351,6 +363,7 @@ static etw_status keep(eventsource *self, etw_bytes xml, const sent *sender,
         added.process_id = ANY_PROCESS;
         status = insert_sent(self, &added, error);
     }
+    self->base.learnt += events != 0 || is_varying != (self->base.variant != NULL);
     return compiled != ETW_OK ? compiled : status;
 }
 
@@ -490,6 +503,7 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
     const uint32_t first = chosen == NULL ? 0 : chosen->manifest;
     const uint32_t end = chosen == NULL ? self->manifest_count : first + 1;
     etw_status status = ETW_OK;
+    *schema = NULL;
     for (uint32_t i = first; i < end && *schema == NULL && status == ETW_OK; i++) {
         etw_manifest_set *set = self->manifests[i].set;
         status = set == NULL

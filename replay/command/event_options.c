@@ -189,7 +189,7 @@ static const etw_option rows[] = {
      .help = "write numbers and booleans as JSON numbers and booleans",
      .group = ETW_TAKES_RENDERING,
      IN(rendering.typed)},
-    {.name = "hex-numbers",
+    {.name = "typed-hex",
      .help = "with --typed, write hexadecimal integers and pointers as JSON numbers too",
      .group = ETW_TAKES_RENDERING,
      IN(rendering.hex_numbers)},

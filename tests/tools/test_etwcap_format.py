@@ -5,6 +5,7 @@ import pytest
 
 import demo
 import etwcap_reader
+from whole import status_of
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def python_lines(data):
 def test_both_readers_see_the_same_in_every_trace(native_tool, corpus, tmp_path):
     for path in sorted(corpus().glob("*.etl")):
         saved = tmp_path / (path.name + ".etwcap")
-        native_tool("etw-record", "--input", path, "-o", saved)
+        native_tool("etw-record", "--input", path, "-o", saved, status=status_of(path))
         assert python_lines(saved.read_bytes()) == c_lines(native_tool, saved), path.name
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from etlwriter import START, Trace, field, sid, structure
 from etwcap_blocks import block, blocks_of, everything_in
+from whole import status_of
 
 ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
 
@@ -362,10 +363,10 @@ def test_a_trace_is_not_written_over_itself(tool, recorded):
 def test_the_corpus_survives_repacking_and_merging(native_tool, corpus, tmp_path):
     paths = sorted(corpus().glob("*.etl"))
     for path in paths:
-        native_tool("etw-replay", "repack", path, "-o", tmp_path / "a.etwcap", "-f", "-q")
-        native_tool("etw-replay", "diff", path, tmp_path / "a.etwcap")
-        native_tool("etw-replay", "verify", tmp_path / "a.etwcap")
-    native_tool("etw-replay", "merge", *paths, "-o", tmp_path / "all.etwcap", "-q")
-    said = json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "all.etwcap").stdout)
+        native_tool("etw-replay", "repack", path, "-o", tmp_path / "a.etwcap", "-f", "-q", status=status_of(path))
+        native_tool("etw-replay", "diff", path, tmp_path / "a.etwcap", status=status_of(path))
+        native_tool("etw-replay", "verify", tmp_path / "a.etwcap", status=status_of(path))
+    native_tool("etw-replay", "merge", *paths, "-o", tmp_path / "all.etwcap", "-q", status=3)
+    said = json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "all.etwcap", status=3).stdout)
     assert (len(said["Traces"]), said["Events"]) == (len(paths), said["Received"])
-    native_tool("etw-replay", "verify", tmp_path / "all.etwcap")
+    native_tool("etw-replay", "verify", tmp_path / "all.etwcap", status=3)

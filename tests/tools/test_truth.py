@@ -101,7 +101,7 @@ def test_level_0_passes_unless_told_otherwise(tool, tmp_path):
 @pytest.mark.parametrize("words, expected", [
     ((), '"H":"0xFF","N":"1"'),
     (("--typed",), '"H":"0xFF","N":1'),
-    (("--typed", "--hex-numbers"), '"H":255,"N":1'),
+    (("--typed", "--typed-hex"), '"H":255,"N":1'),
 ])
 def test_hexadecimal_numbers_are_numbers_on_request(tool, tmp_path, words, expected):
     path = tmp_path / "a.etl"
