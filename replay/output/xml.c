@@ -1,7 +1,8 @@
-/* Events in the XML vocabulary of Windows' event log (schema events/2004/08), as its own tools
- * write them: System, then EventData with one Data per value and ComplexData per struct; what could
- * not be decoded is ProcessingErrorData. Lists repeat their Data. Extended items, which that
- * vocabulary has no place for, are ExtendedInfo in a namespace of this project. */
+/* Events in the XML vocabulary of Windows' event log (schema events/2004/08), not byte for byte as
+ * tracerpt or Event Viewer write it: System, then EventData with one Data per value and ComplexData
+ * per struct; what could not be decoded is ProcessingErrorData. Lists repeat their Data. Extended
+ * items, which that vocabulary has no place for, are ExtendedInfo in a namespace of this project.
+ */
 #include "replay/output/extended_info.h"
 #include "replay/output/output.h"
 #include "replay/output/properties.h"
@@ -305,7 +306,7 @@ static void xml_loss(etw_output *output, const etw_loss *loss, etw_text *text)
 
 const etw_output_format etw_output_xml = {
     .name = "xml",
-    .help = "events as Windows' own tools write them",
+    .help = "events in the vocabulary of Windows' event log",
     .open = xml_open,
     .close = etw_output_free,
     .begin = xml_begin,
