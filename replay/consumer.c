@@ -27,6 +27,12 @@ static void close_consumer(etw_consumer *consumer)
 etw_status etw_replay_consumer(const char *path, const etw_replay_options *options,
                                etw_consumer **consumer, etw_error *error)
 {
+    if (consumer != NULL) {
+        *consumer = NULL;
+    }
+    if (path == NULL || consumer == NULL) {
+        return etw_error_set_missing(error, "path and consumer");
+    }
     static const etw_consumer_ops ops = {process, stop, close_consumer};
     replay_consumer *opened = malloc(sizeof *opened);
     if (opened == NULL) {

@@ -124,8 +124,13 @@ static etw_status open_parts(etw_replay *replay, const char *path, etw_error *er
 etw_status etw_replay_open(const char *path, const etw_replay_options *options, etw_replay **replay,
                            etw_error *error)
 {
+    if (replay != NULL) {
+        *replay = NULL;
+    }
+    if (path == NULL || replay == NULL) {
+        return etw_error_set_missing(error, "path and replay");
+    }
     etw_replay *opened = calloc(1, sizeof *opened);
-    *replay = NULL;
     if (opened == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a replay");
     }

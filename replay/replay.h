@@ -42,14 +42,15 @@ typedef struct etw_replay etw_replay;
 
 /* path: an .etwcap or .etl file, told apart by content, or "-" for stdin. options may be NULL.
  * ETW_ERROR_NOT_THIS where it is neither. An .etl file is scanned once before this returns. */
-etw_status etw_replay_open(const char *path, const etw_replay_options *options, etw_replay **replay,
-                           etw_error *error);
+ETW_API_CHECKED etw_status etw_replay_open(const char *path, const etw_replay_options *options,
+                                           etw_replay **replay, etw_error *error);
 /* Blocking, one callback per event, until the trace ends, the callback says so, or etw_replay_stop.
  */
-etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, void *context,
-                              etw_error *error);
+ETW_API_CHECKED etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback,
+                                              void *context, etw_error *error);
 /* The next-event form; *event is valid until the next call. ETW_END at the end. */
-etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error);
+ETW_API_CHECKED etw_status etw_replay_next(etw_replay *replay, const etw_event **event,
+                                           etw_error *error);
 /* What an event is made of (etw_event_make, format/event/event.h), for callers that make it
  * elsewhere, such as on another thread. record's TimeStamp is raw ticks; record is lent until the
  * next call, the others live as long as the replay. */
@@ -61,23 +62,25 @@ typedef struct etw_replay_item {
     uint16_t trace_number; /* etw_event_set_trace_number */
 } etw_replay_item;
 /* As etw_replay_next, without making the event. */
-etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error);
+ETW_API_CHECKED etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item,
+                                                etw_error *error);
 
 /* Goes on, forwards or backwards, at the first event at or after that time (FILETIME); options'
  * filter holds as before. ETW_ERROR_UNSUPPORTED for an .etl file or a pipe. Not from the callback.
  */
-etw_status etw_replay_seek(etw_replay *replay, int64_t time_100ns, etw_error *error);
+ETW_API_CHECKED etw_status etw_replay_seek(etw_replay *replay, int64_t time_100ns,
+                                           etw_error *error);
 
 /* Index of the trace that the last event came from, in the source of etw_replay_source. */
-uint16_t etw_replay_trace_index(const etw_replay *replay);
-/* From any thread or from the callback: process and next end with ETW_END. */
-void etw_replay_stop(etw_replay *replay);
+ETW_API uint16_t etw_replay_trace_index(const etw_replay *replay);
+/* From any thread or from the callback: process ends with ETW_OK, next with ETW_END, soon. */
+ETW_API void etw_replay_stop(etw_replay *replay);
 /* Idempotent for NULL. Not from the callback. */
-void etw_replay_close(etw_replay *replay);
+ETW_API void etw_replay_close(etw_replay *replay);
 
 /* The same as the one handle that a live session has too. */
-etw_status etw_replay_consumer(const char *path, const etw_replay_options *options,
-                               etw_consumer **consumer, etw_error *error);
+ETW_API_CHECKED etw_status etw_replay_consumer(const char *path, const etw_replay_options *options,
+                                               etw_consumer **consumer, etw_error *error);
 
 /* What was delivered and what is missing, so far. */
 typedef struct etw_replay_totals {
@@ -87,19 +90,19 @@ typedef struct etw_replay_totals {
     uint64_t lost_events; /* the sum of their known counts */
     bool lost_unknown;    /* and at least one whose count is unknown */
 } etw_replay_totals;
-void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals);
+ETW_API void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals);
 
 /* How many schemas in the trace could not be read so far (manifests that are no XML, damaged
  * metadata), and what was wrong with the first, "" where nothing was; lent by the replay. */
-uint64_t etw_replay_schema_errors(const etw_replay *replay, const char **first);
+ETW_API uint64_t etw_replay_schema_errors(const etw_replay *replay, const char **first);
 
 /* The provider names that the trace has told so far, by index; NULL past the last. */
-const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index);
+ETW_API const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index);
 
 /* The source behind it: statistics, traces, schemas. */
-etw_source *etw_replay_source(etw_replay *replay);
-bool etw_replay_is_etl(const etw_replay *replay);
+ETW_API etw_source *etw_replay_source(etw_replay *replay);
+ETW_API bool etw_replay_is_etl(const etw_replay *replay);
 /* The schemas of events delivered so far, whatever told them. */
-const etw_schema_store *etw_replay_schemas(const etw_replay *replay);
+ETW_API const etw_schema_store *etw_replay_schemas(const etw_replay *replay);
 
 #endif

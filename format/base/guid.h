@@ -33,14 +33,14 @@ static inline etw_guid etw_load_guid(const void *from)
 }
 
 /* Braces and lower case, as TdhFormatProperty writes GUIDs. */
-void etw_text_append_guid(etw_text *text, const etw_guid *guid);
+ETW_API void etw_text_append_guid(etw_text *text, const etw_guid *guid);
 
 /* With or without braces, any case, nothing before or after. */
-bool etw_guid_parse(const char *string, etw_guid *guid);
+ETW_API bool etw_guid_parse(const char *string, etw_guid *guid);
 
 /* The GUID that EventSource and TraceLogging derive from a provider's name when none is given:
  * SHA-1 of a namespace GUID and the upper-case UTF-16BE name, version nibble 5 (EventSource
  * documentation). Letters beyond ASCII, which no provider is known to have, keep their case. */
-etw_guid etw_guid_from_provider_name(const char *utf8_name);
+ETW_API etw_guid etw_guid_from_provider_name(const char *utf8_name);
 
 #endif

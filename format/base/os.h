@@ -57,22 +57,22 @@ struct etw_os {
 };
 
 /* The real one. */
-const etw_os *etw_os_default(void);
+ETW_API const etw_os *etw_os_default(void);
 
 /* Whether two names lead to one real file, links followed: what is written to one would destroy the
  * other. Names that lead nowhere are not the same. Hard links and junctions are seen through. */
-bool etw_os_is_same_file(const char *path, const char *other);
+ETW_API bool etw_os_is_same_file(const char *path, const char *other);
 
 /* What "-" stands for. Tools call etw_os_use_binary_stdio once at their start: Windows would
  * otherwise translate line ends. */
 #define ETW_FILE_STDIN  0
 #define ETW_FILE_STDOUT 1
-void etw_os_use_binary_stdio(void);
+ETW_API void etw_os_use_binary_stdio(void);
 
 /* The program's arguments as UTF-8: argv itself, or on Windows, where argv is in the ANSI code
  * page, a copy made from the wide command line that lives until the process ends. *argc is set to
  * their number. NULL where memory is out. */
-char **etw_os_utf8_arguments(int *argc, char **argv);
+ETW_API char **etw_os_utf8_arguments(int *argc, char **argv);
 
 /* Behind a file's name until all of it is there: what is half written must not look whole. */
 #define ETW_PART_SUFFIX ".part"
@@ -81,19 +81,19 @@ char **etw_os_utf8_arguments(int *argc, char **argv);
  * What is not touched costs nothing. etw_os_expect_use says that all of such memory will be
  * touched, so that the system may give it in large pieces: a page fault for each 4 KiB costs more
  * than what is done with them. */
-void *etw_os_alloc_large(size_t size_bytes);
-void etw_os_expect_use(void *memory, size_t size_bytes);
+ETW_API void *etw_os_alloc_large(size_t size_bytes);
+ETW_API void etw_os_expect_use(void *memory, size_t size_bytes);
 
 /* A number that nobody can guess, for the seeds of tables; never for what is stored. */
-uint64_t etw_os_random(void);
+ETW_API uint64_t etw_os_random(void);
 
 /* Reads until size bytes are there or the file ends; *got tells how many. */
-etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size, size_t *got,
-                            etw_error *error);
-etw_status etw_os_read_at_full(const etw_os *os, int file, void *into, size_t size, uint64_t offset,
-                               size_t *got, etw_error *error);
+ETW_API_CHECKED etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size,
+                                            size_t *got, etw_error *error);
+ETW_API_CHECKED etw_status etw_os_read_at_full(const etw_os *os, int file, void *into, size_t size,
+                                               uint64_t offset, size_t *got, etw_error *error);
 /* Writes all of it or fails; *written (may be NULL) tells how much went out before a failure. */
-etw_status etw_os_write_full(const etw_os *os, int file, const void *from, size_t size,
-                             size_t *written, etw_error *error);
+ETW_API_CHECKED etw_status etw_os_write_full(const etw_os *os, int file, const void *from,
+                                             size_t size, size_t *written, etw_error *error);
 
 #endif

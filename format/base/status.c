@@ -1,5 +1,7 @@
 #include "format/base/status.h"
 
+#include "format/base/version.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +10,7 @@
 static const char *const status_names[] = {
     [ETW_OK] = "ok",
     [ETW_END] = "end",
+    [ETW_AGAIN] = "nothing yet",
     [ETW_ERROR_INVALID_ARGUMENT] = "invalid argument",
     [ETW_ERROR_NO_MEMORY] = "out of memory",
     [ETW_ERROR_LIMIT] = "limit met",
@@ -121,4 +124,14 @@ etw_status etw_error_wrap(etw_error *error, etw_status fallback, const char *for
     (void)snprintf(error->message + used, sizeof error->message - used, ": %s", inner);
     etw_trim_partial_utf8(error->message, sizeof error->message);
     return error->status;
+}
+
+etw_status etw_error_set_missing(etw_error *error, const char *what)
+{
+    return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "%s must not be NULL", what);
+}
+
+const char *etw_version(void)
+{
+    return ETW_VERSION;
 }

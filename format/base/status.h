@@ -7,6 +7,8 @@
 #ifndef ETW_FORMAT_BASE_STATUS_H
 #define ETW_FORMAT_BASE_STATUS_H
 
+#include "format/base/api.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +16,7 @@
 typedef enum etw_status {
     ETW_OK = 0,
     ETW_END,                    /* no more items: a result, not an error */
+    ETW_AGAIN,                  /* nothing came in time, ask again: a result, not an error */
     ETW_ERROR_INVALID_ARGUMENT, /* the caller broke a stated rule */
     ETW_ERROR_NO_MEMORY,
     ETW_ERROR_LIMIT,       /* a stated maximum was met */
@@ -63,31 +66,41 @@ static inline void etw_error_clear(etw_error *error)
 }
 
 /* Sets the innermost cause and returns status, so that `return etw_error_set(...)` reads well. */
-etw_status etw_error_set(etw_error *error, etw_status status, const char *format, ...)
+ETW_API etw_status etw_error_set(etw_error *error, etw_status status, const char *format, ...)
     ETW_PRINTF(3, 4);
 
 /* As etw_error_set, with the operating system's own text for os_code appended. The status is chosen
  * from os_code: ENOSPC, EDQUOT and EFBIG give NO_SPACE, ENOENT NOT_FOUND, EACCES and EPERM ACCESS,
  * EEXIST EXISTS, ENOMEM NO_MEMORY, all else IO. os_code is an errno. */
-etw_status etw_error_set_os(etw_error *error, int os_code, const char *format, ...)
+ETW_API etw_status etw_error_set_os(etw_error *error, int os_code, const char *format, ...)
     ETW_PRINTF(3, 4);
+
+/* INVALID_ARGUMENT, for a function that was called without something it needs: "path and source
+ * must not be NULL" where what is "path and source". */
+ETW_API etw_status etw_error_set_missing(etw_error *error, const char *what);
 
 /* Puts "context: " in front of the message; the status stays. Returns error's status, or fallback
  * where error is NULL. */
-etw_status etw_error_wrap(etw_error *error, etw_status fallback, const char *format, ...)
+ETW_API etw_status etw_error_wrap(etw_error *error, etw_status fallback, const char *format, ...)
     ETW_PRINTF(3, 4);
 
 /* After a formatted print into text of size bytes that may have been cut: removes half a UTF-8
  * sequence at the end, since such texts end up on terminals and in JSON. A text that was not cut
  * stays. */
-void etw_trim_partial_utf8(char *text, size_t size);
+ETW_API void etw_trim_partial_utf8(char *text, size_t size);
 
 /* A short fixed name such as "damaged"; never NULL. */
-const char *etw_status_name(etw_status status);
+ETW_API const char *etw_status_name(etw_status status);
+
+/* For the rare call whose failure does not matter: results must otherwise be looked at. */
+static inline void etw_ignore(etw_status status)
+{
+    (void)status;
+}
 
 static inline bool etw_failed(etw_status status)
 {
-    return status > ETW_END;
+    return status > ETW_AGAIN;
 }
 
 #endif

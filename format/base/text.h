@@ -30,7 +30,7 @@ typedef enum etw_escape {
     ETW_ESCAPE_LINE  /* for a terminal: control characters (and C1) as \xXX, \n, \t; one line */
 } etw_escape;
 
-void etw_text_free(etw_text *text);
+ETW_API void etw_text_free(etw_text *text);
 
 /* Empties the text and keeps its memory; clears failed. */
 static inline void etw_text_clear(etw_text *text)
@@ -42,11 +42,12 @@ static inline void etw_text_clear(etw_text *text)
 /* What it holds, lent until it changes. */
 static inline etw_bytes etw_text_bytes(const etw_text *text)
 {
-    return (etw_bytes){(const uint8_t *)text->data, text->size};
+    const etw_bytes bytes = {(const uint8_t *)text->data, text->size};
+    return bytes;
 }
 
 /* The slow half of etw_text_reserve. */
-char *etw_text_grow(etw_text *text, size_t extra);
+ETW_API char *etw_text_grow(etw_text *text, size_t extra);
 
 /* Room for extra more bytes at the returned place, or NULL (failed is set). The caller writes at
  * most extra bytes there and adds what it wrote to text->size. */
@@ -88,35 +89,37 @@ static inline void etw_text_append_varint(etw_text *text, uint64_t value)
     etw_text_append_char(text, (char)value);
 }
 
-void etw_text_append_z(etw_text *text, const char *string);
-void etw_text_append_u64(etw_text *text, uint64_t value);
-void etw_text_append_i64(etw_text *text, int64_t value);
+ETW_API void etw_text_append_z(etw_text *text, const char *string);
+ETW_API void etw_text_append_u64(etw_text *text, uint64_t value);
+ETW_API void etw_text_append_i64(etw_text *text, int64_t value);
 /* "0x" and upper-case digits without leading zeros, as TdhFormatProperty writes them. */
-void etw_text_append_hex(etw_text *text, uint64_t value);
-void etw_text_printf(etw_text *text, const char *format, ...) ETW_PRINTF(2, 3);
+ETW_API void etw_text_append_hex(etw_text *text, uint64_t value);
+ETW_API void etw_text_printf(etw_text *text, const char *format, ...) ETW_PRINTF(2, 3);
 
 /* One code point, escaped. A surrogate value stands for a lone surrogate. */
-void etw_text_append_code_point(etw_text *text, uint32_t code_point, etw_escape escape);
+ETW_API void etw_text_append_code_point(etw_text *text, uint32_t code_point, etw_escape escape);
 
 /* units: UTF-16LE, size_bytes long (an odd last byte is ignored); embedded NULs are kept. */
-void etw_text_append_utf16(etw_text *text, const uint8_t *units, size_t size_bytes,
-                           etw_escape escape);
+ETW_API void etw_text_append_utf16(etw_text *text, const uint8_t *units, size_t size_bytes,
+                                   etw_escape escape);
 
 /* bytes: UTF-8; each byte that is no valid part of it becomes U+FFFD. */
-void etw_text_append_utf8(etw_text *text, const uint8_t *bytes, size_t size, etw_escape escape);
+ETW_API void etw_text_append_utf8(etw_text *text, const uint8_t *bytes, size_t size,
+                                  etw_escape escape);
 
 /* bytes: an 8-bit string of the recording machine's ANSI code page, read as Windows-1252, the code
  * page of Western systems; which one it was is not in a trace. Valid UTF-8 is taken as UTF-8. */
-void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size, etw_escape escape);
+ETW_API void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size,
+                                  etw_escape escape);
 
 /* The text as a C string, valid until the next append; "" where memory ran out at the very start.
  */
-const char *etw_text_z(etw_text *text);
+ETW_API const char *etw_text_z(etw_text *text);
 
 /* Size in bytes of the valid UTF-8 sequence that starts at bytes, with its *code_point; 0 where
  * there is none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). size is at
  * least 1. */
-size_t etw_utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code_point);
+ETW_API size_t etw_utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code_point);
 
 /* The code point as one or two UTF-16 units; returns how many. At most U+10FFFF. */
 static inline size_t etw_utf16_encode(uint32_t code_point, uint16_t units[2])
@@ -131,9 +134,9 @@ static inline size_t etw_utf16_encode(uint32_t code_point, uint16_t units[2])
 }
 
 /* Bytes of 8-bit text before its first NUL, looking at no more than size. */
-size_t etw_narrow_length_bytes(const uint8_t *bytes, size_t size);
+ETW_API size_t etw_narrow_length_bytes(const uint8_t *bytes, size_t size);
 
 /* Bytes of UTF-16LE text before its first NUL unit, looking at no more than size_bytes. */
-size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes);
+ETW_API size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes);
 
 #endif

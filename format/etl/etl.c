@@ -294,8 +294,13 @@ static etw_etl_source *new_source(const etw_os *os, const char *path)
 etw_status etw_etl_open(const etw_os *os, const char *path, const etw_etl_options *options,
                         etw_source **source, etw_error *error)
 {
+    if (source != NULL) {
+        *source = NULL;
+    }
+    if (path == NULL || source == NULL) {
+        return etw_error_set_missing(error, "path and source");
+    }
     static const etw_etl_options none = {NULL, NULL, false, NULL, NULL};
-    *source = NULL;
     etw_etl_source *self = new_source(os == NULL ? etw_os_default() : os, path);
     if (self == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: the reader", path);

@@ -80,17 +80,19 @@ typedef struct etw_etl_options {
 /* Opens and makes the first pass. os NULL: the default. path "-" is stdin; it, and any other path
  * that is no regular file, is copied to a temporary file first. options may be NULL. A file that
  * does not start as a trace is ETW_ERROR_NOT_THIS. */
-etw_status etw_etl_open(const etw_os *os, const char *path, const etw_etl_options *options,
-                        etw_source **source, etw_error *error);
+ETW_API_CHECKED etw_status etw_etl_open(const etw_os *os, const char *path,
+                                        const etw_etl_options *options, etw_source **source,
+                                        etw_error *error);
 
 /* source must come from etw_etl_open. */
-const etw_etl_statistics *etw_etl_statistics_of(const etw_source *source);
+ETW_API const etw_etl_statistics *etw_etl_statistics_of(const etw_source *source);
 
 /* Reads an instance of TRACE_LOGFILE_HEADER (payload of the first record) into trace, names
  * included; pointer_size (4 or 8) is the record's, header_ticks its raw time stamp.
  * trace->logfile_header becomes payload, which is lent. Members that the header does not tell of
  * stay as they are; so does all of *trace on failure. */
-etw_status etw_trace_from_logfile_header(etw_bytes payload, uint32_t pointer_size,
-                                         int64_t header_ticks, etw_trace *trace, etw_error *error);
+ETW_API_CHECKED etw_status etw_trace_from_logfile_header(etw_bytes payload, uint32_t pointer_size,
+                                                         int64_t header_ticks, etw_trace *trace,
+                                                         etw_error *error);
 
 #endif

@@ -6,6 +6,7 @@
 #include "format/base/bytes.h"
 #include "format/base/status.h"
 #include "format/base/text.h"
+#include "format/etwcap/block_kind.h"
 
 #define ETW_FORMAT_MAJOR 1u
 #define ETW_FORMAT_MINOR 0u
@@ -18,21 +19,6 @@
 #define ETW_BLOCK_MAX_RAW    ((uint32_t)8 << 20)
 /* The raw size of an events block is a figure only: nothing is allocated from it. */
 #define ETW_BLOCK_MAX_EVENTS_RAW ((uint32_t)16 << 20)
-
-typedef enum etw_block_kind {
-    ETW_BLOCK_FILE_INFO = 1,
-    ETW_BLOCK_TRACE = 2,
-    ETW_BLOCK_SCHEMAS = 3,
-    ETW_BLOCK_EVENTS = 4,
-    ETW_BLOCK_LOSS = 5,
-    ETW_BLOCK_CLOCK_ANCHORS = 6,
-    ETW_BLOCK_ORACLE = 7, /* texts that the recording machine's TDH made, to compare with */
-    ETW_BLOCK_INDEX = 8,
-    ETW_BLOCK_SUMMARY = 9,
-    ETW_BLOCK_END = 10,
-    ETW_BLOCK_RUNDOWN = 11,          /* processes and images of the host: format/event/rundown.h */
-    ETW_BLOCK_PRIVATE_FIRST = 0x8000 /* up to 0xFFFF: never used by this specification */
-} etw_block_kind;
 
 /* Flags: the low byte must be understood by a reader, or the block is passed over as unsupported.
  * The high byte is the mask: each byte of the body is stored XORed with it. */

@@ -486,6 +486,13 @@ static etw_status open_file(reader *self, const char *path, etw_error *error)
 etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_options *options,
                            etw_source **source, etw_error *error)
 {
+    if (source != NULL) {
+        *source = NULL;
+    }
+    if (path == NULL || source == NULL) {
+        return etw_error_set_missing(error, "path and source");
+    }
+    os = os == NULL ? etw_os_default() : os;
     reader *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return no_memory(error);

@@ -3,7 +3,7 @@
 #define ETW_FORMAT_ETWCAP_READER_H
 
 #include "format/base/os.h"
-#include "format/etwcap/codec/codec.h"
+#include "format/etwcap/codec/decoder.h"
 #include "format/event/schema.h"
 #include "format/event/source.h"
 
@@ -68,8 +68,9 @@ typedef struct etw_reader_counts {
 /* path "-": stdin. The source delivers a last LOSS item (TRUNCATED) where the file has no end
  * block. ETW_ERROR_NOT_THIS where the magic is not ours, ETW_ERROR_VERSION for a newer major
  * version. The source delivers events and losses; damage becomes a LOSS item in its place. */
-etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_options *options,
-                           etw_source **source, etw_error *error);
+ETW_API_CHECKED etw_status etw_reader_open(const etw_os *os, const char *path,
+                                           const etw_reader_options *options, etw_source **source,
+                                           etw_error *error);
 
 /* The functions below take a source that etw_reader_open gave. */
 
@@ -77,19 +78,21 @@ etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_
  * (FILETIME); single events before it are still the caller's to test. Losses recorded between the
  * file's start and there are delivered (again). With an index no block before it is read.
  * ETW_ERROR_UNSUPPORTED on a pipe. */
-etw_status etw_reader_seek(etw_source *source, int64_t time_100ns, etw_error *error);
+ETW_API_CHECKED etw_status etw_reader_seek(etw_source *source, int64_t time_100ns,
+                                           etw_error *error);
 
 /* Schemas and provider names read so far; ids are those of items. All of them where an index is
  * used. */
-const etw_schema_store *etw_reader_schemas(const etw_source *source);
+ETW_API const etw_schema_store *etw_reader_schemas(const etw_source *source);
 /* The schema that blocks of the file (ORACLE) call by this number; NULL where it is not known. */
-const etw_schema *etw_reader_schema_of_file(const etw_source *source, uint32_t file_id);
-void etw_reader_get_counts(const etw_source *source, etw_reader_counts *counts);
+ETW_API const etw_schema *etw_reader_schema_of_file(const etw_source *source, uint32_t file_id);
+ETW_API void etw_reader_get_counts(const etw_source *source, etw_reader_counts *counts);
 /* From the index in constant time, or by a scan of block headers (a pipe: what was read so far). */
-etw_status etw_reader_summary(etw_source *source, etw_file_summary *summary, etw_error *error);
+ETW_API_CHECKED etw_status etw_reader_summary(etw_source *source, etw_file_summary *summary,
+                                              etw_error *error);
 /* Providers in the order of their first events, once etw_reader_summary was called; false past the
  * last. name: "" where the file does not tell; lent until the source is closed. */
-bool etw_reader_provider(const etw_source *source, uint32_t index, etw_guid *provider,
-                         uint64_t *events, const char **name);
+ETW_API bool etw_reader_provider(const etw_source *source, uint32_t index, etw_guid *provider,
+                                 uint64_t *events, const char **name);
 
 #endif

@@ -532,6 +532,10 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
                        const etw_recover_options *options, etw_recover_report *report,
                        etw_error *error)
 {
+    if (in == NULL || out == NULL || report == NULL) {
+        return etw_error_set_missing(error, "in, out and report");
+    }
+    os = os == NULL ? etw_os_default() : os;
     static const etw_recover_options defaults = {.replace = false};
     memset(report, 0, sizeof *report);
     recovery *self = calloc(1, sizeof *self);

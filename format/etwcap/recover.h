@@ -3,7 +3,7 @@
 #define ETW_FORMAT_ETWCAP_RECOVER_H
 
 #include "format/base/os.h"
-#include "format/etwcap/block.h"
+#include "format/etwcap/block_kind.h"
 
 typedef struct etw_recover_options {
     bool replace; /* an existing output is overwritten, once the new file is verified */
@@ -37,8 +37,8 @@ typedef struct etw_recover_report {
  * failure the .part file is removed. What already has the name `out` must be a regular file, for a
  * new file takes its place. options may be NULL. ETW_ERROR_NOT_THIS where no block is
  * found at all. `in` must be seekable. Memory: that of a reader and a writer without threads. */
-etw_status etw_recover(const etw_os *os, const char *in, const char *out,
-                       const etw_recover_options *options, etw_recover_report *report,
-                       etw_error *error);
+ETW_API_CHECKED etw_status etw_recover(const etw_os *os, const char *in, const char *out,
+                                       const etw_recover_options *options,
+                                       etw_recover_report *report, etw_error *error);
 
 #endif

@@ -485,6 +485,10 @@ etw_status etw_verify(const etw_os *os, const char *path,
                       void (*problem)(void *context, const etw_verify_problem *problem),
                       void *context, etw_verify_report *report, etw_error *error)
 {
+    if (path == NULL || report == NULL) {
+        return etw_error_set_missing(error, "path and report");
+    }
+    os = os == NULL ? etw_os_default() : os;
     memset(report, 0, sizeof *report);
     const bool is_stdin = strcmp(path, "-") == 0;
     const int file = is_stdin ? ETW_FILE_STDIN : os->open(os->context, path, ETW_OPEN_READ);

@@ -3,7 +3,7 @@
 #define ETW_FORMAT_ETWCAP_VERIFY_H
 
 #include "format/base/os.h"
-#include "format/etwcap/block.h"
+#include "format/etwcap/block_kind.h"
 
 /* One thing that is wrong, and where. */
 typedef struct etw_verify_problem {
@@ -43,8 +43,9 @@ typedef struct etw_verify_report {
 /* ETW_OK where the file could be read through, whatever was found: see report. Also on a failure
  * report holds what was found so far. problem (may be NULL) is called for each problem, in file
  * order. path "-": stdin. */
-etw_status etw_verify(const etw_os *os, const char *path,
-                      void (*problem)(void *context, const etw_verify_problem *problem),
-                      void *context, etw_verify_report *report, etw_error *error);
+ETW_API_CHECKED etw_status etw_verify(const etw_os *os, const char *path,
+                                      void (*problem)(void *context,
+                                                      const etw_verify_problem *problem),
+                                      void *context, etw_verify_report *report, etw_error *error);
 
 #endif

@@ -404,6 +404,13 @@ static etw_status start_threads(etw_writer *writer, etw_error *error)
 etw_status etw_writer_create(const etw_os *os, const char *path, const etw_writer_options *options,
                              etw_writer **created, etw_error *error)
 {
+    if (created != NULL) {
+        *created = NULL;
+    }
+    if (path == NULL || created == NULL) {
+        return etw_error_set_missing(error, "path and writer");
+    }
+    os = os == NULL ? etw_os_default() : os;
     etw_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer");

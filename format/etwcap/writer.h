@@ -60,48 +60,52 @@ typedef struct etw_writer_counts {
 typedef struct etw_writer etw_writer;
 
 /* path "-": stdout. options may be NULL. */
-etw_status etw_writer_create(const etw_os *os, const char *path, const etw_writer_options *options,
-                             etw_writer **writer, etw_error *error);
+ETW_API_CHECKED etw_status etw_writer_create(const etw_os *os, const char *path,
+                                             const etw_writer_options *options, etw_writer **writer,
+                                             etw_error *error);
 
 /* Traces get indexes 0, 1, ... in this order. At least one is needed before the first event. */
-etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace, uint16_t *trace_index,
-                                etw_error *error);
+ETW_API_CHECKED etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace,
+                                                uint16_t *trace_index, etw_error *error);
 
 /* schema_id: an id of options.store, or 0. The schema is written before the first block that needs
  * it. Errors of the disk turn up here or later; the event then counts as dropped. */
-etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *record,
-                                uint16_t trace_index, uint32_t schema_id, etw_error *error);
+ETW_API_CHECKED etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *record,
+                                                uint16_t trace_index, uint32_t schema_id,
+                                                etw_error *error);
 
 /* Stands between the events added before and after it. */
-etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss, etw_error *error);
+ETW_API_CHECKED etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss,
+                                               etw_error *error);
 
 /* raw ticks <-> FILETIME of one trace at one moment. */
-etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index, int64_t ticks,
-                                       int64_t time_100ns, etw_error *error);
+ETW_API_CHECKED etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index,
+                                                       int64_t ticks, int64_t time_100ns,
+                                                       etw_error *error);
 
 /* A block of a private kind, or of one whose body its caller knows (ORACLE); count is shown by
  * info. Stands between the events added before and after it. At most ETW_WRITER_MAX_BLOCK bytes. */
 #define ETW_WRITER_MAX_BLOCK ((size_t)8 << 20)
-etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes body,
-                                etw_error *error);
+ETW_API_CHECKED etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count,
+                                                etw_bytes body, etw_error *error);
 
 /* Hands over what waited for interval_ms. Adding events does that too; whoever adds none for a
  * while calls this four times an interval: nothing then waits longer than that. Does not wait for
  * the disk. */
-void etw_writer_tick(etw_writer *writer);
+ETW_API void etw_writer_tick(etw_writer *writer);
 
 /* Hands all that was added to the operating system, in blocks of their own; waits for it. */
-etw_status etw_writer_flush(etw_writer *writer, etw_error *error);
-void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts);
+ETW_API_CHECKED etw_status etw_writer_flush(etw_writer *writer, etw_error *error);
+ETW_API void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts);
 
 /* From now on providers' names come from this store, which has those of the one before in the same
  * order. For a finish on another thread, while the first store grows. */
-void etw_writer_use_store(etw_writer *writer, const etw_schema_store *store);
+ETW_API void etw_writer_use_store(etw_writer *writer, const etw_schema_store *store);
 
 /* Flushes, writes summary, index and closing magic, syncs (unless SYNC_NONE), closes. After a
  * failure the file holds what could be written and is incomplete. */
-etw_status etw_writer_finish(etw_writer *writer, etw_error *error);
+ETW_API_CHECKED etw_status etw_writer_finish(etw_writer *writer, etw_error *error);
 /* Frees; without a finish before it the file stays incomplete. NULL is fine. */
-void etw_writer_free(etw_writer *writer);
+ETW_API void etw_writer_free(etw_writer *writer);
 
 #endif

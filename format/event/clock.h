@@ -26,17 +26,17 @@ typedef struct etw_clock {
 /* FILETIME of raw ticks: truncated toward the past, saturated at the ends of int64. Never divides
  * by zero: a clock without a frequency, or with one above INT64_MAX, gives its base time plus the
  * ticks as 100 ns units. */
-int64_t etw_clock_to_filetime(const etw_clock *clock, int64_t ticks);
+ETW_API int64_t etw_clock_to_filetime(const etw_clock *clock, int64_t ticks);
 
 /* The smallest ticks whose FILETIME is >= time_100ns; for time filters. Saturates. */
-int64_t etw_clock_from_filetime(const etw_clock *clock, int64_t time_100ns);
+ETW_API int64_t etw_clock_from_filetime(const etw_clock *clock, int64_t time_100ns);
 
 /* "2020-07-29T00:07:10.6912345Z": seven digits. Times outside years 1601 to 30827 (FILETIME's
  * range) are written as decimal 100 ns units. */
-void etw_text_append_time(etw_text *text, int64_t time_100ns);
+ETW_API void etw_text_append_time(etw_text *text, int64_t time_100ns);
 
 /* Reads what etw_text_append_time writes, with 0 to 9 fraction digits (rounded down), with 'T' or a
  * space, with Z, an offset (+02:00) or nothing (UTC); a date alone is its midnight. */
-bool etw_time_parse(const char *string, int64_t *time_100ns);
+ETW_API bool etw_time_parse(const char *string, int64_t *time_100ns);
 
 #endif

@@ -13,40 +13,42 @@ typedef struct etw_event etw_event;
 typedef etw_status (*etw_event_callback)(const etw_event *event, void *context);
 
 /* NULL once expired. TimeStamp is FILETIME, or raw ticks where the loop was opened so. */
-const etw_event_record *etw_event_record_of(const etw_event *event);
+ETW_API const etw_event_record *etw_event_record_of(const etw_event *event);
 /* FILETIME in 100 ns, whatever the record's TimeStamp holds; INT64_MIN once expired. */
-int64_t etw_event_time_100ns(const etw_event *event);
-const etw_trace *etw_event_trace(const etw_event *event);
+ETW_API int64_t etw_event_time_100ns(const etw_event *event);
+ETW_API const etw_trace *etw_event_trace(const etw_event *event);
 /* Which trace of its file that is, from 1 on; 0 where the file has one alone. */
-uint16_t etw_event_trace_number(const etw_event *event);
+ETW_API uint16_t etw_event_trace_number(const etw_event *event);
 /* NULL where nothing explains the event. */
-const etw_schema *etw_event_schema(const etw_event *event);
-const etw_plan *etw_event_plan(const etw_event *event);
+ETW_API const etw_schema *etw_event_schema(const etw_event *event);
+ETW_API const etw_plan *etw_event_plan(const etw_event *event);
 /* The name of the provider, UTF-8: the one in the event's schema; where that has none, the one that
  * the trace first gives the GUID; NULL where unknown. */
-const char *etw_event_provider_name(const etw_event *event);
+ETW_API const char *etw_event_provider_name(const etw_event *event);
 /* Walks the properties (plan.h). ETW_ERROR_NOT_FOUND where the event has no schema. */
-etw_status etw_event_walk(const etw_event *event, const etw_visitor *visitor, void *context,
-                          etw_walk_end *end);
+ETW_API_CHECKED etw_status etw_event_walk(const etw_event *event, const etw_visitor *visitor,
+                                          void *context, etw_walk_end *end);
 /* Starts an iterator over the properties (plan.h); it ends with the event. Fails as walk does. */
-etw_status etw_event_properties(const etw_event *event, etw_property_iterator *iterator);
+ETW_API_CHECKED etw_status etw_event_properties(const etw_event *event,
+                                                etw_property_iterator *iterator);
 /* The property with that name, as etw_event_property_text finds it, with its type; of an array the
  * first element where the name has no index. ETW_ERROR_NOT_FOUND where there is none. */
-etw_status etw_event_property_value(const etw_event *event, const char *name,
-                                    etw_typed_value *typed);
+ETW_API_CHECKED etw_status etw_event_property_value(const etw_event *event, const char *name,
+                                                    etw_typed_value *typed);
 /* Appends the text of the property with that name ("Peer.Port" reaches into structs, "Tags[1]" into
  * arrays); ETW_ERROR_NOT_FOUND where there is none. */
-etw_status etw_event_property_text(const etw_event *event, const char *name, etw_text *text);
+ETW_API_CHECKED etw_status etw_event_property_text(const etw_event *event, const char *name,
+                                                   etw_text *text);
 
 /* How loops make events. A maker is owned by a loop; each call expires the event made before. */
 typedef struct etw_event_maker etw_event_maker;
-etw_event_maker *etw_event_maker_new(bool raw_time);
-void etw_event_maker_free(etw_event_maker *maker);
-const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *record,
-                                const etw_trace *trace, const etw_schema *schema,
-                                const char *provider_name);
+ETW_API etw_event_maker *etw_event_maker_new(bool raw_time);
+ETW_API void etw_event_maker_free(etw_event_maker *maker);
+ETW_API const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *record,
+                                        const etw_trace *trace, const etw_schema *schema,
+                                        const char *provider_name);
 /* Of the event made last, which has 0 before. */
-void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_number);
-void etw_event_expire(etw_event_maker *maker);
+ETW_API void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_number);
+ETW_API void etw_event_expire(etw_event_maker *maker);
 
 #endif

@@ -73,11 +73,6 @@ typedef struct etw_event_record {
 #if UINTPTR_MAX != UINT64_MAX
 #error "EVENT_RECORD is laid out for 64-bit machines"
 #endif
-_Static_assert(sizeof(etw_event_descriptor) == 16, "EVENT_DESCRIPTOR");
-_Static_assert(sizeof(etw_event_header) == 80, "EVENT_HEADER");
-_Static_assert(sizeof(etw_buffer_context) == 4, "ETW_BUFFER_CONTEXT");
-_Static_assert(sizeof(etw_extended_data_item) == 16, "EVENT_HEADER_EXTENDED_DATA_ITEM");
-_Static_assert(sizeof(etw_event_record) == 112, "EVENT_RECORD");
 
 /* EVENT_HEADER.Flags (evntcons.h) */
 enum {
@@ -126,7 +121,7 @@ enum {
 /* Events that carry schemas for others: the class of the TRACE_EVENT_INFO and EVENT_MAP_INFO blobs
  * that a merge puts into a trace, and the id of the events in which an EventSource sends its
  * manifest. */
-extern const etw_guid etw_metadata_event_class;
+ETW_API extern const etw_guid etw_metadata_event_class;
 #define ETW_MANIFEST_EVENT_ID 0xFFFEu
 
 /* Limits of the field itself: a record's 16-bit size bounds everything in it, and a live record's
@@ -137,8 +132,8 @@ extern const etw_guid etw_metadata_event_class;
 #define ETW_MAX_EXTENDED_BYTES ((size_t)1 << 20)
 
 /* The first item of that kind, or NULL. */
-const etw_extended_data_item *etw_record_find_item(const etw_event_record *record,
-                                                   uint16_t ext_type);
+ETW_API const etw_extended_data_item *etw_record_find_item(const etw_event_record *record,
+                                                           uint16_t ext_type);
 
 /* The item's data; empty where DataSize is 0. */
 static inline etw_bytes etw_item_bytes(const etw_extended_data_item *item)

@@ -50,33 +50,34 @@ typedef struct etw_rundown_writer {
     uint32_t process_count, image_count;
 } etw_rundown_writer;
 
-void etw_rundown_begin(etw_rundown_writer *writer, etw_text *blob);
-void etw_rundown_process(etw_rundown_writer *writer, uint32_t process_id, uint32_t parent_id,
-                         int64_t start_time_100ns, const char *path);
+ETW_API void etw_rundown_begin(etw_rundown_writer *writer, etw_text *blob);
+ETW_API void etw_rundown_process(etw_rundown_writer *writer, uint32_t process_id,
+                                 uint32_t parent_id, int64_t start_time_100ns, const char *path);
 /* Of the process begun last. */
-void etw_rundown_image(etw_rundown_writer *writer, uint64_t base, uint64_t size, const char *path);
+ETW_API void etw_rundown_image(etw_rundown_writer *writer, uint64_t base, uint64_t size,
+                               const char *path);
 
 /* Reading: blobs of one file are added up. A process that is told of again replaces what was known.
  * Not thread safe. */
 typedef struct etw_rundown etw_rundown;
 
-etw_rundown *etw_rundown_new(void); /* NULL where memory is out */
-void etw_rundown_free(etw_rundown *rundown);
+ETW_API etw_rundown *etw_rundown_new(void); /* NULL where memory is out */
+ETW_API void etw_rundown_free(etw_rundown *rundown);
 /* The blob is copied. ETW_ERROR_DAMAGED where it breaks its own sizes, ETW_ERROR_LIMIT above the
  * limits; what was known before stays. */
-etw_status etw_rundown_add(etw_rundown *rundown, etw_bytes blob, etw_error *error);
+ETW_API_CHECKED etw_status etw_rundown_add(etw_rundown *rundown, etw_bytes blob, etw_error *error);
 
 /* Processes in the order in which they were first told of: index from 0; NULL past the last. */
-uint32_t etw_rundown_count(const etw_rundown *rundown);
-const etw_process *etw_rundown_at(const etw_rundown *rundown, uint32_t index);
+ETW_API uint32_t etw_rundown_count(const etw_rundown *rundown);
+ETW_API const etw_process *etw_rundown_at(const etw_rundown *rundown, uint32_t index);
 /* NULL where it was not running. */
-const etw_process *etw_rundown_find(const etw_rundown *rundown, uint32_t process_id);
+ETW_API const etw_process *etw_rundown_find(const etw_rundown *rundown, uint32_t process_id);
 /* The image of the process (or of the kernel) that holds the address; NULL where none does. */
-const etw_image *etw_rundown_image_of(const etw_rundown *rundown, uint32_t process_id,
-                                      uint64_t address);
+ETW_API const etw_image *etw_rundown_image_of(const etw_rundown *rundown, uint32_t process_id,
+                                              uint64_t address);
 
 /* "ntdll.dll+0x1234", the path's last part; nothing appended (false) where no image holds it. */
-bool etw_rundown_append_symbol(const etw_rundown *rundown, uint32_t process_id, uint64_t address,
-                               etw_escape escape, etw_text *text);
+ETW_API bool etw_rundown_append_symbol(const etw_rundown *rundown, uint32_t process_id,
+                                       uint64_t address, etw_escape escape, etw_text *text);
 
 #endif

@@ -179,6 +179,12 @@ static bool reserve_provider(etw_schema_store *store)
 etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *schema,
                                    const etw_schema **kept, etw_error *error)
 {
+    if (kept != NULL) {
+        *kept = NULL;
+    }
+    if (store == NULL || schema == NULL || kept == NULL) {
+        return etw_error_set_missing(error, "store, schema and kept");
+    }
     size_t content_bytes = 0;
     const etw_status checked = check_limits(schema, &content_bytes, error);
     if (checked != ETW_OK) {

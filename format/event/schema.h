@@ -18,7 +18,7 @@ typedef enum etw_schema_origin {
 } etw_schema_origin;
 
 /* A fixed word such as "manifest"; never NULL. */
-const char *etw_schema_origin_name(uint32_t origin);
+ETW_API const char *etw_schema_origin_name(uint32_t origin);
 
 /* Limits of what is accepted from anywhere. TDH's own blobs in the corpus stay below 9 KiB. */
 #define ETW_MAX_TEI_SIZE        ((uint32_t)1 << 20)
@@ -46,34 +46,39 @@ typedef struct etw_schema_store etw_schema_store;
 #define ETW_STORE_MAX_NAME_BYTES ((size_t)64 << 20)
 
 /* NULL where memory is out. */
-etw_schema_store *etw_schema_store_new(void);
-void etw_schema_store_free(etw_schema_store *store);
+ETW_API etw_schema_store *etw_schema_store_new(void);
+ETW_API void etw_schema_store_free(etw_schema_store *store);
 
 /* Copies schema (id and hash are ignored) unless an equal content is there already; *kept is the
  * one in the store, valid until the store is freed. Checks sizes against the limits, not the
  * content. */
-etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *schema,
-                                   const etw_schema **kept, etw_error *error);
+ETW_API_CHECKED etw_status etw_schema_store_intern(etw_schema_store *store,
+                                                   const etw_schema *schema,
+                                                   const etw_schema **kept, etw_error *error);
 
 /* NULL for an id that is not in the store. Ids run from 1 to the count. */
-const etw_schema *etw_schema_store_get(const etw_schema_store *store, uint32_t id);
+ETW_API const etw_schema *etw_schema_store_get(const etw_schema_store *store, uint32_t id);
 /* The first schema behind the one with the id `after` (0: from the start) that describes this kind
  * of event: its provider, or for classic events their class, and Id (of classic events the opcode)
  * and Version; ETW_ANY_ID stands for any. NULL where there is none. Several may: TraceLogging's
  * events all have the id 0, and a file may have a schema from more than one origin. */
 #define ETW_ANY_ID UINT32_MAX
-const etw_schema *etw_schema_store_find(const etw_schema_store *store, const etw_guid *provider,
-                                        uint32_t id, uint32_t version, uint32_t after);
-uint32_t etw_schema_store_count(const etw_schema_store *store);
+ETW_API const etw_schema *etw_schema_store_find(const etw_schema_store *store,
+                                                const etw_guid *provider, uint32_t id,
+                                                uint32_t version, uint32_t after);
+ETW_API uint32_t etw_schema_store_count(const etw_schema_store *store);
 
 /* Names of providers, for events whose own schema is unknown. The first name stays. */
-etw_status etw_schema_store_set_provider_name(etw_schema_store *store, const etw_guid *provider,
-                                              const char *utf8_name, etw_error *error);
+ETW_API_CHECKED etw_status etw_schema_store_set_provider_name(etw_schema_store *store,
+                                                              const etw_guid *provider,
+                                                              const char *utf8_name,
+                                                              etw_error *error);
 /* NULL where unknown; valid until the store is freed. */
-const char *etw_schema_store_provider_name(const etw_schema_store *store, const etw_guid *provider);
+ETW_API const char *etw_schema_store_provider_name(const etw_schema_store *store,
+                                                   const etw_guid *provider);
 /* Walks the names in the order they were set: index from 0; false past the last. */
-uint32_t etw_schema_store_provider_count(const etw_schema_store *store);
-bool etw_schema_store_provider_at(const etw_schema_store *store, uint32_t index,
-                                  const etw_guid **provider, const char **utf8_name);
+ETW_API uint32_t etw_schema_store_provider_count(const etw_schema_store *store);
+ETW_API bool etw_schema_store_provider_at(const etw_schema_store *store, uint32_t index,
+                                          const etw_guid **provider, const char **utf8_name);
 
 #endif

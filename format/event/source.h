@@ -91,10 +91,10 @@ typedef struct etw_loss {
 } etw_loss;
 
 /* Sets the detail, cut to what fits at a character boundary. */
-void etw_loss_set_detail(etw_loss *loss, const char *format, ...) ETW_PRINTF(2, 3);
+ETW_API void etw_loss_set_detail(etw_loss *loss, const char *format, ...) ETW_PRINTF(2, 3);
 
 /* A fixed word such as "events lost by ETW"; never NULL. */
-const char *etw_loss_cause_name(uint32_t cause);
+ETW_API const char *etw_loss_cause_name(uint32_t cause);
 
 typedef enum etw_item_kind { ETW_ITEM_EVENT, ETW_ITEM_LOSS } etw_item_kind;
 

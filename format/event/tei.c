@@ -4,6 +4,11 @@
 
 #include <inttypes.h>
 
+_Static_assert(sizeof(etw_trace_event_info) == 112, "TRACE_EVENT_INFO without its array");
+_Static_assert(sizeof(etw_event_property_info) == 24, "EVENT_PROPERTY_INFO");
+_Static_assert(sizeof(etw_event_map_entry) == 8, "EVENT_MAP_ENTRY");
+_Static_assert(sizeof(etw_event_map_info) == 16, "EVENT_MAP_INFO without its array");
+
 typedef struct type_name {
     uint16_t type;
     uint16_t size;

@@ -68,11 +68,6 @@ typedef struct etw_event_map_info {
     uint32_t MapEntryValueType; /* of pattern maps: FormatStringOffset */
 } etw_event_map_info;
 
-_Static_assert(sizeof(etw_trace_event_info) == 112, "TRACE_EVENT_INFO without its array");
-_Static_assert(sizeof(etw_event_property_info) == 24, "EVENT_PROPERTY_INFO");
-_Static_assert(sizeof(etw_event_map_entry) == 8, "EVENT_MAP_ENTRY");
-_Static_assert(sizeof(etw_event_map_info) == 16, "EVENT_MAP_INFO without its array");
-
 /* DECODING_SOURCE */
 enum {
     ETW_DECODING_XML_FILE = 0, /* manifest */
@@ -195,11 +190,11 @@ enum {
 
 /* The bytes that the in type always takes; 0 where that depends on the data, on a length or on the
  * pointer size, and for types that do not exist. */
-uint32_t etw_in_type_size(uint16_t in_type);
+ETW_API uint32_t etw_in_type_size(uint16_t in_type);
 
 /* "UINT32", "HEXINT64": the type's name after TDH_INTYPE_ or TDH_OUTTYPE_; NULL where unknown. */
-const char *etw_in_type_name(uint16_t in_type);
-const char *etw_out_type_name(uint16_t out_type);
+ETW_API const char *etw_in_type_name(uint16_t in_type);
+ETW_API const char *etw_out_type_name(uint16_t out_type);
 
 /* A view of one TRACE_EVENT_INFO; lent, like its bytes. */
 typedef struct etw_tei {
@@ -209,12 +204,12 @@ typedef struct etw_tei {
 
 /* DAMAGED where the header or the property array is not inside the bytes, or the counts break the
  * limits of schema.h. */
-etw_status etw_tei_open(etw_bytes bytes, etw_tei *tei, etw_error *error);
+ETW_API_CHECKED etw_status etw_tei_open(etw_bytes bytes, etw_tei *tei, etw_error *error);
 /* index < info.PropertyCount. */
-etw_event_property_info etw_tei_property(const etw_tei *tei, uint32_t index);
+ETW_API etw_event_property_info etw_tei_property(const etw_tei *tei, uint32_t index);
 /* The string's units without its NUL; empty for offset 0. False where it is not inside the blob or
  * has no end there. */
-bool etw_tei_string(const etw_tei *tei, uint32_t offset, etw_bytes *units);
+ETW_API bool etw_tei_string(const etw_tei *tei, uint32_t offset, etw_bytes *units);
 
 /* A view of one EVENT_MAP_INFO. */
 typedef struct etw_map {
@@ -222,9 +217,9 @@ typedef struct etw_map {
     etw_event_map_info info;
 } etw_map;
 
-etw_status etw_map_open(etw_bytes bytes, etw_map *map, etw_error *error);
+ETW_API_CHECKED etw_status etw_map_open(etw_bytes bytes, etw_map *map, etw_error *error);
 /* index < info.EntryCount. */
-etw_event_map_entry etw_map_entry(const etw_map *map, uint32_t index);
-bool etw_map_string(const etw_map *map, uint32_t offset, etw_bytes *units);
+ETW_API etw_event_map_entry etw_map_entry(const etw_map *map, uint32_t index);
+ETW_API bool etw_map_string(const etw_map *map, uint32_t offset, etw_bytes *units);
 
 #endif

@@ -119,9 +119,14 @@ static etw_status add_sources(etw_resolver *self, const etw_resolver_options *op
 etw_status etw_resolver_new(etw_schema_store *store, const etw_resolver_options *options,
                             etw_resolver **resolver, etw_error *error)
 {
+    if (resolver != NULL) {
+        *resolver = NULL;
+    }
+    if (store == NULL || resolver == NULL) {
+        return etw_error_set_missing(error, "store and resolver");
+    }
     static const etw_resolver_options none = {0};
     etw_resolver *self = calloc(1, sizeof *self);
-    *resolver = NULL;
     if (self == NULL) {
         return no_memory(error);
     }

@@ -47,28 +47,31 @@ typedef struct etw_resolver_options {
 
 /* With the sources that need no Windows. options may be NULL. The store is the caller's and must
  * outlive the resolver. A manifest that cannot be read is an error here: the user named it. */
-etw_status etw_resolver_new(etw_schema_store *store, const etw_resolver_options *options,
-                            etw_resolver **resolver, etw_error *error);
-void etw_resolver_free(etw_resolver *resolver);
+ETW_API_CHECKED etw_status etw_resolver_new(etw_schema_store *store,
+                                            const etw_resolver_options *options,
+                                            etw_resolver **resolver, etw_error *error);
+ETW_API void etw_resolver_free(etw_resolver *resolver);
 
 /* Takes ownership, also on failure. Sits before the classic table and after all others. */
-etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *source,
-                                   etw_error *error);
+ETW_API_CHECKED etw_status etw_resolver_add_source(etw_resolver *resolver,
+                                                   etw_schema_source *source, etw_error *error);
 
 /* Feeds sources that learn from the trace itself. Cheap for other records. When something was
  * learnt, answers given before are asked for again, negative ones too: better maps or a better
  * source may have come. Fails only for lack of memory; what else goes wrong is counted. */
-etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *record,
-                                uint32_t pointer_size, etw_error *error);
+ETW_API_CHECKED etw_status etw_resolver_observe(etw_resolver *resolver,
+                                                const etw_event_record *record,
+                                                uint32_t pointer_size, etw_error *error);
 
 /* *schema: one of the store's, or NULL where nothing explains the event: WPP messages, string-only
  * events and forwarded XML need no schema and never have one. Fails only for lack of memory. No
  * allocation for a key that was seen before. */
-etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
-                             uint32_t pointer_size, const etw_schema **schema, etw_error *error);
+ETW_API_CHECKED etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
+                                             uint32_t pointer_size, const etw_schema **schema,
+                                             etw_error *error);
 
 /* How often a source failed on what it was given, and the first message ("" if none). */
-uint64_t etw_resolver_error_count(const etw_resolver *resolver);
-const char *etw_resolver_first_error(const etw_resolver *resolver);
+ETW_API uint64_t etw_resolver_error_count(const etw_resolver *resolver);
+ETW_API const char *etw_resolver_first_error(const etw_resolver *resolver);
 
 #endif

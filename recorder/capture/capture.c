@@ -74,7 +74,7 @@ static etw_status create_segment(const etw_capture *capture, const char *path, e
     etw_status status =
         etw_writer_create(capture->os, path, &capture->options.writer, writer, error);
     if (status == ETW_ERROR_EXISTS) {
-        return etw_error_set(error, status, "%s exists", path);
+        return etw_error_set(error, status, "%s exists; -f replaces it", path);
     }
     for (uint16_t i = 0; status == ETW_OK && i < capture->trace_count; i++) {
         uint16_t index;
@@ -128,6 +128,13 @@ static etw_status open_segment(etw_capture *capture, etw_error *error)
 etw_status etw_capture_open(const etw_capture_options *options, etw_capture **opened,
                             etw_error *error)
 {
+    if (opened != NULL) {
+        *opened = NULL;
+    }
+    if (options == NULL || opened == NULL || options->path == NULL || options->resolver == NULL ||
+        options->store == NULL) {
+        return etw_error_set_missing(error, "options, their path, resolver and store, and capture");
+    }
     etw_capture *capture = calloc(1, sizeof *capture);
     if (capture == NULL) {
         return no_memory(error);
@@ -139,7 +146,7 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
     if (is_segmented(capture) && strcmp(options->path, "-") == 0) {
         etw_capture_free(capture);
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "a stream on stdout cannot be rotated");
+                             "a stream on stdout cannot be rotated; name a file with -o");
     }
     /* A floor that cannot be watched is refused: a silent one would not keep the disk from filling.
      */
@@ -148,8 +155,8 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
         has_floor ? capture->os->free_space(capture->os->context, options->path) : 0;
     if (free_bytes < 0) {
         etw_capture_free(capture);
-        return etw_error_set_os(error, (int)-free_bytes, "cannot query the free disk space for %s",
-                                options->path);
+        return etw_error_set_os(error, (int)-free_bytes,
+                                "--min-free: the free space for %s cannot be asked", options->path);
     }
     const etw_status status = open_segment(capture, error);
     if (status != ETW_OK) {
@@ -304,7 +311,7 @@ static void carry_loss_over(etw_capture *capture, uint64_t events, const etw_err
     etw_loss loss = {.cause = ETW_LOSS_DISK, .events = events};
     etw_loss_set_detail(&loss, "of the segment before, some perhaps told there: %s",
                         cause->message);
-    (void)etw_writer_add_loss(capture->writer, &loss, NULL);
+    etw_ignore(etw_writer_add_loss(capture->writer, &loss, NULL));
 }
 
 /* Takes back the segment before the current one once it is finished; wait: waits for that. */
@@ -388,7 +395,8 @@ static etw_status ended(etw_capture *capture, const char *reason)
 static etw_status check_end(etw_capture *capture)
 {
     const etw_capture_limits *limits = &capture->options.limits;
-    if (capture->options.stop != NULL && atomic_load(capture->options.stop)) {
+    if (capture->options.is_stopped != NULL &&
+        capture->options.is_stopped(capture->options.context)) {
         return ended(capture, "interrupted");
     }
     if (limits->max_duration_ms != 0 &&
@@ -599,7 +607,7 @@ static void record_failure(etw_capture *capture, const etw_error *failure)
 {
     etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
     etw_loss_set_detail(&loss, "%s", failure->message);
-    (void)etw_capture_loss(capture, &loss, NULL);
+    etw_ignore(etw_capture_loss(capture, &loss, NULL));
 }
 
 /* The rest of the source is not read any more: the file says so, if it still can. */

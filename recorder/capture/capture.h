@@ -7,8 +7,6 @@
 #include "format/etwcap/writer.h"
 #include "format/schema/resolver.h"
 
-#include <stdatomic.h>
-
 /* Limits that the capture itself enforces; 0 means none. */
 typedef struct etw_capture_limits {
     uint64_t max_events;      /* then the capture ends */
@@ -55,7 +53,8 @@ typedef struct etw_capture_options {
     void (*segment_opened)(void *context);
     /* Called before a segment is closed, when its last blocks can still be added; may be NULL. */
     void (*segment_closing)(void *context);
-    const atomic_bool *stop; /* ends the capture once it is true; looked at by ticks; may be NULL */
+    bool (*is_stopped)(void *context); /* ends the capture once it is true; asked by ticks; may be
+                                          NULL */
     /* Called when a segment was closed and will not change any more; may be NULL. */
     void (*segment_closed)(void *context, const char *path);
     void *context;
@@ -64,61 +63,64 @@ typedef struct etw_capture_options {
 typedef struct etw_capture etw_capture;
 
 /* Opens the first segment. */
-etw_status etw_capture_open(const etw_capture_options *options, etw_capture **capture,
-                            etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_open(const etw_capture_options *options,
+                                            etw_capture **capture, etw_error *error);
 
 /* trace is copied; indexes are given out from 0. */
-etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
-                                 uint16_t *trace_index, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_add_trace(etw_capture *capture, const etw_trace *trace,
+                                                 uint16_t *trace_index, etw_error *error);
 
 /* ETW_END: a limit was reached, the source should be stopped (the event was still taken or
  * counted). Resolves the schema (quick for a kind seen before; a kind seen for the first time is
  * looked up here) and copies. Each 4096th event is a tick too: it looks at clock and disk, and may
  * open and remove segments; that of a closed one is finished on another thread. */
-etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
-                             const etw_event_record *record, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
+                                             const etw_event_record *record, etw_error *error);
 
-etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss,
+                                            etw_error *error);
 
 /* To be called about once a second by whoever feeds the capture: limits of time and disk, rotation.
  * A next segment that cannot be opened leaves the current one in use; where the disk is full and
  * the policy is to drop, that is no failure and later ticks try again. ETW_END as for events. */
-etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_tick(etw_capture *capture, etw_error *error);
 
 /* A blob of the host's rundown (format/event/rundown.h). */
-etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob, uint32_t processes,
-                               etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob,
+                                               uint32_t processes, etw_error *error);
 
 /* A blob of TDH's own texts (format/event/oracle.h) for events of the current segment. */
-etw_status etw_capture_oracle(etw_capture *capture, etw_bytes blob, uint32_t events,
-                              etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_oracle(etw_capture *capture, etw_bytes blob, uint32_t events,
+                                              etw_error *error);
 
 /* Closes the current segment and begins the next, whatever the limits say; waits until the closed
  * one is finished. */
-etw_status etw_capture_rotate(etw_capture *capture, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_rotate(etw_capture *capture, etw_error *error);
 
 /* Path of a closed segment that the ring still has, 0 being the oldest; NULL past the newest. Valid
  * until the capture is used again. */
-const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index);
+ETW_API const char *etw_capture_kept_segment(const etw_capture *capture, uint32_t index);
 
 /* "dir/a.etwcap" and 7 give "dir/a-0007.etwcap"; owned by the caller, NULL where memory is out. */
-char *etw_capture_segment_path(const char *path, uint32_t number);
+ETW_API char *etw_capture_segment_path(const char *path, uint32_t number);
 
 /* raw ticks and FILETIME of the same moment, kept in the file. */
-etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_t ticks,
-                              int64_t time_100ns, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index,
+                                              int64_t ticks, int64_t time_100ns, etw_error *error);
 
 /* Closes the last segment, also after an error; totals (may be NULL) are those of the whole
  * capture. */
-etw_status etw_capture_finish(etw_capture *capture, etw_capture_totals *totals, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_finish(etw_capture *capture, etw_capture_totals *totals,
+                                              etw_error *error);
 /* NULL is fine. Without a finish before it the last segment stays incomplete. */
-void etw_capture_free(etw_capture *capture);
+ETW_API void etw_capture_free(etw_capture *capture);
 
-void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals);
+ETW_API void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals);
 
 /* Pulls everything the source delivers through the capture. Ends when the source does or a limit is
  * reached. A source that fails half-way leaves a LOSS with its message; the status is the source's,
  * and the capture can still be finished: what was read is kept. */
-etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_pull(etw_capture *capture, etw_source *source,
+                                            etw_error *error);
 
 #endif

@@ -72,8 +72,7 @@ static int record_source(const etw_capture_options *options, const etw_record_ar
 {
     etw_error error = {0};
     etw_capture *capture = NULL;
-    const etw_status opened = etw_capture_open(options, &capture, &error);
-    if (etw_record_advise(ETW_STEP_OPEN_OUTPUT, opened, &error) != ETW_OK) {
+    if (etw_capture_open(options, &capture, &error) != ETW_OK) {
         etw_report_error(&error);
         return ETW_EXIT_FAILED;
     }
@@ -100,7 +99,8 @@ static bool writes_over_input(const etw_record_arguments *arguments)
             etw_os_is_same_file(arguments->inputs[i], arguments->output)) {
             etw_error error = {0};
             (void)etw_error_set(&error, ETW_ERROR_INVALID_ARGUMENT,
-                                "%s is an input and cannot be the output", arguments->output);
+                                "%s is read and cannot be written at the same time",
+                                arguments->output);
             etw_report_error(&error);
             return true;
         }
@@ -134,7 +134,8 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
                                              .limits = arguments->limits,
                                              .resolver = resolver,
                                              .store = store,
-                                             .stop = &signal->stop};
+                                             .is_stopped = etw_stop_signal_is_set,
+                                             .context = signal};
         exit_status = record_source(&options, arguments, source);
     } else {
         etw_report_error(&error);

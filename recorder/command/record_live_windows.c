@@ -161,6 +161,11 @@ static void show_status(live *recording)
     recording->last_events = totals.events;
 }
 
+static bool is_stopped(void *context)
+{
+    return etw_stop_signal_is_set(((live *)context)->signal);
+}
+
 static etw_status on_tick(void *context)
 {
     live *recording = context;
@@ -187,9 +192,8 @@ static etw_status find_providers(const etw_record_arguments *arguments,
 {
     for (uint32_t i = 0; i < arguments->provider_count; i++) {
         providers[i] = arguments->providers[i].options;
-        const etw_status status = etw_record_advise(
-            ETW_STEP_FIND_PROVIDER,
-            etw_provider_find(arguments->providers[i].name, &providers[i].id, error), error);
+        const etw_status status =
+            etw_provider_find(arguments->providers[i].name, &providers[i].id, error);
         if (status != ETW_OK) {
             return status;
         }
@@ -208,7 +212,7 @@ static etw_status open_with_options(const etw_record_arguments *arguments,
             status = etw_session_open(options, session, error);
         }
     }
-    return etw_record_advise(ETW_STEP_START_SESSION, status, error);
+    return status;
 }
 
 static etw_status open_session(live *recording)
@@ -272,11 +276,9 @@ static etw_status open_capture(live *recording)
                                          .limits = arguments->limits,
                                          .resolver = recording->resolver,
                                          .store = recording->store,
-                                         .stop = &recording->signal->stop};
+                                         .is_stopped = is_stopped};
     if (arguments->flight.max_bytes == 0) {
-        return etw_record_advise(ETW_STEP_OPEN_OUTPUT,
-                                 etw_capture_open(&options, &recording->capture, &recording->error),
-                                 &recording->error);
+        return etw_capture_open(&options, &recording->capture, &recording->error);
     }
     const etw_status status =
         etw_flight_open(&arguments->flight, &options, &recording->flight, &recording->error);
@@ -310,7 +312,7 @@ static void tell_failure(live *recording)
 {
     etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
     etw_loss_set_detail(&loss, "%s", recording->error.message);
-    (void)etw_capture_loss(recording->capture, &loss, NULL);
+    etw_ignore(etw_capture_loss(recording->capture, &loss, NULL));
 }
 
 static etw_status run(live *recording)

@@ -12,31 +12,6 @@ void etw_report_error(const etw_error *error)
     SAY(ETW_MESSAGE_ERROR, "%s", error->message);
 }
 
-etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error *error)
-{
-    static const struct {
-        etw_record_step step;
-        etw_status status;
-        const char *advice;
-    } rows[] = {
-        {ETW_STEP_OPEN_OUTPUT, ETW_ERROR_EXISTS, "; --force replaces it"},
-        {ETW_STEP_OPEN_OUTPUT, ETW_ERROR_INVALID_ARGUMENT, "; name a file with -o"},
-        {ETW_STEP_START_SESSION, ETW_ERROR_EXISTS,
-         "; stop it with --kill or --replace-session, or choose another --session name"},
-        {ETW_STEP_START_SESSION, ETW_ERROR_LIMIT,
-         "; --list-sessions shows them, --reclaim stops those that crashed recorders left behind"},
-        {ETW_STEP_FIND_PROVIDER, ETW_ERROR_NOT_FOUND, "; --list-providers shows all"},
-    };
-    for (size_t i = 0; error != NULL && i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].step == step && rows[i].status == status) {
-            const size_t size = strlen(error->message);
-            (void)snprintf(error->message + size, sizeof error->message - size, "%s",
-                           rows[i].advice);
-        }
-    }
-    return status;
-}
-
 void etw_report_written(const char *path)
 {
     SAY(ETW_MESSAGE_NOTE, "wrote %s", path);

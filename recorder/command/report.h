@@ -8,16 +8,6 @@
 extern const etw_console etw_record_console;
 
 void etw_report_error(const etw_error *error);
-/* What was being done when an error came. */
-typedef enum etw_record_step {
-    ETW_STEP_OPEN_OUTPUT,
-    ETW_STEP_START_SESSION,
-    ETW_STEP_FIND_PROVIDER
-} etw_record_step;
-
-/* Adds which option helps, where one does: the library's messages name none. Gives status. */
-etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error *error);
-
 void etw_report_written(const char *path);
 
 /* Prints the summary (unless quiet) and every kind of loss, and gives the exit status. */

@@ -14,6 +14,13 @@ typedef struct etw_stop_signal {
     bool break_dumps; /* Ctrl+Break dumps instead of ending */
 } etw_stop_signal;
 
+/* For etw_capture_options.is_stopped: whether an end was asked for. signal is an etw_stop_signal.
+ */
+static inline bool etw_stop_signal_is_set(void *signal)
+{
+    return atomic_load(&((etw_stop_signal *)signal)->stop);
+}
+
 /* At the start of the program: what can be an error code of a call is no death. */
 void etw_stop_signal_prepare(void);
 

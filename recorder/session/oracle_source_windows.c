@@ -217,7 +217,7 @@ void etw_oracle_source_event(etw_oracle_source *oracle, const etw_event_record *
                              etw_record_user_data(record));
     oracle->gathered++;
     etw_walk_end end;
-    (void)etw_plan_walk(ask.plan, record, pointer_size, &visitor, &ask, &end);
+    etw_ignore(etw_plan_walk(ask.plan, record, pointer_size, &visitor, &ask, &end));
 }
 
 etw_status etw_oracle_source_take(etw_oracle_source *oracle, etw_bytes *blob, uint32_t *events,

@@ -99,18 +99,18 @@ typedef struct etw_session etw_session;
  * (etw_session_kill, then try again; *error names it). ETW_ERROR_ACCESS names the missing right.
  * ETW_ERROR_LIMIT: the system's sessions are all in use. Nothing is left running after a failure.
  */
-etw_status etw_session_open(const etw_session_options *options, etw_session **session,
-                            etw_error *error);
+ETW_API_CHECKED etw_status etw_session_open(const etw_session_options *options,
+                                            etw_session **session, etw_error *error);
 
 /* Delivers events to the callback until the session is closed, in this thread. The same etw_event
  * as a replay's, valid inside the callback. ETW_OK after etw_session_stop; ETW_ERROR_STOPPED where
  * somebody else stopped the session and restart was not asked for. */
-etw_status etw_session_process(etw_session *session, etw_event_callback callback, void *context,
-                               etw_error *error);
+ETW_API_CHECKED etw_status etw_session_process(etw_session *session, etw_event_callback callback,
+                                               void *context, etw_error *error);
 
 /* open and process as the one handle that a saved trace has too. */
-etw_status etw_session_consumer(const etw_session_options *options, etw_consumer **consumer,
-                                etw_error *error);
+ETW_API_CHECKED etw_status etw_session_consumer(const etw_session_options *options,
+                                                etw_consumer **consumer, etw_error *error);
 
 /* As process, but with raw records (TimeStamp in ticks of the clock of etw_session_trace, which is
  * known from the first call on), the losses in their place, and a call about once a second, also
@@ -125,53 +125,57 @@ typedef struct etw_session_sink {
     etw_status (*anchor)(void *context, int64_t ticks, int64_t time_100ns);
     void *context;
 } etw_session_sink;
-etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink, etw_error *error);
+ETW_API_CHECKED etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink,
+                                            etw_error *error);
 
 /* The next-event form: events are copied out of ETW's thread into a bounded queue (16 MiB); what
  * does not fit is dropped and counted (etw_session_get_losses). *event is valid until the next
  * call.
- * ETW_END once stopped and empty. Waits up to timeout_ms; ETW_ERROR_NOT_FOUND where nothing came.
+ * ETW_END once stopped and empty. Waits up to timeout_ms; ETW_AGAIN where nothing came.
  */
-etw_status etw_session_next(etw_session *session, uint32_t timeout_ms, const etw_event **event,
-                            etw_error *error);
+ETW_API_CHECKED etw_status etw_session_next(etw_session *session, uint32_t timeout_ms,
+                                            const etw_event **event, etw_error *error);
 
 /* Adds a provider or changes the options it was enabled with, while the session runs. */
-etw_status etw_session_update(etw_session *session, const etw_provider_options *provider,
-                              etw_error *error);
+ETW_API_CHECKED etw_status etw_session_update(etw_session *session,
+                                              const etw_provider_options *provider,
+                                              etw_error *error);
 
 /* Asks the loop to end: from the callback, from any thread, any number of times. */
-void etw_session_stop(etw_session *session);
+ETW_API void etw_session_stop(etw_session *session);
 
 /* Stops if that has not happened: disables the providers, then stops the session, then frees. Not
  * from the callback. NULL is fine. */
-void etw_session_close(etw_session *session);
+ETW_API void etw_session_close(etw_session *session);
 
 /* Of the session: clock, host, settings; stays valid until it is closed. */
-const etw_trace *etw_session_trace(const etw_session *session);
-void etw_session_get_losses(const etw_session *session, etw_session_losses *losses);
+ETW_API const etw_trace *etw_session_trace(const etw_session *session);
+ETW_API void etw_session_get_losses(const etw_session *session, etw_session_losses *losses);
 /* UTF-8. */
-const char *etw_session_name(const etw_session *session);
+ETW_API const char *etw_session_name(const etw_session *session);
 
 /* Stops any session by its name. ETW_ERROR_NOT_FOUND where there is none. */
-etw_status etw_session_kill(const char *name, etw_error *error);
+ETW_API_CHECKED etw_status etw_session_kill(const char *name, etw_error *error);
 
 typedef void (*etw_session_visit)(void *context, const char *name, uint32_t log_file_mode,
                                   const etw_session_losses *losses);
-etw_status etw_session_list(etw_session_visit visit, void *context, etw_error *error);
+ETW_API_CHECKED etw_status etw_session_list(etw_session_visit visit, void *context,
+                                            etw_error *error);
 
 /* Stops every session that begins with ETW_SESSION_PREFIX and whose process is gone. */
-etw_status etw_session_reclaim(uint32_t *stopped, etw_error *error);
+ETW_API_CHECKED etw_status etw_session_reclaim(uint32_t *stopped, etw_error *error);
 
 typedef void (*etw_provider_visit)(void *context, const etw_guid *id, const char *name);
 /* All registered providers whose name contains the text (case ignored; NULL: all). */
-etw_status etw_provider_list(const char *name_part, etw_provider_visit visit, void *context,
-                             etw_error *error);
+ETW_API_CHECKED etw_status etw_provider_list(const char *name_part, etw_provider_visit visit,
+                                             void *context, etw_error *error);
 /* A GUID, or a registered provider's exact name (case ignored), or "*Name" for the GUID that an
  * EventSource or TraceLogging provider of that name has. Works everywhere for GUIDs and "*Name". */
-etw_status etw_provider_find(const char *name_or_guid, etw_guid *id, etw_error *error);
+ETW_API_CHECKED etw_status etw_provider_find(const char *name_or_guid, etw_guid *id,
+                                             etw_error *error);
 
 /* "PROCESS", "THREAD", "IMAGE_LOAD", ... as in EVENT_TRACE_FLAG_...; false where unknown. Works
  * everywhere. */
-bool etw_kernel_flag_parse(const char *name, uint32_t *flag);
+ETW_API bool etw_kernel_flag_parse(const char *name, uint32_t *flag);
 
 #endif

@@ -27,6 +27,12 @@ static void close_consumer(etw_consumer *consumer)
 etw_status etw_session_consumer(const etw_session_options *options, etw_consumer **consumer,
                                 etw_error *error)
 {
+    if (consumer != NULL) {
+        *consumer = NULL;
+    }
+    if (options == NULL || consumer == NULL) {
+        return etw_error_set_missing(error, "options and consumer");
+    }
     static const etw_consumer_ops ops = {process, stop, close_consumer};
     session_consumer *opened = malloc(sizeof *opened);
     if (opened == NULL) {

@@ -75,8 +75,10 @@ etw_status etw_error_set_start(etw_error *error, unsigned long code, const char 
 {
     switch (code) {
     case ERROR_ALREADY_EXISTS:
-        return etw_error_set(error, ETW_ERROR_EXISTS, "a session named '%s' already exists",
-                             session_name);
+        return etw_error_set(error, ETW_ERROR_EXISTS,
+                             "a session named '%s' already exists; stop it (etw-record --kill "
+                             "\"%s\") or choose another name",
+                             session_name, session_name);
     case ERROR_ACCESS_DENIED:
         return etw_error_set(error, ETW_ERROR_ACCESS,
                              "starting session '%s' was denied: it needs %s", session_name,
@@ -86,7 +88,9 @@ etw_status etw_error_set_start(etw_error *error, unsigned long code, const char 
                                          "Performance Log Users");
     case ERROR_NO_SYSTEM_RESOURCES:
         return etw_error_set(error, ETW_ERROR_LIMIT,
-                             "session '%s' cannot start: the system's %u sessions are in use",
+                             "session '%s' cannot start: the system's %u sessions are in use; "
+                             "'etw-record --list-sessions' shows them, --reclaim stops those that "
+                             "crashed recorders left behind",
                              session_name, ETW_SYSTEM_MAX_SESSIONS);
     default:
         return etw_error_set_windows(error, code, "starting session '%s'", session_name);

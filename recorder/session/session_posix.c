@@ -12,8 +12,12 @@ static etw_status unsupported(etw_error *error)
 etw_status etw_session_open(const etw_session_options *options, etw_session **session,
                             etw_error *error)
 {
-    (void)options;
-    *session = NULL;
+    if (session != NULL) {
+        *session = NULL;
+    }
+    if (options == NULL || session == NULL) {
+        return etw_error_set_missing(error, "options and session");
+    }
     return unsupported(error);
 }
 

@@ -101,7 +101,7 @@ static etw_status swap_halves(etw_session_queue *queue, uint32_t timeout_ms, etw
             *error = queue->error;
         }
     } else {
-        status = etw_error_set(error, ETW_ERROR_NOT_FOUND, "no event within %u ms", timeout_ms);
+        status = ETW_AGAIN;
     }
     (void)pthread_mutex_unlock(&queue->mutex);
     return status;

@@ -32,6 +32,12 @@ static etw_status prepare(etw_session *session, const etw_session_options *optio
 etw_status etw_session_open(const etw_session_options *options, etw_session **opened,
                             etw_error *error)
 {
+    if (opened != NULL) {
+        *opened = NULL;
+    }
+    if (options == NULL || opened == NULL) {
+        return etw_error_set_missing(error, "options and session");
+    }
     etw_session *session = calloc(1, sizeof *session);
     if (session == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a session");

@@ -452,7 +452,7 @@ static void say_not_found(const copy *c)
     const char *name;
     uint32_t at = 0;
     while ((name = etw_redactor_not_found(c->redactor, &at)) != NULL) {
-        etw_tool_say("no property is named %s; nothing was redacted for it", name);
+        etw_tool_say("no property is named %s: nothing was overwritten for it", name);
     }
 }
 
@@ -481,8 +481,8 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
         etw_loss loss = {.cause = ETW_LOSS_TRUNCATED, .events = ETW_LOSS_COUNT_UNKNOWN};
         const bool tells = error != NULL && c->redactor == NULL;
         etw_loss_set_detail(&loss, "%s", tells ? error->message : etw_status_name(status));
-        (void)etw_writer_add_loss(c->writer, &loss, &second);
-        (void)etw_writer_finish(c->writer, &second);
+        etw_ignore(etw_writer_add_loss(c->writer, &loss, &second));
+        etw_ignore(etw_writer_finish(c->writer, &second));
         return status;
     }
     status = add_filtered(c, error);
@@ -560,16 +560,16 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                      counts->redacted.events, counts->redacted.emptied);
     }
     if (!arguments->quiet && counts->rundown_left_behind) {
-        etw_tool_say("dropped the list of processes%s",
+        etw_tool_say("without the list of processes%s",
                      arguments->input_count > 1 ? ": the traces are not all of one boot of one host"
                                                 : "");
     }
     if (!arguments->quiet && counts->left_behind > 0) {
-        etw_tool_say("dropped %" PRIu64 " blocks that only an unchanged trace can keep",
+        etw_tool_say("without %" PRIu64 " blocks that only an unchanged trace can keep",
                      counts->left_behind);
     }
     if (!arguments->quiet && counts->redacted.unexplained > 0) {
-        etw_tool_say("%" PRIu64 " events have no schema and were not redacted",
+        etw_tool_say("%" PRIu64 " events have no schema: what they say was left as it is",
                      counts->redacted.unexplained);
     }
     if (etw_failed(status)) {

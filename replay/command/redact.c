@@ -184,8 +184,8 @@ static bool keeps_layout(etw_redactor *r, const etw_event *event, const etw_even
     r->values = 0;
     r->value_bytes = 0;
     const uint32_t fallback = etw_event_trace(event)->pointer_size;
-    (void)etw_plan_walk(etw_event_plan(event), safe, etw_record_pointer_size(safe, fallback),
-                        &counter, r, &end);
+    etw_ignore(etw_plan_walk(etw_event_plan(event), safe, etw_record_pointer_size(safe, fallback),
+                             &counter, r, &end));
     return r->values == values && r->value_bytes == value_bytes &&
            end.consumed_bytes == consumed_bytes;
 }
@@ -208,7 +208,7 @@ static void redact_properties(etw_redactor *r, const etw_event *event, etw_event
     r->values = 0;
     r->value_bytes = 0;
     r->named_structs = 0;
-    (void)etw_event_walk(event, &visitor, r, &end);
+    etw_ignore(etw_event_walk(event, &visitor, r, &end));
     /* Where the walk stopped early, what was to go may stand behind. */
     const bool takes_rest = r->redaction->strings || end.reason != NULL || end.short_payload;
     if (takes_rest && end.consumed_bytes < safe->UserDataLength) {

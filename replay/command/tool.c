@@ -31,7 +31,7 @@ etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_repl
         return ETW_EXIT_WELL;
     }
     if (!arguments->quiet) {
-        etw_tool_say("something is missing in %llu place%s: %llu event%s known to be lost%s",
+        etw_tool_say("something is missing, in %llu place%s: %llu event%s known to be lost%s",
                      (unsigned long long)totals->losses, totals->losses == 1 ? "" : "s",
                      (unsigned long long)totals->lost_events, totals->lost_events == 1 ? "" : "s",
                      totals->lost_unknown ? " and an unknown number more" : "");
@@ -126,7 +126,7 @@ static bool is_input(const etw_replay_arguments *arguments, const char *path)
         const char *input = arguments->inputs[i];
         if (strcmp(input, "-") != 0 &&
             (strcmp(input, path) == 0 || etw_os_is_same_file(input, path))) {
-            etw_tool_say("%s is an input and cannot be the output", path);
+            etw_tool_say("%s is read and cannot be written at the same time", path);
             return true;
         }
     }
@@ -267,7 +267,7 @@ static etw_status settle_part(etw_stream *stream, etw_status status, etw_error *
                              : status;
     }
     if (etw_failed(status) && stream->has_written) {
-        etw_tool_say("partial output is in %s", part);
+        etw_tool_say("what was written until then is in %s", part);
     } else if (etw_failed(status)) {
         (void)os->remove(os->context, part);
     }
@@ -306,7 +306,7 @@ static etw_status start_of_trace(const char *input, int64_t *start_100ns, etw_er
     etw_replay_close(replay);
     return has_trace ? ETW_OK
                      : etw_error_set(error, ETW_ERROR_NOT_FOUND,
-                                     "%s: has no start time; give absolute times", input);
+                                     "%s: tells no start that a time could be relative to", input);
 }
 
 static etw_status set_times(const etw_replay_arguments *arguments, const char *input,

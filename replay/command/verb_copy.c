@@ -49,7 +49,7 @@ static void tell_recovered(const etw_replay_arguments *arguments, const etw_reco
         }
     }
     if (report->unreadable) {
-        etw_tool_say("part of %s could not be read and was treated as zeros", arguments->inputs[0]);
+        etw_tool_say("some of %s could not be read, and was taken for zeros", arguments->inputs[0]);
     }
     if (report->missing_blocks > 0) {
         etw_tool_say("blocks without a trace: %" PRIu64, report->missing_blocks);
@@ -115,7 +115,7 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
     etw_progress progress;
     etw_recover_report report;
     if (strcmp(arguments->inputs[0], "-") == 0 || strcmp(arguments->output, "-") == 0) {
-        etw_tool_say("recover reads its input twice and verifies its output; both must be files");
+        etw_tool_say("recover reads its input twice and reads back what it wrote: name files");
         return ETW_EXIT_USAGE;
     }
     if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {

@@ -117,7 +117,7 @@ static void learn_provider(const etw_guid *provider, const char *utf8_name)
 {
     AcquireSRWLockExclusive(&all.lock);
     if (is_ready()) {
-        (void)etw_schema_store_set_provider_name(all.store, provider, utf8_name, NULL);
+        etw_ignore(etw_schema_store_set_provider_name(all.store, provider, utf8_name, NULL));
     }
     ReleaseSRWLockExclusive(&all.lock);
 }
@@ -142,8 +142,8 @@ static const etw_schema *find(const etw_event_record *record)
     const etw_schema *schema =
         is_tracelogging(record) ? NULL : etw_table_get(&all.table, &key, sizeof key);
     if (schema == NULL) {
-        (void)etw_resolver_find(all.resolver, record, etw_record_pointer_size(record, 8), &schema,
-                                NULL);
+        etw_ignore(etw_resolver_find(all.resolver, record, etw_record_pointer_size(record, 8),
+                                     &schema, NULL));
     }
     return schema;
 }

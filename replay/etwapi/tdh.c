@@ -166,8 +166,8 @@ static ULONG find_property(const EVENT_RECORD *event, const PROPERTY_DATA_DESCRI
     static const etw_visitor visitor = {
         .value = see_value, .open_struct = see_struct, .close_struct = leave_struct};
     etw_walk_end end;
-    (void)etw_plan_walk(plan, look.record, etw_record_pointer_size(look.record, 8), &visitor, &look,
-                        &end);
+    etw_ignore(etw_plan_walk(plan, look.record, etw_record_pointer_size(look.record, 8), &visitor,
+                             &look, &end));
     if (look.from == NULL) {
         return ERROR_NOT_FOUND;
     }

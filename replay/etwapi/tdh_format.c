@@ -70,7 +70,7 @@ static etw_plan *plan_for(const request *wanted, bool with_map)
     etw_schema schema = {.map_count = with_map ? 1 : 0, .maps = &map};
     etw_plan *plan = NULL;
     if (etw_tei_builder_finish(builder, &event, &schema.tei, NULL) == ETW_OK) {
-        (void)etw_plan_compile(&schema, &plan, NULL);
+        etw_ignore(etw_plan_compile(&schema, &plan, NULL));
     }
     etw_tei_builder_free(builder);
     return plan;
@@ -86,7 +86,7 @@ static ULONG format(const request *wanted, bool with_map, answer *to)
                                      .UserDataLength = (uint16_t)wanted->data.size};
     static const etw_visitor visitor = {.value = take_value};
     etw_walk_end end;
-    (void)etw_plan_walk(plan, &record, wanted->pointer_size, &visitor, to, &end);
+    etw_ignore(etw_plan_walk(plan, &record, wanted->pointer_size, &visitor, to, &end));
     etw_plan_free(plan);
     to->consumed = end.consumed_bytes;
     const bool good = to->has_value && to->fits && !end.short_payload && end.reason == NULL;

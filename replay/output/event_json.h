@@ -21,7 +21,7 @@ typedef struct etw_output_options {
 /* Appends the JSON object that `etw-replay` writes as one line, without the line's end. options may
  * be NULL. ETW_ERROR_EXPIRED; ETW_ERROR_NO_MEMORY where the text could not grow (what it then holds
  * is not the whole object). */
-etw_status etw_event_json(const etw_event *event, const etw_output_options *options,
-                          etw_text *text);
+ETW_API_CHECKED etw_status etw_event_json(const etw_event *event, const etw_output_options *options,
+                                          etw_text *text);
 
 #endif

@@ -71,7 +71,7 @@ void etw_properties_append_message(const etw_event *event, uint32_t form, etw_es
     if (plan != NULL) {
         const etw_event_record *record = etw_event_record_of(event);
         const uint32_t fallback = etw_event_trace(event)->pointer_size;
-        (void)etw_plan_append_message(plan, record, etw_record_pointer_size(record, fallback), form,
-                                      escape, text);
+        etw_ignore(etw_plan_append_message(plan, record, etw_record_pointer_size(record, fallback),
+                                           form, escape, text));
     }
 }

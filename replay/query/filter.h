@@ -26,11 +26,12 @@ typedef struct etw_filter {
 
 /* By the record's own fields: id, level, process, time, and provider where the filter has only
  * GUIDs. record's TimeStamp is raw ticks of clock. */
-bool etw_filter_header(const etw_filter *filter, const etw_event_record *record,
-                       const etw_clock *clock);
+ETW_API bool etw_filter_header(const etw_filter *filter, const etw_event_record *record,
+                               const etw_clock *clock);
 
 /* Whether the provider passes, once its name is known (NULL: it is not). */
-bool etw_filter_provider(const etw_filter *filter, const etw_guid *provider, const char *name);
+ETW_API bool etw_filter_provider(const etw_filter *filter, const etw_guid *provider,
+                                 const char *name);
 
 static inline bool etw_filter_has_provider(const etw_filter *filter)
 {

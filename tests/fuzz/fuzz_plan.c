@@ -49,7 +49,7 @@ static void render(const etw_schema *schema, const etw_event_record *record, uin
     const etw_event *event = etw_event_make(maker, record, &trace, schema, "Provider");
     etw_text text = {0};
     fuzz_render(event, &output);
-    (void)etw_event_property_text(event, "A.B[1]", &text);
+    etw_ignore(etw_event_property_text(event, "A.B[1]", &text));
     etw_text_free(&text);
     etw_event_maker_free(maker);
 }

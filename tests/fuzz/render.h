@@ -67,7 +67,7 @@ static inline void fuzz_walk_plan(const etw_plan *plan, const etw_event_record *
     FUZZ_CHECK(walk.visited <= 3 * ((uint64_t)record->UserDataLength * ETW_MAX_STRUCT_DEPTH +
                                     ETW_WALK_MAX_EMPTY_ELEMENTS + ETW_MAX_PROPERTIES));
     etw_text_clear(&walk.text);
-    (void)etw_plan_append_message(plan, record, pointer_size, 0, ETW_ESCAPE_LINE, &walk.text);
+    etw_ignore(etw_plan_append_message(plan, record, pointer_size, 0, ETW_ESCAPE_LINE, &walk.text));
     FUZZ_CHECK(fuzz_is_clean(walk.text.data, walk.text.size, ""));
     etw_text_free(&walk.text);
 }

@@ -5,6 +5,7 @@
  *     etwcap_torture damage COUNT [SEED]         breaks bytes of a file, again and again
  *     etwcap_torture follow EVENTS FOLDER        reads a file while it is being written
  *     etwcap_torture soak EVENTS FOLDER          records, replays and verifies, memory measured */
+#include "format/etwcap/block.h"
 #include "format/etwcap/reader.h"
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"

@@ -58,7 +58,7 @@ static const char *state_of(coverage *self, const etw_schema *schema,
     if (plan == NULL) {
         return "bad";
     }
-    (void)etw_plan_walk(plan, record, pointer_size, &nothing, NULL, &end);
+    etw_ignore(etw_plan_walk(plan, record, pointer_size, &nothing, NULL, &end));
     if (end.short_payload || end.reason != NULL) {
         return "short";
     }

@@ -19,7 +19,8 @@ def test_ci_runs_the_second_command_of_the_readme():
 
 def test_windows_programs_load_no_dll_but_windows_own(win64_tool):
     own = {"KERNEL32.dll", "msvcrt.dll", "ADVAPI32.dll", "ole32.dll", "tdh.dll"}
-    programs = [win64_tool.path("etw-record"), win64_tool.path("etw-replay"), win64_tool.folder / "etwapi.dll"]
+    programs = [win64_tool.path("etw-record"), win64_tool.path("etw-replay"), win64_tool.folder / "etwapi.dll",
+                win64_tool.folder / "etwcap.dll"]
     for program in programs:
         listed = subprocess.run([need_program("x86_64-w64-mingw32-objdump"), "-p", str(program)],
                                 stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -49,6 +50,7 @@ ROOMS = {  # a room, and the rooms it may know besides those within itself
 }
 CODEC = "format/etwcap/codec"
 CODEC_ENTRANCES = ("reader", "events_block", "write_job")  # what may include its headers, besides itself
+UMBRELLA = "replay/etwcap.h"  # the library's public face: includes all public headers, and no file here includes it
 WINDOWS_IN_FORMAT = "format/base/os_windows.c"
 
 
@@ -68,6 +70,8 @@ def wrong_arrow(path, included):
         return "the codec's inside"
     if not included.startswith(("format/", "recorder/", "replay/")):
         return None
+    if path == UMBRELLA or included == UMBRELLA:
+        return None if path == UMBRELLA else "the library's users' header"
     room = next(room for room in ROOMS if is_in(path, room))
     return None if any(is_in(included, known) for known in (room, *ROOMS[room])) else "a room it must not know"
 
@@ -90,14 +94,14 @@ def test_rooms_know_only_the_rooms_below_them():
                 assert not why, "%s includes %s: %s" % (path, included, why)
 
 
-@pytest.mark.parametrize("library", ["libetwformat.a", "libetwrecorder.a", "libetwreplay.a"])
+@pytest.mark.parametrize("library", ["libetwcap.a", "command/librecorder.a", "command/libreplay.a"])
 def test_visible_symbols_have_the_prefix(native_tool, library):
     if MODE not in ("release", "debug"):
         pytest.skip("sanitizers and coverage add symbols of their own")
     listed = subprocess.run([need_program("nm"), "-g", "--defined-only", str(native_tool.folder / library)],
                             stdout=subprocess.PIPE, text=True, check=True).stdout
     names = re.findall(r"^[0-9a-f]+ [A-Z] (\S+)$", listed, re.M)
-    assert len(names) > 30 and [name for name in names if not name.startswith("etw_")] == []
+    assert len(names) > 10 and [name for name in names if not name.startswith("etw_")] == []
 
 
 def test_no_two_headers_of_one_name():
@@ -105,15 +109,3 @@ def test_no_two_headers_of_one_name():
     names = [path.name for room in ("format", "recorder", "replay") for path in (ROOT / room).rglob("*.h")]
     twice = {name for name in names if names.count(name) > 1}
     assert twice <= {"arguments.h", "options.h"}
-
-
-def test_the_library_names_no_options_in_its_messages():
-    """Whoever links it has options of his own: advice with their names is the command's (recorder/command/report.c)."""
-    found = []
-    for room in ("format/event", "format/schema", "format/etl", "format/etwcap", "recorder/capture", "recorder/session",
-                 "recorder/rundown", "replay/query", "replay/output", "replay/etwapi"):
-        for path in (ROOT / room).rglob("*.c"):
-            text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
-            found += ["%s: %s" % (path.name, literal) for literal in re.findall(r'"(?:[^"\\\n]|\\.)*"', text)
-                      if re.search(r"(^|[ '(])(--[a-z]+|-[a-z])[ ;,')]|etw-re(cord|play) ", literal[1:-1] + " ")]
-    assert found == []

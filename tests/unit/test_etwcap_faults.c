@@ -72,13 +72,13 @@ static etw_status record_all(faulty_os *os, const etw_writer_options *options,
     }
     for (uint16_t i = 0; i < 2; i++) {
         const etw_trace trace = sample_trace(i);
-        (void)etw_writer_add_trace(writer, &trace, &trace_index, NULL);
+        etw_ignore(etw_writer_add_trace(writer, &trace, &trace_index, NULL));
     }
     for (uint32_t i = 0; i < EVENTS; i++) {
         sample_event event;
         sample_make_event(i, &event);
-        (void)etw_writer_add_event(writer, &event.record, (uint16_t)(i % 2), sample_schema_id(i),
-                                   NULL);
+        etw_ignore(etw_writer_add_event(writer, &event.record, (uint16_t)(i % 2),
+                                        sample_schema_id(i), NULL));
     }
     status = etw_writer_finish(writer, NULL);
     etw_writer_get_counts(writer, counts);

@@ -96,7 +96,7 @@ static bool survives(const uint8_t *tei, size_t tei_size, const uint8_t *map, si
         etw_text_clear(&text);
         assert_int_equal(etw_plan_walk(plan, &record, 8, &visitor, &text, &end), ETW_OK);
         assert_int_equal(end.consumed_bytes + end.left_bytes, size);
-        (void)etw_plan_append_message(plan, &record, 4, 0, ETW_ESCAPE_JSON, &text);
+        etw_ignore(etw_plan_append_message(plan, &record, 4, 0, ETW_ESCAPE_JSON, &text));
     }
     etw_text_free(&text);
     etw_plan_free(plan);

@@ -114,6 +114,17 @@ static void test_stop_ends_the_loop_well(void **state)
     etw_replay_close(replay);
 }
 
+static void test_stop_ends_a_loop_of_next_calls(void **state)
+{
+    const etw_event *event;
+    etw_replay *replay = open_with(*state, (etw_replay_options){0});
+    assert_int_equal(etw_replay_next(replay, &event, NULL), ETW_OK);
+    etw_replay_stop(replay);
+    assert_int_equal(etw_replay_next(replay, &event, NULL), ETW_END);
+    assert_null(event);
+    etw_replay_close(replay);
+}
+
 static etw_status refuse(const etw_event *event, void *context)
 {
     (void)event;
@@ -376,6 +387,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_event_expires_with_its_callback, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_stop_ends_the_loop_well, set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_stop_ends_a_loop_of_next_calls, set_up,
+                                        faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_a_callback_ends_the_loop_with_its_own_status, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_seek_goes_both_ways, set_up, faulty_os_tear_down),

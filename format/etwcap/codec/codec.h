@@ -5,6 +5,7 @@
 #ifndef ETW_FORMAT_ETWCAP_CODEC_H
 #define ETW_FORMAT_ETWCAP_CODEC_H
 
+#include "format/etwcap/codec/decoder.h"
 #include "format/event/batch.h"
 #include "format/event/schema.h"
 
@@ -25,9 +26,6 @@ etw_status etw_encoder_encode(etw_encoder *encoder, etw_text *body, etw_error *e
 /* Which parts a reader wants; header columns are always decoded. */
 enum { ETW_DECODE_PAYLOAD = 0x1, ETW_DECODE_ITEMS = 0x2, ETW_DECODE_ALL = 0x3 };
 
-typedef struct etw_decoder etw_decoder;
-etw_decoder *etw_decoder_new(void);
-void etw_decoder_free(etw_decoder *decoder);
 /* Decodes a body; the items are lent until the next call. Every length is checked against the
  * limits: hostile bodies give ETW_ERROR_DAMAGED at bounded cost. */
 etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,

@@ -158,7 +158,7 @@ etw_status etw_plan_append_message(const etw_plan *plan, const etw_event_record 
     if (in.ends == NULL) {
         return ETW_ERROR_NO_MEMORY;
     }
-    (void)etw_plan_walk(plan, record, pointer_size, &visitor, &in, NULL);
+    etw_ignore(etw_plan_walk(plan, record, pointer_size, &visitor, &in, NULL));
     while (in.count < plan->top_count) {
         in.ends[in.count++] = (uint32_t)in.texts.size;
     }

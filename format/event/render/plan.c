@@ -197,7 +197,12 @@ static etw_status compile_properties(etw_plan_compiler *c)
 
 etw_status etw_plan_compile(const etw_schema *schema, etw_plan **plan, etw_error *error)
 {
-    *plan = NULL;
+    if (plan != NULL) {
+        *plan = NULL;
+    }
+    if (schema == NULL || plan == NULL) {
+        return etw_error_set_missing(error, "schema and plan");
+    }
     etw_plan_compiler c = {.schema = schema, .error = error};
     etw_status status = etw_tei_open(schema->tei, &c.tei, error);
     if (status != ETW_OK) {

@@ -18,46 +18,47 @@ typedef struct etw_property etw_property; /* one compiled EVENT_PROPERTY_INFO; a
 
 /* Fails with DAMAGED where the TRACE_EVENT_INFO breaks its own bounds (offsets, indexes, cycles of
  * structs, limits of schema.h). The plan keeps no pointer into schema. */
-etw_status etw_plan_compile(const etw_schema *schema, etw_plan **plan, etw_error *error);
-void etw_plan_free(etw_plan *plan);
+ETW_API_CHECKED etw_status etw_plan_compile(const etw_schema *schema, etw_plan **plan,
+                                            etw_error *error);
+ETW_API void etw_plan_free(etw_plan *plan);
 
 /* The plan of EventWriteString's events (header flag STRING_ONLY), which have no schema: the
  * payload is one UTF-16 string, shown as property "Message". Never freed. */
-const etw_plan *etw_plan_string_only(void);
+ETW_API const etw_plan *etw_plan_string_only(void);
 
 /* Names of the schema. The event's name is, for TraceLogging, its task name; for manifests the
  * event name where there is one; else task name and opcode name joined by "/", the opcode left out
  * where it is "Info". So classic events read "Process/Start": their opcode names alone ("Start")
  * would not tell what started. */
-const etw_name *etw_plan_provider_name(const etw_plan *plan);
-const etw_name *etw_plan_event_name(const etw_plan *plan);
-const etw_name *etw_plan_task_name(const etw_plan *plan);
-const etw_name *etw_plan_opcode_name(const etw_plan *plan);
-const etw_name *etw_plan_level_name(const etw_plan *plan);
-const etw_name *etw_plan_channel_name(const etw_plan *plan);
-const etw_name *etw_plan_event_message(const etw_plan *plan);
-uint32_t etw_plan_keyword_count(const etw_plan *plan);
-const etw_name *etw_plan_keyword_name(const etw_plan *plan, uint32_t index);
-uint32_t etw_plan_decoding_source(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_provider_name(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_event_name(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_task_name(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_opcode_name(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_level_name(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_channel_name(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_event_message(const etw_plan *plan);
+ETW_API uint32_t etw_plan_keyword_count(const etw_plan *plan);
+ETW_API const etw_name *etw_plan_keyword_name(const etw_plan *plan, uint32_t index);
+ETW_API uint32_t etw_plan_decoding_source(const etw_plan *plan);
 
 /* The properties of a schema: the event's own first (top_count of them), then the members of
  * structs. NULL past the last. */
-uint32_t etw_plan_top_count(const etw_plan *plan);
-const etw_property *etw_plan_property(const etw_plan *plan, uint32_t index);
+ETW_API uint32_t etw_plan_top_count(const etw_plan *plan);
+ETW_API const etw_property *etw_plan_property(const etw_plan *plan, uint32_t index);
 /* Of a struct: how many members, and the index of the first; 0 for others. */
-uint32_t etw_property_member_count(const etw_property *property);
-uint32_t etw_property_first_member(const etw_property *property);
+ETW_API uint32_t etw_property_member_count(const etw_property *property);
+ETW_API uint32_t etw_property_first_member(const etw_property *property);
 
-const etw_name *etw_property_name(const etw_property *property);
+ETW_API const etw_name *etw_property_name(const etw_property *property);
 /* Which one of its siblings (properties of one event or one struct) with this name it is, from 1:
  * names may repeat, and outputs that need them unique tell the second from the first by this. */
-uint32_t etw_property_nth(const etw_property *property);
-uint16_t etw_property_in_type(const etw_property *property);
-uint16_t etw_property_out_type(const etw_property *property);
+ETW_API uint32_t etw_property_nth(const etw_property *property);
+ETW_API uint16_t etw_property_in_type(const etw_property *property);
+ETW_API uint16_t etw_property_out_type(const etw_property *property);
 /* Its values come between open_array and close_array, be they one or many. */
-bool etw_property_is_array(const etw_property *property);
+ETW_API bool etw_property_is_array(const etw_property *property);
 /* Where the property stands in the schema's EVENT_PROPERTY_INFO array. */
-uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *property);
+ETW_API uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *property);
 
 /* One element of one property, located in the payload but not yet made text. */
 typedef struct etw_value {
@@ -101,9 +102,9 @@ typedef struct etw_walk_end {
  * without its NUL is all that is left; counts and lengths above 65535 are 65535. The payload of a
  * classic (MOF) event may end where a property or an element of a constant array would begin: what
  * follows is absent, and nothing is wrong. */
-etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
-                         uint32_t pointer_size, const etw_visitor *visitor, void *context,
-                         etw_walk_end *end);
+ETW_API_CHECKED etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
+                                         uint32_t pointer_size, const etw_visitor *visitor,
+                                         void *context, etw_walk_end *end);
 
 /* The same walk, asked for part by part: it allocates nothing.
  *
@@ -152,12 +153,12 @@ typedef struct etw_property_iterator {
     uint16_t slots[ETW_MAX_PROPERTIES]; /* integers so far that are counts or lengths of others */
 } etw_property_iterator;
 
-void etw_property_iterator_start(etw_property_iterator *iterator, const etw_plan *plan,
-                                 const etw_event_record *record, uint32_t pointer_size);
+ETW_API void etw_property_iterator_start(etw_property_iterator *iterator, const etw_plan *plan,
+                                         const etw_event_record *record, uint32_t pointer_size);
 /* False at the end. */
-bool etw_property_iterator_next(etw_property_iterator *iterator, etw_part *part);
+ETW_API bool etw_property_iterator_next(etw_property_iterator *iterator, etw_part *part);
 /* How the walk ended, once next gave false. */
-void etw_property_iterator_end(const etw_property_iterator *iterator, etw_walk_end *end);
+ETW_API void etw_property_iterator_end(const etw_property_iterator *iterator, etw_walk_end *end);
 
 /* The two forms of a value's text: TDH's, unit for unit, and the clean default (TEXT.md). */
 enum {
@@ -168,8 +169,8 @@ enum {
 /* Appends the text that TdhFormatProperty gives for the element (TEXT.md), escaped.
  * A value that does not fit its type (15005) is appended as "0x" hex of its bytes; returns false.
  */
-bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape,
-                           etw_text *text);
+ETW_API bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape escape,
+                                   etw_text *text);
 
 /* What a value is, beyond its bytes. */
 typedef enum etw_value_kind {
@@ -211,25 +212,26 @@ typedef struct etw_typed_value {
     uint32_t map_text_size;
 } etw_typed_value;
 
-void etw_value_get(const etw_value *value, etw_typed_value *typed);
+ETW_API void etw_value_get(const etw_value *value, etw_typed_value *typed);
 
 /* Appends a typed JSON value: numbers and booleans bare (integers beyond 2^53 too: JSON has no
  * limit), the rest as a quoted string. */
-void etw_value_append_json(const etw_value *value, uint32_t form, etw_text *text);
+ETW_API void etw_value_append_json(const etw_value *value, uint32_t form, etw_text *text);
 
 /* Appends the event message with %1..%n replaced by the top-level properties' texts, as Event
  * Viewer does; nothing where the schema has no message. */
-etw_status etw_plan_append_message(const etw_plan *plan, const etw_event_record *record,
-                                   uint32_t pointer_size, uint32_t form, etw_escape escape,
-                                   etw_text *text);
+ETW_API_CHECKED etw_status etw_plan_append_message(const etw_plan *plan,
+                                                   const etw_event_record *record,
+                                                   uint32_t pointer_size, uint32_t form,
+                                                   etw_escape escape, etw_text *text);
 
 /* Plans by schema id, compiled at first use, kept until freed. A schema that cannot be compiled is
  * remembered with its message. Not thread safe: one per thread. */
 typedef struct etw_plan_cache etw_plan_cache;
-etw_plan_cache *etw_plan_cache_new(void);
-void etw_plan_cache_free(etw_plan_cache *cache);
+ETW_API etw_plan_cache *etw_plan_cache_new(void);
+ETW_API void etw_plan_cache_free(etw_plan_cache *cache);
 /* NULL where schema is NULL or cannot be compiled (then *problem, if not NULL, says why). */
-const etw_plan *etw_plan_cache_get(etw_plan_cache *cache, const etw_schema *schema,
-                                   const char **problem);
+ETW_API const etw_plan *etw_plan_cache_get(etw_plan_cache *cache, const etw_schema *schema,
+                                           const char **problem);
 
 #endif

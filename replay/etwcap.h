@@ -1,0 +1,70 @@
+/* etwcap: reads, records and replays Windows event traces. This is the header to include; it
+ * includes all other public ones, and is plain C11 that C++17 takes as it is.
+ *
+ *     cc program.c $(pkg-config --cflags --libs etwcap)
+ *
+ * Where to begin:
+ *     a saved trace, .etwcap or .etl      etw_replay_open           replay/replay.h
+ *     a live session (Windows)            etw_session_open          recorder/session/session.h
+ *     both behind one handle              etw_consume               format/event/consumer.h
+ *     an event's properties               etw_event_property_value  format/event/event.h
+ *     an event as JSON                    etw_event_json            replay/output/event_json.h
+ *     recording into a file               etw_capture_open          recorder/capture/capture.h
+ *     writing a file event by event       etw_writer_create         format/etwcap/writer.h
+ *
+ * The rules below hold for every function, unless its own comment says otherwise.
+ *
+ * Results. A function that can fail returns an etw_status, which must be looked at (etw_failed).
+ * ETW_END and ETW_AGAIN are results, not failures: there is no more; nothing came in time, ask
+ * again. An etw_error is the caller's own, and may be NULL; its message says what failed, where,
+ * and what to do. It is set on failure only.
+ *
+ * Handles. A function that opens, creates or makes something gives it through a pointer, and sets
+ * that to NULL first: after a failure there is nothing to close, and closing NULL does nothing.
+ * An argument that must not be NULL and is gives ETW_ERROR_INVALID_ARGUMENT.
+ *
+ * Ownership. What a handle gives (events, records, schemas, names, bytes) is lent: events until the
+ * callback returns or the next call of the loop, the rest as long as the handle. Options are
+ * copied; what they point to must live as long as the handle. An etw_text is the caller's: all zero
+ * is an empty one, etw_text_free frees it.
+ *
+ * Threads. A handle and all it lends belong to one thread at a time; different handles are
+ * independent, and the library has no state of its own. Any thread may call etw_replay_stop,
+ * etw_session_stop and etw_consumer_stop; the loop then ends with ETW_OK (process) or ETW_END
+ * (next). A handle is not closed inside its own callback.
+ *
+ * The operating system. Functions that open files take an etw_os (format/base/os.h), in their
+ * options or as an argument; NULL is the real one. */
+#ifndef ETWCAP_H
+#define ETWCAP_H
+
+/* Included here, so that they are not inside the extern "C" below. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "format/base/version.h"
+#include "format/etl/etl.h"
+#include "format/etwcap/reader.h"
+#include "format/etwcap/recover.h"
+#include "format/etwcap/verify.h"
+#include "format/etwcap/writer.h"
+#include "format/event/consumer.h"
+#include "format/event/rundown.h"
+#include "format/event/tei.h"
+#include "format/schema/resolver.h"
+#include "recorder/capture/capture.h"
+#include "recorder/session/session.h"
+#include "replay/output/event_json.h"
+#include "replay/replay.h"
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
