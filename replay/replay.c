@@ -35,6 +35,13 @@ struct etw_replay {
 
 /* Opening. */
 
+/* The reader's range ends with a time that is in it. */
+static int64_t last_time_100ns(const etw_filter *filter)
+{
+    const int64_t until_100ns = filter->has_until ? filter->until_100ns : INT64_MAX;
+    return until_100ns == INT64_MIN || !filter->has_until ? until_100ns : until_100ns - 1;
+}
+
 static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
@@ -46,7 +53,7 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
     if (filter->has_since || filter->has_until) {
         options.has_time_range = true;
         options.from_time_100ns = filter->has_since ? filter->since_100ns : INT64_MIN;
-        options.to_time_100ns = filter->has_until ? filter->until_100ns - 1 : INT64_MAX;
+        options.to_time_100ns = last_time_100ns(filter);
     }
     if (filter->provider_name_count == 0) {
         options.providers = filter->providers;
@@ -69,8 +76,8 @@ static etw_status learn(void *context, const etw_event_record *record, const etw
                         etw_error *error)
 {
     const etw_replay *replay = context;
-    const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
-    return etw_resolver_observe(replay->resolver, record, pointer_size, error);
+    (void)trace;
+    return etw_resolver_observe(replay->resolver, record, error);
 }
 
 static etw_status open_etl(etw_replay *replay, const char *path, etw_error *error)
@@ -108,7 +115,8 @@ static etw_status open_source(etw_replay *replay, const char *path, etw_error *e
 
 static etw_status open_parts(etw_replay *replay, const char *path, etw_error *error)
 {
-    const etw_resolver_options resolver_options = {.manifest_paths = replay->options.manifest_paths,
+    const etw_resolver_options resolver_options = {.os = replay->os,
+                                                   .manifest_paths = replay->options.manifest_paths,
                                                    .manifest_path_count =
                                                        replay->options.manifest_path_count};
     replay->store = etw_schema_store_new();
@@ -203,7 +211,7 @@ static etw_status resolve(etw_replay *replay, const etw_item *item, const etw_tr
     const uint32_t pointer_size = etw_record_pointer_size(item->record, trace->pointer_size);
     etw_status status = ETW_OK;
     if (!replay->is_etl) { /* the scan of an .etl has seen all of it */
-        status = etw_resolver_observe(replay->resolver, item->record, pointer_size, error);
+        status = etw_resolver_observe(replay->resolver, item->record, error);
     }
     return etw_failed(status)
                ? status
@@ -281,13 +289,23 @@ static void note_loss(etw_replay *replay, const etw_loss *loss)
     }
 }
 
+static etw_status no_plan(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
+}
+
 /* Names of providers may be known only from an event's plan. */
-static bool is_wanted_by_name(etw_replay *replay, const etw_replay_item *item)
+static etw_status look_by_name(etw_replay *replay, const etw_replay_item *item, bool *is_wanted,
+                               etw_error *error)
 {
     const etw_event *made =
         etw_event_make(replay->maker, item->record, item->trace, item->schema, item->provider_name);
-    return etw_filter_provider(&replay->options.filter, &item->record->EventHeader.ProviderId,
-                               etw_event_provider_name(made));
+    if (made == NULL) {
+        return no_plan(error);
+    }
+    *is_wanted = etw_filter_provider(&replay->options.filter, &item->record->EventHeader.ProviderId,
+                                     etw_event_provider_name(made));
+    return ETW_OK;
 }
 
 /* *is_wanted: whether the filter lets the event pass. */
@@ -309,8 +327,8 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     replay->trace_index = from->trace_index;
     const bool is_alone = etw_source_trace_count(replay->source) <= 1;
     item->trace_number = is_alone ? 0 : (uint16_t)(from->trace_index + 1);
-    *is_wanted = filter->provider_name_count == 0 || is_wanted_by_name(replay, item);
-    return ETW_OK;
+    *is_wanted = true;
+    return filter->provider_name_count == 0 ? ETW_OK : look_by_name(replay, item, is_wanted, error);
 }
 
 static bool is_over(const etw_replay *replay)
@@ -355,12 +373,16 @@ etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_erro
     *event = NULL;
     etw_event_expire(replay->maker);
     const etw_status status = etw_replay_next_item(replay, &item, error);
-    if (status == ETW_OK) {
-        *event =
-            etw_event_make(replay->maker, item.record, item.trace, item.schema, item.provider_name);
-        etw_event_set_trace_number(replay->maker, item.trace_number);
+    if (status != ETW_OK) {
+        return status;
     }
-    return status;
+    *event =
+        etw_event_make(replay->maker, item.record, item.trace, item.schema, item.provider_name);
+    if (*event == NULL) {
+        return no_plan(error);
+    }
+    etw_event_set_trace_number(replay->maker, item.trace_number);
+    return ETW_OK;
 }
 
 etw_status etw_replay_process(etw_replay *replay, etw_event_callback callback, void *context,

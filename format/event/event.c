@@ -47,14 +47,16 @@ void etw_event_maker_free(etw_event_maker *maker)
     }
 }
 
-static const etw_plan *plan_of(etw_event_maker *maker, const etw_event_record *record,
-                               const etw_schema *schema)
+/* False where memory is out. */
+static bool find_plan(etw_event_maker *maker, etw_event *event)
 {
-    if (schema == NULL) {
-        const bool string_only = (record->EventHeader.Flags & ETW_FLAG_STRING_ONLY) != 0;
-        return string_only ? etw_plan_string_only() : NULL;
+    const char *problem;
+    if (event->schema == NULL) {
+        const bool string_only = (event->record.EventHeader.Flags & ETW_FLAG_STRING_ONLY) != 0;
+        event->plan = string_only ? etw_plan_string_only() : NULL;
+        return true;
     }
-    return etw_plan_cache_get(maker->plans, schema, NULL);
+    return etw_plan_cache_find(maker->plans, event->schema, &event->plan, &problem) == ETW_OK;
 }
 
 const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *record,
@@ -64,7 +66,6 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
     etw_event_expire(maker);
     maker->current ^= 1u;
     etw_event *event = &maker->events[maker->current];
-    event->live = true;
     event->record = *record;
     event->time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
     if (!maker->raw_time) {
@@ -74,7 +75,10 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
     event->trace = trace;
     event->trace_number = 0;
     event->schema = schema;
-    event->plan = plan_of(maker, record, schema);
+    if (!find_plan(maker, event)) {
+        return NULL;
+    }
+    event->live = true;
     /* the event's own schema names its provider; the GUID may have other names, and later ones */
     const etw_name *name = event->plan == NULL ? NULL : etw_plan_provider_name(event->plan);
     event->provider_name = name == NULL || name->utf8_size == 0 ? provider_name : name->utf8;

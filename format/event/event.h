@@ -40,7 +40,8 @@ ETW_API_CHECKED etw_status etw_event_property_value(const etw_event *event, cons
 ETW_API_CHECKED etw_status etw_event_property_text(const etw_event *event, const char *name,
                                                    etw_text *text);
 
-/* How loops make events. A maker is owned by a loop; each call expires the event made before. */
+/* How loops make events. A maker is owned by a loop; each call expires the event made before. NULL
+ * where there is no memory for the plan of its schema: nothing may be taken for damage then. */
 typedef struct etw_event_maker etw_event_maker;
 ETW_API etw_event_maker *etw_event_maker_new(bool raw_time);
 ETW_API void etw_event_maker_free(etw_event_maker *maker);

@@ -85,9 +85,10 @@ static etw_status add_manifests(etw_resolver *self, const etw_resolver_options *
     if (set == NULL) {
         return no_memory(error);
     }
+    const etw_os *os = options->os != NULL ? options->os : etw_os_default();
     for (uint32_t i = 0; i < options->manifest_path_count; i++) {
-        const etw_status status = etw_manifest_set_add_path(
-            set, etw_os_default(), options->manifest_paths[i], self->store, error);
+        const etw_status status =
+            etw_manifest_set_add_path(set, os, options->manifest_paths[i], self->store, error);
         if (status != ETW_OK) {
             etw_manifest_set_free(set);
             return status;
@@ -178,9 +179,8 @@ etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *so
 }
 
 etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *record,
-                                uint32_t pointer_size, etw_error *error)
+                                etw_error *error)
 {
-    (void)pointer_size;
     for (uint32_t i = 0; i < resolver->source_count; i++) {
         etw_schema_source *source = resolver->sources[i];
         if (source->observe == NULL) {

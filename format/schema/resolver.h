@@ -7,6 +7,7 @@
 #ifndef ETW_FORMAT_SCHEMA_RESOLVER_H
 #define ETW_FORMAT_SCHEMA_RESOLVER_H
 
+#include "format/base/os.h"
 #include "format/event/schema.h"
 
 typedef struct etw_resolver etw_resolver;
@@ -42,7 +43,8 @@ struct etw_schema_source {
 typedef struct etw_resolver_options {
     const char *const *manifest_paths; /* files or directories (*.man, *.xml), UTF-8 */
     uint32_t manifest_path_count;
-    bool no_classic; /* leave out the built-in kernel table */
+    bool no_classic;  /* leave out the built-in kernel table */
+    const etw_os *os; /* that manifests are read through; NULL: the real one */
 } etw_resolver_options;
 
 /* With the sources that need no Windows. options may be NULL. The store is the caller's and must
@@ -60,8 +62,7 @@ ETW_API_CHECKED etw_status etw_resolver_add_source(etw_resolver *resolver,
  * learnt, answers given before are asked for again, negative ones too: better maps or a better
  * source may have come. Fails only for lack of memory; what else goes wrong is counted. */
 ETW_API_CHECKED etw_status etw_resolver_observe(etw_resolver *resolver,
-                                                const etw_event_record *record,
-                                                uint32_t pointer_size, etw_error *error);
+                                                const etw_event_record *record, etw_error *error);
 
 /* *schema: one of the store's, or NULL where nothing explains the event: WPP messages, string-only
  * events and forwarded XML need no schema and never have one. Fails only for lack of memory. No

@@ -19,8 +19,8 @@ static void show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
 static etw_status observe(void *context, const etw_event_record *record, const etw_trace *trace,
                           etw_error *error)
 {
-    return etw_resolver_observe(context, record,
-                                etw_record_pointer_size(record, trace->pointer_size), error);
+    (void)trace;
+    return etw_resolver_observe(context, record, error);
 }
 
 /* Opens every input, which scans it and lets the resolver learn the schemas that it carries. */
@@ -117,8 +117,8 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
     etw_schema_store *store = etw_schema_store_new();
     etw_resolver *resolver = NULL;
     etw_source *source = NULL;
-    const etw_resolver_options resolver_options = {arguments->manifests, arguments->manifest_count,
-                                                   false};
+    const etw_resolver_options resolver_options = {
+        .manifest_paths = arguments->manifests, .manifest_path_count = arguments->manifest_count};
     etw_status status =
         store == NULL ? etw_error_set(&error, ETW_ERROR_NO_MEMORY, "out of memory for schemas")
                       : etw_resolver_new(store, &resolver_options, &resolver, &error);

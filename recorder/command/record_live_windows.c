@@ -115,9 +115,7 @@ static etw_status on_event(void *context, const etw_event_record *record)
     live *recording = context;
     etw_status status = add_trace(recording);
     if (status == ETW_OK) {
-        const uint32_t pointer_size =
-            etw_record_pointer_size(record, etw_session_trace(recording->session)->pointer_size);
-        status = etw_resolver_observe(recording->resolver, record, pointer_size, &recording->error);
+        status = etw_resolver_observe(recording->resolver, record, &recording->error);
     }
     if (status == ETW_OK) {
         status = etw_capture_event(recording->capture, 0, record, &recording->error);
@@ -244,7 +242,8 @@ static etw_status open_session(live *recording)
 static etw_status open_schemas(live *recording)
 {
     const etw_record_arguments *arguments = recording->arguments;
-    const etw_resolver_options options = {arguments->manifests, arguments->manifest_count, false};
+    const etw_resolver_options options = {.manifest_paths = arguments->manifests,
+                                          .manifest_path_count = arguments->manifest_count};
     recording->store = etw_schema_store_new();
     if (recording->store == NULL) {
         return etw_error_set(&recording->error, ETW_ERROR_NO_MEMORY, "out of memory for schemas");

@@ -32,7 +32,7 @@ etw_status etw_session_events_make(etw_session_events *events, const etw_event_r
 {
     const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
     const etw_schema *schema = NULL;
-    etw_status status = etw_resolver_observe(events->resolver, record, pointer_size, error);
+    etw_status status = etw_resolver_observe(events->resolver, record, error);
     if (status == ETW_OK) {
         status = etw_resolver_find(events->resolver, record, pointer_size, &schema, error);
     }
@@ -40,6 +40,9 @@ etw_status etw_session_events_make(etw_session_events *events, const etw_event_r
         *event = etw_event_make(
             events->maker, record, trace, schema,
             etw_schema_store_provider_name(events->store, &record->EventHeader.ProviderId));
+        if (*event == NULL) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
+        }
     }
     return status;
 }

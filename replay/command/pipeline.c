@@ -6,6 +6,8 @@
 /* Jobs for each thread and for the caller: so many that the threads have work while the caller
  * decodes a whole block. */
 #define JOBS_AHEAD 16u
+/* Text of one job that is kept; a job may have one event of any size more. */
+#define MAX_JOB_TEXT ((size_t)1 << 20)
 
 /* The decoder of one events block, whose records jobs point to. It is kept until the last of them
  * was written; then another block is decoded with it. */
@@ -79,7 +81,38 @@ struct etw_pipeline {
 
 /* The threads. */
 
-static void render(const etw_pipeline *p, const pen *with, job *j)
+static etw_status write_text(etw_pipeline *p, const etw_text *text, etw_error *error);
+
+/* Writes a text unless something has failed before. With the mutex, which it lets go meanwhile. */
+static void put_text(etw_pipeline *p, const etw_text *text)
+{
+    if (p->status != ETW_OK) {
+        return;
+    }
+    etw_error error = {0};
+    p->is_writing = true;
+    (void)pthread_mutex_unlock(&p->mutex);
+    const etw_status status = write_text(p, text, &error);
+    (void)pthread_mutex_lock(&p->mutex);
+    p->is_writing = false;
+    p->status = status;
+    p->error = error;
+}
+
+/* Large texts are not kept until the job is done: waits until it is the oldest, and writes. */
+static void spill(etw_pipeline *p, job *j)
+{
+    (void)pthread_mutex_lock(&p->mutex);
+    while (&p->jobs[p->oldest] != j || p->is_writing) {
+        (void)pthread_cond_wait(&p->room, &p->mutex);
+    }
+    put_text(p, &j->text);
+    (void)pthread_cond_broadcast(&p->room);
+    (void)pthread_mutex_unlock(&p->mutex);
+    etw_text_clear(&j->text);
+}
+
+static void render(etw_pipeline *p, const pen *with, job *j)
 {
     const etw_output_format *format = p->options.format;
     for (uint32_t i = 0; i < j->count; i++) {
@@ -90,8 +123,15 @@ static void render(const etw_pipeline *p, const pen *with, job *j)
         }
         const etw_event *event =
             etw_event_make(with->maker, e->record, e->trace, e->schema, e->provider_name);
+        if (event == NULL) {
+            j->text.failed = true;
+            return;
+        }
         etw_event_set_trace_number(with->maker, e->trace_number);
         format->event(with->output, event, &j->text);
+        if (j->text.size > MAX_JOB_TEXT && !j->text.failed) {
+            spill(p, j);
+        }
     }
 }
 
@@ -106,6 +146,9 @@ static void clear(etw_pipeline *p, job *j)
     if (j->lease != NULL) {
         j->lease->jobs--;
         j->lease = NULL;
+    }
+    if (j->text.capacity > 4 * MAX_JOB_TEXT) {
+        etw_text_free(&j->text);
     }
     etw_text_clear(&j->text);
     if (j->text.data != NULL) {
@@ -135,20 +178,11 @@ static void write_done(etw_pipeline *p)
 {
     while (!p->is_writing && p->used > 0 && p->jobs[p->oldest].state == JOB_DONE) {
         job *j = &p->jobs[p->oldest];
-        if (p->status == ETW_OK) {
-            etw_error error = {0};
-            p->is_writing = true;
-            (void)pthread_mutex_unlock(&p->mutex);
-            const etw_status status = write_text(p, &j->text, &error);
-            (void)pthread_mutex_lock(&p->mutex);
-            p->is_writing = false;
-            p->status = status;
-            p->error = error;
-        }
+        put_text(p, &j->text);
         clear(p, j);
         p->oldest = (p->oldest + 1) % p->job_count;
         p->used--;
-        (void)pthread_cond_signal(&p->room);
+        (void)pthread_cond_broadcast(&p->room);
     }
 }
 
@@ -506,6 +540,9 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
     }
     const etw_event *event = etw_event_make(pipeline->own.maker, item->record, item->trace,
                                             item->schema, item->provider_name);
+    if (event == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
+    }
     etw_event_set_trace_number(pipeline->own.maker, item->trace_number);
     pipeline->options.format->event(pipeline->own.output, event, &stream->text);
     const etw_status status = pipeline->options.is_live ? etw_stream_flush(stream, error)

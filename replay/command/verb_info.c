@@ -337,8 +337,14 @@ static void text_losses(const report *r, etw_text *text)
     }
 }
 
-static void text_duration(int64_t duration_100ns, etw_text *text)
+/* A made-up file may have any times: the difference need not fit 64 bits, and may be negative. */
+static void text_duration(int64_t first_100ns, int64_t last_100ns, etw_text *text)
 {
+    int64_t duration_100ns;
+    if (__builtin_sub_overflow(last_100ns, first_100ns, &duration_100ns) || duration_100ns < 0) {
+        etw_text_append_z(text, " (of unknown length)\n");
+        return;
+    }
     etw_text_printf(text, " (%.3f s)\n", (double)duration_100ns / 1e7);
 }
 
@@ -352,7 +358,7 @@ static void text_counts(const report *r, etw_text *text)
         etw_text_append_time(text, s->first_time_100ns);
         etw_text_append_z(text, " to ");
         etw_text_append_time(text, s->last_time_100ns);
-        text_duration(s->last_time_100ns - s->first_time_100ns, text);
+        text_duration(s->first_time_100ns, s->last_time_100ns, text);
     } else {
         etw_text_append_char(text, '\n');
     }

@@ -39,8 +39,8 @@ static known all = {.lock = SRWLOCK_INIT};
 
 static etw_status make_resolver(etw_error *error)
 {
-    const etw_resolver_options options = {(const char *const *)all.manifests, all.manifest_count,
-                                          false};
+    const etw_resolver_options options = {.manifest_paths = (const char *const *)all.manifests,
+                                          .manifest_path_count = all.manifest_count};
     etw_resolver *fresh = NULL;
     const etw_status status = etw_resolver_new(all.store, &options, &fresh, error);
     if (status == ETW_OK) {

@@ -278,13 +278,13 @@ static etw_status on_value(void *context, const etw_value *value)
     begin_member(&w->nesting, value->property);
     if (w->typed) {
         etw_value_append_json(value, w->form, text);
-        return ETW_OK;
+        return etw_properties_room(text, w->nesting.start);
     }
     etw_text_append_char(text, '"');
     /* What does not fit its type stands there as hex. */
     (void)etw_value_append_text(value, w->form, ETW_ESCAPE_JSON, text);
     etw_text_append_char(text, '"');
-    return ETW_OK;
+    return etw_properties_room(text, w->nesting.start);
 }
 
 static void append_undecoded(const etw_property_outcome *outcome, etw_text *text)
@@ -305,11 +305,14 @@ void etw_json_append_properties(const etw_output_options *options, const etw_eve
     static const etw_visitor visitor = {on_value, etw_nesting_on_open_struct,
                                         etw_nesting_on_close_struct, etw_nesting_on_open_array,
                                         etw_nesting_on_close_array};
-    json_walk walk = {
-        .nesting = {.text = text, .separator = ',', .begin = begin_member, .is_first = true},
-        .form = (options->exact ? ETW_TEXT_EXACT : 0u) |
-                (options->hex_numbers ? ETW_JSON_HEX_NUMBERS : 0u),
-        .typed = options->typed};
+    json_walk walk = {.nesting = {.text = text,
+                                  .start = text->size,
+                                  .separator = ',',
+                                  .begin = begin_member,
+                                  .is_first = true},
+                      .form = (options->exact ? ETW_TEXT_EXACT : 0u) |
+                              (options->hex_numbers ? ETW_JSON_HEX_NUMBERS : 0u),
+                      .typed = options->typed};
     etw_text_append_char(text, '{');
     etw_properties_walk(event, &visitor, &walk, outcome);
     etw_text_append_char(text, '}');

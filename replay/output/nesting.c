@@ -1,5 +1,7 @@
 #include "replay/output/nesting.h"
 
+#include "replay/output/properties.h"
+
 _Static_assert(ETW_MAX_STRUCT_DEPTH <= 64, "one bit for each open struct");
 
 void etw_nesting_open_struct(etw_nesting *n)
@@ -38,7 +40,7 @@ etw_status etw_nesting_on_open_struct(void *context, const etw_property *propert
     (void)element;
     n->begin(n, property);
     etw_nesting_open_struct(n);
-    return ETW_OK;
+    return etw_properties_room(n->text, n->start);
 }
 
 etw_status etw_nesting_on_close_struct(void *context, const etw_property *property)
@@ -54,7 +56,7 @@ etw_status etw_nesting_on_open_array(void *context, const etw_property *property
     (void)count;
     n->begin(n, property);
     etw_nesting_open_list(n);
-    return ETW_OK;
+    return etw_properties_room(n->text, n->start);
 }
 
 etw_status etw_nesting_on_close_array(void *context, const etw_property *property)

@@ -8,6 +8,7 @@
 /* Zeroed but for what a format sets: the outermost level, on which something stands already. */
 typedef struct etw_nesting {
     etw_text *text;
+    size_t start;   /* of the properties in text */
     char separator; /* between the things of one level */
     /* Begins a property: with etw_nesting_next, then its name unless in_list. For
      * etw_nesting_on_... */

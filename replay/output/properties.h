@@ -7,6 +7,16 @@
 
 #define ETW_PROPERTY_PROBLEM_SIZE 256u
 
+/* Text of one event's properties; the property that crosses it is the last. With SECURITY.md. */
+#define ETW_PROPERTIES_MAX_TEXT ((size_t)4 << 20)
+
+/* What a visitor returns that has appended to a text: start is the text's size before the first
+ * property. */
+static inline etw_status etw_properties_room(const etw_text *text, size_t start)
+{
+    return text->size - start > ETW_PROPERTIES_MAX_TEXT ? ETW_ERROR_LIMIT : ETW_OK;
+}
+
 typedef struct etw_property_outcome {
     char problem[ETW_PROPERTY_PROBLEM_SIZE]; /* "" where everything was shown */
     etw_bytes undecoded;                     /* the user data that no property shows */

@@ -151,7 +151,7 @@ static etw_status on_value(void *context, const etw_value *value)
     const size_t start = text->size;
     (void)etw_value_append_text(value, w->form, ETW_ESCAPE_LINE, text);
     quote_from(text, start);
-    return ETW_OK;
+    return etw_properties_room(text, w->nesting.start);
 }
 
 static void append_undecoded(const etw_property_outcome *outcome, etw_text *text)
@@ -174,8 +174,9 @@ static void append_properties(const etw_event *event, uint32_t form, etw_text *t
                                         etw_nesting_on_close_array};
     etw_property_outcome outcome;
     if (etw_event_plan(event) != NULL) {
-        text_walk walk = {.nesting = {.text = text, .separator = ' ', .begin = begin_item},
-                          .form = form};
+        text_walk walk = {
+            .nesting = {.text = text, .start = text->size, .separator = ' ', .begin = begin_item},
+            .form = form};
         etw_properties_walk(event, &visitor, &walk, &outcome);
     } else {
         etw_properties_unknown(event, &outcome);

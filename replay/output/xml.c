@@ -131,6 +131,7 @@ static void append_system(xml_output *xml, const etw_event *event, etw_text *tex
 typedef struct xml_walk {
     etw_text *text;
     uint32_t form;
+    size_t start; /* of the properties in text */
 } xml_walk;
 
 static void append_named(etw_text *text, const char *tag, const etw_property *property)
@@ -146,7 +147,7 @@ static etw_status on_value(void *context, const etw_value *value)
     append_named(w->text, "Data", value->property);
     (void)etw_value_append_text(value, w->form, ETW_ESCAPE_XML, w->text);
     etw_text_append_z(w->text, "</Data>");
-    return ETW_OK;
+    return etw_properties_room(w->text, w->start);
 }
 
 static etw_status on_open_struct(void *context, const etw_property *property, uint32_t element)
@@ -154,7 +155,7 @@ static etw_status on_open_struct(void *context, const etw_property *property, ui
     xml_walk *w = context;
     (void)element;
     append_named(w->text, "ComplexData", property);
-    return ETW_OK;
+    return etw_properties_room(w->text, w->start);
 }
 
 static etw_status on_close_struct(void *context, const etw_property *property)
@@ -182,7 +183,7 @@ static void append_properties(const etw_event *event, uint32_t form, etw_text *t
     static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, NULL, NULL};
     etw_property_outcome outcome = {0};
     if (etw_event_plan(event) != NULL) {
-        xml_walk walk = {text, form};
+        xml_walk walk = {text, form, text->size};
         etw_text_append_z(text, "<EventData>");
         etw_properties_walk(event, &visitor, &walk, &outcome);
         etw_text_append_z(text, "</EventData>");

@@ -9,8 +9,8 @@
 static etw_status observe(void *context, const etw_event_record *record, const etw_trace *trace,
                           etw_error *error)
 {
-    return etw_resolver_observe(context, record,
-                                etw_record_pointer_size(record, trace->pointer_size), error);
+    (void)trace;
+    return etw_resolver_observe(context, record, error);
 }
 
 static void take_event(etw_source *source, etw_resolver *resolver, const etw_item *item)

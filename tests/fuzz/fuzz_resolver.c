@@ -46,7 +46,7 @@ static void feed(etw_resolver *resolver, etw_plan_cache *plans, etw_cursor *curs
     etw_event_record record = make_record(kind, who, payload);
     record.UserData = copy;
     const etw_schema *schema = NULL;
-    FUZZ_CHECK(etw_resolver_observe(resolver, &record, 8, NULL) == ETW_OK);
+    FUZZ_CHECK(etw_resolver_observe(resolver, &record, NULL) == ETW_OK);
     FUZZ_CHECK(etw_resolver_find(resolver, &record, 8, &schema, NULL) == ETW_OK);
     const etw_plan *plan = etw_plan_cache_get(plans, schema, NULL);
     if (plan != NULL) {

@@ -43,7 +43,8 @@ static etw_status scan(void *context, const etw_event_record *record, const etw_
                        etw_error *error)
 {
     coverage *self = context;
-    return etw_resolver_observe(self->resolver, record, trace->pointer_size, error);
+    (void)trace;
+    return etw_resolver_observe(self->resolver, record, error);
 }
 
 static const char *state_of(coverage *self, const etw_schema *schema,

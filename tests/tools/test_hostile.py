@@ -266,3 +266,44 @@ def test_a_trace_that_says_nothing_true_about_itself(native_tool, tmp_path):
         done = native_tool("etw-replay", path, status=None)
         assert done.returncode in (0, 1, 3), (at, done.returncode, done.stderr)
         assert done.returncode == 0 or done.stderr or os.path.getsize(path) == 0
+
+
+# Text and schemas.
+
+def no_duplicates(pairs):
+    names = [name for name, _ in pairs]
+    assert len(names) == len(set(names)), names
+    return dict(pairs)
+
+
+def events_of(text):
+    events = [json.loads(line, object_pairs_hook=no_duplicates) for line in text.splitlines()]
+    return [event for event in events if event.get("ProviderName") == "P"]
+
+
+def test_text_above_the_limit_is_cut_off_and_marked(native_tool, tmp_path):
+    """In the event that it is in, and nowhere else; the same bytes for any number of threads."""
+    path, trace = tmp_path / "long.etl", Trace(buffer_size=65536)
+    for i in range(6):
+        rows = [[field("N" * 300, "u8", i)]] * (1 if i % 2 else 20000)
+        trace.tracelogging("P", "E", [structure("S", *rows, array=True), field("last", "u8", i)])
+    trace.write(path)
+    texts = {run(native_tool, "etw-replay", "cat", path, "--threads", threads, status=0).stdout for threads in "013"}
+    assert len(texts) == 1
+    events = events_of(texts.pop())
+    assert len(events) == 6
+    for i, event in enumerate(events):
+        properties = event["EventProperties"]
+        if i % 2:
+            assert (len(properties["S"]), properties["last"]) == (1, str(i))
+            continue
+        assert 4 << 20 <= len(json.dumps(properties)) <= 5 << 20
+        assert "cut off" in event["EventPropertiesError"] and event["UserData"]
+
+
+def test_names_in_an_object_are_unique(native_tool, tmp_path):
+    path, trace = tmp_path / "names.etl", Trace()
+    trace.tracelogging("P", "E", [field(name, "u8", i) for i, name in enumerate(["A", "A", "A#2", "A"])])
+    trace.write(path)
+    event, = events_of(run(native_tool, "etw-replay", "cat", path, status=0).stdout)
+    assert event["EventProperties"] == {"A": "0", "A#3": "1", "A#2": "2", "A#4": "3"}

@@ -1,5 +1,5 @@
 /* Schemas and maps with every byte changed: never a read outside, never an endless walk. */
-#include "format/event/render/plan.h"
+#include "format/event/render/plan_internal.h"
 #include "format/event/tei_builder.h"
 
 #include <setjmp.h>
@@ -153,27 +153,43 @@ static void schemas_may_be_cut_anywhere(void **state)
     }
 }
 
-/* 4096 properties that all name one string of half a megabyte. */
-static void names_are_bounded_together(void **state)
+/* 4096 properties that name one string of half a megabyte, each from a step further on. */
+static etw_status compile_long_names(size_t step, etw_plan **plan)
 {
-    (void)state;
     const size_t fixed =
         sizeof(etw_trace_event_info) + ETW_MAX_PROPERTIES * sizeof(etw_event_property_info);
     uint8_t *blob = calloc(1, ETW_MAX_TEI_SIZE);
     assert_non_null(blob);
     etw_trace_event_info info = {.PropertyCount = ETW_MAX_PROPERTIES,
                                  .TopLevelPropertyCount = ETW_MAX_PROPERTIES};
-    const etw_event_property_info property = {.NameOffset = (uint32_t)fixed};
     memcpy(blob, &info, sizeof info);
     for (size_t i = 0; i < ETW_MAX_PROPERTIES; i++) {
+        const etw_event_property_info property = {.NameOffset = (uint32_t)(fixed + i * step)};
         memcpy(blob + sizeof info + i * sizeof property, &property, sizeof property);
     }
     memset(blob + fixed, 'x', ETW_MAX_TEI_SIZE - fixed - 2);
     const etw_schema schema = {.tei = {blob, ETW_MAX_TEI_SIZE}};
-    etw_plan *plan;
-    assert_int_equal(etw_plan_compile(&schema, &plan, NULL), ETW_ERROR_LIMIT);
-    assert_null(plan);
+    const etw_status status = etw_plan_compile(&schema, plan, NULL);
     free(blob);
+    return status;
+}
+
+static void names_are_bounded_together(void **state)
+{
+    (void)state;
+    etw_plan *plan;
+    assert_int_equal(compile_long_names(2, &plan), ETW_ERROR_LIMIT);
+    assert_null(plan);
+}
+
+/* However many properties name one string, it is kept once. */
+static void equal_names_are_kept_once(void **state)
+{
+    (void)state;
+    etw_plan *plan;
+    assert_int_equal(compile_long_names(0, &plan), ETW_OK);
+    assert_in_range(etw_plan_size_bytes(plan), 0, (size_t)2 << 20);
+    etw_plan_free(plan);
 }
 
 static etw_status count_array(void *context, const etw_property *property, uint32_t count)
@@ -222,6 +238,7 @@ int main(void)
         cmocka_unit_test(every_byte_of_a_map_may_be_wrong),
         cmocka_unit_test(schemas_may_be_cut_anywhere),
         cmocka_unit_test(names_are_bounded_together),
+        cmocka_unit_test(equal_names_are_kept_once),
         cmocka_unit_test(empty_arrays_are_counted),
     };
     return cmocka_run_group_tests_name("hostile schemas", tests, NULL, NULL);

@@ -395,6 +395,22 @@ static void namesakes_are_numbered(void **state)
     assert_string_equal(etw_text_z(&f->tape.text), "11213");
 }
 
+/* The second "A" may not be called "A#2": somebody is. */
+static void numbers_make_no_namesakes(void **state)
+{
+    static const char *const names[] = {"A", "A#3", "A", "A", "A#2", "A#3"};
+    static const etw_visitor numbers = {.value = append_nth};
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)ADD(f, 0, .name = names[i], .in_type = ETW_IN_UINT8);
+    }
+    compile(f);
+    uint8_t bytes[6] = {0};
+    const etw_event_record record = {.UserData = bytes, .UserDataLength = sizeof bytes};
+    assert_int_equal(etw_plan_walk(f->plan, &record, 8, &numbers, &f->tape.text, NULL), ETW_OK);
+    assert_string_equal(etw_text_z(&f->tape.text), "114512");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +429,7 @@ int main(void)
         TEST(too_deep_structs_are_refused),
         TEST(lengths_must_be_integers),
         TEST(namesakes_are_numbered),
+        TEST(numbers_make_no_namesakes),
     };
     return cmocka_run_group_tests_name("plan walk", tests, NULL, NULL);
 }

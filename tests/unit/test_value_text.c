@@ -2,6 +2,7 @@
 #include "format/event/render/plan.h"
 #include "format/event/tei_builder.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -607,9 +608,30 @@ static void typed_values_have_the_text_of_their_map(void **state)
     }
 }
 
+/* Whoever links the library may have set a locale whose decimal point is a comma. */
+static void locales_change_no_number(void **state)
+{
+    (void)state;
+    static const vector number = {.in_type = ETW_IN_DOUBLE,
+                                  .bytes = "9A 99 99 99 99 D9 46 40",
+                                  .exact = "45.700000",
+                                  .json = "45.7"};
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "German_Germany.1252"};
+    const char *set = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && set == NULL; i++) {
+        set = setlocale(LC_ALL, names[i]);
+    }
+    if (set == NULL || localeconv()->decimal_point[0] != ',') {
+        skip(); /* no such locale is installed here */
+    }
+    check(&number, NULL, NULL);
+    (void)setlocale(LC_ALL, "C");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(locales_change_no_number),
         cmocka_unit_test(recorded_vectors),
         cmocka_unit_test(integers),
         cmocka_unit_test(floating_point),

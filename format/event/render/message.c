@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* Of a message, and of what is put into it: a message may name one long value again and again. */
+#define MAX_TEXT ((size_t)4 << 20)
+
 /* The texts of the top-level properties, one behind the other. */
 typedef struct inserts {
     etw_text texts;
@@ -39,7 +42,7 @@ static etw_status on_value(void *context, const etw_value *value)
         etw_text_append(&in->texts, ", ", 2);
     }
     (void)etw_value_append_text(value, in->form, in->escape, &in->texts);
-    return ETW_OK;
+    return in->texts.size > MAX_TEXT ? ETW_ERROR_LIMIT : ETW_OK;
 }
 
 static etw_status on_open_struct(void *context, const etw_property *property, uint32_t element)
@@ -125,7 +128,8 @@ static void append_filled(const inserts *in, const etw_name *message, etw_text *
     if ((in->form & ETW_TEXT_EXACT) == 0 && end > at && end[-1] == ' ') {
         end--;
     }
-    while (at < end) {
+    const size_t most = text->size + MAX_TEXT;
+    while (at < end && text->size < most) {
         const char *percent = memchr(at, '%', (size_t)(end - at));
         const char *stop = percent == NULL ? end : percent;
         etw_text_append_utf8(text, (const uint8_t *)at, (size_t)(stop - at), in->escape);

@@ -14,6 +14,12 @@ void etw_plan_free(etw_plan *plan)
     free(plan);
 }
 
+size_t etw_plan_size_bytes(const etw_plan *plan)
+{
+    return sizeof *plan + plan->property_count * sizeof *plan->properties +
+           plan->keyword_count * sizeof *plan->keywords + plan->arena.used_bytes;
+}
+
 /* Other in types do not look at a map (TEXT.md). */
 static bool takes_map(uint16_t in_type)
 {
@@ -109,6 +115,9 @@ static etw_status compile_plain(etw_plan_compiler *c, const etw_event_property_i
     if (!etw_tei_string(&c->tei, info->MapNameOffset, &name)) {
         return etw_plan_string_outside(c, "map name", info->MapNameOffset);
     }
+    if (!etw_plan_take_name_bytes(c, name.size)) {
+        return etw_plan_too_many_names(c);
+    }
     return etw_plan_find_map(c, name, &property->map);
 }
 
@@ -120,7 +129,7 @@ static etw_status compile_property(etw_plan_compiler *c, uint32_t index)
     property->count = info.count;
     property->length = info.length;
     property->is_array = (info.Flags & array_flags) != 0 || info.count > 1;
-    etw_status status = etw_plan_compile_name(c, "property name", info.NameOffset, &property->name);
+    etw_status status = etw_plan_compile_property_name(c, index, info.NameOffset);
     if (status == ETW_OK && (info.Flags & ETW_PROP_PARAM_COUNT) != 0) {
         status = compile_reference(c, index, info.countPropertyIndex, &property->count_slot);
     }
@@ -134,38 +143,6 @@ static etw_status compile_property(etw_plan_compiler *c, uint32_t index)
                                                : compile_plain(c, &info, property);
 }
 
-static bool same_name(const etw_property *a, const etw_property *b)
-{
-    return a->name.utf8_size == b->name.utf8_size &&
-           memcmp(a->name.utf8, b->name.utf8, a->name.utf8_size) == 0;
-}
-
-/* A property that stands in several structs is numbered once, which bounds the work. */
-static void number_siblings(etw_property *first, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (first[i].nth != 0) {
-            continue;
-        }
-        uint32_t nth = 1;
-        for (uint32_t before = 0; before < i; before++) {
-            nth += same_name(&first[before], &first[i]) ? 1 : 0;
-        }
-        first[i].nth = (uint16_t)nth;
-    }
-}
-
-static void number_namesakes(etw_plan *plan)
-{
-    number_siblings(plan->properties, plan->top_count);
-    for (uint32_t i = 0; i < plan->property_count; i++) {
-        const etw_property *property = &plan->properties[i];
-        if (property->take == ETW_TAKE_STRUCT) {
-            number_siblings(plan->properties + property->first_member, property->member_count);
-        }
-    }
-}
-
 static etw_status compile_properties(etw_plan_compiler *c)
 {
     etw_plan *plan = c->plan;
@@ -177,7 +154,9 @@ static etw_status compile_properties(etw_plan_compiler *c)
     plan->properties = calloc(plan->property_count, sizeof *plan->properties);
     c->struct_depths = calloc(plan->property_count, 1);
     c->maps = calloc(c->schema->map_count + (size_t)1, sizeof *c->maps);
-    if (plan->properties == NULL || c->struct_depths == NULL || c->maps == NULL) {
+    c->name_ids = calloc(plan->property_count, sizeof *c->name_ids);
+    if (plan->properties == NULL || c->struct_depths == NULL || c->maps == NULL ||
+        c->name_ids == NULL) {
         return etw_plan_no_memory(c);
     }
     for (uint32_t i = 0; i < plan->property_count; i++) {
@@ -191,8 +170,7 @@ static etw_status compile_properties(etw_plan_compiler *c)
             return etw_error_wrap(c->error, status, "property %" PRIu32, i);
         }
     }
-    number_namesakes(plan);
-    return ETW_OK;
+    return etw_plan_number_namesakes(c);
 }
 
 etw_status etw_plan_compile(const etw_schema *schema, etw_plan **plan, etw_error *error)
@@ -225,6 +203,10 @@ etw_status etw_plan_compile(const etw_schema *schema, etw_plan **plan, etw_error
     etw_text_free(&c.json);
     free(c.maps);
     free(c.struct_depths);
+    free(c.name_ids);
+    etw_table_free(&c.offsets);
+    etw_table_free(&c.contents);
+    etw_arena_free(&c.known);
     if (status != ETW_OK) {
         etw_plan_free(c.plan);
         return status;

@@ -71,7 +71,8 @@ typedef struct etw_value {
 
 /* What the walk reports, in payload order. Any function may be NULL. Names of arrays and structs
  * come from the property; elements of a struct array open one struct each. Returning anything but
- * ETW_OK ends the walk with that status. */
+ * ETW_OK ends the walk with that status; ETW_ERROR_LIMIT ends it as a payload does that does not
+ * fit: what is open is closed, and *end says that the text was cut off. */
 typedef struct etw_visitor {
     etw_status (*value)(void *context, const etw_value *value);
     etw_status (*open_struct)(void *context, const etw_property *property, uint32_t element);
@@ -225,12 +226,19 @@ ETW_API_CHECKED etw_status etw_plan_append_message(const etw_plan *plan,
                                                    uint32_t pointer_size, uint32_t form,
                                                    etw_escape escape, etw_text *text);
 
-/* Plans by schema id, compiled at first use, kept until freed. A schema that cannot be compiled is
- * remembered with its message. Not thread safe: one per thread. */
+/* Plans by schema id, compiled at first use. A schema that cannot be compiled is remembered with
+ * its message. Plans of more than this in all are forgotten, and compiled anew when asked for: a
+ * plan is lent until the next one is asked for. Not thread safe: one per thread. */
+#define ETW_PLAN_CACHE_MAX_BYTES ((size_t)32 << 20)
 typedef struct etw_plan_cache etw_plan_cache;
 ETW_API etw_plan_cache *etw_plan_cache_new(void);
 ETW_API void etw_plan_cache_free(etw_plan_cache *cache);
-/* NULL where schema is NULL or cannot be compiled (then *problem, if not NULL, says why). */
+/* *plan: NULL where schema is NULL or cannot be compiled (then *problem says why). Fails only for
+ * lack of memory, which is not remembered. */
+ETW_API_CHECKED etw_status etw_plan_cache_find(etw_plan_cache *cache, const etw_schema *schema,
+                                               const etw_plan **plan, const char **problem);
+/* For tools that only look: NULL where schema is NULL or cannot be compiled (then *problem, if not
+ * NULL, says why). */
 ETW_API const etw_plan *etw_plan_cache_get(etw_plan_cache *cache, const etw_schema *schema,
                                            const char **problem);
 

@@ -114,6 +114,9 @@ struct etw_plan {
     etw_arena arena; /* names and maps */
 };
 
+/* Memory that the plan holds, to within the allocator's own. */
+size_t etw_plan_size_bytes(const etw_plan *plan);
+
 /* plan_types.c: the rules of TEXT.md for a pair of types. */
 etw_take etw_take_of(uint16_t in_type);
 etw_show etw_show_of(uint16_t in_type, uint16_t out_type);

@@ -3,13 +3,24 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* The strings of one plan. A blob may name the same megabyte-long string from every property, so
- * that copies need a bound of their own. */
-#define MAX_NAME_BYTES ((size_t)16 << 20)
+/* The strings of one plan. A blob may name the rest of one long string from each of its characters,
+ * so that copies need a bound of their own. */
+#define MAX_NAME_BYTES ((size_t)4 << 20)
 
 etw_status etw_plan_no_memory(etw_plan_compiler *c)
 {
     return etw_error_set(c->error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
+}
+
+bool etw_plan_take_name_bytes(etw_plan_compiler *c, size_t size)
+{
+    c->name_bytes += size;
+    return c->name_bytes <= MAX_NAME_BYTES;
+}
+
+etw_status etw_plan_too_many_names(etw_plan_compiler *c)
+{
+    return etw_error_set(c->error, ETW_ERROR_LIMIT, "names of a schema take more than 4 MiB");
 }
 
 /* Copies what c->utf8 and c->json hold; both in one piece, each NUL terminated. */
@@ -21,9 +32,8 @@ static etw_status keep_name(etw_plan_compiler *c, etw_name *name)
     const bool same =
         c->utf8.size == c->json.size && memcmp(c->utf8.data, c->json.data, c->utf8.size) == 0;
     const size_t size = c->utf8.size + 1 + (same ? 0 : c->json.size + 1);
-    c->name_bytes += size;
-    if (c->name_bytes > MAX_NAME_BYTES) {
-        return etw_error_set(c->error, ETW_ERROR_LIMIT, "names of a schema take more than 16 MiB");
+    if (!etw_plan_take_name_bytes(c, size)) {
+        return etw_plan_too_many_names(c);
     }
     char *copy = etw_arena_alloc(&c->plan->arena, size);
     if (copy == NULL) {
@@ -65,14 +75,69 @@ etw_status etw_plan_string_outside(etw_plan_compiler *c, const char *what, uint3
                          what, offset, c->tei.bytes.size);
 }
 
-etw_status etw_plan_compile_name(etw_plan_compiler *c, const char *what, uint32_t offset,
-                                 etw_name *name)
+uint32_t etw_plan_name_id(const etw_plan_compiler *c, const char *utf8, size_t size)
+{
+    const etw_known_name *known = etw_table_get(&c->contents, utf8, size);
+    return known == NULL ? 0 : known->id;
+}
+
+static etw_status know_name(etw_plan_compiler *c, const char *what, uint32_t offset,
+                            const etw_known_name **found)
 {
     etw_bytes units;
     if (!etw_tei_string(&c->tei, offset, &units)) {
         return etw_plan_string_outside(c, what, offset);
     }
-    return etw_plan_name_from_units(c, units, name);
+    etw_known_name *known = etw_arena_alloc(&c->known, sizeof *known);
+    if (known == NULL) {
+        return etw_plan_no_memory(c);
+    }
+    const etw_status status = etw_plan_name_from_units(c, units, &known->name);
+    if (status != ETW_OK) {
+        return status;
+    }
+    known->offset = offset;
+    known->id = etw_plan_name_id(c, known->name.utf8, known->name.utf8_size);
+    const bool is_new = known->id == 0;
+    if (is_new) {
+        known->id = c->contents.probe.used + 1;
+    }
+    if (!etw_table_set(&c->offsets, &known->offset, sizeof known->offset, known) ||
+        (is_new && !etw_table_set(&c->contents, known->name.utf8, known->name.utf8_size, known))) {
+        return etw_plan_no_memory(c);
+    }
+    *found = known;
+    return ETW_OK;
+}
+
+/* Looks at each string once, however often it is named. */
+static etw_status find_name(etw_plan_compiler *c, const char *what, uint32_t offset,
+                            const etw_known_name **found)
+{
+    *found = etw_table_get(&c->offsets, &offset, sizeof offset);
+    return *found != NULL ? ETW_OK : know_name(c, what, offset, found);
+}
+
+etw_status etw_plan_compile_name(etw_plan_compiler *c, const char *what, uint32_t offset,
+                                 etw_name *name)
+{
+    const etw_known_name *known;
+    const etw_status status = find_name(c, what, offset, &known);
+    if (status == ETW_OK) {
+        *name = known->name;
+    }
+    return status;
+}
+
+etw_status etw_plan_compile_property_name(etw_plan_compiler *c, uint32_t index, uint32_t offset)
+{
+    const etw_known_name *known;
+    const etw_status status = find_name(c, "property name", offset, &known);
+    if (status == ETW_OK) {
+        c->plan->properties[index].name = known->name;
+        c->name_ids[index] = known->id;
+    }
+    return status;
 }
 
 static etw_status count_keywords(etw_plan_compiler *c, uint32_t *count)

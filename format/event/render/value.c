@@ -330,6 +330,18 @@ static bool is_finite(double value)
     return value - value == 0;
 }
 
+/* A number as printf gives it, but with a point whatever the program's locale has there. */
+static void append_number(etw_text *text, const char *number)
+{
+    const size_t before = strspn(number, "-0123456789");
+    const size_t point = strcspn(number + before, "0123456789e");
+    etw_text_append(text, number, before);
+    if (point != 0) {
+        etw_text_append_char(text, '.');
+    }
+    etw_text_append_z(text, number + before + point);
+}
+
 /* The shortest of 15 to 17 digits that reads back as the same number. */
 static void append_json_double(etw_text *text, double value)
 {
@@ -346,7 +358,7 @@ static void append_json_double(etw_text *text, double value)
             break;
         }
     }
-    etw_text_append_z(text, out);
+    append_number(text, out);
 }
 
 static void append_json_float(etw_text *text, float value)
@@ -362,7 +374,7 @@ static void append_json_float(etw_text *text, float value)
             break;
         }
     }
-    etw_text_append_z(text, out);
+    append_number(text, out);
 }
 
 /* Whether the text of such a value is a JSON number or literal as it stands. */

@@ -1,6 +1,7 @@
 #include "format/event/render/plan_internal.h"
 
-#define SHORT_REASON "the payload ends before this property does"
+#define TOO_MUCH_TEXT "the text of the event is cut off here: it is above the limit"
+#define SHORT_REASON  "the payload ends before this property does"
 
 typedef etw_property_iterator walk;
 
@@ -411,6 +412,10 @@ etw_status etw_plan_walk(const etw_plan *plan, const etw_event_record *record,
     etw_property_iterator_start(&iterator, plan, record, pointer_size);
     while (status == ETW_OK && etw_property_iterator_next(&iterator, &part)) {
         status = show(visitor, context, &part);
+        if (status == ETW_ERROR_LIMIT) {
+            (void)stop(&iterator, part.value.property, TOO_MUCH_TEXT);
+            status = ETW_OK;
+        }
     }
     if (end != NULL) {
         etw_property_iterator_end(&iterator, end);
