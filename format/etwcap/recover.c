@@ -114,10 +114,12 @@ static etw_status record_end(recovery *self, etw_error *error)
 
 /* ---- What is ---- */
 
-/* Events whose trace is lost have no clock any more: their raw ticks are then the only times, and
- * the header's must say so. */
-static void set_times(recovery *self, etw_block_header *header)
+/* What a header says of its events, from the events: nothing that anyone wrote there is believed,
+ * and events whose trace is lost have no clock any more, so that their raw ticks are the only
+ * times. */
+static void describe(recovery *self, etw_block_header *header)
 {
+    uint64_t raw_bytes = 0;
     for (uint32_t i = 0; i < header->count; i++) {
         etw_item item;
         etw_decoder_item(self->decoder, i, &item);
@@ -129,14 +131,15 @@ static void set_times(recovery *self, etw_block_header *header)
         if (i == 0 || time > header->last_time_100ns) {
             header->last_time_100ns = time;
         }
+        raw_bytes += etw_record_bytes(item.record);
     }
+    header->raw_size = (uint32_t)raw_bytes;
 }
 
 static etw_status check_events(recovery *self, etw_block_header *header, etw_bytes body,
                                etw_error *error)
 {
     etw_events_head head;
-    bool lost_trace = false;
     etw_status status = etw_events_block_head(header, body, &head, error);
     if (status == ETW_OK) {
         status = etw_events_block_decode(self->decoder, header, body, ETW_DECODE_ALL, error);
@@ -146,12 +149,11 @@ static etw_status check_events(recovery *self, etw_block_header *header, etw_byt
         if (trace >= ETW_MAX_TRACES) {
             return etw_error_set(error, ETW_ERROR_DAMAGED, "trace %u is above the limit", trace);
         }
-        lost_trace = lost_trace || self->trace_offsets[trace] == 0;
     }
-    if (status == ETW_OK && lost_trace) {
-        set_times(self, header);
+    if (status == ETW_OK) {
+        describe(self, header);
+        self->report->events += header->count;
     }
-    self->report->events += status == ETW_OK ? header->count : 0;
     return status;
 }
 

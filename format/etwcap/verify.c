@@ -67,15 +67,6 @@ typedef struct event_facts {
     int64_t first_time_100ns, last_time_100ns;
 } event_facts;
 
-static uint64_t record_bytes(const etw_event_record *record)
-{
-    uint64_t bytes = sizeof record->EventHeader + sizeof record->BufferContext;
-    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
-        bytes += 8u + record->ExtendedData[i].DataSize;
-    }
-    return bytes + record->UserDataLength;
-}
-
 /* False where the event names a trace that is not there. */
 static bool check_event(verifier *self, const etw_item *item, event_facts *facts, bool first)
 {
@@ -90,7 +81,7 @@ static bool check_event(verifier *self, const etw_item *item, event_facts *facts
     if (first || time > facts->last_time_100ns) {
         facts->last_time_100ns = time;
     }
-    facts->raw_bytes += record_bytes(item->record);
+    facts->raw_bytes += etw_record_bytes(item->record);
     self->providers.counts[etw_guid_table_put(&self->providers, &header->ProviderId)]++;
     self->trace_events[item->trace_index]++;
     if (item->schema_id > ETW_FILE_MAX_SCHEMA_ID ||

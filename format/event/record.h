@@ -164,4 +164,14 @@ static inline uint16_t etw_record_processor(const etw_event_record *record)
     return wide ? record->BufferContext.ProcessorIndex : record->BufferContext.ProcessorNumber;
 }
 
+/* Bytes of an event as they were delivered: what FORMAT.md, 6.4, counts. */
+static inline uint64_t etw_record_bytes(const etw_event_record *record)
+{
+    uint64_t bytes = sizeof record->EventHeader + sizeof record->BufferContext;
+    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
+        bytes += 8u + record->ExtendedData[i].DataSize;
+    }
+    return bytes + record->UserDataLength;
+}
+
 #endif

@@ -11,6 +11,7 @@ import subprocess
 
 import conftest
 import etlwriter
+import etwcap_reader
 import pytest
 from etlwriter import Trace, field, structure
 from etwcap_blocks import EVENTS, block, blocks_of, head
@@ -140,6 +141,21 @@ def test_recovery_keeps_blocks_with_flags_of_a_newer_version(native_tool, tmp_pa
     assert [kind for kind, _, _ in blocks_of(out.read_bytes())].count(UNKNOWN) == 2
     said = json.loads(native_tool("etw-replay", "verify", "--json", out, status=3).stdout)
     assert said["Complete"] and "newer version" in said["Problems"][0]["Text"]
+
+
+def test_recovery_believes_events_and_not_their_header(native_tool, tmp_path):
+    """A size and times that are wrong are made anew, as what cat reads must be recovered."""
+    Trace().write(tmp_path / "a.etl")
+    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap")
+    content, bad = bytearray((tmp_path / "a.etwcap").read_bytes()), tmp_path / "bad.etwcap"
+    at = next(begin for kind, begin, _ in blocks_of(bytes(content)) if kind == EVENTS)
+    struct.pack_into("<I", content, at + 12, 5)
+    struct.pack_into("<qq", content, at + 24, 7, 8)
+    struct.pack_into("<Q", content, at + 56, etwcap_reader.xxh3(bytes(content[at:at + 56])))
+    bad.write_bytes(content)
+    native_tool("etw-replay", "recover", bad, "-o", tmp_path / "out.etwcap")
+    said = json.loads(native_tool("etw-replay", "verify", "--json", tmp_path / "out.etwcap").stdout)
+    assert (said["Good"], said["Events"], said["LossRecords"]) == (True, 1, 0)
 
 
 # Events made by hand.

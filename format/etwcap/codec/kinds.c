@@ -134,15 +134,6 @@ static uint32_t look_up(etw_kinds *kinds, const etw_staged *event)
     return added;
 }
 
-static uint64_t record_bytes(const etw_event_record *record)
-{
-    uint64_t bytes = sizeof record->EventHeader + sizeof record->BufferContext;
-    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
-        bytes += 8u + record->ExtendedData[i].DataSize;
-    }
-    return bytes + record->UserDataLength;
-}
-
 uint32_t etw_kinds_find(etw_kinds *kinds, const etw_staged *event)
 {
     uint32_t found = kinds->count == 0 ? 0 : kinds->kinds[kinds->found].next;
@@ -156,6 +147,6 @@ uint32_t etw_kinds_find(etw_kinds *kinds, const etw_staged *event)
     kind->first_ticks = ticks < kind->first_ticks ? ticks : kind->first_ticks;
     kind->last_ticks = ticks > kind->last_ticks ? ticks : kind->last_ticks;
     kind->count++;
-    kinds->raw_bytes += record_bytes(&event->record);
+    kinds->raw_bytes += etw_record_bytes(&event->record);
     return found;
 }
