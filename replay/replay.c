@@ -1,10 +1,11 @@
 #include "replay/replay.h"
 
 #include "format/etl/etl.h"
+#include "format/input/input.h"
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
 #include "replay/query/provider_guids.h"
-#include "replay/rewind.h"
+#include "replay/replay_input.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,8 +13,9 @@
 
 struct etw_replay {
     etw_replay_options options;
-    const etw_os *os;
-    etw_rewind *rewind; /* behind os where stdin is read */
+    etw_input *input;
+    bool owns_input;
+    const etw_os *os; /* the input's */
     etw_source *source;
     bool is_etl;
     etw_guid_list wanted;       /* for the reader, where the filter names providers */
@@ -58,7 +60,7 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
     if (filter->provider_name_count == 0) {
         options.providers = filter->providers;
         options.provider_count = filter->provider_count;
-    } else if (replay->rewind == NULL && replay->options.manifest_path_count == 0) {
+    } else if (etw_input_can_seek(replay->input) && replay->options.manifest_path_count == 0) {
         /* Manifests may name providers that the file does not. */
         bool is_complete;
         const etw_status status =
@@ -91,29 +93,36 @@ static etw_status open_etl(etw_replay *replay, const char *path, etw_error *erro
     return etw_etl_open(replay->os, path, &options, &replay->source, error);
 }
 
-static etw_status open_source(etw_replay *replay, const char *path, etw_error *error)
+/* Names of providers may stand at the end of a file only. */
+static etw_status open_input(etw_replay *replay, const char *path, etw_error *error)
 {
-    if (strcmp(path, "-") == 0) {
-        replay->rewind = etw_rewind_new(replay->os);
-        if (replay->rewind == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for stdin");
+    const etw_input_options options = {.rereads = replay->options.filter.provider_name_count > 0};
+    replay->input = replay->options.input;
+    replay->owns_input = replay->options.owns_input;
+    if (replay->input == NULL) {
+        const etw_status status = etw_input_open(replay->os, path, &options, &replay->input, error);
+        if (etw_failed(status)) {
+            return status;
         }
-        replay->os = etw_rewind_os(replay->rewind);
+        replay->owns_input = true;
     }
-    etw_status status = open_etwcap(replay, path, error);
-    if (status == ETW_ERROR_NOT_THIS &&
-        (replay->rewind == NULL || etw_rewind_to_start(replay->rewind))) {
-        status = open_etl(replay, path, error);
-    } else if (replay->rewind != NULL) {
-        etw_rewind_keep_on(replay->rewind);
-    }
-    if (status == ETW_ERROR_NOT_THIS) {
-        return etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", path);
-    }
-    return status;
+    replay->os = etw_input_os(replay->input);
+    return ETW_OK;
 }
 
-static etw_status open_parts(etw_replay *replay, const char *path, etw_error *error)
+static etw_status open_source(etw_replay *replay, etw_error *error)
+{
+    const char *name = etw_input_name(replay->input);
+    etw_status status = open_etwcap(replay, name, error);
+    if (status == ETW_ERROR_NOT_THIS) {
+        status = open_etl(replay, name, error);
+    }
+    return status == ETW_ERROR_NOT_THIS
+               ? etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", name)
+               : status;
+}
+
+static etw_status open_parts(etw_replay *replay, etw_error *error)
 {
     const etw_resolver_options resolver_options = {.os = replay->os,
                                                    .manifest_paths = replay->options.manifest_paths,
@@ -126,7 +135,7 @@ static etw_status open_parts(etw_replay *replay, const char *path, etw_error *er
     }
     const etw_status status =
         etw_resolver_new(replay->store, &resolver_options, &replay->resolver, error);
-    return etw_failed(status) ? status : open_source(replay, path, error);
+    return etw_failed(status) ? status : open_source(replay, error);
 }
 
 etw_status etw_replay_open(const char *path, const etw_replay_options *options, etw_replay **replay,
@@ -135,11 +144,15 @@ etw_status etw_replay_open(const char *path, const etw_replay_options *options, 
     if (replay != NULL) {
         *replay = NULL;
     }
-    if (path == NULL || replay == NULL) {
+    const bool has_input = options != NULL && options->input != NULL;
+    if ((path == NULL && !has_input) || replay == NULL) {
         return etw_error_set_missing(error, "path and replay");
     }
     etw_replay *opened = calloc(1, sizeof *opened);
     if (opened == NULL) {
+        if (options != NULL && options->owns_input) {
+            etw_input_close(options->input);
+        }
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a replay");
     }
     if (options != NULL) {
@@ -149,7 +162,10 @@ etw_status etw_replay_open(const char *path, const etw_replay_options *options, 
     }
     opened->os = opened->options.os != NULL ? opened->options.os : etw_os_default();
     atomic_init(&opened->stopped, false);
-    const etw_status status = open_parts(opened, path, error);
+    etw_status status = open_input(opened, path, error);
+    if (!etw_failed(status)) {
+        status = open_parts(opened, error);
+    }
     if (etw_failed(status)) {
         etw_replay_close(opened);
         return status;
@@ -165,7 +181,9 @@ void etw_replay_close(etw_replay *replay)
     }
     etw_event_maker_free(replay->maker);
     etw_source_close(replay->source);
-    etw_rewind_free(replay->rewind);
+    if (replay->owns_input) {
+        etw_input_close(replay->input);
+    }
     etw_resolver_free(replay->resolver);
     etw_schema_store_free(replay->store);
     etw_guid_list_free(&replay->wanted);
@@ -457,6 +475,11 @@ const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index)
 etw_source *etw_replay_source(etw_replay *replay)
 {
     return replay->source;
+}
+
+const etw_input *etw_replay_input(const etw_replay *replay)
+{
+    return replay->input;
 }
 
 bool etw_replay_is_etl(const etw_replay *replay)

@@ -14,6 +14,8 @@
 #include "format/event/consumer.h"
 #include "replay/query/filter.h"
 
+typedef struct etw_input etw_input; /* format/input/input.h */
+
 typedef struct etw_replay_options {
     const etw_os *os; /* NULL: the default */
     etw_filter filter;
@@ -36,11 +38,15 @@ typedef struct etw_replay_options {
     void *exchange_context;
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;
+    /* Read instead of a path, which may then be NULL; NULL: the path is opened. */
+    etw_input *input;
+    bool owns_input; /* it is closed with the replay, and where opening fails */
 } etw_replay_options;
 
 typedef struct etw_replay etw_replay;
 
-/* path: an .etwcap or .etl file, told apart by content, or "-" for stdin. options may be NULL.
+/* path: an .etwcap or .etl file, told apart by content, or one of them within .gz, .zst or .zip; a
+ * pipe; "-" for stdin. It is opened once. options may be NULL.
  * ETW_ERROR_NOT_THIS where it is neither. An .etl file is scanned once before this returns. */
 ETW_API_CHECKED etw_status etw_replay_open(const char *path, const etw_replay_options *options,
                                            etw_replay **replay, etw_error *error);

@@ -16,7 +16,9 @@ typedef struct etw_os etw_os;
 
 typedef enum etw_open_mode {
     ETW_OPEN_READ,   /* shared: others may write the file while it is read */
-    ETW_OPEN_CREATE, /* to write; fails with EEXIST where the name exists; private to the user */
+    ETW_OPEN_CREATE, /* to write; fails with EEXIST where the name exists, unless that is a pipe, a
+                        character device or an open file of this process (/dev/fd/3), which writing
+                        replaces nothing of; private to the user */
     ETW_OPEN_REPLACE /* as CREATE, but an existing regular file is truncated; links not followed. A
                         pipe that has a name is waited for until somebody reads it */
 } etw_open_mode;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -39,10 +40,47 @@ static int open_flags(etw_open_mode mode)
     }
 }
 
+/* The open file of this process that a name stands for, where it stands: a shell gives such names
+ * for >(command). -1: it is another name. */
+static int own_file(const char *path)
+{
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    if (strcmp(path, "/dev/stdout") == 0) {
+        return STDOUT_FILENO;
+    }
+    if (strcmp(path, "/dev/stderr") == 0) {
+        return STDERR_FILENO;
+    }
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        const size_t size = strlen(folders[i]);
+        if (strncmp(path, folders[i], size) == 0 && path[size] >= '0' && path[size] <= '9') {
+            char *end;
+            const unsigned long file = strtoul(path + size, &end, 10);
+            return *end == '\0' && file <= INT_MAX ? (int)file : -1;
+        }
+    }
+    return -1;
+}
+
+/* What is written into such a name replaces nothing. */
+static bool is_stream(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode));
+}
+
 static int os_open(void *context, const char *path, etw_open_mode mode)
 {
     (void)context;
-    const int file = open(path, open_flags(mode), S_IRUSR | S_IWUSR);
+    const int own = mode == ETW_OPEN_READ ? -1 : own_file(path);
+    if (own >= 0) {
+        const int copy = fcntl(own, F_DUPFD_CLOEXEC, 0);
+        return copy < 0 ? -errno : copy;
+    }
+    int file = open(path, open_flags(mode), S_IRUSR | S_IWUSR);
+    if (file < 0 && errno == EEXIST && is_stream(path)) {
+        file = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    }
     return file < 0 ? -errno : file;
 }
 

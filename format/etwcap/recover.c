@@ -1,5 +1,7 @@
 #include "format/etwcap/recover.h"
 
+#include "format/base/part_file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -440,8 +442,9 @@ static etw_status recover_into_sink(recovery *self, etw_error *error)
 
 static etw_status recover_to(recovery *self, const char *in, const char *part, etw_error *error)
 {
-    const etw_sink_options sink_options = {
-        .replace = false, .sync = ETW_SYNC_INTERVAL, .sync_interval_ms = UINT32_MAX};
+    const etw_sink_options sink_options = {.replace = true /* it is reserved */,
+                                           .sync = ETW_SYNC_INTERVAL,
+                                           .sync_interval_ms = UINT32_MAX};
     const int file = self->os->open(self->os->context, in, ETW_OPEN_READ);
     if (file < 0) {
         return etw_error_set_os(error, -file, "%s: cannot open", in);
@@ -453,8 +456,6 @@ static etw_status recover_to(recovery *self, const char *in, const char *part, e
     etw_status status = size < 0 ? etw_error_set_os(error, (int)-size, "needs a file, not a pipe")
                                  : check_head(self, error);
     if (status == ETW_OK) {
-        /* One left behind goes away, with whatever access its maker gave it. */
-        (void)self->os->remove(self->os->context, part);
         status = etw_sink_open(self->os, part, &sink_options, &self->sink, error);
         if (status != ETW_OK) {
             (void)self->os->close(self->os->context, file);
@@ -484,8 +485,7 @@ static etw_status verify_output(const recovery *self, const char *part, etw_erro
     return status;
 }
 
-static etw_status check_names(const recovery *self, const char *in, const char *out,
-                              const char *part, etw_error *error)
+static etw_status check_name(const recovery *self, const char *out, etw_error *error)
 {
     if (*out == '\0') {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "the output has no name");
@@ -498,35 +498,38 @@ static etw_status check_names(const recovery *self, const char *in, const char *
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not a regular file, and a new file cannot take its place", out);
     }
-    if (kind == ETW_PATH_FILE && !self->options->replace) {
-        return etw_error_set(error, ETW_ERROR_EXISTS, "%s exists", out);
-    }
-    return strcmp(in, part) != 0
-               ? ETW_OK
-               : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                               "%s is read, and the output needs this name while it is written",
-                               in);
+    return kind == ETW_PATH_FILE && !self->options->replace
+               ? etw_error_set(error, ETW_ERROR_EXISTS, "%s exists", out)
+               : ETW_OK;
 }
 
-static etw_status recover_files(recovery *self, const char *in, const char *out, const char *part,
-                                etw_error *error)
+static etw_status recover_into(recovery *self, const char *in, const char *out, const char *part,
+                               etw_error *error)
 {
-    etw_status status = check_names(self, in, out, part, error);
-    if (status != ETW_OK) {
-        return status;
-    }
-    status = recover_to(self, in, part, error);
+    etw_status status = recover_to(self, in, part, error);
     if (status == ETW_OK) {
         status = verify_output(self, part, error);
     }
     if (status == ETW_OK) {
-        const int result = self->os->rename(self->os->context, part, out);
-        status = result < 0 ? etw_error_set_os(error, -result, "%s: cannot rename to %s", part, out)
-                            : ETW_OK;
+        status = etw_part_settle(self->os, part, out, self->options->replace, error);
     }
     if (status != ETW_OK) {
         (void)self->os->remove(self->os->context, part);
     }
+    return status;
+}
+
+static etw_status recover_files(recovery *self, const char *in, const char *out, etw_error *error)
+{
+    etw_text part = {0};
+    etw_status status = check_name(self, out, error);
+    if (status == ETW_OK) {
+        status = etw_part_reserve(self->os, out, &part, error);
+    }
+    if (status == ETW_OK) {
+        status = recover_into(self, in, out, etw_text_z(&part), error);
+    }
+    etw_text_free(&part);
     return status;
 }
 
@@ -541,11 +544,8 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
     static const etw_recover_options defaults = {.replace = false};
     memset(report, 0, sizeof *report);
     recovery *self = calloc(1, sizeof *self);
-    const size_t part_size = strlen(out) + sizeof ETW_PART_SUFFIX;
-    char *part = malloc(part_size);
     etw_status status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for recovering");
-    if (self != NULL && part != NULL) {
-        (void)snprintf(part, part_size, "%s%s", out, ETW_PART_SUFFIX);
+    if (self != NULL) {
         self->os = os;
         self->options = options == NULL ? &defaults : options;
         self->report = report;
@@ -553,7 +553,7 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
         self->schema_known = calloc((size_t)ETW_FILE_MAX_SCHEMA_ID + 1, 1);
         self->names = etw_schema_store_new();
         if (self->decoder != NULL && self->schema_known != NULL && self->names != NULL) {
-            status = recover_files(self, in, out, part, error);
+            status = recover_files(self, in, out, error);
         }
         etw_scan_free(&self->scan);
         etw_decoder_free(self->decoder);
@@ -561,7 +561,6 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
         etw_schema_store_free(self->names);
         free(self->schema_known);
     }
-    free(part);
     free(self);
     return status;
 }

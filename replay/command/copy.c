@@ -1,5 +1,6 @@
 #include "replay/command/copy.h"
 
+#include "format/base/names.h"
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
 #include "format/event/oracle.h"
@@ -28,6 +29,7 @@ struct copy {
     const etw_copy_options *options;
     input *inputs;
     uint32_t input_count;
+    etw_tool_inputs list; /* of inputs not yet in use */
     etw_schema_store *store;
     etw_redactor *redactor;
     etw_writer *writer;
@@ -242,11 +244,10 @@ static etw_status copy_rundown(void *context, etw_bytes blob, etw_error *error)
 /* Whatever events are wanted, and wherever reading ends. Pipes cannot be read ahead. */
 static etw_status copy_rundowns(copy *c, etw_error *error)
 {
-    const etw_replay_arguments *arguments = c->options->arguments;
-    const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
     etw_status status = ETW_OK;
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
-        status = etw_rundown_file_each(os, arguments->inputs[i], copy_rundown, c, error);
+        status =
+            etw_rundown_file_each(etw_replay_input(c->inputs[i].replay), copy_rundown, c, error);
     }
     return status;
 }
@@ -352,7 +353,7 @@ static etw_status choose(copy *c, input **chosen, etw_error *error)
             const etw_status status = read_on(c, in, error);
             if (etw_failed(status)) {
                 return etw_error_wrap(error, status, "%s",
-                                      etw_tool_name(c->options->arguments->inputs[i]));
+                                      etw_input_name(etw_replay_input(in->replay)));
             }
         }
         if (in->event != NULL && (*chosen == NULL || etw_event_time_100ns(in->event) <
@@ -394,13 +395,15 @@ static etw_status open_inputs(copy *c, etw_error *error)
         input *in = &c->inputs[i];
         etw_replay_options options = arguments->replay;
         in->copy = c;
-        in->is_pipe = strcmp(arguments->inputs[i], "-") == 0;
         options.raw_time = true;
         options.loss = on_loss;
         options.loss_context = in;
         options.block = on_block;
         options.block_context = in;
-        status = etw_tool_open(arguments, arguments->inputs[i], &options, &in->replay, error);
+        etw_input *opened = c->list.inputs[i];
+        c->list.inputs[i] = NULL;
+        status = etw_tool_open_input(arguments, opened, &options, &in->replay, error);
+        in->is_pipe = !etw_failed(status) && !etw_input_can_seek(etw_replay_input(in->replay));
     }
     return status;
 }
@@ -495,9 +498,28 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
     return status;
 }
 
+static etw_status collect_inputs(copy *c, etw_error *error)
+{
+    if (c->options->input == NULL) {
+        return etw_tool_collect_inputs(c->options->arguments, &c->list, error);
+    }
+    c->list.inputs = malloc(sizeof(etw_input *));
+    if (c->list.inputs == NULL) {
+        etw_input_close(c->options->input);
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
+    }
+    c->list.inputs[c->list.count++] = c->options->input;
+    return ETW_OK;
+}
+
 static etw_status run(copy *c, etw_error *error)
 {
     c->store = etw_schema_store_new();
+    const etw_status collected = collect_inputs(c, error);
+    if (etw_failed(collected)) {
+        return collected;
+    }
+    c->input_count = c->list.count;
     c->inputs = calloc(c->input_count, sizeof *c->inputs);
     if (c->options->redaction != NULL) {
         c->redactor = etw_redactor_new(c->options->redaction);
@@ -530,7 +552,7 @@ static etw_status run(copy *c, etw_error *error)
 
 etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts, etw_error *error)
 {
-    copy c = {.options = options, .input_count = options->arguments->input_count, .counts = counts};
+    copy c = {.options = options, .counts = counts};
     *counts = (etw_copy_counts){0};
     const etw_status status = run(&c, error);
     etw_writer_free(c.writer);
@@ -540,6 +562,7 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
         free(c.inputs[i].traces);
     }
     free(c.inputs);
+    etw_tool_inputs_free(&c.list);
     etw_redactor_free(c.redactor);
     etw_schema_store_free(c.store);
     return status;
@@ -581,11 +604,28 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
     return etw_tool_conclude(arguments, &totals);
 }
 
+bool etw_copy_refuses_name(const etw_replay_arguments *arguments)
+{
+    static const char *const endings[] = {".etl", ".gz", ".zst", ".zip", ".cab"};
+    const char *output = arguments->output;
+    const bool is_exported = etw_output_for_file(output) != NULL;
+    bool is_other = is_exported;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        is_other = is_other || etw_name_ends_with(output, endings[i]);
+    }
+    if (is_other) {
+        etw_tool_say("%s: %s writes .etwcap files: end the name in .etwcap%s", output,
+                     arguments->verb->row.name, is_exported ? ", or use export" : "");
+    }
+    return is_other;
+}
+
 etw_exit etw_copy_to_output(const etw_copy_options *options)
 {
     etw_error error = {0};
     etw_copy_counts counts;
-    if (etw_tool_writes_over_input(options->arguments, "")) {
+    if (etw_copy_refuses_name(options->arguments) ||
+        etw_tool_writes_over_input(options->arguments)) {
         return ETW_EXIT_USAGE;
     }
     const etw_status status = etw_copy_run(options, &counts, &error);

@@ -10,6 +10,7 @@
 
 typedef struct etw_copy_options {
     const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
+    etw_input *input;                      /* the one input, opened; taken over. NULL: by name */
     const etw_redaction *redaction;        /* NULL: bytes stay as they are */
     bool carry_blocks;                     /* texts of TDH and private blocks, which number events:
                                               for one input of which nothing is left out */
@@ -38,7 +39,10 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
 etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                            const etw_copy_counts *counts, const etw_error *error);
 
-/* Runs it, unless the output is one of the inputs, and concludes. */
+/* A name that promises another format than .etwcap would be believed: it is refused, and said. */
+bool etw_copy_refuses_name(const etw_replay_arguments *arguments);
+
+/* Runs it, unless the output is one of the inputs or promises another format, and concludes. */
 etw_exit etw_copy_to_output(const etw_copy_options *options);
 
 #endif

@@ -14,7 +14,7 @@ static etw_status take_block(void *context, const etw_side_block *block, etw_err
     return block->kind == ETW_BLOCK_RUNDOWN ? to->take(to->context, block->body, error) : ETW_OK;
 }
 
-etw_status etw_rundown_file_each(const etw_os *os, const char *path,
+etw_status etw_rundown_file_each(const etw_input *input,
                                  etw_status (*take)(void *context, etw_bytes blob,
                                                     etw_error *error),
                                  void *context, etw_error *error)
@@ -26,10 +26,11 @@ etw_status etw_rundown_file_each(const etw_os *os, const char *path,
     const etw_reader_options options = {
         .providers = &nobody, .provider_count = 1, .block = take_block, .block_context = &to};
     etw_source *source = NULL;
-    if (strcmp(path, "-") == 0) {
+    if (!etw_input_can_seek(input)) {
         return ETW_OK;
     }
-    etw_status status = etw_reader_open(os, path, &options, &source, error);
+    etw_status status =
+        etw_reader_open(etw_input_os(input), etw_input_name(input), &options, &source, error);
     if (status == ETW_ERROR_NOT_THIS) {
         return ETW_OK;
     }
@@ -63,11 +64,10 @@ static etw_status gather(void *context, etw_bytes blob, etw_error *error)
     return status == ETW_ERROR_NO_MEMORY ? status : ETW_OK;
 }
 
-etw_status etw_rundown_file_read(const etw_os *os, const char *path, etw_rundown **rundown,
-                                 etw_error *error)
+etw_status etw_rundown_file_read(const etw_input *input, etw_rundown **rundown, etw_error *error)
 {
     gathering g = {NULL, 0};
-    const etw_status status = etw_rundown_file_each(os, path, gather, &g, error);
+    const etw_status status = etw_rundown_file_each(input, gather, &g, error);
     *rundown = status == ETW_OK ? g.rundown : NULL;
     if (status != ETW_OK) {
         etw_rundown_free(g.rundown);

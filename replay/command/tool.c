@@ -1,8 +1,11 @@
 #include "replay/command/tool.h"
 
+#include "format/base/part_file.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const etw_console console = {.tool = "etw-replay"};
 
@@ -133,36 +136,10 @@ static bool is_input(const etw_replay_arguments *arguments, const char *path)
     return false;
 }
 
-bool etw_tool_writes_over_input(const etw_replay_arguments *arguments, const char *behind)
+bool etw_tool_writes_over_input(const etw_replay_arguments *arguments)
 {
     const char *output = arguments->output;
-    if (output == NULL || strcmp(output, "-") == 0) {
-        return false;
-    }
-    etw_text path = {0};
-    etw_text_printf(&path, "%s%s", output, behind);
-    const bool found =
-        is_input(arguments, output) || (*behind != '\0' && is_input(arguments, etw_text_z(&path)));
-    etw_text_free(&path);
-    return found;
-}
-
-static etw_status name_part(etw_stream *stream, bool replace, etw_error *error)
-{
-    const int kind = stream->os->kind(stream->os->context, stream->path);
-    if (kind < 0) {
-        return etw_error_set_os(error, -kind, "%s", stream->path);
-    }
-    if (kind == ETW_PATH_FILE && !replace) {
-        return etw_tool_explain_exists(stream->path, ETW_ERROR_EXISTS, error);
-    }
-    if (kind != ETW_PATH_OTHER) {
-        etw_text_printf(&stream->part, "%s" ETW_PART_SUFFIX, stream->path);
-        (void)stream->os->remove(stream->os->context, etw_text_z(&stream->part));
-    }
-    return stream->part.failed
-               ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a file's name")
-               : ETW_OK;
+    return output != NULL && strcmp(output, "-") != 0 && is_input(arguments, output);
 }
 
 etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
@@ -173,18 +150,22 @@ etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *pat
         return ETW_OK;
     }
     stream->path = path;
+    stream->replace = replace;
     stream->file = -1;
-    const etw_status status = name_part(stream, replace, error);
-    if (etw_failed(status)) {
-        return status;
+    const int kind = os->kind(os->context, path);
+    if (kind < 0) {
+        return etw_error_set_os(error, -kind, "%s", path);
     }
-    const bool in_place = stream->part.size == 0;
-    const char *name = in_place ? path : etw_text_z(&stream->part);
-    stream->file =
-        os->open(os->context, name, in_place && replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
+    if (kind == ETW_PATH_FILE && !replace) {
+        return etw_tool_explain_exists(path, ETW_ERROR_EXISTS, error);
+    }
+    if (kind != ETW_PATH_OTHER) {
+        return etw_part_create(os, path, &stream->part, &stream->file, error);
+    }
+    stream->file = os->open(os->context, path, replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
     return stream->file >= 0 ? ETW_OK
                              : etw_tool_explain_exists(
-                                   name, etw_error_set_os(error, -stream->file, "%s", name), error);
+                                   path, etw_error_set_os(error, -stream->file, "%s", path), error);
 }
 
 static bool is_reader_gone(const etw_stream *stream, int32_t os_code)
@@ -261,10 +242,7 @@ static etw_status settle_part(etw_stream *stream, etw_status status, etw_error *
     const etw_os *os = stream->os;
     const char *part = etw_text_z(&stream->part);
     if (!etw_failed(status)) {
-        const int renamed = os->rename(os->context, part, stream->path);
-        status = renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part,
-                                                stream->path)
-                             : status;
+        status = etw_part_settle(os, part, stream->path, stream->replace, error);
     }
     if (etw_failed(status) && stream->has_written) {
         etw_tool_say("what was written until then is in %s", part);
@@ -289,14 +267,11 @@ etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *er
 
 /* Opening. */
 
-static etw_status start_of_trace(const char *input, int64_t *start_100ns, etw_error *error)
+static etw_status start_of_trace(etw_input *input, int64_t *start_100ns, etw_error *error)
 {
     etw_replay *replay;
-    if (strcmp(input, "-") == 0) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "times relative to the start need a file, not stdin");
-    }
-    const etw_status status = etw_replay_open(input, NULL, &replay, error);
+    const etw_replay_options options = {.input = input};
+    const etw_status status = etw_replay_open(NULL, &options, &replay, error);
     if (etw_failed(status)) {
         return status;
     }
@@ -306,15 +281,21 @@ static etw_status start_of_trace(const char *input, int64_t *start_100ns, etw_er
     etw_replay_close(replay);
     return has_trace ? ETW_OK
                      : etw_error_set(error, ETW_ERROR_NOT_FOUND,
-                                     "%s: tells no start that a time could be relative to", input);
+                                     "%s: tells no start that a time could be relative to",
+                                     etw_input_name(input));
 }
 
-static etw_status set_times(const etw_replay_arguments *arguments, const char *input,
+static bool has_relative_time(const etw_replay_arguments *arguments)
+{
+    return etw_replay_time_is_relative(arguments->since) ||
+           etw_replay_time_is_relative(arguments->until);
+}
+
+static etw_status set_times(const etw_replay_arguments *arguments, etw_input *input,
                             etw_filter *filter, etw_error *error)
 {
     int64_t start_100ns = 0;
-    if (etw_replay_time_is_relative(arguments->since) ||
-        etw_replay_time_is_relative(arguments->until)) {
+    if (has_relative_time(arguments)) {
         const etw_status status = start_of_trace(input, &start_100ns, error);
         if (etw_failed(status)) {
             return status;
@@ -331,19 +312,99 @@ static etw_status set_times(const etw_replay_arguments *arguments, const char *i
     return ETW_OK;
 }
 
-etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,
-                         etw_replay_options *options, etw_replay **replay, etw_error *error)
+etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input *input,
+                               etw_replay_options *options, etw_replay **replay, etw_error *error)
 {
     etw_progress progress;
     *replay = NULL;
     etw_status status = set_times(arguments, input, &options->filter, error);
     if (etw_failed(status)) {
+        etw_input_close(input);
         return status;
     }
     etw_progress_begin(&progress, arguments, "scanning", "B");
     options->progress = etw_progress_show;
     options->progress_context = &progress;
-    status = etw_replay_open(input, options, replay, error);
+    options->input = input;
+    options->owns_input = true;
+    status = etw_replay_open(NULL, options, replay, error);
     etw_progress_end(&progress);
     return status;
+}
+
+static const etw_os *os_of(const etw_replay_arguments *arguments)
+{
+    return arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
+}
+
+/* What is asked for may need the trace's start, or names that stand at its end. */
+etw_input_options etw_tool_input_options(const etw_replay_arguments *arguments)
+{
+    return (etw_input_options){.member = arguments->member,
+                               .rereads = has_relative_time(arguments) ||
+                                          arguments->replay.filter.provider_name_count > 0};
+}
+
+etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,
+                         etw_replay_options *options, etw_replay **replay, etw_error *error)
+{
+    etw_input *opened;
+    const etw_input_options how = etw_tool_input_options(arguments);
+    *replay = NULL;
+    const etw_status status = etw_input_open(os_of(arguments), input, &how, &opened, error);
+    return etw_failed(status) ? status
+                              : etw_tool_open_input(arguments, opened, options, replay, error);
+}
+
+static etw_status collect(void *context, etw_input *input, etw_error *error)
+{
+    etw_tool_inputs *list = context;
+    etw_input **longer = etw_arguments_grown(list->inputs, list->count, sizeof *longer, error);
+    if (longer == NULL) {
+        etw_input_close(input);
+        return ETW_ERROR_NO_MEMORY;
+    }
+    list->inputs = longer;
+    longer[list->count++] = input;
+    return ETW_OK;
+}
+
+etw_status etw_tool_collect_inputs(const etw_replay_arguments *arguments, etw_tool_inputs *list,
+                                   etw_error *error)
+{
+    const etw_input_options how = etw_tool_input_options(arguments);
+    *list = (etw_tool_inputs){0};
+    return etw_inputs_each(os_of(arguments), arguments->inputs, arguments->input_count, &how,
+                           collect, list, error);
+}
+
+void etw_tool_inputs_free(etw_tool_inputs *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        etw_input_close(list->inputs[i]);
+    }
+    free(list->inputs);
+    *list = (etw_tool_inputs){0};
+}
+
+etw_exit etw_tool_worse(etw_exit result, etw_exit other)
+{
+    return result == ETW_EXIT_WELL || other == ETW_EXIT_FAILED ? other : result;
+}
+
+etw_exit etw_tool_each_input(const etw_replay_arguments *arguments,
+                             etw_status (*take)(void *context, etw_input *input, etw_error *error),
+                             void *context)
+{
+    const etw_input_options options = {.rereads = true, .member = arguments->member};
+    etw_exit result = ETW_EXIT_WELL;
+    for (uint32_t i = 0; i < arguments->input_count; i++) {
+        etw_error error = {0};
+        const etw_status status = etw_inputs_each(os_of(arguments), &arguments->inputs[i], 1,
+                                                  &options, take, context, &error);
+        if (etw_failed(status)) {
+            result = etw_tool_fail(&error);
+        }
+    }
+    return result;
 }

@@ -4,6 +4,7 @@
 #define ETW_REPLAY_TOOL_H
 
 #include "replay/command/arguments.h"
+#include "replay/replay_input.h"
 
 /* "etw-replay: ..." and a line feed on stderr. */
 void etw_tool_say(const char *format, ...) ETW_PRINTF(1, 2);
@@ -47,12 +48,13 @@ typedef struct etw_stream {
     const char *path;
     etw_text part; /* the name until it is closed; empty where there is none */
     int file;
+    bool replace;
     bool is_closed;
     bool has_written;
     etw_text text; /* waits to be written */
 } etw_stream;
 
-/* path NULL or "-": stdout. A part that was left behind is replaced. */
+/* path NULL or "-": stdout. */
 etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
                            etw_error *error);
 /* Writes what waits in text. */
@@ -69,11 +71,35 @@ etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *er
  * options starts as arguments->replay and may have been changed by the verb. */
 etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,
                          etw_replay_options *options, etw_replay **replay, etw_error *error);
+/* The same; takes over input, also where it fails. */
+etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input *input,
+                               etw_replay_options *options, etw_replay **replay, etw_error *error);
+
+/* Opens what the arguments name, files in folders and archives too, one after the other, so that it
+ * can be read more than once. A failure is said, and the next argument follows. */
+etw_exit etw_tool_each_input(const etw_replay_arguments *arguments,
+                             etw_status (*take)(void *context, etw_input *input, etw_error *error),
+                             void *context);
+
+/* How inputs are opened that are read once, as the arguments want them. */
+etw_input_options etw_tool_input_options(const etw_replay_arguments *arguments);
+
+/* All of them, opened at once, to be merged. */
+typedef struct etw_tool_inputs {
+    etw_input **inputs; /* owned, with what they point to; NULL where it was taken */
+    uint32_t count;
+} etw_tool_inputs;
+
+etw_status etw_tool_collect_inputs(const etw_replay_arguments *arguments, etw_tool_inputs *list,
+                                   etw_error *error);
+void etw_tool_inputs_free(etw_tool_inputs *list);
+
+/* Of two results the one that a script has to know. */
+etw_exit etw_tool_worse(etw_exit result, etw_exit other);
 
 /* Whether the output is one of the inputs by whatever name, which is said: what is read must not be
- * replaced by what is read from it. behind: what else is written has this behind the output's name;
- * "" where nothing is. */
-bool etw_tool_writes_over_input(const etw_replay_arguments *arguments, const char *behind);
+ * replaced by what is read from it. */
+bool etw_tool_writes_over_input(const etw_replay_arguments *arguments);
 
 /* Where the output exists and may not be replaced, the error says what to do. Gives status. */
 etw_status etw_tool_explain_exists(const char *output, etw_status status, etw_error *error);

@@ -16,26 +16,32 @@ typedef struct cat {
     etw_error loss_error;
 } cat;
 
-/* The format of --format, else of the output's name, else JSON. */
+/* The format of --format, else of the output's name; a pipe or a device has none that says
+ * anything, nor has stdout: then it is JSON. NULL where the name says nothing known. */
 static const etw_output_format *choose_format(const etw_replay_arguments *arguments)
 {
-    static const struct {
-        const char *ending;
-        const char *name;
-    } endings[] = {{".json", "json"}, {".ndjson", "json"},  {".jsonl", "json"},
-                   {".txt", "text"},  {".log", "text"},     {".xml", "xml"},
-                   {".csv", "csv"},   {".pcapng", "pcapng"}};
+    const char *output = arguments->output;
+    const etw_os *os = etw_os_default();
     if (arguments->format != NULL) {
         return etw_output_find(arguments->format);
     }
-    const size_t size = arguments->output == NULL ? 0 : strlen(arguments->output);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        const size_t length = strlen(endings[i].ending);
-        if (size > length && strcmp(arguments->output + size - length, endings[i].ending) == 0) {
-            return etw_output_find(endings[i].name);
-        }
+    if (output == NULL || strcmp(output, "-") == 0) {
+        return &etw_output_json;
     }
-    return &etw_output_json;
+    const etw_output_format *format = etw_output_for_file(output);
+    return format == NULL && os->kind(os->context, output) == ETW_PATH_OTHER ? &etw_output_json
+                                                                             : format;
+}
+
+static void say_unknown_ending(const char *output)
+{
+    etw_text known = {0};
+    for (size_t i = 0; etw_output_ending_at(i) != NULL; i++) {
+        etw_text_printf(&known, "%s%s", i == 0 ? "" : " ", etw_output_ending_at(i));
+    }
+    etw_tool_say("%s: no known ending: name the format with --format, or end the name in one of %s",
+                 output, etw_text_z(&known));
+    etw_text_free(&known);
 }
 
 static void on_loss(void *context, const etw_loss *loss)
@@ -107,7 +113,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     if (etw_failed(status)) {
         return etw_stream_close(&c->stream, status, error);
     }
-    status = etw_rundown_file_read(etw_os_default(), arguments->inputs[0], &c->rundown, error);
+    status = etw_rundown_file_read(etw_replay_input(c->replay), &c->rundown, error);
     if (!etw_failed(status)) {
         status = open_pipeline(c, arguments, error);
     }
@@ -120,10 +126,14 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
-    if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {
+    if (etw_tool_writes_over_input(arguments)) {
         return ETW_EXIT_USAGE;
     }
     cat c = {.format = choose_format(arguments)};
+    if (c.format == NULL) {
+        say_unknown_ending(arguments->output);
+        return ETW_EXIT_USAGE;
+    }
     const etw_status status = run(&c, arguments, &error);
     etw_replay_totals totals = {0};
     if (c.replay != NULL) {

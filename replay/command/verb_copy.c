@@ -1,4 +1,5 @@
 /* merge, repack and recover: traces written into a new file. */
+#include "format/base/part_file.h"
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
 #include "replay/command/copy.h"
@@ -67,16 +68,16 @@ static bool is_whole(const etw_recover_report *report)
 }
 
 /* Into part, which is verified and gets its name only then; etw_recover has looked at that. */
-static etw_status recover_etl_by(const etw_replay_arguments *arguments, const char *part,
-                                 etw_copy_counts *counts, etw_error *error)
+static etw_status recover_etl_by(const etw_replay_arguments *arguments, etw_input *input,
+                                 const char *part, etw_copy_counts *counts, etw_error *error)
 {
     const etw_os *os = etw_os_default();
     etw_replay_arguments into_part = *arguments;
-    const etw_copy_options options = {.arguments = &into_part, .progress = "recovering"};
+    const etw_copy_options options = {
+        .arguments = &into_part, .input = input, .progress = "recovering"};
     etw_verify_report report;
     into_part.output = part;
-    into_part.writer.replace = false;
-    (void)os->remove(os->context, part);
+    into_part.writer.replace = true; /* it is reserved */
     etw_status status = etw_copy_run(&options, counts, error);
     if (!etw_failed(status)) {
         status = etw_verify(os, part, NULL, NULL, &report, error);
@@ -85,10 +86,7 @@ static etw_status recover_etl_by(const etw_replay_arguments *arguments, const ch
         status = etw_error_set(error, ETW_ERROR_INTERNAL, "%s: the new file does not verify", part);
     }
     if (!etw_failed(status)) {
-        const int renamed = os->rename(os->context, part, arguments->output);
-        status = renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part,
-                                                arguments->output)
-                             : ETW_OK;
+        status = etw_part_settle(os, part, arguments->output, arguments->writer.replace, error);
     }
     if (etw_failed(status)) {
         (void)os->remove(os->context, part);
@@ -97,14 +95,19 @@ static etw_status recover_etl_by(const etw_replay_arguments *arguments, const ch
     return status;
 }
 
-static etw_exit recover_etl(const etw_replay_arguments *arguments)
+/* Takes over input. */
+static etw_exit recover_etl(const etw_replay_arguments *arguments, etw_input *input)
 {
-    const etw_copy_options options = {.arguments = arguments};
+    const etw_copy_options options = {.arguments = arguments, .input = input};
     etw_error error = {0};
     etw_copy_counts counts = {0};
     etw_text part = {0};
-    etw_text_printf(&part, "%s" ETW_PART_SUFFIX, arguments->output);
-    const etw_status status = recover_etl_by(arguments, etw_text_z(&part), &counts, &error);
+    etw_status status = etw_part_reserve(etw_os_default(), arguments->output, &part, &error);
+    if (etw_failed(status)) {
+        etw_input_close(input);
+    } else {
+        status = recover_etl_by(arguments, input, etw_text_z(&part), &counts, &error);
+    }
     etw_text_free(&part);
     return etw_copy_conclude(&options, status, &counts, &error);
 }
@@ -114,23 +117,34 @@ etw_exit etw_verb_recover(const etw_replay_arguments *arguments)
     etw_error error = {0};
     etw_progress progress;
     etw_recover_report report;
-    if (strcmp(arguments->inputs[0], "-") == 0 || strcmp(arguments->output, "-") == 0) {
-        etw_tool_say("recover reads its input twice and reads back what it wrote: name files");
+    etw_input *input;
+    const etw_input_options how = {.rereads = true, .any_bytes = true, .member = arguments->member};
+    if (strcmp(arguments->output, "-") == 0) {
+        etw_tool_say("recover verifies its output, which must be a file");
         return ETW_EXIT_USAGE;
     }
-    if (etw_tool_writes_over_input(arguments, ETW_PART_SUFFIX)) {
+    if (etw_copy_refuses_name(arguments)) {
         return ETW_EXIT_USAGE;
+    }
+    if (etw_tool_writes_over_input(arguments)) {
+        return ETW_EXIT_USAGE;
+    }
+    etw_status status =
+        etw_input_open(etw_os_default(), arguments->inputs[0], &how, &input, &error);
+    if (etw_failed(status)) {
+        return etw_tool_fail(&error);
     }
     etw_progress_begin(&progress, arguments, "recovering", "B");
     const etw_recover_options options = {.replace = arguments->writer.replace,
                                          .progress = etw_progress_show,
                                          .progress_context = &progress};
-    const etw_status status = etw_recover(etw_os_default(), arguments->inputs[0], arguments->output,
-                                          &options, &report, &error);
+    status = etw_recover(etw_input_os(input), etw_input_name(input), arguments->output, &options,
+                         &report, &error);
     etw_progress_end(&progress);
     if (status == ETW_ERROR_NOT_THIS) {
-        return recover_etl(arguments);
+        return recover_etl(arguments, input);
     }
+    etw_input_close(input);
     if (etw_failed(status)) {
         (void)etw_tool_explain_exists(arguments->output, status, &error);
         return etw_tool_fail(&error);

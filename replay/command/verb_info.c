@@ -1,12 +1,12 @@
 /* info: where a trace comes from, what it holds and what it lacks. For an .etwcap file with an
  * index the answer takes a few reads, whatever the file's size; other files are read through. */
 #include "format/etl/etl.h"
+#include "format/input/input.h"
 #include "replay/command/rundown_file.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 #include "replay/output/json.h"
 #include "replay/output/json_writer.h"
-#include "replay/rewind.h"
 
 #include <stdlib.h>
 
@@ -20,7 +20,6 @@ typedef struct report {
     const char *path;
     const char *format; /* "etwcap" or "etl" */
     const etw_os *os;
-    etw_rewind *rewind; /* behind os where stdin is read */
     etw_source *source;
     etw_file_summary summary; /* of an .etl: what reading it gave */
     etw_etl_statistics etl;
@@ -114,34 +113,6 @@ static etw_status open_etl(report *r, const etw_replay_arguments *arguments, etw
     return status;
 }
 
-static etw_status open_stdin(report *r, etw_error *error)
-{
-    r->rewind = etw_rewind_new(r->os);
-    if (r->rewind == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for stdin");
-    }
-    r->os = etw_rewind_os(r->rewind);
-    return ETW_OK;
-}
-
-/* A pipe has its summary at its end: all of it is read, and its losses are met on the way. */
-static etw_status summarize_pipe(report *r, etw_error *error)
-{
-    etw_item item;
-    etw_status status;
-    etw_rewind_keep_on(r->rewind);
-    while ((status = etw_source_next(r->source, &item, error)) == ETW_OK) {
-        if (item.kind == ETW_ITEM_LOSS) {
-            list_loss(r, item.loss);
-        }
-    }
-    if (status == ETW_END) {
-        status = etw_reader_summary(r->source, &r->summary, error);
-        r->summary.received = r->summary.events; /* the rest is among the losses */
-    }
-    return status;
-}
-
 static etw_status summarize_file(report *r, etw_error *error)
 {
     const etw_status status = etw_reader_summary(r->source, &r->summary, error);
@@ -150,18 +121,13 @@ static etw_status summarize_file(report *r, etw_error *error)
 
 static etw_status open_report(report *r, const etw_replay_arguments *arguments, etw_error *error)
 {
-    const bool is_pipe = strcmp(r->path, "-") == 0;
-    const etw_reader_options options = {.summary_only = !is_pipe, .headers_only = is_pipe};
+    const etw_reader_options options = {.summary_only = true};
     r->format = "etwcap";
-    r->os = etw_os_default();
-    etw_status status = is_pipe ? open_stdin(r, error) : ETW_OK;
+    etw_status status = etw_reader_open(r->os, r->path, &options, &r->source, error);
     if (!etw_failed(status)) {
-        status = etw_reader_open(r->os, r->path, &options, &r->source, error);
+        return summarize_file(r, error);
     }
-    if (!etw_failed(status)) {
-        return is_pipe ? summarize_pipe(r, error) : summarize_file(r, error);
-    }
-    if (status != ETW_ERROR_NOT_THIS || (is_pipe && !etw_rewind_to_start(r->rewind))) {
+    if (status != ETW_ERROR_NOT_THIS) {
         return status;
     }
     status = open_etl(r, arguments, error);
@@ -563,14 +529,20 @@ static void json_report(const report *r, etw_text *text)
     etw_text_append_char(text, '\n');
 }
 
-static etw_exit report_one(const char *path, const etw_replay_arguments *arguments,
+typedef struct reporting {
+    const etw_replay_arguments *arguments;
+    etw_stream *stream;
+    etw_exit result;
+} reporting;
+
+static etw_exit report_one(etw_input *input, const etw_replay_arguments *arguments,
                            etw_stream *stream)
 {
     etw_error error = {0};
-    report r = {.path = path};
+    report r = {.path = etw_input_name(input), .os = etw_input_os(input)};
     etw_status status = open_report(&r, arguments, &error);
     if (!etw_failed(status) && arguments->processes) {
-        status = etw_rundown_file_read(etw_os_default(), path, &r.rundown, &error);
+        status = etw_rundown_file_read(input, &r.rundown, &error);
     }
     etw_exit result = ETW_EXIT_FAILED;
     if (etw_failed(status)) {
@@ -580,24 +552,27 @@ static etw_exit report_one(const char *path, const etw_replay_arguments *argumen
         result = is_whole(&r) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
     }
     etw_source_close(r.source);
-    etw_rewind_free(r.rewind);
     free(r.losses);
     etw_rundown_free(r.rundown);
     return result;
+}
+
+static etw_status take(void *context, etw_input *input, etw_error *error)
+{
+    reporting *to = context;
+    (void)error;
+    to->result = etw_tool_worse(to->result, report_one(input, to->arguments, to->stream));
+    etw_input_close(input);
+    return ETW_OK;
 }
 
 etw_exit etw_verb_info(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
     etw_stream stream;
-    etw_exit result = ETW_EXIT_WELL;
+    reporting to = {.arguments = arguments, .stream = &stream, .result = ETW_EXIT_WELL};
     etw_status status = etw_stream_open(&stream, etw_os_default(), NULL, false, &error);
-    for (uint32_t i = 0; i < arguments->input_count; i++) {
-        const etw_exit one = report_one(arguments->inputs[i], arguments, &stream);
-        if (result == ETW_EXIT_WELL || one == ETW_EXIT_FAILED) {
-            result = one;
-        }
-    }
+    to.result = etw_tool_worse(to.result, etw_tool_each_input(arguments, take, &to));
     status = etw_stream_close(&stream, status, &error);
-    return etw_failed(status) ? etw_tool_fail(&error) : result;
+    return etw_failed(status) ? etw_tool_fail(&error) : to.result;
 }

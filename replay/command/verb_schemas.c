@@ -401,28 +401,49 @@ static etw_status read_schemas(const etw_replay_arguments *arguments, etw_replay
     return status == ETW_END ? ETW_OK : status;
 }
 
-etw_exit etw_verb_schemas(const etw_replay_arguments *arguments)
+static etw_exit list_one(const etw_replay_arguments *arguments, etw_input *input,
+                         etw_stream *stream)
 {
     etw_error error = {0};
     etw_replay *replay;
-    etw_stream stream;
     etw_replay_options options = arguments->replay;
+    etw_replay_totals totals = {0};
     const etw_schema_store *store;
-    etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &replay, &error);
+    etw_status status = etw_tool_open_input(arguments, input, &options, &replay, &error);
     if (!etw_failed(status)) {
         status = read_schemas(arguments, replay, &store, &error);
     }
     if (!etw_failed(status)) {
-        status = etw_stream_open(&stream, etw_os_default(), NULL, false, &error);
+        status = print_store(store, arguments->json, stream, &error);
     }
-    if (!etw_failed(status)) {
-        status = print_store(store, arguments->json, &stream, &error);
-        status = etw_stream_close(&stream, status, &error);
-    }
-    etw_replay_totals totals = {0};
     if (replay != NULL) {
         etw_replay_get_totals(replay, &totals);
     }
     etw_replay_close(replay);
     return etw_failed(status) ? etw_tool_fail(&error) : etw_tool_conclude(arguments, &totals);
+}
+
+typedef struct listing_all {
+    const etw_replay_arguments *arguments;
+    etw_stream *stream;
+    etw_exit result;
+} listing_all;
+
+static etw_status take(void *context, etw_input *input, etw_error *error)
+{
+    listing_all *to = context;
+    (void)error;
+    to->result = etw_tool_worse(to->result, list_one(to->arguments, input, to->stream));
+    return ETW_OK;
+}
+
+etw_exit etw_verb_schemas(const etw_replay_arguments *arguments)
+{
+    etw_error error = {0};
+    etw_stream stream;
+    listing_all to = {.arguments = arguments, .stream = &stream, .result = ETW_EXIT_WELL};
+    etw_status status = etw_stream_open(&stream, etw_os_default(), NULL, false, &error);
+    to.result = etw_tool_worse(to.result, etw_tool_each_input(arguments, take, &to));
+    status = etw_stream_close(&stream, status, &error);
+    return etw_failed(status) ? etw_tool_fail(&error) : to.result;
 }

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 typedef struct verification {
+    etw_input *input;
     const char *path;
     const etw_replay_arguments *arguments;
     etw_stream *stream;
@@ -178,9 +179,10 @@ static etw_exit verify_etwcap(verification *v, etw_status *status, etw_error *er
 {
     etw_verify_report report;
     etw_oracle_check_counts rendered = {0};
-    *status = etw_verify(etw_os_default(), v->path, on_problem, v, &report, error);
-    if (!etw_failed(*status) && strcmp(v->path, "-") != 0) {
-        *status = etw_oracle_check(etw_os_default(), v->path, on_difference, v, &rendered, error);
+    *status = etw_verify(etw_input_os(v->input), v->path, on_problem, v, &report, error);
+    if (!etw_failed(*status)) {
+        *status =
+            etw_oracle_check(etw_input_os(v->input), v->path, on_difference, v, &rendered, error);
     }
     if (etw_failed(*status)) {
         return ETW_EXIT_FAILED;
@@ -244,8 +246,8 @@ static etw_exit verify_etl(verification *v, etw_status *status, etw_error *error
     etw_replay *replay;
     const etw_event *event;
     etw_replay_totals totals = {0};
-    etw_replay_options options = {.loss = on_loss, .loss_context = v};
-    *status = etw_tool_open(v->arguments, v->path, &options, &replay, error);
+    const etw_replay_options options = {.loss = on_loss, .loss_context = v, .input = v->input};
+    *status = etw_replay_open(NULL, &options, &replay, error);
     if (etw_failed(*status)) {
         return ETW_EXIT_FAILED;
     }
@@ -266,7 +268,7 @@ static etw_exit verify_one(verification *v)
     etw_error error = {0};
     etw_status status;
     etw_exit result = verify_etwcap(v, &status, &error);
-    if (status == ETW_ERROR_NOT_THIS && strcmp(v->path, "-") != 0) {
+    if (status == ETW_ERROR_NOT_THIS) {
         result = verify_etl(v, &status, &error);
     }
     if (etw_failed(status)) {
@@ -277,19 +279,32 @@ static etw_exit verify_one(verification *v)
     return result;
 }
 
+typedef struct verifying {
+    const etw_replay_arguments *arguments;
+    etw_stream *stream;
+    etw_exit result;
+} verifying;
+
+static etw_status take(void *context, etw_input *input, etw_error *error)
+{
+    verifying *to = context;
+    verification v = {.input = input,
+                      .path = etw_input_name(input),
+                      .arguments = to->arguments,
+                      .stream = to->stream};
+    (void)error;
+    to->result = etw_tool_worse(to->result, verify_one(&v));
+    etw_input_close(input);
+    return ETW_OK;
+}
+
 etw_exit etw_verb_verify(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
     etw_stream stream;
-    etw_exit result = ETW_EXIT_WELL;
+    verifying to = {.arguments = arguments, .stream = &stream, .result = ETW_EXIT_WELL};
     etw_status status = etw_stream_open(&stream, etw_os_default(), NULL, false, &error);
-    for (uint32_t i = 0; i < arguments->input_count; i++) {
-        verification v = {.path = arguments->inputs[i], .arguments = arguments, .stream = &stream};
-        const etw_exit one = verify_one(&v);
-        if (result == ETW_EXIT_WELL || one == ETW_EXIT_FAILED) {
-            result = one;
-        }
-    }
+    to.result = etw_tool_worse(to.result, etw_tool_each_input(arguments, take, &to));
     status = etw_stream_close(&stream, status, &error);
-    return etw_failed(status) ? etw_tool_fail(&error) : result;
+    return etw_failed(status) ? etw_tool_fail(&error) : to.result;
 }

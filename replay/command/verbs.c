@@ -28,11 +28,11 @@ static const etw_verb verbs[] = {
      1,
      ANY_INPUTS,
      false},
-    {{"schemas", "FILE", "print the schemas that explain the events",
+    {{"schemas", "FILE...", "print the schemas that explain the events",
       ETW_TAKES_JSON | ETW_TAKES_MANIFEST},
      etw_verb_schemas,
      1,
-     1,
+     ANY_INPUTS,
      false},
     {{"verify", "FILE...", "check every byte of an .etwcap file and report damage", ETW_TAKES_JSON},
      etw_verb_verify,
@@ -44,11 +44,11 @@ static const etw_verb verbs[] = {
      1,
      1,
      true},
-    {{"cut", "FILE -o OUT", "write selected events to a new file",
+    {{"cut", "FILE... -o OUT", "write selected events to a new file",
       ETW_TAKES_FILTER | ETW_TAKES_REDACTION | WRITES},
      etw_verb_cut,
      1,
-     1,
+     ANY_INPUTS,
      true},
     {{"merge", "FILE... -o OUT", "merge traces into one file, ordered by time", WRITES},
      etw_verb_merge,
@@ -89,8 +89,10 @@ static const etw_option_section *const sections[] = {&etw_event_options, &etw_tr
 
 const etw_command etw_replay_command = {
     .tool = "etw-replay",
-    .synopsis = "Usage: etw-replay [VERB] FILE... [OPTION]...\n"
-                "Replays Windows event traces: .etwcap and .etl files, - for stdin.\n",
+    .synopsis =
+        "Usage: etw-replay [VERB] FILE... [OPTION]...\n"
+        "Replays Windows event traces: .etwcap and .etl files, also in .gz, .zst and .zip; -\n"
+        "for stdin.\n",
     .verbs = &verbs[0].row,
     .verb_size = sizeof verbs[0],
     .verb_count = ETW_COUNT_OF(verbs),

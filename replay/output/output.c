@@ -1,5 +1,7 @@
 #include "replay/output/output.h"
 
+#include "format/base/names.h"
+
 #include <stdlib.h>
 
 static const etw_output_format *const formats[] = {
@@ -16,6 +18,30 @@ const etw_output_format *etw_output_find(const char *name)
     for (size_t index = 0; etw_output_at(index) != NULL; index++) {
         if (strcmp(etw_output_at(index)->name, name) == 0) {
             return etw_output_at(index);
+        }
+    }
+    return NULL;
+}
+
+/* A row for each ending: the format it stands for. */
+static const struct {
+    const char *ending;
+    const etw_output_format *format;
+} endings[] = {{".json", &etw_output_json},  {".ndjson", &etw_output_json},
+               {".jsonl", &etw_output_json}, {".txt", &etw_output_text},
+               {".log", &etw_output_text},   {".xml", &etw_output_xml},
+               {".csv", &etw_output_csv},    {".pcapng", &etw_output_pcapng}};
+
+const char *etw_output_ending_at(size_t index)
+{
+    return index < sizeof endings / sizeof endings[0] ? endings[index].ending : NULL;
+}
+
+const etw_output_format *etw_output_for_file(const char *path)
+{
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        if (etw_name_ends_with(path, endings[i].ending)) {
+            return endings[i].format;
         }
     }
     return NULL;

@@ -41,5 +41,9 @@ extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
 const etw_output_format *etw_output_at(size_t index);
 /* NULL where there is no format of that name. */
 const etw_output_format *etw_output_find(const char *name);
+/* By how a file's name ends, in any case; NULL: no format has this ending. */
+const etw_output_format *etw_output_for_file(const char *path);
+/* The table behind it: NULL from the end on. format may write what *ending says. */
+const char *etw_output_ending_at(size_t index);
 
 #endif

@@ -218,6 +218,7 @@ static void remove_outputs(faulty_os *files)
 {
     const etw_os *os = faulty_os_table(files);
     (void)os->remove(os->context, "mem:out");
+    (void)os->remove(os->context, "mem:out" ETW_PART_SUFFIX);
     for (uint32_t i = 1; i <= SEGMENTS; i++) {
         char path[32];
         (void)snprintf(path, sizeof path, "mem:out-%04u", (unsigned)i);

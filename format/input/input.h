@@ -1,0 +1,58 @@
+/* A trace opened once: its handle, the bytes already read, whether it can be read at any place, and
+ * what is wrapped in it.
+ *
+ * Readers open files by name, some several times. etw_input_os gives them a table in which the
+ * input's name leads to the one handle: each open starts at the first byte again. Nothing else
+ * opens the name, so a pipe, a FIFO and a process substitution give what the file gives.
+ *
+ * Wrapped traces (gzip, zstd, zip) are unwrapped into a temporary file without a name. So is an
+ * input that cannot seek where options.rereads asks for it; otherwise it is read as it comes. */
+#ifndef ETW_FORMAT_INPUT_INPUT_H
+#define ETW_FORMAT_INPUT_INPUT_H
+
+#include "format/base/os.h"
+
+/* Bytes kept of an input that cannot seek: a second open may begin within them. */
+#define ETW_INPUT_KEPT_BYTES ((size_t)1 << 20)
+/* Opens of one input at one time. */
+#define ETW_INPUT_MAX_OPENS 8u
+/* What a temporary file may take: an input without an end must not fill the disk. */
+#define ETW_INPUT_MAX_BYTES ((uint64_t)64 << 30)
+/* Beyond the first bytes, unwrapped data may be at most so many times as large as the wrapped. */
+#define ETW_INPUT_FREE_BYTES ((uint64_t)256 << 20)
+#define ETW_INPUT_MAX_RATIO  250u
+/* A wrapping within a wrapping, and so on. */
+#define ETW_INPUT_MAX_WRAPPINGS 3u
+/* Files that a folder, a pattern or an archive may give. */
+#define ETW_INPUT_MAX_FILES 4096u
+
+typedef struct etw_input etw_input;
+
+typedef struct etw_input_options {
+    bool rereads;       /* the input will be read more than once, or at any place */
+    bool any_bytes;     /* rereads: also what does not begin as a trace */
+    const char *member; /* of an archive: only files with this name; NULL: all traces */
+} etw_input_options;
+
+/* path "-": standard input. options may be NULL. An archive must hold one trace (or one with the
+ * name of options.member). ETW_ERROR_NOT_THIS for an empty file. */
+etw_status etw_input_open(const etw_os *os, const char *path, const etw_input_options *options,
+                          etw_input **input, etw_error *error);
+void etw_input_close(etw_input *input);
+
+/* Opens the inputs that the paths stand for, one after the other, and calls take for each: a file,
+ * the files of a folder (by name; not of folders within it), what a pattern with * and ? in its
+ * last part finds where no file has that name, the traces in an archive. take owns the input; it is
+ * the first failure, of it or of an open, that ends and is returned. */
+etw_status etw_inputs_each(const etw_os *os, const char *const *paths, uint32_t count,
+                           const etw_input_options *options,
+                           etw_status (*take)(void *context, etw_input *input, etw_error *error),
+                           void *context, etw_error *error);
+
+/* For readers; lives as long as the input. */
+const etw_os *etw_input_os(const etw_input *input);
+/* What readers open, and messages say: the path, "stdin", or "archive/member". */
+const char *etw_input_name(const etw_input *input);
+bool etw_input_can_seek(const etw_input *input);
+
+#endif

@@ -1,0 +1,11 @@
+/* For the tool alone: the opened input behind a replay. */
+#ifndef ETW_REPLAY_REPLAY_INPUT_H
+#define ETW_REPLAY_REPLAY_INPUT_H
+
+#include "format/input/input.h"
+#include "replay/replay.h"
+
+/* What is read: to read it once more, where it can seek. Lent by the replay. */
+const etw_input *etw_replay_input(const etw_replay *replay);
+
+#endif
