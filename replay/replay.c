@@ -5,6 +5,7 @@
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
 #include "replay/query/provider_guids.h"
+#include "replay/query/where.h"
 #include "replay/replay_input.h"
 
 #include <stdatomic.h>
@@ -312,18 +313,35 @@ static etw_status no_plan(etw_error *error)
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
 }
 
-/* Names of providers may be known only from an event's plan. */
-static etw_status look_by_name(etw_replay *replay, const etw_replay_item *item, bool *is_wanted,
-                               etw_error *error)
+/* What only the event as a whole tells: names of providers may be known only from its plan. */
+static etw_status is_wanted_whole(etw_replay *replay, const etw_replay_item *item, bool is_open,
+                                  bool *is_wanted, etw_error *error)
 {
+    const etw_filter *filter = &replay->options.filter;
     const etw_event *made =
         etw_event_make(replay->maker, item->record, item->trace, item->schema, item->provider_name);
     if (made == NULL) {
         return no_plan(error);
     }
-    *is_wanted = etw_filter_provider(&replay->options.filter, &item->record->EventHeader.ProviderId,
+    etw_event_set_trace_number(replay->maker, item->trace_number);
+    *is_wanted = filter->provider_name_count == 0 ||
+                 etw_filter_provider(filter, &item->record->EventHeader.ProviderId,
                                      etw_event_provider_name(made));
-    return ETW_OK;
+    return *is_wanted && is_open ? etw_where_event(filter->where, made, is_wanted, error) : ETW_OK;
+}
+
+static etw_verdict header_verdict(const etw_replay *replay, const etw_replay_item *item)
+{
+    const etw_filter *filter = &replay->options.filter;
+    const etw_clock *clock = &item->trace->clock;
+    if (!etw_filter_header(filter, item->record, clock)) {
+        return ETW_VERDICT_NO;
+    }
+    return filter->where == NULL
+               ? ETW_VERDICT_YES
+               : etw_where_header(
+                     filter->where, item->record,
+                     etw_clock_to_filetime(clock, item->record->EventHeader.TimeStamp));
 }
 
 /* *is_wanted: whether the filter lets the event pass. */
@@ -333,7 +351,8 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     const etw_filter *filter = &replay->options.filter;
     item->record = from->record;
     item->trace = etw_source_trace(replay->source, from->trace_index);
-    *is_wanted = etw_filter_header(filter, item->record, &item->trace->clock);
+    const etw_verdict verdict = header_verdict(replay, item);
+    *is_wanted = verdict != ETW_VERDICT_NO;
     if (!*is_wanted) {
         return ETW_OK;
     }
@@ -346,7 +365,10 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     const bool is_alone = etw_source_trace_count(replay->source) <= 1;
     item->trace_number = is_alone ? 0 : (uint16_t)(from->trace_index + 1);
     *is_wanted = true;
-    return filter->provider_name_count == 0 ? ETW_OK : look_by_name(replay, item, is_wanted, error);
+    const bool is_open = verdict == ETW_VERDICT_OPEN;
+    return filter->provider_name_count > 0 || is_open
+               ? is_wanted_whole(replay, item, is_open, is_wanted, error)
+               : ETW_OK;
 }
 
 static bool is_over(const etw_replay *replay)

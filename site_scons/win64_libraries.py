@@ -29,6 +29,22 @@ LIBRARIES = {
         "flags": ["-DXML_STATIC", "-DXML_NS", "-DXML_DTD", "-DXML_CONTEXT_BYTES=1024"],
         "generated": {"expat_config.h": "#define BYTEORDER 1234\n"},
     },
+    "pcre2-8": {
+        "package": "pcre2",
+        "sources": ["src/pcre2_%s.c" % name for name in (
+            "auto_possess compile config context convert dfa_match error extuni find_bracket "
+            "jit_compile maketables match match_data newline ord2utf pattern_info script_run serialize string_utils study "
+            "substitute substring tables ucd valid_utf xclass").split()] + ["src/pcre2_chartables.c"],
+        "headers": ["src/pcre2.h"],
+        "flags": ["-DHAVE_CONFIG_H", "-DPCRE2_CODE_UNIT_WIDTH=8", "-DPCRE2_STATIC", "-Isrc"],
+        "copied": {"src/pcre2.h.generic": "src/pcre2.h", "src/pcre2_chartables.c.dist": "src/pcre2_chartables.c"},
+        "generated": {"src/config.h": "#define SUPPORT_PCRE2_8 1\n#define SUPPORT_UNICODE 1\n#define LINK_SIZE 2\n"
+                                      "#define HEAP_LIMIT 20000000\n#define MATCH_LIMIT 10000000\n"
+                                      "#define MATCH_LIMIT_DEPTH MATCH_LIMIT\n#define MAX_NAME_COUNT 10000\n"
+                                      "#define MAX_NAME_SIZE 32\n#define NEWLINE_DEFAULT 2\n#define PARENS_NEST_LIMIT 250\n"
+                                      "#define HAVE_STDINT_H 1\n#define HAVE_INTTYPES_H 1\n#define HAVE_MEMMOVE 1\n"
+                                      "#define HAVE_STRERROR 1\n#define PCRE2_EXPORT\n"},
+    },
     "cmocka": {
         "package": "cmocka",
         "sources": ["src/cmocka.c"],
@@ -44,6 +60,8 @@ def _compile(target, source, env):
     library = env["WIN64_LIBRARY"]
     recipe = LIBRARIES[library]
     folder = debian_source.fetch(recipe["package"], os.path.join(ROOT, "source"))
+    for source_name, name in recipe.get("copied", {}).items():
+        shutil.copy(os.path.join(folder, source_name), os.path.join(folder, name))
     for header in recipe["headers"]:
         shutil.copy(os.path.join(folder, header), os.path.join(ROOT, "include"))
     for name, text in recipe.get("generated", {}).items():
@@ -96,4 +114,4 @@ def provide(env):
                     Action(_compile, "build $TARGET from Debian's source package $WIN64_PACKAGE",
                                varlist=["WIN64_RECIPE"]),
                     WIN64_LIBRARY=library, WIN64_PACKAGE=recipe["package"], WIN64_RECIPE=recipe)
-    env.Append(CPPPATH=["#" + ROOT + "/include"], LIBPATH=["#" + ROOT + "/lib"], CPPDEFINES=["XML_STATIC"])
+    env.Append(CPPPATH=["#" + ROOT + "/include"], LIBPATH=["#" + ROOT + "/lib"], CPPDEFINES=["XML_STATIC", "PCRE2_STATIC"])

@@ -2,6 +2,7 @@
 
 #include "format/base/version.h"
 #include "replay/command/verbs.h"
+#include "replay/query/where.h"
 
 #include <stdlib.h>
 
@@ -80,6 +81,29 @@ static etw_status check(const etw_replay_arguments *arguments, etw_error *error)
     return ETW_OK;
 }
 
+/* Several filters are one, joined by and; a single one stays as it was written, so that errors show
+ * the user's own text. */
+static etw_status compile_where(etw_replay_arguments *arguments, etw_error *error)
+{
+    etw_text joined = {0};
+    const char *text = arguments->where_count > 0 ? arguments->where[0] : NULL;
+    if (arguments->where_count > 1) {
+        for (uint32_t i = 0; i < arguments->where_count; i++) {
+            etw_text_printf(&joined, "%s(%s)", i > 0 ? " and " : "", arguments->where[i]);
+        }
+        text = etw_text_z(&joined);
+    }
+    etw_status status = ETW_OK;
+    if (joined.failed) {
+        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the arguments");
+    } else if (text != NULL) {
+        status = etw_where_compile(text, &arguments->replay.filter.where, error);
+        status = etw_failed(status) ? etw_error_wrap(error, status, "--where") : status;
+    }
+    etw_text_free(&joined);
+    return status;
+}
+
 static void connect(etw_replay_arguments *arguments)
 {
     etw_filter *filter = &arguments->replay.filter;
@@ -110,6 +134,7 @@ etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_argument
         arguments->input_count = words.count;
         connect(arguments);
         status = check(arguments, error);
+        status = status == ETW_OK ? compile_where(arguments, error) : status;
     }
     if (status != ETW_OK) {
         etw_replay_arguments_free(arguments);
@@ -126,5 +151,7 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->process_ids);
     free(arguments->manifests);
     free(arguments->redacted);
+    free(arguments->where);
+    etw_where_free(arguments->replay.filter.where);
     *arguments = (etw_replay_arguments){0};
 }

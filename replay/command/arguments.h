@@ -45,6 +45,8 @@ struct etw_replay_arguments {
     /* What the lists of the filter point to. */
     etw_guid *providers;
     const char **provider_names;
+    const char **where; /* the texts of --where */
+    uint32_t where_count;
     uint16_t *ids;
     uint32_t *process_ids;
     const char **manifests;

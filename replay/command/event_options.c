@@ -97,6 +97,13 @@ static etw_status apply_level(const etw_option_use *use)
     return ETW_OK;
 }
 
+static etw_status apply_where(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = arguments_of(use);
+    return etw_arguments_add_string(&arguments->where, &arguments->where_count, use->value,
+                                    use->error);
+}
+
 /* Kept as text: relative times need the trace. */
 static etw_status check_time(const etw_option_use *use)
 {
@@ -152,6 +159,12 @@ static const etw_option rows[] = {
      .help = "only events of one of these processes; repeatable",
      .group = ETW_TAKES_FILTER,
      .apply = apply_pid},
+    {.name = "where",
+     .value = "EXPR",
+     .help = "only events that pass, such as 'Id in (1, 5..9) and QueryName contains \"x\"'; "
+             "several are joined by and",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_where},
     {.name = "since",
      .value = "TIME",
      .help = "only events from this time on: 2024-05-01T12:00:00Z, or +1.5s after the trace's "

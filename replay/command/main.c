@@ -6,6 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What is wrong with a filter takes several lines: the last ones point at the place. */
+static void say_lines(char *message)
+{
+    for (char *line = strtok(message, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        etw_tool_say("%s", line);
+    }
+}
+
 int main(int argc, char **argv)
 {
 #ifdef SIGPIPE
@@ -28,7 +36,7 @@ int main(int argc, char **argv)
         return (int)etw_tool_print(&output);
     }
     if (etw_failed(status)) {
-        etw_tool_say("%s", error.message);
+        say_lines(error.message);
         return status == ETW_ERROR_INVALID_ARGUMENT ? ETW_EXIT_USAGE : ETW_EXIT_FAILED;
     }
     const etw_exit result = arguments.verb->run(&arguments);

@@ -20,8 +20,9 @@ typedef struct etw_filter {
     const uint32_t *process_ids;
     uint32_t process_id_count;
     bool has_since, has_until;
-    int64_t since_100ns; /* included */
-    int64_t until_100ns; /* excluded */
+    int64_t since_100ns;     /* included */
+    int64_t until_100ns;     /* excluded */
+    struct etw_where *where; /* an expression (where.h), or NULL; used by one replay at a time */
 } etw_filter;
 
 /* By the record's own fields: id, level, process, time, and provider where the filter has only

@@ -349,3 +349,32 @@ uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *prope
 {
     return (uint32_t)(property - plan->properties);
 }
+
+/* 0 where it differs from event to event. */
+static size_t size_always(const etw_property *property, uint32_t pointer_size)
+{
+    if (property->is_array) {
+        return 0;
+    }
+    if (property->take == ETW_TAKE_POINTER) {
+        return pointer_size;
+    }
+    return property->take == ETW_TAKE_FIXED ? property->fixed_size : 0;
+}
+
+bool etw_plan_property_offset(const etw_plan *plan, const etw_property *property,
+                              uint32_t pointer_size, size_t *offset, size_t *size)
+{
+    *offset = 0;
+    for (uint32_t i = 0; i < plan->top_count; i++) {
+        *size = size_always(&plan->properties[i], pointer_size);
+        if (*size == 0) {
+            return false;
+        }
+        if (&plan->properties[i] == property) {
+            return true;
+        }
+        *offset += *size;
+    }
+    return false;
+}

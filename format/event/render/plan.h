@@ -60,6 +60,12 @@ ETW_API bool etw_property_is_array(const etw_property *property);
 /* Where the property stands in the schema's EVENT_PROPERTY_INFO array. */
 ETW_API uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *property);
 
+/* Where the property stands in the payload of every event of the plan, of records with pointers of
+ * that size. False where that depends on the event: behind strings, arrays and structs, or where
+ * its own size does. */
+bool etw_plan_property_offset(const etw_plan *plan, const etw_property *property,
+                              uint32_t pointer_size, size_t *offset, size_t *size);
+
 /* One element of one property, located in the payload but not yet made text. */
 typedef struct etw_value {
     const etw_property *property;

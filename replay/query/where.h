@@ -1,0 +1,75 @@
+/* The filter language: which events a user wants, as one expression.
+ *
+ *     Id in (3006, 3008..3010) and QueryName contains "example" and not ProcessName == svchost.exe
+ *
+ * A test is a field, an operator and a value; tests combine by and, or, not and parentheses.
+ *
+ * Fields are the names of the JSON object (TimeStamp, ProviderName, Id, ExtendedInfo.UserSID, ...);
+ * any other name is a property of the event. EventProperties.Id reaches a property that has a
+ * header field's name, Peer.Port a struct's member, Tags[2] an element; without an index any
+ * element of an array may pass. Names ignore case; a quoted name is taken as it is.
+ *
+ * Operators: == != < <= > >= in, contains startswith endswith like, ~ (a regular expression), `has
+ * NAME`, and `NAME & MASK`. A name alone asks for a value other than 0, false or "". != is true
+ * where the field is there and == is not.
+ *
+ * Values: numbers (decimal, 0x, with k M G for powers of 1024), quoted or bare text, GUIDs, IP
+ * addresses with or without /prefix, times (2024-05-01T12:00:00Z, +5s after the trace's first
+ * event, -5s before its last), true and false; in takes a list of them, and ranges a..b. Where both
+ * sides are numbers they are compared as such, however the event shows them; a value with a map by
+ * number or by the map's text; levels, opcodes, tasks and keywords by number or name. Text ignores
+ * case, except with ~. */
+#ifndef ETW_REPLAY_QUERY_WHERE_H
+#define ETW_REPLAY_QUERY_WHERE_H
+
+#include "format/event/event.h"
+
+#define ETW_WHERE_MAX_TEXT     ((size_t)64 << 10)
+#define ETW_WHERE_MAX_NODES    2048u  /* tests and what joins them */
+#define ETW_WHERE_MAX_DEPTH    64u    /* of parentheses and not */
+#define ETW_WHERE_MAX_LITERALS 16384u /* values */
+#define ETW_WHERE_MAX_PATH     8u     /* parts of a property's name */
+
+typedef struct etw_where etw_where;
+
+/* ETW_ERROR_INVALID_ARGUMENT: the message shows the place in the text with a caret, and what was
+ * expected. ETW_ERROR_UNSUPPORTED: `~` in a build without PCRE2. Used by one thread at a time. */
+etw_status etw_where_compile(const char *text, etw_where **where, etw_error *error);
+void etw_where_free(etw_where *where);
+
+/* Times of the trace that +5s and -5s count from, where the text has such. Without them no event
+ * passes a test for such a time. */
+bool etw_where_wants_first_time(const etw_where *where);
+bool etw_where_wants_last_time(const etw_where *where);
+void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100ns);
+
+/* The name of an event's process; NULL where it is not known. Without this function ProcessName is
+ * never there. */
+typedef const char *(*etw_where_process_name)(void *context, const etw_event *event);
+void etw_where_set_process_names(etw_where *where, etw_where_process_name function, void *context);
+
+typedef enum etw_verdict { ETW_VERDICT_NO, ETW_VERDICT_YES, ETW_VERDICT_OPEN } etw_verdict;
+
+/* What the record's header says alone, before anything of the event is decoded: OPEN where names,
+ * properties or extended items decide. */
+etw_verdict etw_where_header(etw_where *where, const etw_event_record *record, int64_t time_100ns);
+
+/* Whether the event passes. Fails only where memory is out or a regular expression meets its
+ * limits. */
+etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passes,
+                           etw_error *error);
+
+/* Bounds that every passing event keeps, for readers that skip blocks by them. */
+typedef struct etw_where_bounds {
+    int64_t since_100ns; /* included; INT64_MIN: none */
+    int64_t until_100ns; /* excluded; INT64_MAX: none */
+    const etw_guid *providers;
+    uint32_t provider_count; /* 0: any; lent by the where */
+} etw_where_bounds;
+void etw_where_get_bounds(const etw_where *where, etw_where_bounds *bounds);
+
+/* The property names of the text that no schema of the events seen so far had: index from 0; NULL
+ * past the last. */
+const char *etw_where_unseen_name(const etw_where *where, uint32_t index);
+
+#endif

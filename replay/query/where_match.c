@@ -1,0 +1,418 @@
+/* Whether an event passes: the tree walked, properties found. */
+#include "replay/query/where_tree.h"
+
+#include <stdlib.h>
+
+/* Properties. */
+
+static bool has_name(const etw_property *property, const etw_where_part *part)
+{
+    const etw_name *name = etw_property_name(property);
+    return etw_property_nth(property) == part->nth &&
+           etw_where_text_equal((etw_where_slice){name->utf8, name->utf8_size},
+                                (etw_where_slice){part->name, strlen(part->name)});
+}
+
+static void give_value(const etw_value *value, etw_operand *operand, etw_typed_value *typed)
+{
+    etw_value_get(value, typed);
+    *operand = (etw_operand){.kind = ETW_OPERAND_TEXT, .value = &typed->value};
+    switch (typed->kind) {
+    case ETW_VALUE_INT64:
+        operand->kind = ETW_OPERAND_SIGNED;
+        operand->int64 = typed->as.int64;
+        break;
+    case ETW_VALUE_UINT64:
+        operand->kind = ETW_OPERAND_UNSIGNED;
+        operand->uint64 = typed->as.uint64;
+        break;
+    case ETW_VALUE_BOOL:
+        operand->kind = ETW_OPERAND_UNSIGNED;
+        operand->uint64 = typed->as.boolean ? 1 : 0;
+        break;
+    case ETW_VALUE_DOUBLE:
+        operand->kind = ETW_OPERAND_REAL;
+        operand->real = typed->as.real;
+        break;
+    case ETW_VALUE_GUID:
+        operand->kind = ETW_OPERAND_GUID;
+        operand->guid = typed->as.guid;
+        break;
+    case ETW_VALUE_FILETIME:
+        operand->kind = ETW_OPERAND_TIME;
+        operand->int64 = typed->as.time_100ns;
+        break;
+    case ETW_VALUE_IPV4:
+    case ETW_VALUE_IPV6:
+        operand->kind = ETW_OPERAND_IP;
+        operand->ip_size = typed->kind == ETW_VALUE_IPV4 ? 4 : 16;
+        memcpy(operand->ip, typed->bytes.data, operand->ip_size);
+        break;
+    case ETW_VALUE_UTF8: /* as it is: the text's own bytes, where no character needs mending */
+    default:
+        break;
+    }
+}
+
+static etw_status test_value(etw_where *where, const etw_where_node *node, const etw_value *value,
+                             bool *passes, etw_error *error)
+{
+    etw_typed_value typed;
+    etw_operand operand;
+    give_value(value, &operand, &typed);
+    return etw_where_compare(where, node, &operand, passes, error);
+}
+
+/* A walk through a property's name: which part the walk is looking for at each depth. */
+typedef struct search {
+    etw_where *where;
+    const etw_where_node *node;
+    uint32_t matched; /* parts that the open structs match */
+    uint32_t skipped; /* structs and arrays open within one that does not match */
+    bool is_there;    /* a value of that name was met */
+    bool passes;
+} search;
+
+static bool is_wanted(const search *s, const etw_value *value)
+{
+    const etw_where_part *part = &s->node->parts[s->matched];
+    return s->skipped == 0 && has_name(value->property, part) &&
+           (!part->has_element || part->element == value->element);
+}
+
+static etw_status take_part(search *s, const etw_part *part, etw_error *error)
+{
+    const bool is_last = s->matched + 1 == s->node->part_count;
+    switch (part->kind) {
+    case ETW_PART_OPEN_STRUCT:
+        if (!is_wanted(s, &part->value)) {
+            s->skipped++;
+        } else if (is_last) { /* has Peer: a struct has no value but is there */
+            s->is_there = true;
+            s->passes |= s->node->operator_ == ETW_WHERE_IS_THERE;
+            s->skipped++;
+        } else {
+            s->matched++;
+        }
+        break;
+    case ETW_PART_CLOSE_STRUCT:
+        if (s->skipped > 0) {
+            s->skipped--;
+        } else {
+            s->matched--;
+        }
+        break;
+    case ETW_PART_VALUE:
+        if (is_last && is_wanted(s, &part->value)) {
+            bool passes = false;
+            s->is_there = true;
+            const etw_status status = test_value(s->where, s->node, &part->value, &passes, error);
+            s->passes |= passes;
+            return status;
+        }
+        break;
+    case ETW_PART_OPEN_ARRAY:
+    case ETW_PART_CLOSE_ARRAY:
+        break;
+    }
+    return ETW_OK;
+}
+
+/* Any value of that name. Ends at the first that passes. */
+static etw_status search_payload(search *s, const etw_event *event, etw_error *error)
+{
+    etw_property_iterator iterator;
+    etw_part part;
+    etw_status status = ETW_OK;
+    if (etw_failed(etw_event_properties(event, &iterator))) {
+        return ETW_OK; /* nothing explains the event */
+    }
+    while (!s->passes && !etw_failed(status) && etw_property_iterator_next(&iterator, &part)) {
+        status = take_part(s, &part, error);
+    }
+    return status;
+}
+
+static bool find_top_property(const etw_plan *plan, const etw_where_part *part, uint32_t *index)
+{
+    for (*index = 0; *index < etw_plan_top_count(plan); (*index)++) {
+        if (has_name(etw_plan_property(plan, *index), part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const etw_where_place *place_of(etw_where_node *node, const etw_event *event)
+{
+    const etw_schema *schema = etw_event_schema(event);
+    const etw_plan *plan = etw_event_plan(event);
+    if (schema == NULL || plan == NULL || schema->id == 0) {
+        return NULL;
+    }
+    etw_where_place *place = &node->places[schema->id % ETW_WHERE_CACHE];
+    if (place->schema_id != schema->id) {
+        *place = (etw_where_place){.schema_id = schema->id};
+        place->is_there = find_top_property(plan, &node->parts[0], &place->index);
+        node->was_seen |= place->is_there;
+        for (uint32_t i = 0; i < 2 && place->is_there; i++) {
+            place->is_fixed[i] =
+                etw_plan_property_offset(plan, etw_plan_property(plan, place->index),
+                                         i == 0 ? 4 : 8, &place->offset[i], &place->size[i]);
+        }
+    }
+    return place;
+}
+
+/* Reads the bytes at their place, without a walk. False where they are not at a fixed one. */
+static bool take_fixed(const etw_where_node *node, const etw_where_place *place,
+                       const etw_event *event, etw_value *value)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    const uint32_t pointer_size =
+        etw_record_pointer_size(record, etw_event_trace(event)->pointer_size);
+    const uint32_t which = pointer_size == 8 ? 1 : 0;
+    if (!place->is_fixed[which] || node->parts[0].has_element ||
+        place->offset[which] + place->size[which] > record->UserDataLength) {
+        return false;
+    }
+    const etw_bytes bytes = {(const uint8_t *)record->UserData + place->offset[which],
+                             place->size[which]};
+    *value = (etw_value){.property = etw_plan_property(etw_event_plan(event), place->index),
+                         .bytes = bytes,
+                         .whole = bytes,
+                         .pointer_size = pointer_size};
+    return true;
+}
+
+static etw_status test_property(etw_where *where, etw_where_node *node, const etw_event *event,
+                                bool *passes, etw_error *error)
+{
+    search s = {.where = where, .node = node};
+    etw_value value;
+    etw_status status;
+    const etw_where_place *place = node->places != NULL ? place_of(node, event) : NULL;
+    if (place != NULL && !place->is_there) {
+        return ETW_OK;
+    }
+    if (place != NULL && take_fixed(node, place, event, &value)) {
+        s.is_there = true;
+        status = test_value(where, node, &value, &s.passes, error);
+    } else {
+        status = search_payload(&s, event, error);
+        node->was_seen |= s.is_there;
+    }
+    *passes = node->operator_ == ETW_WHERE_UNEQUAL ? s.is_there && !s.passes : s.passes;
+    return status;
+}
+
+/* The tree. */
+
+static etw_status test(etw_where *where, etw_where_node *node, const etw_event *event, bool *passes,
+                       etw_error *error)
+{
+    *passes = false;
+    return node->field == ETW_WHERE_PROPERTY
+               ? test_property(where, node, event, passes, error)
+               : etw_where_test_field(where, node, event, passes, error);
+}
+
+static etw_status evaluate(etw_where *where, uint32_t index, const etw_event *event, bool *passes,
+                           etw_error *error)
+{
+    etw_where_node *node = &where->nodes[index];
+    if (node->kind == ETW_WHERE_TEST) {
+        return test(where, node, event, passes, error);
+    }
+    const etw_status status = evaluate(where, node->left, event, passes, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    if (node->kind == ETW_WHERE_NOT) {
+        *passes = !*passes;
+        return ETW_OK;
+    }
+    return *passes == (node->kind == ETW_WHERE_AND)
+               ? evaluate(where, node->right, event, passes, error)
+               : ETW_OK;
+}
+
+etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passes, etw_error *error)
+{
+    return evaluate(where, where->root, event, passes, error);
+}
+
+static etw_verdict header_test(etw_where *where, const etw_where_node *node,
+                               const etw_event_record *record, int64_t time_100ns)
+{
+    etw_operand operand;
+    bool passes = false;
+    if (!etw_where_is_header_field(node->field)) {
+        return ETW_VERDICT_OPEN;
+    }
+    if (!etw_where_header_operand(node->field, record, time_100ns, &operand)) {
+        return ETW_VERDICT_NO;
+    }
+    if (etw_failed(etw_where_compare(where, node, &operand, &passes, NULL))) {
+        return ETW_VERDICT_OPEN; /* the whole test meets and reports it */
+    }
+    passes = node->operator_ == ETW_WHERE_UNEQUAL ? !passes : passes;
+    return passes ? ETW_VERDICT_YES : ETW_VERDICT_NO;
+}
+
+static etw_verdict header_verdict(etw_where *where, uint32_t index, const etw_event_record *record,
+                                  int64_t time_100ns)
+{
+    const etw_where_node *node = &where->nodes[index];
+    if (node->kind == ETW_WHERE_TEST) {
+        return header_test(where, node, record, time_100ns);
+    }
+    const etw_verdict left = header_verdict(where, node->left, record, time_100ns);
+    if (node->kind == ETW_WHERE_NOT) {
+        return left == ETW_VERDICT_OPEN ? left
+               : left == ETW_VERDICT_NO ? ETW_VERDICT_YES
+                                        : ETW_VERDICT_NO;
+    }
+    const etw_verdict decides = node->kind == ETW_WHERE_AND ? ETW_VERDICT_NO : ETW_VERDICT_YES;
+    if (left == decides) {
+        return left;
+    }
+    const etw_verdict right = header_verdict(where, node->right, record, time_100ns);
+    return right == decides ? right : left == ETW_VERDICT_OPEN ? left : right;
+}
+
+etw_verdict etw_where_header(etw_where *where, const etw_event_record *record, int64_t time_100ns)
+{
+    return header_verdict(where, where->root, record, time_100ns);
+}
+
+/* Times, names, bounds. */
+
+bool etw_where_wants_first_time(const etw_where *where)
+{
+    return where->wants_first;
+}
+
+bool etw_where_wants_last_time(const etw_where *where)
+{
+    return where->wants_last;
+}
+
+void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100ns)
+{
+    where->first_100ns = first_100ns;
+    where->last_100ns = last_100ns;
+    where->has_first = where->has_last = true;
+}
+
+void etw_where_set_process_names(etw_where *where, etw_where_process_name function, void *context)
+{
+    where->process_name = function;
+    where->process_name_context = context;
+}
+
+const char *etw_where_unseen_name(const etw_where *where, uint32_t index)
+{
+    for (uint32_t i = 0; i < where->node_count; i++) {
+        const etw_where_node *node = &where->nodes[i];
+        if (node->kind == ETW_WHERE_TEST && node->field == ETW_WHERE_PROPERTY && !node->was_seen &&
+            index-- == 0) {
+            return node->name;
+        }
+    }
+    return NULL;
+}
+
+/* Absolute times that bound what passes; the relative ones are known later. */
+static void bound_time(const etw_where *where, const etw_where_node *node, etw_where_bounds *bounds)
+{
+    int64_t time = node->literal_count == 1 ? node->literals[0].time_100ns : 0;
+    const etw_where_time kind =
+        node->literal_count == 1 ? node->literals[0].time_kind : ETW_WHERE_NO_TIME;
+    if (kind == ETW_WHERE_NO_TIME || (kind == ETW_WHERE_AFTER_FIRST && !where->has_first) ||
+        (kind == ETW_WHERE_BEFORE_LAST && !where->has_last)) {
+        return;
+    }
+    if ((kind == ETW_WHERE_AFTER_FIRST &&
+         __builtin_add_overflow(where->first_100ns, time, &time)) ||
+        (kind == ETW_WHERE_BEFORE_LAST && __builtin_sub_overflow(where->last_100ns, time, &time))) {
+        return;
+    }
+    const bool is_lower =
+        node->operator_ == ETW_WHERE_GREATER || node->operator_ == ETW_WHERE_GREATER_EQUAL;
+    const bool is_upper =
+        node->operator_ == ETW_WHERE_LESS || node->operator_ == ETW_WHERE_LESS_EQUAL;
+    if ((is_lower || node->operator_ == ETW_WHERE_EQUAL) && time > bounds->since_100ns) {
+        bounds->since_100ns = time;
+    }
+    if ((is_upper || node->operator_ == ETW_WHERE_EQUAL) && time < INT64_MAX &&
+        time + 1 < bounds->until_100ns) {
+        bounds->until_100ns = time + 1;
+    }
+}
+
+/* What every event keeps that passes: tests that are joined by and at the top. */
+static void find_times(const etw_where *where, uint32_t index, etw_where_bounds *bounds)
+{
+    const etw_where_node *node = &where->nodes[index];
+    if (node->kind == ETW_WHERE_AND) {
+        find_times(where, node->left, bounds);
+        find_times(where, node->right, bounds);
+    } else if (node->kind == ETW_WHERE_TEST && node->field == ETW_WHERE_TIME_STAMP &&
+               !node->has_mask) {
+        bound_time(where, node, bounds);
+    }
+}
+
+/* The GUIDs of an equality test alone; 0 where it names none. */
+static uint32_t guid_count(const etw_where_node *node)
+{
+    if (node->kind != ETW_WHERE_TEST || node->field != ETW_WHERE_PROVIDER_ID ||
+        node->operator_ != ETW_WHERE_EQUAL) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < node->literal_count; i++) {
+        if (!node->literals[i].has_guid || node->literals[i].is_range) {
+            return 0;
+        }
+    }
+    return node->literal_count;
+}
+
+/* The first test of providers among those joined by and. */
+static const etw_where_node *provider_test(const etw_where *where, uint32_t index)
+{
+    const etw_where_node *node = &where->nodes[index];
+    if (node->kind != ETW_WHERE_AND) {
+        return guid_count(node) > 0 ? node : NULL;
+    }
+    const etw_where_node *left = provider_test(where, node->left);
+    return left != NULL ? left : provider_test(where, node->right);
+}
+
+etw_status etw_where_find_bounds(etw_where *where, etw_error *error)
+{
+    const etw_where_node *node = provider_test(where, where->root);
+    const uint32_t count = node != NULL ? guid_count(node) : 0;
+    if (count == 0) {
+        return ETW_OK;
+    }
+    where->providers = calloc(count, sizeof *where->providers);
+    if (where->providers == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a filter");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        where->providers[i] = node->literals[i].guid;
+    }
+    where->provider_count = count;
+    return ETW_OK;
+}
+
+void etw_where_get_bounds(const etw_where *where, etw_where_bounds *bounds)
+{
+    *bounds = (etw_where_bounds){.since_100ns = INT64_MIN,
+                                 .until_100ns = INT64_MAX,
+                                 .providers = where->providers,
+                                 .provider_count = where->provider_count};
+    find_times(where, where->root, bounds);
+}
