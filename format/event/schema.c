@@ -25,6 +25,10 @@ const char *etw_schema_origin_name(uint32_t origin)
         return "classic";
     case ETW_SCHEMA_TDH:
         return "TDH";
+    case ETW_SCHEMA_WPP:
+        return "WPP";
+    case ETW_SCHEMA_MOF:
+        return "MOF";
     default:
         return "unknown origin";
     }

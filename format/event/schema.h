@@ -14,7 +14,9 @@ typedef enum etw_schema_origin {
     ETW_SCHEMA_EVENTSOURCE,      /* manifest sent by an EventSource through the trace (id 0xFFFE) */
     ETW_SCHEMA_MANIFEST,         /* instrumentation manifest file given by the user */
     ETW_SCHEMA_CLASSIC,          /* the built-in table of classic kernel classes */
-    ETW_SCHEMA_TDH               /* TDH of the recording machine */
+    ETW_SCHEMA_TDH,              /* TDH of the recording machine */
+    ETW_SCHEMA_WPP = 8,          /* TMF file or symbols that the user gave */
+    ETW_SCHEMA_MOF = 9           /* MOF file that the user gave */
 } etw_schema_origin;
 
 /* A fixed word such as "manifest"; never NULL. */

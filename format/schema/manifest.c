@@ -78,6 +78,26 @@ etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema
     return status;
 }
 
+typedef struct addition {
+    etw_manifest_set *set;
+    etw_schema_store *store;
+} addition;
+
+static etw_status take_file(void *context, const char *path, etw_bytes content, etw_error *error)
+{
+    const addition *to = context;
+    (void)path;
+    return etw_manifest_set_add(to->set, content, to->store, NULL, error);
+}
+
+etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
+                                     etw_schema_store *store, etw_error *error)
+{
+    static const char *const endings[] = {".man", ".xml", NULL};
+    addition to = {set, store};
+    return etw_schema_files_each(os, path, endings, take_file, &to, error);
+}
+
 /* Names of events: those of the record, as TDH looks them up by the event's own descriptor. */
 
 static const etw_manifest_name *name_of(const etw_manifest_provider *provider,

@@ -7,8 +7,8 @@
 #ifndef ETW_FORMAT_SCHEMA_MANIFEST_H
 #define ETW_FORMAT_SCHEMA_MANIFEST_H
 
-#include "format/base/os.h"
 #include "format/schema/resolver.h"
+#include "format/schema/schema_files.h"
 
 /* One manifest, as XML. The largest ones of Windows stay below 2 MiB. */
 #define ETW_MANIFEST_MAX_XML_BYTES ((size_t)64 << 20)
@@ -18,8 +18,6 @@
 #define ETW_MANIFEST_MAX_XML_DEPTH 64u
 /* What the manifests that a user names may take in memory. */
 #define ETW_MANIFESTS_MAX_BYTES ((size_t)512 << 20)
-/* Files taken from one folder. */
-#define ETW_MANIFEST_MAX_FILES 100000u
 
 typedef struct etw_manifest_set etw_manifest_set;
 

@@ -8,6 +8,7 @@
 #include "format/schema/metadata_event.h"
 #include "format/schema/provider_names.h"
 #include "format/schema/tracelogging.h"
+#include "format/schema/wpp.h"
 
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@ typedef struct key {
 } key;
 
 /* The bits of key.kind; the pointer size (4 or 8) is added to them. */
-enum { KEY_CLASSIC = 0x100, KEY_TRACELOGGING = 0x200 };
+enum { KEY_CLASSIC = 0x100, KEY_TRACELOGGING = 0x200, KEY_MESSAGE = 0x400 };
 
 typedef struct slot {
     key key;
@@ -75,26 +76,53 @@ static etw_status add_built_in(etw_resolver *self, etw_schema_source *source, et
     return ETW_OK;
 }
 
-static etw_status add_manifests(etw_resolver *self, const etw_resolver_options *options,
-                                etw_error *error)
+/* What the user's files go to. */
+typedef struct given {
+    etw_resolver *resolver;
+    etw_manifest_set *manifests;
+    etw_wpp_set *formats;
+} given;
+
+static etw_status take_file(void *context, const char *path, etw_bytes content, etw_error *error)
+{
+    const given *to = context;
+    etw_schema_store *store = to->resolver->store;
+    if (etw_schema_file_ends_with(path, ".tmf")) {
+        return etw_wpp_set_add_tmf(to->formats, content, store, NULL, error);
+    }
+    return etw_manifest_set_add(to->manifests, content, store, NULL, error);
+}
+
+static etw_status read_given(given *to, const etw_resolver_options *options, etw_error *error)
+{
+    const etw_os *os = options->os != NULL ? options->os : etw_os_default();
+    static const char *const endings[] = {".man", ".xml", ".tmf", NULL};
+    etw_status status = to->manifests == NULL || to->formats == NULL ? no_memory(error) : ETW_OK;
+    for (uint32_t i = 0; i < options->manifest_path_count && status == ETW_OK; i++) {
+        status = etw_schema_files_each(os, options->manifest_paths[i], endings,
+                                       take_file, to, error);
+    }
+    return status;
+}
+
+static etw_status add_given(etw_resolver *self, const etw_resolver_options *options,
+                            etw_error *error)
 {
     if (options->manifest_path_count == 0) {
         return ETW_OK;
     }
-    etw_manifest_set *set = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES);
-    if (set == NULL) {
-        return no_memory(error);
+    given to = {.resolver = self,
+                .manifests = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES),
+                .formats = etw_wpp_set_new(ETW_WPP_MAX_BYTES)};
+    etw_status status = read_given(&to, options, error);
+    if (status != ETW_OK) {
+        etw_manifest_set_free(to.manifests);
+        etw_wpp_set_free(to.formats);
+        return status;
     }
-    const etw_os *os = options->os != NULL ? options->os : etw_os_default();
-    for (uint32_t i = 0; i < options->manifest_path_count; i++) {
-        const etw_status status =
-            etw_manifest_set_add_path(set, os, options->manifest_paths[i], self->store, error);
-        if (status != ETW_OK) {
-            etw_manifest_set_free(set);
-            return status;
-        }
-    }
-    return add_built_in(self, etw_manifest_source_new(set), error);
+    status = add_built_in(self, etw_manifest_source_new(to.manifests), error);
+    const etw_status second = add_built_in(self, etw_wpp_source_new(to.formats), error);
+    return status == ETW_OK ? second : status;
 }
 
 static etw_status add_sources(etw_resolver *self, const etw_resolver_options *options,
@@ -105,7 +133,7 @@ static etw_status add_sources(etw_resolver *self, const etw_resolver_options *op
         status = add_built_in(self, etw_metadata_event_source_new(), error);
     }
     if (status == ETW_OK) {
-        status = add_manifests(self, options, error);
+        status = add_given(self, options, error);
     }
     if (status == ETW_OK) {
         status = add_built_in(self, etw_eventsource_source_new(), error);
@@ -208,8 +236,13 @@ etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *
  * something else. */
 static bool has_no_schema(const etw_event_record *record)
 {
-    return (record->EventHeader.Flags & (ETW_FLAG_STRING_ONLY | ETW_FLAG_TRACE_MESSAGE)) != 0 ||
+    return (record->EventHeader.Flags & ETW_FLAG_STRING_ONLY) != 0 ||
            (record->EventHeader.EventProperty & ETW_PROPERTY_FORWARDED_XML) != 0;
+}
+
+static bool is_message(const etw_event_record *record)
+{
+    return (record->EventHeader.Flags & ETW_FLAG_TRACE_MESSAGE) != 0;
 }
 
 /* *metadata is empty where the record is no TraceLogging event. */
@@ -219,6 +252,12 @@ static key key_of(const etw_resolver *self, const etw_event_record *record, uint
     const etw_event_descriptor *descriptor = &record->EventHeader.EventDescriptor;
     key made = {.kind = pointer_size};
     memcpy(made.guid, &record->EventHeader.ProviderId, sizeof made.guid);
+    if (is_message(record)) {
+        made.kind |= KEY_MESSAGE;
+        made.rest = descriptor->Id;
+        *metadata = (etw_tracelogging){0};
+        return made;
+    }
     if (etw_tracelogging_locate(record, metadata)) {
         made.kind |= KEY_TRACELOGGING | (uint64_t)metadata->traits.size << 32;
         const etw_bytes traits = metadata->traits, event = metadata->metadata;
@@ -372,6 +411,9 @@ static etw_status ask_sources(etw_resolver *self, const etw_event_record *record
     for (uint32_t i = 0; i < self->source_count && *schema == NULL; i++) {
         etw_schema_source *source = self->sources[i];
         etw_error failure = {0};
+        if (source->explains_messages != is_message(record)) {
+            continue;
+        }
         etw_status status =
             source->find(source, self->store, record, pointer_size, schema, &failure);
         if (status != ETW_OK) {
@@ -411,7 +453,7 @@ etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *rec
         return ETW_OK;
     }
     etw_status status = ask_sources(resolver, record, pointer_size, schema, error);
-    if (status == ETW_OK && *schema == NULL) {
+    if (status == ETW_OK && *schema == NULL && !is_message(record)) {
         status = name_provider(resolver, &record->EventHeader.ProviderId, error);
     }
     return status == ETW_OK ? remember(resolver, &made, &metadata, *schema, error) : status;

@@ -18,6 +18,8 @@ struct etw_schema_source {
     const char *name; /* for messages: "manifests" */
     /* Raised by observe whenever find may now answer differently than before. */
     uint32_t learnt;
+    /* Asked for WPP messages alone; the others are never asked for those. */
+    bool explains_messages;
     /* Sets *schema to one of store's (interning it there as needed), or NULL where this source does
      * not know the event. pointer_size is 4 or 8, the record's own. An error (damaged metadata, no
      * memory) does not stop the resolver: it counts it, keeps the first message, and goes on. */
@@ -41,7 +43,8 @@ struct etw_schema_source {
 #define ETW_RESOLVER_MAX_KEY_BYTES ((size_t)32 << 20)
 
 typedef struct etw_resolver_options {
-    const char *const *manifest_paths; /* files or directories (*.man, *.xml), UTF-8 */
+    /* Files or directories (*.man, *.xml, *.tmf, *.pdb, *.mof), UTF-8. */
+    const char *const *manifest_paths;
     uint32_t manifest_path_count;
     bool no_classic;  /* leave out the built-in kernel table */
     const etw_os *os; /* that manifests are read through; NULL: the real one */
@@ -64,8 +67,8 @@ ETW_API_CHECKED etw_status etw_resolver_add_source(etw_resolver *resolver,
 ETW_API_CHECKED etw_status etw_resolver_observe(etw_resolver *resolver,
                                                 const etw_event_record *record, etw_error *error);
 
-/* *schema: one of the store's, or NULL where nothing explains the event: WPP messages, string-only
- * events and forwarded XML need no schema and never have one. Fails only for lack of memory. No
+/* *schema: one of the store's, or NULL where nothing explains the event: string-only events and
+ * forwarded XML need no schema and never have one. Fails only for lack of memory. No
  * allocation for a key that was seen before. */
 ETW_API_CHECKED etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
                                              uint32_t pointer_size, const etw_schema **schema,

@@ -155,6 +155,9 @@ etw_status etw_plan_append_message(const etw_plan *plan, const etw_event_record 
     if (plan->event_message.utf8_size == 0) {
         return ETW_OK;
     }
+    if (plan->decoding_source == ETW_DECODING_WPP) {
+        return etw_plan_append_wpp_message(plan, record, pointer_size, form, escape, text);
+    }
     static const etw_visitor visitor = {on_value, on_open_struct, on_close, on_open_array,
                                         on_close};
     inserts in = {.plan = plan, .form = form, .escape = escape};

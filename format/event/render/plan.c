@@ -100,6 +100,9 @@ static etw_status compile_plain(etw_plan_compiler *c, const etw_event_property_i
     property->show = (uint8_t)etw_show_of(info->InType, info->OutType);
     property->fixed_size = etw_in_type_size(info->InType);
     property->no_print = info->OutType == ETW_OUT_NOPRINT;
+    if (c->plan->decoding_source == ETW_DECODING_WPP && (info->Flags & ETW_PROP_HAS_TAGS) != 0) {
+        property->wpp_kind = (uint8_t)(info->Tags >> ETW_TEI_TAGS_SHIFT);
+    }
     property->is_marked = info->OutType != ETW_OUT_CULTURE_INSENSITIVE_DATETIME;
     property->has_length =
         info->length != 0 ||
@@ -243,6 +246,7 @@ static const etw_plan string_only_plan = {
     .level_name = NO_NAME,
     .channel_name = NO_NAME,
     .event_message = NO_NAME,
+    .source_file = NO_NAME,
 };
 
 const etw_plan *etw_plan_string_only(void)

@@ -5,6 +5,7 @@
 #include "format/base/arena.h"
 #include "format/event/render/plan.h"
 #include "format/event/tei.h"
+#include "format/event/wpp.h"
 
 /* How the bytes of one element are found. */
 typedef enum etw_take {
@@ -87,9 +88,10 @@ struct etw_property {
     uint16_t value_slot;  /* where this value is kept for others, or ETW_NO_SLOT */
     uint16_t first_member;
     uint16_t member_count;
-    uint16_t nth; /* among siblings of the same name, from 1; of the first struct that has it */
-    uint8_t take; /* an etw_take */
-    uint8_t show; /* an etw_show */
+    uint16_t nth;     /* among siblings of the same name, from 1; of the first struct that has it */
+    uint8_t take;     /* an etw_take */
+    uint8_t show;     /* an etw_show */
+    uint8_t wpp_kind; /* an etw_wpp_kind; 0 but for arguments of WPP messages */
     bool is_array;
     bool has_length; /* strings: length counts, even where it is 0 */
     bool no_print;   /* TDH gives no text for it */
@@ -109,6 +111,7 @@ struct etw_plan {
     etw_name level_name;
     etw_name channel_name;
     etw_name event_message;
+    etw_name source_file; /* of WPP messages */
     uint32_t keyword_count;
     etw_name *keywords;
     etw_arena arena; /* names and maps */
@@ -120,5 +123,16 @@ size_t etw_plan_size_bytes(const etw_plan *plan);
 /* plan_types.c: the rules of TEXT.md for a pair of types. */
 etw_take etw_take_of(uint16_t in_type);
 etw_show etw_show_of(uint16_t in_type, uint16_t out_type);
+
+/* value.c: the map's name for the value, without the space behind it; NULL where it has none. */
+const etw_name *etw_plan_map_name(const etw_plan_map *map, uint32_t value);
+/* value.c: an integer's bytes, of 1, 2, 4 or 8. */
+uint64_t etw_value_unsigned(etw_bytes bytes);
+int64_t etw_value_signed(etw_bytes bytes);
+
+/* message_wpp.c: etw_plan_append_message of a WPP message (tmf format; TEXT.md). */
+etw_status etw_plan_append_wpp_message(const etw_plan *plan, const etw_event_record *record,
+                                       uint32_t pointer_size, uint32_t form, etw_escape escape,
+                                       etw_text *text);
 
 #endif

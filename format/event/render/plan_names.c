@@ -233,6 +233,9 @@ etw_status etw_plan_compile_names(etw_plan_compiler *c)
         {"level name", info->LevelNameOffset, &plan->level_name},
         {"channel name", info->ChannelNameOffset, &plan->channel_name},
         {"event message", info->EventMessageOffset, &plan->event_message},
+        {"source file",
+         plan->decoding_source == ETW_DECODING_WPP ? info->EventAttributesOffset : 0,
+         &plan->source_file},
     };
     etw_status status = ETW_OK;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && status == ETW_OK; i++) {

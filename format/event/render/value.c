@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Unsigned, of 1, 2, 4 or 8 bytes. */
-static uint64_t unsigned_of(etw_bytes bytes)
+uint64_t etw_value_unsigned(etw_bytes bytes)
 {
     switch (bytes.size) {
     case 1:
@@ -22,7 +22,7 @@ static uint64_t unsigned_of(etw_bytes bytes)
     }
 }
 
-static int64_t signed_of(etw_bytes bytes)
+int64_t etw_value_signed(etw_bytes bytes)
 {
     switch (bytes.size) {
     case 1:
@@ -120,6 +120,12 @@ static bool has_bits(const etw_plan_map_entry *entry, uint32_t value)
     return entry->value == 0 ? value == 0 : (value & entry->value) == entry->value;
 }
 
+const etw_name *etw_plan_map_name(const etw_plan_map *map, uint32_t value)
+{
+    const etw_plan_map_entry *entry = find_value(map, value);
+    return entry == NULL ? NULL : &entry->text;
+}
+
 /* All names whose bits are set, joined by commas; an entry of value 0 names 0 alone. Bits without a
  * name follow in hex, except in the exact form (trim false); without any name there is no match. */
 static bool append_bit_map(etw_text *text, const etw_plan_map *map, uint32_t value, bool trim,
@@ -198,7 +204,7 @@ static double double_of(etw_bytes bytes)
 
 static void append_boolean(etw_text *text, etw_bytes bytes)
 {
-    if (unsigned_of(bytes) != 0) {
+    if (etw_value_unsigned(bytes) != 0) {
         etw_text_append(text, "true", 4);
     } else {
         etw_text_append(text, "false", 5);
@@ -237,17 +243,17 @@ static bool append_shown(etw_text *text, const etw_property *property, etw_bytes
     case ETW_SHOW_I32:
     case ETW_SHOW_I64:
     case ETW_SHOW_SIGNED_DECIMAL:
-        etw_text_append_i64(text, signed_of(bytes));
+        etw_text_append_i64(text, etw_value_signed(bytes));
         return true;
     case ETW_SHOW_U8:
     case ETW_SHOW_U16:
     case ETW_SHOW_U32:
     case ETW_SHOW_U64:
     case ETW_SHOW_DECIMAL:
-        etw_text_append_u64(text, unsigned_of(bytes));
+        etw_text_append_u64(text, etw_value_unsigned(bytes));
         return true;
     case ETW_SHOW_HEX:
-        etw_text_append_hex(text, unsigned_of(bytes));
+        etw_text_append_hex(text, etw_value_unsigned(bytes));
         return true;
     case ETW_SHOW_PORT:
         etw_text_append_u64(text, (uint64_t)bytes.data[0] << 8 | bytes.data[1]);
@@ -319,7 +325,8 @@ bool etw_value_append_text(const etw_value *value, uint32_t form, etw_escape esc
         return true;
     }
     if (property->map != NULL &&
-        append_mapped(text, property->map, (uint32_t)unsigned_of(value->bytes), !exact, escape)) {
+        append_mapped(text, property->map, (uint32_t)etw_value_unsigned(value->bytes), !exact,
+                      escape)) {
         return true;
     }
     return append_shown(text, property, value->bytes, exact, escape);
@@ -406,8 +413,8 @@ static bool append_json_mapped(etw_text *text, const etw_value *value, bool exac
 {
     const size_t start = text->size;
     etw_text_append_char(text, '"');
-    if (append_mapped(text, value->property->map, (uint32_t)unsigned_of(value->bytes), !exact,
-                      ETW_ESCAPE_JSON)) {
+    if (append_mapped(text, value->property->map, (uint32_t)etw_value_unsigned(value->bytes),
+                      !exact, ETW_ESCAPE_JSON)) {
         etw_text_append_char(text, '"');
         return true;
     }
@@ -517,27 +524,27 @@ static void get_shown(etw_show show, etw_typed_value *typed)
     case ETW_SHOW_I64:
     case ETW_SHOW_SIGNED_DECIMAL:
         typed->kind = ETW_VALUE_INT64;
-        typed->as.int64 = signed_of(bytes);
+        typed->as.int64 = etw_value_signed(bytes);
         return;
     case ETW_SHOW_U8:
     case ETW_SHOW_U16:
     case ETW_SHOW_U32:
     case ETW_SHOW_U64:
     case ETW_SHOW_DECIMAL:
-        get_uint64(typed, unsigned_of(bytes), false);
+        get_uint64(typed, etw_value_unsigned(bytes), false);
         return;
     case ETW_SHOW_HEX:
     case ETW_SHOW_HRESULT:
     case ETW_SHOW_WIN32_ERROR:
     case ETW_SHOW_NTSTATUS:
-        get_uint64(typed, unsigned_of(bytes), true);
+        get_uint64(typed, etw_value_unsigned(bytes), true);
         return;
     case ETW_SHOW_PORT:
         get_uint64(typed, (uint64_t)bytes.data[0] << 8 | bytes.data[1], false);
         return;
     case ETW_SHOW_BOOLEAN:
         typed->kind = ETW_VALUE_BOOL;
-        typed->as.boolean = unsigned_of(bytes) != 0;
+        typed->as.boolean = etw_value_unsigned(bytes) != 0;
         return;
     case ETW_SHOW_FLOAT:
     case ETW_SHOW_DOUBLE:
@@ -565,6 +572,6 @@ void etw_value_get(const etw_value *value, etw_typed_value *typed)
     typed->bytes = value->bytes;
     get_shown((etw_show)property->show, typed);
     if (property->map != NULL) {
-        get_map_text(property->map, (uint32_t)unsigned_of(value->bytes), typed);
+        get_map_text(property->map, (uint32_t)etw_value_unsigned(value->bytes), typed);
     }
 }

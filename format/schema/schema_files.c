@@ -1,12 +1,14 @@
-/* Manifests from files and folders. */
-#include "format/schema/manifest.h"
+#include "format/schema/schema_files.h"
 
+#include "format/base/text.h"
+
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
 static etw_status no_memory(etw_error *error)
 {
-    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a manifest");
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a file with schemas");
 }
 
 static etw_status read_all(const etw_os *os, int file, uint8_t **data, size_t *size,
@@ -28,16 +30,16 @@ static etw_status read_all(const etw_os *os, int file, uint8_t **data, size_t *s
         if (status != ETW_OK || *size < capacity) {
             return status;
         }
-        if (capacity > ETW_MANIFEST_MAX_XML_BYTES) {
+        if (capacity > ETW_SCHEMA_FILE_MAX_BYTES) {
             return etw_error_set(error, ETW_ERROR_LIMIT, "larger than the limit of %zu bytes",
-                                 ETW_MANIFEST_MAX_XML_BYTES);
+                                 ETW_SCHEMA_FILE_MAX_BYTES);
         }
         capacity *= 2;
     }
 }
 
-static etw_status add_file(etw_manifest_set *set, const etw_os *os, const char *path,
-                           etw_schema_store *store, etw_error *error)
+static etw_status take_file(const etw_os *os, const char *path, etw_schema_file_take take,
+                            void *context, etw_error *error)
 {
     const int file = os->open(os->context, path, ETW_OPEN_READ);
     if (file < 0) {
@@ -48,7 +50,7 @@ static etw_status add_file(etw_manifest_set *set, const etw_os *os, const char *
     etw_status status = read_all(os, file, &data, &size, error);
     (void)os->close(os->context, file);
     if (status == ETW_OK) {
-        status = etw_manifest_set_add(set, (etw_bytes){data, size}, store, NULL, error);
+        status = take(context, path, (etw_bytes){data, size}, error);
     }
     free(data);
     return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", path);
@@ -59,22 +61,41 @@ typedef struct name_list {
     uint32_t count;
     uint32_t capacity;
     etw_status status;
+    const char *const *endings;
 } name_list;
 
-static bool is_manifest_name(const char *name)
+bool etw_schema_file_ends_with(const char *path, const char *ending)
 {
-    const size_t size = strlen(name);
-    return size > 4 &&
-           (strcmp(name + size - 4, ".man") == 0 || strcmp(name + size - 4, ".xml") == 0);
+    const size_t size = strlen(path);
+    const size_t ending_size = strlen(ending);
+    if (size <= ending_size) {
+        return false;
+    }
+    for (size_t i = 0; i < ending_size; i++) {
+        if (tolower((unsigned char)path[size - ending_size + i]) != ending[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_wanted(const char *const *endings, const char *name)
+{
+    for (; *endings != NULL; endings++) {
+        if (etw_schema_file_ends_with(name, *endings)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void take_name(void *into, const char *name)
 {
     name_list *list = into;
-    if (list->status != ETW_OK || !is_manifest_name(name)) {
+    if (list->status != ETW_OK || !is_wanted(list->endings, name)) {
         return;
     }
-    if (list->count == ETW_MANIFEST_MAX_FILES) {
+    if (list->count == ETW_SCHEMA_FILES_MAX) {
         list->status = ETW_ERROR_LIMIT;
         return;
     }
@@ -101,8 +122,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static etw_status add_listed(etw_manifest_set *set, const etw_os *os, const char *folder,
-                             const name_list *list, etw_schema_store *store, etw_error *error)
+static etw_status take_listed(const etw_os *os, const char *folder, const name_list *list,
+                              etw_schema_file_take take, void *context, etw_error *error)
 {
     etw_text path = {0};
     etw_status status = ETW_OK;
@@ -112,7 +133,7 @@ static etw_status add_listed(etw_manifest_set *set, const etw_os *os, const char
         etw_text_append_char(&path, '/');
         etw_text_append_z(&path, list->names[i]);
         status =
-            path.failed ? no_memory(error) : add_file(set, os, etw_text_z(&path), store, error);
+            path.failed ? no_memory(error) : take_file(os, etw_text_z(&path), take, context, error);
         if (status == ETW_ERROR_NOT_THIS) {
             status = ETW_OK;
         }
@@ -121,21 +142,21 @@ static etw_status add_listed(etw_manifest_set *set, const etw_os *os, const char
     return status;
 }
 
-etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
-                                     etw_schema_store *store, etw_error *error)
+etw_status etw_schema_files_each(const etw_os *os, const char *path, const char *const *endings,
+                                 etw_schema_file_take take, void *context, etw_error *error)
 {
-    name_list list = {0};
+    name_list list = {.endings = endings};
     const int listed = os->list == NULL ? -ENOTDIR : os->list(os->context, path, take_name, &list);
     etw_status status = ETW_OK;
     if (listed == -ENOTDIR) {
-        status = add_file(set, os, path, store, error);
+        status = take_file(os, path, take, context, error);
     } else if (listed < 0) {
         status = etw_error_set_os(error, -listed, "%s: cannot open", path);
     } else if (list.status != ETW_OK) {
-        status = etw_error_set(error, list.status, "%s: cannot take all of its manifests", path);
+        status = etw_error_set(error, list.status, "%s: cannot take all of its files", path);
     } else {
         qsort(list.names, list.count, sizeof *list.names, compare_names);
-        status = add_listed(set, os, path, &list, store, error);
+        status = take_listed(os, path, &list, take, context, error);
     }
     for (uint32_t i = 0; i < list.count; i++) {
         free(list.names[i]);
