@@ -16,6 +16,7 @@
 #endif
 
 #include "format/base/guid.h"
+#include "format/base/lznt1.h"
 #include "format/base/os.h"
 #include "format/base/wait.h"
 #include "format/event/clock.h"
@@ -363,9 +364,34 @@ static void limited_waits_end(void **state)
     (void)pthread_mutex_destroy(&mutex);
 }
 
+/* The example of [MS-XCA] 3.3. */
+static void unpacks_lznt1(void **state)
+{
+    (void)state;
+    static const uint8_t packed[] = {
+        0x38, 0xb0, 0x88, 0x46, 0x23, 0x20, 0x00, 0x20, 0x47, 0x20, 0x41, 0x00, 0x10, 0xa2, 0x47,
+        0x01, 0xa0, 0x45, 0x20, 0x44, 0x00, 0x08, 0x45, 0x01, 0x50, 0x79, 0x00, 0xc0, 0x45, 0x20,
+        0x05, 0x24, 0x13, 0x88, 0x05, 0xb4, 0x02, 0x4a, 0x44, 0xef, 0x03, 0x58, 0x02, 0x8c, 0x09,
+        0x16, 0x01, 0x48, 0x45, 0x00, 0xbe, 0x00, 0x9e, 0x00, 0x04, 0x01, 0x18, 0x90, 0x00};
+    const char *unpacked =
+        "F# F# G A A G F# E D D E F# F# E E F# F# G A A G F# E D D E F# E D D E E F# D E F# G F# D "
+        "E F# G F# E D E A F# F# G A A G F# E D D E F# E D D";
+    etw_text text = {0};
+    assert_true(etw_lznt1_decompress((etw_bytes){packed, sizeof packed}, &text));
+    assert_memory_equal(text.data, unpacked, strlen(unpacked));
+    for (size_t size = 3; size + 1 < sizeof packed; size++) { /* cut off */
+        etw_text_clear(&text);
+        assert_false(etw_lznt1_decompress((etw_bytes){packed, size}, &text));
+    }
+    static const uint8_t too_far[] = {0x03, 0xb0, 0x02, 'a', 0x00, 0x20};
+    assert_false(etw_lznt1_decompress((etw_bytes){too_far, sizeof too_far}, &text));
+    etw_text_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unpacks_lznt1),
         cmocka_unit_test(guid_text_and_back),
         cmocka_unit_test(provider_guid_follows_from_its_name),
         cmocka_unit_test(utf16_becomes_escaped_utf8),

@@ -43,6 +43,8 @@
 #define THREAD_POOL   "c861d0e2-a2c1-4d36-9f9c-970bab943a12"
 #define IMAGE_ID      "b3e675d7-2554-4f18-830b-2762732560de"
 #define SYS_CONFIG    "9b79ee91-b5fd-41c0-a243-4248e266e9d0"
+#define META_DATA     "bbccf6c1-6cd1-48c4-80ff-839482e37671"
+#define WIN_SAT       "ed54dff8-c409-4cf6-bf83-05e1e61a09c4"
 
 typedef struct vector {
     const char *class_guid;
@@ -293,6 +295,11 @@ static const vector vectors[] = {
      "0000a06a01f8ffff 00000000 00112233445566778899aabbccddeeff 01000000 'a.pdb'",
      "ImageID/DbgID_RSDS: ImageBase=0xFFFFF8016AA00000; ProcessId=0; "
      "GuidSig={33221100-5544-7766-8899-aabbccddeeff}; Age=1; PdbFileName=a.pdb"},
+    {META_DATA, 33, 0, 8, "00112233445566778899aabbccddeeff 1000",
+     "MetaData/EventMapInfo: ProviderGuid={33221100-5544-7766-8899-aabbccddeeff}; "
+     "EventMapInfo=0x1000"},
+    {WIN_SAT, 33, 0, 8, "01000000 08000000 07303c0061002f003e00",
+     "WinSat/WinSPR: Version=1; Size=8; Xml=<a/>"},
     {SYS_CONFIG, 35, 0, 8, "L'\\Device\\HarddiskVolume1\\' L'C:\\'",
      "SysConfig/VolumeMapping: NtPath=\\Device\\HarddiskVolume1\\; DosPath=C:\\"},
     {SYS_CONFIG, 32, 0, 8, "db92311e1755d301 L'26100' L'Windows 10 Home'",

@@ -57,7 +57,8 @@ typedef enum etw_show {
     ETW_SHOW_SID,
     ETW_SHOW_UTF16,
     ETW_SHOW_ANSI,
-    ETW_SHOW_UTF8
+    ETW_SHOW_UTF8,
+    ETW_SHOW_LZNT1 /* compressed UTF-16 */
 } etw_show;
 
 #define ETW_NO_SLOT UINT16_MAX

@@ -1,3 +1,4 @@
+#include "format/base/lznt1.h"
 #include "format/event/extended.h"
 #include "format/event/render/address_text.h"
 #include "format/event/render/error_text.h"
@@ -234,6 +235,19 @@ static void append_narrow(etw_text *text, etw_bytes bytes, bool utf8, bool exact
     }
 }
 
+static bool append_unpacked(etw_text *text, etw_bytes bytes, etw_escape escape)
+{
+    etw_text units = {0};
+    const bool unpacked = etw_lznt1_decompress(bytes, &units);
+    if (unpacked) {
+        const uint8_t *data = (const uint8_t *)units.data;
+        const size_t size = etw_utf16_length_bytes(data, units.size);
+        etw_text_append_utf16(text, data, size, escape);
+    }
+    etw_text_free(&units);
+    return unpacked || append_refused(text, bytes);
+}
+
 static bool append_shown(etw_text *text, const etw_property *property, etw_bytes bytes, bool exact,
                          etw_escape escape)
 {
@@ -311,6 +325,8 @@ static bool append_shown(etw_text *text, const etw_property *property, etw_bytes
     case ETW_SHOW_UTF8:
         append_narrow(text, bytes, true, exact, escape);
         return true;
+    case ETW_SHOW_LZNT1:
+        return append_unpacked(text, bytes, escape);
     case ETW_SHOW_EMPTY:
         break;
     }
