@@ -92,14 +92,6 @@ enum {
     ETW_PROP_HAS_CUSTOM_SCHEMA = 0x80
 };
 
-/* Tags that the classic table gives to properties which take all that is left of the payload
- * (DecodingSource Wbem): what the in and out types do not tell. Stored in files: values never
- * change. */
-enum {
-    ETW_REST_BYTES = 1,      /* shown as hex */
-    ETW_REST_LZNT1_UTF16 = 2 /* UTF-16 text compressed with LZNT1 */
-};
-
 /* MAP_FLAGS */
 enum {
     ETW_MAP_MANIFEST_VALUEMAP = 0x01,

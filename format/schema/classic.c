@@ -35,44 +35,43 @@ typedef struct type {
     uint16_t out_type;
     uint16_t length; /* of one element; 0: none is stated */
     array_form form;
-    uint32_t tag; /* an ETW_REST_... */
 } type;
 
 #define LENGTH_OF_POINTER UINT16_MAX
 
 static const type types[] = {
-    {"u8", ETW_IN_UINT8, ETW_OUT_NULL, 1, AS_COUNT, 0},
-    {"u16", ETW_IN_UINT16, ETW_OUT_NULL, 2, AS_COUNT, 0},
-    {"u32", ETW_IN_UINT32, ETW_OUT_NULL, 4, AS_COUNT, 0},
-    {"u64", ETW_IN_UINT64, ETW_OUT_NULL, 8, AS_COUNT, 0},
-    {"s8", ETW_IN_INT8, ETW_OUT_NULL, 1, AS_COUNT, 0},
-    {"s16", ETW_IN_INT16, ETW_OUT_NULL, 2, AS_COUNT, 0},
-    {"s32", ETW_IN_INT32, ETW_OUT_NULL, 4, AS_COUNT, 0},
-    {"s64", ETW_IN_INT64, ETW_OUT_NULL, 8, AS_COUNT, 0},
-    {"x8", ETW_IN_UINT8, ETW_OUT_HEXINT8, 1, AS_COUNT, 0},
-    {"x16", ETW_IN_UINT16, ETW_OUT_HEXINT16, 2, AS_COUNT, 0},
-    {"x32", ETW_IN_UINT32, ETW_OUT_HEXINT32, 4, AS_COUNT, 0},
-    {"x64", ETW_IN_UINT64, ETW_OUT_HEXINT64, 8, AS_COUNT, 0},
-    {"bool", ETW_IN_UINT8, ETW_OUT_BOOLEAN, 1, AS_COUNT, 0},
-    {"pointer", ETW_IN_POINTER, ETW_OUT_NULL, LENGTH_OF_POINTER, AS_COUNT, 0},
-    {"size", ETW_IN_SIZET, ETW_OUT_NULL, LENGTH_OF_POINTER, AS_COUNT, 0},
-    {"string", ETW_IN_ANSISTRING, ETW_OUT_NULL, 0, AS_COUNT, 0},
-    {"utf8", ETW_IN_ANSISTRING, ETW_OUT_UTF8, 0, AS_COUNT, 0},
-    {"wstring", ETW_IN_UNICODESTRING, ETW_OUT_NULL, 0, AS_COUNT, 0},
-    {"char16", ETW_IN_UNICODECHAR, ETW_OUT_NULL, 2, AS_COUNT, 0},
-    {"text16", ETW_IN_UNICODECHAR, ETW_OUT_STRING, 2, AS_COUNT, 0},
-    {"sid", ETW_IN_WBEMSID, ETW_OUT_NULL, 0, AS_COUNT, 0},
-    {"guid", ETW_IN_GUID, ETW_OUT_NULL, 16, AS_COUNT, 0},
-    {"ipv4", ETW_IN_UINT32, ETW_OUT_IPV4, 4, AS_COUNT, 0},
-    {"ipv6", ETW_IN_BINARY, ETW_OUT_IPV6, 16, AS_COUNT, 0},
-    {"port", ETW_IN_UINT16, ETW_OUT_PORT, 2, AS_COUNT, 0},
-    {"wmitime", ETW_IN_UINT64, ETW_OUT_ETWTIME, 8, AS_COUNT, 0},
-    {"filetime", ETW_IN_FILETIME, ETW_OUT_DATETIME, 8, AS_COUNT, 0},
-    {"binary", ETW_IN_BINARY, ETW_OUT_HEXBINARY, 0, AS_LENGTH, 0},
-    {"hidden", ETW_IN_BINARY, ETW_OUT_NOPRINT, 0, AS_LENGTH, 0},
-    {"pad64", ETW_IN_BINARY, ETW_OUT_NOPRINT, 4, AS_PADDING, 0},
-    {"rest", ETW_IN_NONNULLTERMINATEDANSISTRING, ETW_OUT_HEXBINARY, 0, AS_COUNT, ETW_REST_BYTES},
-    {"lznt1", ETW_IN_NONNULLTERMINATEDSTRING, ETW_OUT_XML, 0, AS_COUNT, ETW_REST_LZNT1_UTF16},
+    {"u8", ETW_IN_UINT8, ETW_OUT_NULL, 1, AS_COUNT},
+    {"u16", ETW_IN_UINT16, ETW_OUT_NULL, 2, AS_COUNT},
+    {"u32", ETW_IN_UINT32, ETW_OUT_NULL, 4, AS_COUNT},
+    {"u64", ETW_IN_UINT64, ETW_OUT_NULL, 8, AS_COUNT},
+    {"s8", ETW_IN_INT8, ETW_OUT_NULL, 1, AS_COUNT},
+    {"s16", ETW_IN_INT16, ETW_OUT_NULL, 2, AS_COUNT},
+    {"s32", ETW_IN_INT32, ETW_OUT_NULL, 4, AS_COUNT},
+    {"s64", ETW_IN_INT64, ETW_OUT_NULL, 8, AS_COUNT},
+    {"x8", ETW_IN_UINT8, ETW_OUT_HEXINT8, 1, AS_COUNT},
+    {"x16", ETW_IN_UINT16, ETW_OUT_HEXINT16, 2, AS_COUNT},
+    {"x32", ETW_IN_UINT32, ETW_OUT_HEXINT32, 4, AS_COUNT},
+    {"x64", ETW_IN_UINT64, ETW_OUT_HEXINT64, 8, AS_COUNT},
+    {"bool", ETW_IN_UINT8, ETW_OUT_BOOLEAN, 1, AS_COUNT},
+    {"pointer", ETW_IN_POINTER, ETW_OUT_NULL, LENGTH_OF_POINTER, AS_COUNT},
+    {"size", ETW_IN_SIZET, ETW_OUT_NULL, LENGTH_OF_POINTER, AS_COUNT},
+    {"string", ETW_IN_ANSISTRING, ETW_OUT_NULL, 0, AS_COUNT},
+    {"utf8", ETW_IN_ANSISTRING, ETW_OUT_UTF8, 0, AS_COUNT},
+    {"wstring", ETW_IN_UNICODESTRING, ETW_OUT_NULL, 0, AS_COUNT},
+    {"char16", ETW_IN_UNICODECHAR, ETW_OUT_NULL, 2, AS_COUNT},
+    {"text16", ETW_IN_UNICODECHAR, ETW_OUT_STRING, 2, AS_COUNT},
+    {"sid", ETW_IN_WBEMSID, ETW_OUT_NULL, 0, AS_COUNT},
+    {"guid", ETW_IN_GUID, ETW_OUT_NULL, 16, AS_COUNT},
+    {"ipv4", ETW_IN_UINT32, ETW_OUT_IPV4, 4, AS_COUNT},
+    {"ipv6", ETW_IN_BINARY, ETW_OUT_IPV6, 16, AS_COUNT},
+    {"port", ETW_IN_UINT16, ETW_OUT_PORT, 2, AS_COUNT},
+    {"wmitime", ETW_IN_UINT64, ETW_OUT_ETWTIME, 8, AS_COUNT},
+    {"filetime", ETW_IN_FILETIME, ETW_OUT_DATETIME, 8, AS_COUNT},
+    {"binary", ETW_IN_BINARY, ETW_OUT_HEXBINARY, 0, AS_LENGTH},
+    {"hidden", ETW_IN_BINARY, ETW_OUT_NOPRINT, 0, AS_LENGTH},
+    {"pad64", ETW_IN_BINARY, ETW_OUT_NOPRINT, 4, AS_PADDING},
+    {"rest", ETW_IN_NONNULLTERMINATEDANSISTRING, ETW_OUT_HEXBINARY, 0, AS_COUNT},
+    {"lznt1", ETW_IN_NONNULLTERMINATEDSTRING, ETW_OUT_HEXBINARY, 0, AS_COUNT},
 };
 
 /* A piece of the table's text. */
@@ -293,7 +292,6 @@ static bool add_item(layout *to, span item)
         .in_type = of->in_type,
         .out_type = of->out_type,
         .length = of->length == LENGTH_OF_POINTER ? (uint16_t)to->pointer_size : of->length,
-        .tags = of->tag,
     };
     span rest;
     const span before_dot = split(name, '.', &rest);

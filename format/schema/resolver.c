@@ -6,6 +6,7 @@
 #include "format/schema/eventsource.h"
 #include "format/schema/manifest.h"
 #include "format/schema/metadata_event.h"
+#include "format/schema/mof.h"
 #include "format/schema/provider_names.h"
 #include "format/schema/tracelogging.h"
 #include "format/schema/wpp.h"
@@ -81,6 +82,7 @@ typedef struct given {
     etw_resolver *resolver;
     etw_manifest_set *manifests;
     etw_wpp_set *formats;
+    etw_mof_set *classes;
 } given;
 
 static etw_status take_file(void *context, const char *path, etw_bytes content, etw_error *error)
@@ -90,14 +92,18 @@ static etw_status take_file(void *context, const char *path, etw_bytes content, 
     if (etw_schema_file_ends_with(path, ".tmf")) {
         return etw_wpp_set_add_tmf(to->formats, content, store, NULL, error);
     }
+    if (etw_schema_file_ends_with(path, ".mof")) {
+        return etw_mof_set_add(to->classes, content, store, error);
+    }
     return etw_manifest_set_add(to->manifests, content, store, NULL, error);
 }
 
 static etw_status read_given(given *to, const etw_resolver_options *options, etw_error *error)
 {
     const etw_os *os = options->os != NULL ? options->os : etw_os_default();
-    static const char *const endings[] = {".man", ".xml", ".tmf", NULL};
-    etw_status status = to->manifests == NULL || to->formats == NULL ? no_memory(error) : ETW_OK;
+    static const char *const endings[] = {".man", ".xml", ".tmf", ".mof", NULL};
+    const bool is_made = to->manifests != NULL && to->formats != NULL && to->classes != NULL;
+    etw_status status = is_made ? ETW_OK : no_memory(error);
     for (uint32_t i = 0; i < options->manifest_path_count && status == ETW_OK; i++) {
         status = etw_schema_files_each(os, options->manifest_paths[i], endings,
                                        take_file, to, error);
@@ -113,16 +119,19 @@ static etw_status add_given(etw_resolver *self, const etw_resolver_options *opti
     }
     given to = {.resolver = self,
                 .manifests = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES),
-                .formats = etw_wpp_set_new(ETW_WPP_MAX_BYTES)};
+                .formats = etw_wpp_set_new(ETW_WPP_MAX_BYTES),
+                .classes = etw_mof_set_new(ETW_MOF_MAX_BYTES)};
     etw_status status = read_given(&to, options, error);
     if (status != ETW_OK) {
         etw_manifest_set_free(to.manifests);
         etw_wpp_set_free(to.formats);
+        etw_mof_set_free(to.classes);
         return status;
     }
     status = add_built_in(self, etw_manifest_source_new(to.manifests), error);
-    const etw_status second = add_built_in(self, etw_wpp_source_new(to.formats), error);
-    return status == ETW_OK ? second : status;
+    const etw_status formats = add_built_in(self, etw_wpp_source_new(to.formats), error);
+    const etw_status classes = add_built_in(self, etw_mof_source_new(to.classes), error);
+    return status != ETW_OK ? status : formats != ETW_OK ? formats : classes;
 }
 
 static etw_status add_sources(etw_resolver *self, const etw_resolver_options *options,

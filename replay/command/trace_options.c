@@ -56,9 +56,8 @@ static const etw_option rows[] = {
     {.name = "manifest",
      .letter = 'm',
      .value = "PATH",
-     .help =
-         "instrumentation manifest or TMF file, or a folder of them, for events without a schema; "
-         "repeatable",
+     .help = "manifest, TMF or MOF file, or a folder of them, for events without a schema; "
+             "repeatable",
      .group = ETW_TAKES_MANIFEST,
      .hint = ETW_HINT_FILE,
      .apply = apply_manifest},

@@ -91,13 +91,6 @@ static bool is_character_array(const etw_property *property)
            (property->in_type == ETW_IN_UNICODECHAR || property->in_type == ETW_IN_ANSICHAR);
 }
 
-static etw_show show_of_rest(uint32_t tag, uint8_t usual)
-{
-    return tag == ETW_REST_BYTES         ? ETW_SHOW_HEX_BINARY
-           : tag == ETW_REST_LZNT1_UTF16 ? ETW_SHOW_LZNT1
-                                         : (etw_show)usual;
-}
-
 static etw_status compile_plain(etw_plan_compiler *c, const etw_event_property_info *info,
                                 etw_property *property)
 {
@@ -109,10 +102,6 @@ static etw_status compile_plain(etw_plan_compiler *c, const etw_event_property_i
     property->no_print = info->OutType == ETW_OUT_NOPRINT;
     if (c->plan->decoding_source == ETW_DECODING_WPP && (info->Flags & ETW_PROP_HAS_TAGS) != 0) {
         property->wpp_kind = (uint8_t)(info->Tags >> ETW_TEI_TAGS_SHIFT);
-    }
-    if (c->plan->decoding_source == ETW_DECODING_WBEM && property->take == ETW_TAKE_REST &&
-        (info->Flags & ETW_PROP_HAS_TAGS) != 0) {
-        property->show = (uint8_t)show_of_rest(info->Tags >> ETW_TEI_TAGS_SHIFT, property->show);
     }
     property->is_marked = info->OutType != ETW_OUT_CULTURE_INSENSITIVE_DATETIME;
     property->has_length =

@@ -92,6 +92,9 @@ static bool is_utf8_out_type(uint16_t out_type)
 /* A pair of types that is not in the tables of TEXT.md behaves as out type NULL. */
 etw_show etw_show_of(uint16_t in_type, uint16_t out_type)
 {
+    if (out_type == ETW_OUT_HEXBINARY && etw_take_of(in_type) == ETW_TAKE_REST) {
+        return in_type == ETW_IN_NONNULLTERMINATEDSTRING ? ETW_SHOW_LZNT1 : ETW_SHOW_HEX_BINARY;
+    }
     switch (in_type) {
     case ETW_IN_NULL:
         return ETW_SHOW_EMPTY;
