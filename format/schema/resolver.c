@@ -92,6 +92,9 @@ static etw_status take_file(void *context, const char *path, etw_bytes content, 
     if (etw_schema_file_ends_with(path, ".tmf")) {
         return etw_wpp_set_add_tmf(to->formats, content, store, NULL, error);
     }
+    if (etw_schema_file_ends_with(path, ".pdb")) {
+        return etw_wpp_set_add_pdb(to->formats, content, store, NULL, error);
+    }
     if (etw_schema_file_ends_with(path, ".mof")) {
         return etw_mof_set_add(to->classes, content, store, error);
     }
@@ -101,7 +104,7 @@ static etw_status take_file(void *context, const char *path, etw_bytes content, 
 static etw_status read_given(given *to, const etw_resolver_options *options, etw_error *error)
 {
     const etw_os *os = options->os != NULL ? options->os : etw_os_default();
-    static const char *const endings[] = {".man", ".xml", ".tmf", ".mof", NULL};
+    static const char *const endings[] = {".man", ".xml", ".tmf", ".pdb", ".mof", NULL};
     const bool is_made = to->manifests != NULL && to->formats != NULL && to->classes != NULL;
     etw_status status = is_made ? ETW_OK : no_memory(error);
     for (uint32_t i = 0; i < options->manifest_path_count && status == ETW_OK; i++) {

@@ -265,6 +265,84 @@ static void refuses_what_holds_no_message(void **state)
                      ETW_ERROR_NOT_THIS);
 }
 
+/* A program database of 512-byte pages: 0 superblock, 1 list of the directory's pages, 2 directory,
+ * 3 DBI with one module, 4 the module's symbols. */
+#define PAGE 512u
+
+static uint32_t append_symbol(uint8_t *at, uint16_t kind, const void *head, size_t head_size,
+                              const char *strings, size_t strings_size)
+{
+    const size_t size = 2 + head_size + strings_size;
+    const size_t padded = (size + 2 + 3) & ~(size_t)3;
+    etw_store_u16(at, (uint16_t)(padded - 2));
+    etw_store_u16(at + 2, kind);
+    memcpy(at + 4, head, head_size);
+    memcpy(at + 4 + head_size, strings, strings_size);
+    return (uint32_t)padded;
+}
+
+static void make_pdb(uint8_t pdb[5 * PAGE])
+{
+    static const char annotation[] =
+        "TMF:\0" MESSAGE_GUID " driver // SRC=a.c MJ= MN=\0"
+        "#typev a_c7 10 \"%0%!FUNC! n=%10!d!\" //   LEVEL=L\0{\0n, ItemLong -- 10\0}";
+    memset(pdb, 0, (size_t)5 * PAGE);
+    memcpy(pdb,
+           "Microsoft C/C++ MSF 7.00\r\n\x1a"
+           "DS\0\0",
+           32);
+    const uint32_t head[] = {PAGE, 1, 5, 4 + 5 * 4 + 2 * 4, 0, 1};
+    memcpy(pdb + 32, head, sizeof head);
+    etw_store_u32(pdb + PAGE, 2);
+    uint8_t *symbols = pdb + (size_t)4 * PAGE;
+    static const uint8_t procedure[35] = {0};
+    static const uint8_t place[8] = {0, 0, 0, 0, 1, 0, 6, 0};
+    etw_store_u32(symbols, 4);
+    uint32_t size = 4;
+    size += append_symbol(symbols + size, 0x1110, procedure, sizeof procedure, "Open", 5);
+    size +=
+        append_symbol(symbols + size, 0x1019, place, sizeof place, annotation, sizeof annotation);
+    uint8_t *dbi = pdb + (size_t)3 * PAGE;
+    etw_store_u32(dbi + 24, 72);
+    etw_store_u16(dbi + 64 + 34, 4);
+    etw_store_u32(dbi + 64 + 36, size);
+    memcpy(dbi + 64 + 64, "a\0b\0", 4);
+    const uint32_t directory[] = {5, 0, 0, 0, 64 + 72, size, 3, 4};
+    memcpy(pdb + (size_t)2 * PAGE, directory, sizeof directory);
+}
+
+static etw_status add_pdb(fixture *self, const uint8_t *pdb, size_t size)
+{
+    return etw_wpp_set_add_pdb(self->set, (etw_bytes){pdb, size}, self->store, NULL, &self->error);
+}
+
+static void reads_annotations_of_a_pdb(void **state)
+{
+    fixture *self = *state;
+    uint8_t pdb[5 * PAGE];
+    make_pdb(pdb);
+    assert_int_equal(add_pdb(self, pdb, sizeof pdb), ETW_OK);
+    const etw_event_record record = message_of(10, BYTES("\7\0\0\0"));
+    assert_message(self, &record, 8, "Open n=7", 0);
+}
+
+static void refuses_what_is_no_pdb(void **state)
+{
+    fixture *self = *state;
+    uint8_t pdb[5 * PAGE];
+    make_pdb(pdb);
+    assert_int_equal(add_pdb(self, (const uint8_t *)"MZ", 2), ETW_ERROR_NOT_THIS);
+    assert_int_equal(add_pdb(self, pdb, 4 * PAGE), ETW_ERROR_DAMAGED);
+    etw_store_u32(pdb + 44, 0x7FFFFFFF); /* size of the directory */
+    assert_int_equal(add_pdb(self, pdb, sizeof pdb), ETW_ERROR_DAMAGED);
+    make_pdb(pdb);
+    etw_store_u32(pdb + (size_t)2 * PAGE, 0xFFFFFF); /* number of streams */
+    assert_int_equal(add_pdb(self, pdb, sizeof pdb), ETW_ERROR_DAMAGED);
+    make_pdb(pdb);
+    etw_store_u32(pdb + (size_t)3 * PAGE + 24, 0); /* no module */
+    assert_int_equal(add_pdb(self, pdb, sizeof pdb), ETW_ERROR_NOT_THIS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +352,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keeps_the_bytes_behind_an_unknown_type, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_first_format_of_a_key_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_holds_no_message, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reads_annotations_of_a_pdb, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refuses_what_is_no_pdb, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
