@@ -41,7 +41,7 @@ static const etw_option input_rows[] = {
     {.name = "manifest",
      .letter = 'm',
      .value = "PATH",
-     .help = "manifest, TMF or MOF file, or a folder of them, for events that the "
+     .help = "manifest, TMF, PDB or MOF file, or a folder of them, for events that the "
              "trace itself does not explain; repeatable",
      .hint = ETW_HINT_FILE,
      .apply = apply_manifest},

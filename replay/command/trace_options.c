@@ -56,7 +56,7 @@ static const etw_option rows[] = {
     {.name = "manifest",
      .letter = 'm',
      .value = "PATH",
-     .help = "manifest, TMF or MOF file, or a folder of them, for events without a schema; "
+     .help = "manifest, TMF, PDB or MOF file, or a folder of them, for events without a schema; "
              "repeatable",
      .group = ETW_TAKES_MANIFEST,
      .hint = ETW_HINT_FILE,

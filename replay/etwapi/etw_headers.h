@@ -11,4 +11,12 @@
 #include <evntcons.h>
 #include <tdh.h>
 
+/* Since Windows 8; mingw-w64's tdh.h has none of them. TDH_HANDLE is a HANDLE. */
+ULONG WINAPI TdhOpenDecodingHandle(HANDLE *handle);
+ULONG WINAPI TdhCloseDecodingHandle(HANDLE handle);
+ULONG WINAPI TdhSetDecodingParameter(HANDLE handle, TDH_CONTEXT *context);
+ULONG WINAPI TdhGetWppMessage(HANDLE handle, EVENT_RECORD *event, ULONG *size, BYTE *buffer);
+ULONG WINAPI TdhGetWppProperty(HANDLE handle, EVENT_RECORD *event, PWSTR name, ULONG *size,
+                               BYTE *buffer);
+
 #endif

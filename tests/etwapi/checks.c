@@ -383,6 +383,64 @@ static void information_comes_in_the_size_it_asked_for(void **state)
     assert_int_equal(TdhGetEventInformation(&event, 0, NULL, NULL, &size), ERROR_NOT_FOUND);
 }
 
+/* A TMF file that a decoding handle is given. */
+static void wpp_messages_are_answered(void **state)
+{
+    (void)state;
+    static const char tmf[] = "11111111-2222-3333-0102-030405060708 Driver // SRC=a.c MJ= MN=\n"
+                              "#typev a_c7 10 \"%0n=%10!d!\" //   LEVEL=Info FUNC=Open\n"
+                              "{\nn, ItemLong -- 10\n}\n";
+    WCHAR path[MAX_PATH + 32];
+    DWORD written;
+    const DWORD used = GetTempPathW(MAX_PATH, path);
+    wcscpy(path + used, L"etwapi_checks.tmf");
+    const HANDLE file = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+    assert_true(WriteFile(file, tmf, sizeof tmf - 1, &written, NULL));
+    CloseHandle(file);
+    HANDLE handle = NULL;
+    TDH_CONTEXT context = {.ParameterValue = (uintptr_t)path,
+                           .ParameterType = TDH_CONTEXT_WPP_TMFFILE};
+    ULONG number = 7;
+    EVENT_RECORD event = {.EventHeader = {.Flags = 8, .ThreadId = 5, .ProviderId = any_provider},
+                          .UserData = &number,
+                          .UserDataLength = sizeof number};
+    event.EventHeader.EventDescriptor.Id = 10;
+    assert_int_equal(TdhOpenDecodingHandle(&handle), ERROR_SUCCESS);
+    assert_int_equal(TdhSetDecodingParameter(handle, &context), ERROR_SUCCESS);
+    /* The file stays: what is loaded is read again when more is loaded. */
+    WCHAR text[32];
+    ULONG size = 0;
+    assert_int_equal(TdhGetWppMessage(handle, &event, &size, NULL), ERROR_INSUFFICIENT_BUFFER);
+    assert_int_equal(size, sizeof L"n=7");
+    assert_int_equal(TdhGetWppMessage(handle, &event, &size, (BYTE *)text), ERROR_SUCCESS);
+    assert_int_equal(wcscmp(text, L"n=7"), 0);
+    static const struct {
+        const WCHAR *name, *text;
+    } names[] = {{L"FormattedString", L"n=7"},
+                 {L"FunctionName", L"Open"},
+                 {L"ComponentName", L"Driver"},
+                 {L"GuidTypeName", L"a_c7"},
+                 {L"LevelName", L"Info"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size = sizeof text;
+        assert_int_equal(
+            TdhGetWppProperty(handle, &event, (PWSTR)names[i].name, &size, (BYTE *)text),
+            ERROR_SUCCESS);
+        assert_int_equal(wcscmp(text, names[i].text), 0);
+    }
+    size = sizeof number;
+    assert_int_equal(TdhGetWppProperty(handle, &event, (PWSTR)L"ThreadId", &size, (BYTE *)&number),
+                     ERROR_SUCCESS);
+    assert_int_equal(number, 5);
+    assert_int_equal(TdhGetWppProperty(handle, &event, (PWSTR)L"Nothing", &size, (BYTE *)text),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(TdhGetWppProperty(handle, NULL, (PWSTR)L"LevelName", &size, (BYTE *)text),
+                     ERROR_INVALID_PARAMETER);
+    event.EventHeader.EventDescriptor.Id = 11;
+    assert_int_equal(TdhGetWppMessage(handle, &event, &size, (BYTE *)text), ERROR_NOT_FOUND);
+    assert_int_equal(TdhCloseDecodingHandle(handle), ERROR_SUCCESS);
+}
+
 static void properties_are_found_by_name(void **state)
 {
     (void)state;
@@ -502,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_trace_may_be_closed_in_its_callback),
         cmocka_unit_test(information_comes_in_the_size_it_asked_for),
         cmocka_unit_test(properties_are_found_by_name),
+        cmocka_unit_test(wpp_messages_are_answered),
         cmocka_unit_test(format_tells_small_buffers_from_bad_data),
         cmocka_unit_test(format_refuses_a_value_that_the_map_does_not_name),
         cmocka_unit_test(manifests_that_are_none_are_refused),

@@ -50,6 +50,34 @@ FIELDS = [field("u", "u8", 3), field("w", "utf16z", "text"), field("a", "u16", [
           structure("L", [field("p", "u16", 80, "port")], [field("p", "u16", 443, "port")], array=True)]
 
 
+TMF = """744151fd-b3f4-32e6-38eb-0fd11e3fb62d driver // SRC=a.c MJ= MN=
+#typev a_c7 10 "%0 [%!FUNC!] s=%10!s! n=%11!08x! l=%12!s! e=%13!s! %3!04X!" //   LEVEL=L FLAGS=F FUNC=main
+{
+name, ItemString -- 10
+n, ItemLong -- 11
+kind, ItemListByte(Low,APC=5,DPC) -- 12
+access, ItemFlagsEnum(Access) -- 13
+}
+#enumv Access
+{
+FlagRead,0x1
+FlagWrite,0x2
+}
+"""
+
+MOF = """#pragma autorecover
+[Guid("{22223344-5566-7788-99aa-bbccddeeff00}")] class Ours : EventTrace { };
+[Guid("{11223344-5566-7788-99aa-bbccddeeff00}"), DisplayName("Disk") : amended, EventVersion(2)] class Disk : Ours { };
+[EventType{10, 11}, EventTypeName{"Read", "Write"} : amended] class Disk_Rw : Disk {
+  [WmiDataId(1), format("x"), Values{"a"}, ValueMap{"0x1"}] uint32 Flags;
+  [WmiDataId(2)] uint16 N;
+  [WmiDataId(3), WmiSizeIs("N")] uint8 Bytes[];
+  [WmiDataId(4), StringTermination("Counted"), format("w")] string Name;
+  [WmiDataId(5), extension("Sid")] object User;
+};
+"""
+
+
 def piece(data):
     return struct.pack("<H", len(data)) + data
 
@@ -209,6 +237,8 @@ def add_schemas(seeds):
     for name, xml in (("manifest", MANIFEST), ("eventsource", EVENT_SOURCE)):
         seeds.add("manifest", name, xml.encode())
         seeds.add("manifest", name + "-wide", xml.encode("utf-16"))
+    seeds.add("tmf", "tmf", TMF.encode())
+    seeds.add("mof", "mof", MOF.encode())
 
 
 def add_texts(seeds):
