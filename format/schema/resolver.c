@@ -39,7 +39,7 @@ struct etw_resolver {
     etw_schema_store *store;
     etw_schema_source *sources[MAX_SOURCES]; /* in the order in which they are asked */
     uint32_t source_count;
-    uint32_t classic_count;           /* 1 where the last source is the classic table */
+    uint32_t last_count;              /* of sources at the end: the classic table, MOF files */
     uint32_t learnt;                  /* from 1; counts what the sources learnt */
     const etw_schema_source *varying; /* the one that tells variants apart; NULL: none needs to */
     slot *slots;
@@ -114,9 +114,11 @@ static etw_status read_given(given *to, const etw_resolver_options *options, etw
     return status;
 }
 
+/* *classes: a source over the MOF classes, which is asked last; NULL where there are no files. */
 static etw_status add_given(etw_resolver *self, const etw_resolver_options *options,
-                            etw_error *error)
+                            etw_schema_source **classes, etw_error *error)
 {
+    *classes = NULL;
     if (options->manifest_path_count == 0) {
         return ETW_OK;
     }
@@ -133,26 +135,37 @@ static etw_status add_given(etw_resolver *self, const etw_resolver_options *opti
     }
     status = add_built_in(self, etw_manifest_source_new(to.manifests), error);
     const etw_status formats = add_built_in(self, etw_wpp_source_new(to.formats), error);
-    const etw_status classes = add_built_in(self, etw_mof_source_new(to.classes), error);
-    return status != ETW_OK ? status : formats != ETW_OK ? formats : classes;
+    *classes = etw_mof_source_new(to.classes);
+    if (*classes == NULL) {
+        return no_memory(error);
+    }
+    return status != ETW_OK ? status : formats;
 }
 
 static etw_status add_sources(etw_resolver *self, const etw_resolver_options *options,
                               etw_error *error)
 {
+    etw_schema_source *classes = NULL;
     etw_status status = add_built_in(self, etw_tracelogging_source_new(), error);
     if (status == ETW_OK) {
         status = add_built_in(self, etw_metadata_event_source_new(), error);
     }
     if (status == ETW_OK) {
-        status = add_given(self, options, error);
+        status = add_given(self, options, &classes, error);
     }
     if (status == ETW_OK) {
         status = add_built_in(self, etw_eventsource_source_new(), error);
     }
     if (status == ETW_OK && !options->no_classic) {
         status = add_built_in(self, etw_classic_source_new(), error);
-        self->classic_count = 1;
+        self->last_count++;
+    }
+    if (classes != NULL && status == ETW_OK) {
+        self->last_count++;
+        return add_built_in(self, classes, error);
+    }
+    if (classes != NULL) {
+        classes->free(classes);
     }
     return status;
 }
@@ -209,10 +222,9 @@ etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *so
         source->free(source);
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u schema sources", MAX_SOURCES);
     }
-    uint32_t at = resolver->source_count++ - resolver->classic_count;
-    if (resolver->classic_count != 0) {
-        resolver->sources[at + 1] = resolver->sources[at];
-    }
+    const uint32_t at = resolver->source_count++ - resolver->last_count;
+    memmove(&resolver->sources[at + 1], &resolver->sources[at],
+            resolver->last_count * sizeof *resolver->sources);
     resolver->sources[at] = source;
     resolver->learnt++;
     return ETW_OK;

@@ -3,7 +3,7 @@
  *
  * Order (first that explains the event wins): TraceLogging metadata, metadata events of the trace,
  * manifests given by the user, EventSource manifests of the trace, TDH (Windows, live), the classic
- * kernel table. SCHEMAS.md gives the reasons, and the keys. */
+ * kernel table, MOF files given by the user. SCHEMAS.md gives the reasons, and the keys. */
 #ifndef ETW_FORMAT_SCHEMA_RESOLVER_H
 #define ETW_FORMAT_SCHEMA_RESOLVER_H
 

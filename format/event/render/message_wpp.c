@@ -505,7 +505,7 @@ etw_status etw_plan_append_wpp_message(const etw_plan *plan, const etw_event_rec
     if (f.values == NULL) {
         return ETW_ERROR_NO_MEMORY;
     }
-    (void)etw_plan_walk(plan, record, pointer_size, &visitor, &f, NULL);
+    etw_ignore(etw_plan_walk(plan, record, pointer_size, &visitor, &f, NULL));
     append_filled(&f);
     const bool failed = f.scratch.failed || text->failed;
     etw_text_free(&f.scratch);

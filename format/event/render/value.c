@@ -415,7 +415,7 @@ static bool append_json_bare(etw_text *text, const etw_value *value, uint32_t fo
     } else if (show == ETW_SHOW_DOUBLE) {
         append_json_double(text, double_of(value->bytes));
     } else if (show == ETW_SHOW_HEX && (form & ETW_JSON_HEX_NUMBERS) != 0) {
-        etw_text_append_u64(text, unsigned_of(value->bytes));
+        etw_text_append_u64(text, etw_value_unsigned(value->bytes));
     } else if (is_json_literal(show)) {
         (void)append_shown(text, value->property, value->bytes, false, ETW_ESCAPE_JSON);
     } else {
