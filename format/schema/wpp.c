@@ -1,7 +1,7 @@
 #include "format/schema/wpp.h"
 
 #include "format/event/tei_builder.h"
-#include "format/event/wpp.h"
+#include "format/event/wpp_kind.h"
 #include "format/schema/wpp_model.h"
 
 #include <stdio.h>

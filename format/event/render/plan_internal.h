@@ -5,7 +5,7 @@
 #include "format/base/arena.h"
 #include "format/event/render/plan.h"
 #include "format/event/tei.h"
-#include "format/event/wpp.h"
+#include "format/event/wpp_kind.h"
 
 /* How the bytes of one element are found. */
 typedef enum etw_take {

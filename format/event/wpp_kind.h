@@ -1,8 +1,8 @@
 /* How a WPP message is told in TRACE_EVENT_INFO (SCHEMAS.md, "WPP messages"): DecodingSource WPP,
  * one property per argument, the format string as event message. What the in and out type of a
  * property do not tell of its item type stands in the property's tags. */
-#ifndef ETW_FORMAT_EVENT_WPP_H
-#define ETW_FORMAT_EVENT_WPP_H
+#ifndef ETW_FORMAT_EVENT_WPP_KIND_H
+#define ETW_FORMAT_EVENT_WPP_KIND_H
 
 /* Stored in files: values never change. */
 typedef enum etw_wpp_kind {
