@@ -381,12 +381,15 @@ etw_status etw_mof_read(etw_mof_model *model, etw_bytes text, uint32_t *class_co
 {
     reader r = {.model = model,
                 .at = (const char *)text.data,
-                .end = (const char *)text.data + text.size,
+                .end = text.size == 0 ? NULL : (const char *)text.data + text.size,
                 .line = 1,
                 .error = error};
     etw_mof_qualifier *qualifiers = NULL;
     etw_status status = ETW_OK;
     *class_count = 0;
+    if (text.size == 0) {
+        return ETW_OK;
+    }
     next_token(&r);
     while (status == ETW_OK && r.kind != TOKEN_END) {
         if (take_mark(&r, '[')) {

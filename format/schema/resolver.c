@@ -108,8 +108,8 @@ static etw_status read_given(given *to, const etw_resolver_options *options, etw
     const bool is_made = to->manifests != NULL && to->formats != NULL && to->classes != NULL;
     etw_status status = is_made ? ETW_OK : no_memory(error);
     for (uint32_t i = 0; i < options->manifest_path_count && status == ETW_OK; i++) {
-        status = etw_schema_files_each(os, options->manifest_paths[i], endings,
-                                       take_file, to, error);
+        status =
+            etw_schema_files_each(os, options->manifest_paths[i], endings, take_file, to, error);
     }
     return status;
 }
