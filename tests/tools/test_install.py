@@ -152,7 +152,7 @@ def test_a_win64_consumer_builds_against_the_installation_alone(tmp_path, native
         dependencies = sorted((ROOT / "build/deps/win64").rglob("lib*.a"))
         private = re.search("^Libs.private: (.*)$", (library / "pkgconfig" / "etwcap.pc").read_text(), re.MULTILINE)
         link = [include, "-static", str(library / "libetwcap.a")] \
-            + [str(path) for path in dependencies if path.name in ("libzstd.a", "libexpat.a")] \
+            + [str(path) for path in dependencies if path.name in ("libzstd.a", "libexpat.a", "libpcre2-8.a")] \
             + private.group(1).split()
     program = build(tmp_path, stage, language, link, cross)
     done = subprocess.run(wine.command() + [str(program), str(trace)], env=wine.environment(), cwd=tmp_path,
