@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 static const etw_output_format *const formats[] = {
-    &etw_output_json, &etw_output_text, &etw_output_xml, &etw_output_csv, &etw_output_pcapng,
+    &etw_output_json,        &etw_output_text, &etw_output_xml,
+    &etw_output_eventviewer, &etw_output_csv,  &etw_output_pcapng,
 };
 
 const etw_output_format *etw_output_at(size_t index)

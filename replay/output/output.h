@@ -34,8 +34,8 @@ etw_output *etw_output_new(size_t size, const etw_output_options *options);
 /* For the close of a format that owns nothing more. */
 void etw_output_free(etw_output *output);
 
-extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml, etw_output_csv,
-    etw_output_pcapng;
+extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
+    etw_output_eventviewer, etw_output_csv, etw_output_pcapng;
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

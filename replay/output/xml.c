@@ -1,7 +1,12 @@
-/* Events in the XML vocabulary of Windows' event log (schema events/2004/08), not byte for byte as
- * tracerpt or Event Viewer write it: System, then EventData with one Data per value and ComplexData
- * per struct; what could not be decoded is ProcessingErrorData. Lists repeat their Data. Extended
- * items, which that vocabulary has no place for, are ExtendedInfo in a namespace of this project.
+/* Events in the XML vocabulary of Windows' event log (schema events/2004/08), in the order and form
+ * of two tools. Format xml follows tracerpt: local time with nine digits, thread times in
+ * milliseconds, a zero activity where there is none, of classic events the provider of their class
+ * with the class itself in ExtendedTracingInfo, NOPRINT values left out. Format eventviewer follows
+ * Event Viewer: UTC, channel and computer by name, and raw values (mapped values and error codes in
+ * decimal, hexadecimal in lower case, FILETIMEs with seven digits). TEXT.md has the sources. White
+ * space is ours. What could not be decoded is ProcessingErrorData. Lists repeat their Data.
+ * Extended items, which that vocabulary has no place for, are ExtendedInfo in a namespace of this
+ * project.
  */
 #include "replay/output/extended_info.h"
 #include "replay/output/output.h"
@@ -9,18 +14,38 @@
 #include "replay/output/put.h"
 
 #include "format/event/extended.h"
+#include "format/event/tei.h"
 
 #define EVENT_NAMESPACE "http://schemas.microsoft.com/win/2004/08/events/event"
+#define TRACE_NAMESPACE "http://schemas.microsoft.com/win/2004/08/events/trace"
 #define INFO_NAMESPACE  "urn:etwcap:extended-info"
 
 typedef struct xml_output {
     etw_output base;
-    etw_put_time_cache time;
+    bool is_raw; /* as Event Viewer; else as tracerpt */
 } xml_output;
 
 static etw_output *xml_open(const etw_output_options *options)
 {
     return etw_output_new(sizeof(xml_output), options);
+}
+
+static etw_output *eventviewer_open(const etw_output_options *options)
+{
+    etw_output *output = xml_open(options);
+    if (output != NULL) {
+        ((xml_output *)output)->is_raw = true;
+    }
+    return output;
+}
+
+/* Of a class that MOF describes: the event's GUID is its class, the provider's stands in the
+ * schema.
+ */
+static bool is_classic(const etw_event *event)
+{
+    const etw_plan *plan = etw_event_plan(event);
+    return plan != NULL && etw_plan_decoding_source(plan) == ETW_DECODING_WBEM;
 }
 
 static void xml_begin(etw_output *output, etw_text *text)
@@ -40,42 +65,73 @@ static void append_safe(etw_text *text, const char *utf8)
     etw_text_append_utf8(text, (const uint8_t *)utf8, strlen(utf8), ETW_ESCAPE_XML);
 }
 
-static void append_provider(const etw_event *event, etw_text *text)
+static etw_guid provider_of(const etw_event *event)
+{
+    const etw_schema *schema = etw_event_schema(event);
+    etw_tei tei;
+    const bool has_provider = is_classic(event) && schema != NULL &&
+                              !etw_failed(etw_tei_open(schema->tei, &tei, NULL)) &&
+                              !etw_guid_is_zero(&tei.info.ProviderGuid);
+    return has_provider ? tei.info.ProviderGuid
+                        : etw_event_record_of(event)->EventHeader.ProviderId;
+}
+
+static void append_provider(const xml_output *xml, const etw_event *event, etw_text *text)
 {
     const char *name = etw_event_provider_name(event);
+    const etw_guid id = provider_of(event);
     etw_text_append_z(text, "<Provider");
-    if (name != NULL) {
+    if (name != NULL && (xml->is_raw || !is_classic(event))) {
         etw_text_append_z(text, " Name=\"");
         append_safe(text, name);
         etw_text_append_char(text, '"');
     }
     etw_text_append_z(text, " Guid=\"");
-    etw_text_append_guid(text, &etw_event_record_of(event)->EventHeader.ProviderId);
+    etw_text_append_guid(text, &id);
     etw_text_append_z(text, "\"/>");
 }
 
-static void append_time(xml_output *xml, const etw_event *event, etw_text *text)
+/* Nine digits of which two are always zero; the offset as far from UTC as the recording host was.
+ */
+static void append_local_time(const etw_trace *trace, int64_t time_100ns, etw_text *text)
+{
+    const int32_t offset = trace->utc_bias_minutes > -24 * 60 && trace->utc_bias_minutes < 24 * 60
+                               ? -trace->utc_bias_minutes
+                               : 0;
+    const int32_t size = offset < 0 ? -offset : offset;
+    int64_t local = time_100ns;
+    if (__builtin_add_overflow(time_100ns, (int64_t)offset * INT64_C(600000000), &local)) {
+        local = time_100ns;
+    }
+    etw_text_append_time(text, local);
+    if (text->size > 0 && text->data[text->size - 1] == 'Z') {
+        text->size--;
+        etw_text_printf(text, "00%c%02d:%02d", offset < 0 ? '-' : '+', size / 60, size % 60);
+    }
+}
+
+static void append_time(const xml_output *xml, const etw_event *event, etw_text *text)
 {
     if (xml->base.options.raw_time) {
         etw_text_printf(text, "<TimeCreated RawTime=\"%lld\"/>",
                         (long long)etw_event_record_of(event)->EventHeader.TimeStamp);
         return;
     }
-    char time[ETW_PUT_TIME_MAX];
-    const char *end = etw_put_time(time, &xml->time, etw_event_time_100ns(event));
     etw_text_append_z(text, "<TimeCreated SystemTime=\"");
-    etw_text_append(text, time, (size_t)(end - time));
+    if (!xml->is_raw) {
+        append_local_time(etw_event_trace(event), etw_event_time_100ns(event), text);
+    } else {
+        etw_text_append_time(text, etw_event_time_100ns(event));
+    }
     etw_text_append_z(text, "\"/>");
 }
 
-static void append_correlation(const etw_event_record *record, etw_text *text)
+static void append_correlation(const xml_output *xml, const etw_event_record *record,
+                               etw_text *text)
 {
     etw_guid related;
-    const bool has_activity = !etw_guid_is_zero(&record->EventHeader.ActivityId);
+    const bool has_activity = !xml->is_raw || !etw_guid_is_zero(&record->EventHeader.ActivityId);
     const bool has_related = etw_record_related_activity_id(record, &related);
-    if (!has_activity && !has_related) {
-        return;
-    }
     etw_text_append_z(text, "<Correlation");
     if (has_activity) {
         etw_text_append_z(text, " ActivityID=\"");
@@ -90,35 +146,96 @@ static void append_correlation(const etw_event_record *record, etw_text *text)
     etw_text_append_z(text, "/>");
 }
 
-static void append_execution(const etw_trace *trace, const etw_event_record *record, etw_text *text)
+/* Of the header's ticks of the timer. */
+static uint64_t milliseconds(const etw_trace *trace, uint32_t ticks)
+{
+    return (uint64_t)ticks * trace->timer_resolution_100ns / 10000;
+}
+
+static void append_execution(const xml_output *xml, const etw_trace *trace,
+                             const etw_event_record *record, etw_text *text)
 {
     const etw_event_header *header = &record->EventHeader;
-    etw_text_printf(text, "<Execution ProcessID=\"%u\" ThreadID=\"%u\" ProcessorID=\"%u\"",
-                    header->ProcessId, header->ThreadId, etw_record_processor(record));
-    if (etw_trace_has_cpu_times(trace, record)) {
-        etw_text_printf(text, " KernelTime=\"%u\" UserTime=\"%u\"", header->KernelTime,
-                        header->UserTime);
-    } else if (header->ProcessorTime != 0) {
+    etw_text_printf(text, "<Execution ProcessID=\"%u\" ThreadID=\"%u\"", header->ProcessId,
+                    header->ThreadId);
+    if (!xml->is_raw) {
+        etw_text_printf(text, " ProcessorID=\"%u\"", etw_record_processor(record));
+    }
+    if (!xml->is_raw && etw_trace_has_cpu_times(trace, record)) {
+        etw_text_printf(text, " KernelTime=\"%llu\" UserTime=\"%llu\"",
+                        (unsigned long long)milliseconds(trace, header->KernelTime),
+                        (unsigned long long)milliseconds(trace, header->UserTime));
+    } else if (!xml->is_raw && header->ProcessorTime != 0) {
         etw_text_printf(text, " ProcessorTime=\"%llu\"", (unsigned long long)header->ProcessorTime);
     }
     etw_text_append_z(text, "/>");
 }
 
-static void append_system(xml_output *xml, const etw_event *event, etw_text *text)
+static void append_element(etw_text *text, const char *tag, const char *utf8)
+{
+    if (utf8[0] != '\0') {
+        etw_text_printf(text, "<%s>", tag);
+        append_safe(text, utf8);
+        etw_text_printf(text, "</%s>", tag);
+    }
+}
+
+/* Event Viewer names the channel, tracerpt leaves it empty; the number stays where no name is
+ * known.
+ */
+static void append_channel(const xml_output *xml, const etw_event *event, etw_text *text)
+{
+    const etw_plan *plan = etw_event_plan(event);
+    const char *name = plan != NULL ? etw_plan_channel_name(plan)->utf8 : "";
+    const uint8_t number = etw_event_record_of(event)->EventHeader.EventDescriptor.Channel;
+    if (!xml->is_raw || (name[0] == '\0' && number == 0)) {
+        etw_text_append_z(text, "<Channel/>");
+    } else if (name[0] != '\0') {
+        append_element(text, "Channel", name);
+    } else {
+        etw_text_printf(text, "<Channel>%u</Channel>", number);
+    }
+}
+
+static void append_computer(const xml_output *xml, const etw_event *event, etw_text *text)
+{
+    const char *host = etw_event_trace(event)->host_name;
+    if (xml->is_raw && host[0] != '\0') {
+        append_element(text, "Computer", host);
+    } else {
+        etw_text_append_z(text, "<Computer/>");
+    }
+}
+
+static void append_security(const etw_event_record *record, etw_text *text)
+{
+    etw_bytes sid;
+    const size_t start = text->size;
+    etw_text_append_z(text, "<Security UserID=\"");
+    if (etw_record_user_sid(record, &sid) && etw_text_append_sid(text, sid)) {
+        etw_text_append_z(text, "\"/>");
+    } else if (!text->failed) {
+        text->size = start;
+    }
+}
+
+static void append_system(const xml_output *xml, const etw_event *event, etw_text *text)
 {
     const etw_event_record *record = etw_event_record_of(event);
     const etw_event_descriptor *d = &record->EventHeader.EventDescriptor;
     etw_text_append_z(text, "<System>");
-    append_provider(event, text);
+    append_provider(xml, event, text);
     etw_text_printf(text,
                     "<EventID>%u</EventID><Version>%u</Version><Level>%u</Level><Task>%u</Task>"
                     "<Opcode>%u</Opcode><Keywords>0x%llx</Keywords>",
                     d->Id, d->Version, d->Level, d->Task, d->Opcode,
                     (unsigned long long)d->Keyword);
     append_time(xml, event, text);
-    append_correlation(record, text);
-    append_execution(etw_event_trace(event), record, text);
-    etw_text_printf(text, "<Channel>%u</Channel>", d->Channel);
+    append_correlation(xml, record, text);
+    append_execution(xml, etw_event_trace(event), record, text);
+    append_channel(xml, event, text);
+    append_computer(xml, event, text);
+    append_security(record, text);
     if (xml->base.options.schema_hash && etw_event_schema(event) != NULL) {
         etw_text_printf(text, "<SchemaHash xmlns=\"" INFO_NAMESPACE "\">%016llx</SchemaHash>",
                         (unsigned long long)etw_event_schema(event)->hash);
@@ -132,6 +249,8 @@ typedef struct xml_walk {
     etw_text *text;
     uint32_t form;
     size_t start; /* of the properties in text */
+    bool is_raw;
+    bool is_nameless; /* the string of an event that has nothing else */
 } xml_walk;
 
 static void append_named(etw_text *text, const char *tag, const etw_property *property)
@@ -141,11 +260,53 @@ static void append_named(etw_text *text, const char *tag, const etw_property *pr
     etw_text_append_z(text, "\">");
 }
 
+static bool is_code(const etw_property *property)
+{
+    switch (etw_property_out_type(property)) {
+    case ETW_OUT_WIN32ERROR:
+    case ETW_OUT_NTSTATUS:
+    case ETW_OUT_HRESULT:
+    case ETW_OUT_ERRORCODE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* As Event Viewer shows values that it does not translate. */
+static void append_raw(const etw_value *value, uint32_t form, etw_text *text)
+{
+    etw_typed_value typed;
+    etw_value_get(value, &typed);
+    if (typed.kind == ETW_VALUE_FILETIME) {
+        etw_text_append_time(text, typed.as.time_100ns);
+    } else if (typed.kind == ETW_VALUE_UINT64 && typed.shown_as_hex && !is_code(value->property)) {
+        etw_text_printf(text, "0x%llx", (unsigned long long)typed.as.uint64);
+    } else if (typed.kind == ETW_VALUE_UINT64) {
+        etw_text_append_u64(text, typed.as.uint64);
+    } else if (typed.kind == ETW_VALUE_INT64) {
+        etw_text_append_i64(text, typed.as.int64);
+    } else {
+        (void)etw_value_append_text(value, form, ETW_ESCAPE_XML, text);
+    }
+}
+
 static etw_status on_value(void *context, const etw_value *value)
 {
     xml_walk *w = context;
-    append_named(w->text, "Data", value->property);
-    (void)etw_value_append_text(value, w->form, ETW_ESCAPE_XML, w->text);
+    if (!w->is_raw && etw_property_out_type(value->property) == ETW_OUT_NOPRINT) {
+        return ETW_OK;
+    }
+    if (w->is_nameless) {
+        etw_text_append_z(w->text, "<Data>");
+    } else {
+        append_named(w->text, "Data", value->property);
+    }
+    if (w->is_raw) {
+        append_raw(value, w->form, w->text);
+    } else {
+        (void)etw_value_append_text(value, w->form, ETW_ESCAPE_XML, w->text);
+    }
     etw_text_append_z(w->text, "</Data>");
     return etw_properties_room(w->text, w->start);
 }
@@ -178,12 +339,16 @@ static void append_problem(const etw_property_outcome *outcome, etw_text *text)
     etw_text_append_z(text, "</EventPayload></ProcessingErrorData>");
 }
 
-static void append_properties(const etw_event *event, uint32_t form, etw_text *text)
+static void append_properties(const xml_output *xml, const etw_event *event, etw_text *text)
 {
     static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, NULL, NULL};
     etw_property_outcome outcome = {0};
     if (etw_event_plan(event) != NULL) {
-        xml_walk walk = {text, form, text->size};
+        xml_walk walk = {.text = text,
+                         .form = xml->base.options.exact ? ETW_TEXT_EXACT : 0,
+                         .start = text->size,
+                         .is_raw = xml->is_raw,
+                         .is_nameless = etw_event_plan(event) == etw_plan_string_only()};
         etw_text_append_z(text, "<EventData>");
         etw_properties_walk(event, &visitor, &walk, &outcome);
         etw_text_append_z(text, "</EventData>");
@@ -194,15 +359,6 @@ static void append_properties(const etw_event *event, uint32_t form, etw_text *t
 }
 
 /* Names and message. */
-
-static void append_element(etw_text *text, const char *tag, const char *utf8)
-{
-    if (utf8[0] != '\0') {
-        etw_text_printf(text, "<%s>", tag);
-        append_safe(text, utf8);
-        etw_text_printf(text, "</%s>", tag);
-    }
-}
 
 static void append_rendering_info(const etw_event *event, const etw_output_options *options,
                                   etw_text *text)
@@ -222,7 +378,7 @@ static void append_rendering_info(const etw_event *event, const etw_output_optio
     append_element(text, "Task", etw_plan_task_name(plan)->utf8);
     append_element(text, "Opcode", etw_plan_opcode_name(plan)->utf8);
     append_element(text, "Channel", etw_plan_channel_name(plan)->utf8);
-    append_element(text, "EventName", etw_plan_event_name(plan)->utf8);
+    append_element(text, "Provider", etw_plan_provider_name(plan)->utf8);
     const uint32_t keywords = etw_plan_keyword_count(plan);
     if (keywords > 0) {
         etw_text_append_z(text, "<Keywords>");
@@ -231,7 +387,23 @@ static void append_rendering_info(const etw_event *event, const etw_output_optio
         }
         etw_text_append_z(text, "</Keywords>");
     }
+    const etw_name *name = is_classic(event) ? etw_plan_task_name(plan) : etw_plan_event_name(plan);
+    if (name->utf8_size > 0) {
+        etw_text_append_z(text, "<EventName xmlns=\"" TRACE_NAMESPACE "\">");
+        append_safe(text, name->utf8);
+        etw_text_append_z(text, "</EventName>");
+    }
     etw_text_append_z(text, "</RenderingInfo>");
+}
+
+/* The class of a classic event. */
+static void append_tracing_info(const etw_event *event, etw_text *text)
+{
+    if (is_classic(event)) {
+        etw_text_append_z(text, "<ExtendedTracingInfo xmlns=\"" TRACE_NAMESPACE "\"><EventGuid>");
+        etw_text_append_guid(text, &etw_event_record_of(event)->EventHeader.ProviderId);
+        etw_text_append_z(text, "</EventGuid></ExtendedTracingInfo>");
+    }
 }
 
 /* Extended items: an Item each, nested for groups and lists. */
@@ -284,9 +456,11 @@ static void append_extended_info(const etw_event *event, const etw_rundown *rund
 static void xml_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     etw_text_append_z(text, "<Event xmlns=\"" EVENT_NAMESPACE "\">");
-    append_system((xml_output *)output, event, text);
-    append_properties(event, output->options.exact ? ETW_TEXT_EXACT : 0, text);
+    const xml_output *xml = (const xml_output *)output;
+    append_system(xml, event, text);
+    append_properties(xml, event, text);
     append_rendering_info(event, &output->options, text);
+    append_tracing_info(event, text);
     append_extended_info(event, output->options.rundown, text);
     etw_text_append_z(text, "</Event>\n");
 }
@@ -307,8 +481,19 @@ static void xml_loss(etw_output *output, const etw_loss *loss, etw_text *text)
 
 const etw_output_format etw_output_xml = {
     .name = "xml",
-    .help = "events in the vocabulary of Windows' event log",
+    .help = "XML as tracerpt writes it",
     .open = xml_open,
+    .close = etw_output_free,
+    .begin = xml_begin,
+    .end = xml_end,
+    .event = xml_event,
+    .loss = xml_loss,
+};
+
+const etw_output_format etw_output_eventviewer = {
+    .name = "eventviewer",
+    .help = "XML as Event Viewer shows it, with raw values",
+    .open = eventviewer_open,
     .close = etw_output_free,
     .begin = xml_begin,
     .end = xml_end,

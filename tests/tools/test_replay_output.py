@@ -3,15 +3,17 @@ import csv
 import io
 import json
 import re
+import struct
 import subprocess
 import xml.etree.ElementTree
 
 import pytest
 
 from conftest import ROOT, need_program
-from etlwriter import Trace, field, related_activity, session_id, structure
+from etlwriter import Trace, field, related_activity, session_id, sid, structure
 
 ONE, TWO = "{11111111-2222-3333-4444-555555555555}", "{aaaaaaaa-2222-3333-4444-555555555555}"
+TRACES = "{http://schemas.microsoft.com/win/2004/08/events/trace}"
 EVENTS = "{http://schemas.microsoft.com/win/2004/08/events/event}"
 
 
@@ -83,6 +85,43 @@ def test_xml_is_well_formed_and_holds_the_values(tool, trace):
     assert values["Text"] == "a \"b\" <c> & \u00e9\ufffd[31m\n"
     assert data.find(EVENTS + "ComplexData").find(EVENTS + "Data").text == "443"
     assert [value.text for value in data.findall(EVENTS + "Data") if value.get("Name") == "List"] == ["1", "2"]
+
+
+def test_xml_is_tracerpts_and_eventviewer_is_raw(native_tool, tmp_path):
+    """The rules of TEXT.md, \"XML of Windows' tools\"."""
+    out = Trace(utc_bias_minutes=-120, timer_resolution=156250)
+    image_unload = struct.pack("<QQIIIBBHQIIII", 1 << 40, 4096, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) + "a.dll\0".encode("utf-16-le")
+    out.system(20, 2, image_unload, version=3, pid=7, kernel_time=1, time=out.at(1))
+    out.tracelogging("P", "E", [field("Status", "u32", 0xC0000022, "ntstatus"), field("Hex", "hex32", 0xABC),
+                                field("When", "filetime", 133590384000000001), field("Hidden", "u32", 5, "noprint")],
+                     items=[sid("S-1-5-18")], time=out.at(2))
+    out.write(tmp_path / "a.etl")
+
+    def events(form):
+        root = xml.etree.ElementTree.fromstring(native_tool("etw-replay", tmp_path / "a.etl", "--format", form).stdout)
+        return root.findall(EVENTS + "Event")[1:]
+
+    image, logged = events("xml")
+    system = image.find(EVENTS + "System")
+    assert system.find(EVENTS + "Provider").attrib == {"Guid": "{9e814aad-3204-11d2-9a82-006008a86939}"}
+    assert system.find(EVENTS + "TimeCreated").get("SystemTime") == "2024-05-01T14:00:01.000000000+02:00"
+    assert system.find(EVENTS + "Correlation").get("ActivityID") == "{00000000-0000-0000-0000-000000000000}"
+    assert system.find(EVENTS + "Execution").get("KernelTime") == "15"
+    assert system.find(EVENTS + "Channel").text is None and system.find(EVENTS + "Computer").text is None
+    info = image.find(EVENTS + "RenderingInfo")
+    assert info.find(EVENTS + "Provider").text == "MSNT_SystemTrace" and info.find(TRACES + "EventName").text == "Image"
+    guid = image.find(TRACES + "ExtendedTracingInfo").find(TRACES + "EventGuid")
+    assert guid.text == "{2cb15d1d-5fc1-11d2-abe1-00a0c911f518}"
+    texts = {data.get("Name"): data.text for data in logged.find(EVENTS + "EventData")}
+    assert set(texts) == {"Status", "Hex", "When"} and texts["Hex"] == "0xABC" and not texts["Status"].isdigit()
+
+    _, logged = events("eventviewer")
+    system = logged.find(EVENTS + "System")
+    assert system.find(EVENTS + "TimeCreated").get("SystemTime") == "2024-05-01T12:00:02.0000000Z"
+    assert system.find(EVENTS + "Correlation").attrib == {}
+    assert system.find(EVENTS + "Security").get("UserID") == "S-1-5-18"
+    texts = {data.get("Name"): data.text for data in logged.find(EVENTS + "EventData")}
+    assert texts == {"Status": "3221225506", "Hex": "0xabc", "When": "2024-05-01T12:00:00.0000001Z", "Hidden": "5"}
 
 
 def test_tshark_reads_the_pcapng(tool, trace, tmp_path):
