@@ -125,10 +125,14 @@ static etw_status open_source(etw_replay *replay, etw_error *error)
 
 static etw_status open_parts(etw_replay *replay, etw_error *error)
 {
-    const etw_resolver_options resolver_options = {.os = replay->os,
-                                                   .manifest_paths = replay->options.manifest_paths,
-                                                   .manifest_path_count =
-                                                       replay->options.manifest_path_count};
+    const etw_resolver_options resolver_options = {
+        .os = replay->options.os,
+        .manifest_paths = replay->options.manifest_paths,
+        .manifest_path_count = replay->options.manifest_path_count,
+        .use_defaults = replay->options.use_default_schemas,
+        .language = replay->options.language,
+        .note = replay->options.note,
+        .note_context = replay->options.note_context};
     replay->store = etw_schema_store_new();
     replay->maker = etw_event_maker_new(replay->options.raw_time);
     if (replay->store == NULL || replay->maker == NULL) {
@@ -229,6 +233,7 @@ static etw_status resolve(etw_replay *replay, const etw_item *item, const etw_tr
 {
     const uint32_t pointer_size = etw_record_pointer_size(item->record, trace->pointer_size);
     etw_status status = ETW_OK;
+    etw_resolver_set_build(replay->resolver, trace->os_build);
     if (!replay->is_etl) { /* the scan of an .etl has seen all of it */
         status = etw_resolver_observe(replay->resolver, item->record, error);
     }

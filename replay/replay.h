@@ -25,6 +25,11 @@ typedef struct etw_replay_options {
     bool headers_only; /* no user data, no items */
     const char *const *manifest_paths;
     uint32_t manifest_path_count;
+    bool use_default_schemas; /* look at $ETWCAP_SCHEMAS and the user's folder of schemas, too */
+    const char *language;     /* of messages in .mui files; NULL: en-US */
+    /* Called with what is wrong with a file of schemas that is passed over. May be NULL. */
+    void (*note)(void *context, const char *message);
+    void *note_context;
     /* Called for each loss in its place; may be NULL. */
     void (*loss)(void *context, const etw_loss *loss);
     void *loss_context;

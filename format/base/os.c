@@ -1,6 +1,9 @@
 #include "format/base/os.h"
 
+#include "format/base/text.h"
+
 #include <errno.h>
+#include <stdlib.h>
 
 etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size, size_t *got,
                             etw_error *error)
@@ -66,4 +69,25 @@ etw_status etw_os_write_full(const etw_os *os, int file, const void *from, size_
         *written = done;
     }
     return status;
+}
+
+char *etw_os_data_path(const char *name)
+{
+    static const struct {
+        const char *variable;
+        const char *below;
+    } places[] = {{"LOCALAPPDATA", "/"}, {"XDG_DATA_HOME", "/"}, {"HOME", "/.local/share/"}};
+    etw_text path = {0};
+    for (size_t i = 0; i < sizeof places / sizeof places[0] && path.size == 0; i++) {
+        char *folder = etw_os_environment(places[i].variable);
+        if (folder != NULL) {
+            etw_text_append_z(&path, folder);
+            etw_text_append_z(&path, places[i].below);
+            etw_text_append_z(&path, name);
+        }
+        free(folder);
+    }
+    char *found = path.size == 0 || path.failed ? NULL : strdup(etw_text_z(&path));
+    etw_text_free(&path);
+    return found;
 }

@@ -26,8 +26,9 @@ typedef enum etw_open_mode {
 /* What a name stands for. */
 typedef enum etw_path_kind {
     ETW_PATH_NOTHING,
-    ETW_PATH_FILE, /* a regular file */
-    ETW_PATH_OTHER /* a folder, a link, a device, a pipe */
+    ETW_PATH_FILE,  /* a regular file */
+    ETW_PATH_OTHER, /* a link, a device, a pipe */
+    ETW_PATH_FOLDER
 } etw_path_kind;
 
 /* Each call returns a value >= 0, or the negated errno. A file is a small non-negative integer. */
@@ -70,6 +71,14 @@ ETW_API bool etw_os_is_same_file(const char *path, const char *other);
 #define ETW_FILE_STDIN  0
 #define ETW_FILE_STDOUT 1
 ETW_API void etw_os_use_binary_stdio(void);
+
+/* An environment variable as UTF-8, to be freed; NULL where it is not set, or empty. */
+char *etw_os_environment(const char *name);
+/* Between the paths of a list in an environment variable: ":", on Windows ";". */
+extern const char etw_os_path_separator;
+/* Where the user's own files of this name lie ("etwcap/schemas"), to be freed; NULL where there is
+ * no such place: in $XDG_DATA_HOME, ~/.local/share, %LOCALAPPDATA%. */
+char *etw_os_data_path(const char *name);
 
 /* The program's arguments as UTF-8: argv itself, or on Windows, where argv is in the ANSI code
  * page, a copy made from the wide command line that lives until the process ends. *argc is set to

@@ -135,7 +135,9 @@ static int os_kind(void *context, const char *path)
     if (lstat(path, &status) != 0) {
         return errno == ENOENT ? ETW_PATH_NOTHING : -errno;
     }
-    return S_ISREG(status.st_mode) ? ETW_PATH_FILE : ETW_PATH_OTHER;
+    return S_ISREG(status.st_mode)   ? ETW_PATH_FILE
+           : S_ISDIR(status.st_mode) ? ETW_PATH_FOLDER
+                                     : ETW_PATH_OTHER;
 }
 
 bool etw_os_is_same_file(const char *path, const char *other)
@@ -175,7 +177,7 @@ static int os_rename(void *context, const char *from, const char *to)
     if (lstat(to, &status) == 0 && S_ISLNK(status.st_mode)) {
         return -ELOOP;
     }
-    if (os_kind(context, to) == ETW_PATH_OTHER) {
+    if (os_kind(context, to) >= ETW_PATH_OTHER) {
         return -EEXIST;
     }
     if (rename(from, to) != 0) {
@@ -286,6 +288,14 @@ const etw_os *etw_os_default(void)
         .list = os_list,
     };
     return &real;
+}
+
+const char etw_os_path_separator = ':';
+
+char *etw_os_environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value == NULL || *value == '\0' ? NULL : strdup(value);
 }
 
 void etw_condition_init(pthread_cond_t *condition)

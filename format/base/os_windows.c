@@ -277,10 +277,11 @@ static int kind_of(const wchar_t *path)
         const int failed = last_error();
         return failed == -ENOENT ? ETW_PATH_NOTHING : failed;
     }
-    const bool is_other =
-        (data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0 ||
-        ((data.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 && is_link(path));
-    return is_other ? ETW_PATH_OTHER : ETW_PATH_FILE;
+    if ((data.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 && is_link(path)) {
+        return ETW_PATH_OTHER;
+    }
+    return (data.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0 ? ETW_PATH_FOLDER
+                                                                   : ETW_PATH_FILE;
 }
 
 static int os_kind(void *context, const char *path)
@@ -295,7 +296,7 @@ static int os_kind(void *context, const char *path)
 /* Atomic on NTFS: a reader sees the old file or the new one. */
 static int replace_file(const wchar_t *from, const wchar_t *to)
 {
-    if (kind_of(to) == ETW_PATH_OTHER) {
+    if (kind_of(to) >= ETW_PATH_OTHER) {
         return -EEXIST;
     }
     return MoveFileExW(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) ? 0
@@ -399,12 +400,22 @@ static wchar_t *search_of(const char *path)
     return search;
 }
 
+const char etw_os_path_separator = ';';
+
+char *etw_os_environment(const char *name)
+{
+    wchar_t *wide = wide_path(name);
+    const wchar_t *value = wide == NULL ? NULL : _wgetenv(wide);
+    free(wide);
+    return value == NULL || *value == L'\0' ? NULL : narrow(value);
+}
+
 static int os_list(void *context, const char *path, void (*take)(void *into, const char *name),
                    void *into)
 {
     WIN32_FIND_DATAW found;
     const int kind = os_kind(context, path);
-    if (kind != ETW_PATH_OTHER) {
+    if (kind != ETW_PATH_OTHER && kind != ETW_PATH_FOLDER) {
         return kind < 0 ? kind : kind == ETW_PATH_FILE ? -ENOTDIR : -ENOENT;
     }
     wchar_t *pattern = search_of(path);

@@ -494,7 +494,7 @@ static etw_status check_name(const recovery *self, const char *out, etw_error *e
     if (kind < 0) {
         return etw_error_set_os(error, -kind, "%s", out);
     }
-    if (kind == ETW_PATH_OTHER) {
+    if (kind == ETW_PATH_OTHER || kind == ETW_PATH_FOLDER) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not a regular file, and a new file cannot take its place", out);
     }

@@ -673,7 +673,7 @@ static etw_status give_path(const giving *to, const char *path, etw_error *error
     bool is_folder = false;
     etw_status status = ETW_OK;
     const int kind = strcmp(path, "-") == 0 ? ETW_PATH_FILE : to->os->kind(to->os->context, path);
-    if (kind == ETW_PATH_OTHER) {
+    if (kind == ETW_PATH_OTHER || kind == ETW_PATH_FOLDER) {
         status = give_folder(to, path, NULL, &is_folder, error);
     } else if (kind != ETW_PATH_FILE && strpbrk(last_part(path), "*?") != NULL) {
         status = give_pattern(to, path, &is_folder, error);

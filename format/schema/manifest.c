@@ -2,6 +2,7 @@
 
 #include "format/event/tei_builder.h"
 #include "format/schema/manifest_model.h"
+#include "format/schema/wevt.h"
 
 #include <stdlib.h>
 
@@ -57,20 +58,29 @@ size_t etw_manifest_set_bytes(const etw_manifest_set *set)
     return set->model.arena.used_bytes;
 }
 
-etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema_store *store,
-                                uint32_t *added, etw_error *error)
+/* What the set was before something is added. */
+typedef struct added_from {
+    const etw_manifest_provider *provider;
+    uint32_t events;
+} added_from;
+
+static added_from start_adding(const etw_manifest_set *set)
 {
-    const etw_manifest_provider *known = set->model.providers;
-    const uint32_t events_before = set->model.events.probe.used;
-    uint32_t provider_count;
-    etw_status status = etw_manifest_read_xml(&set->model, xml, &provider_count, error);
-    for (const etw_manifest_provider *at = set->model.providers; at != known; at = at->next) {
+    return (added_from){set->model.providers, set->model.events.probe.used};
+}
+
+static etw_status end_adding(etw_manifest_set *set, const added_from *from, etw_status status,
+                             uint32_t provider_count, etw_schema_store *store, uint32_t *added,
+                             etw_error *error)
+{
+    for (const etw_manifest_provider *at = set->model.providers; at != from->provider;
+         at = at->next) {
         if (status == ETW_OK && at->name != NULL) {
             status = etw_schema_store_set_provider_name(store, &at->guid, at->name, error);
         }
     }
     if (added != NULL) {
-        *added = set->model.events.probe.used - events_before;
+        *added = set->model.events.probe.used - from->events;
     }
     if (status == ETW_OK && provider_count == 0) {
         return etw_error_set(error, ETW_ERROR_NOT_THIS, "no provider in it");
@@ -78,24 +88,30 @@ etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema
     return status;
 }
 
-typedef struct addition {
-    etw_manifest_set *set;
-    etw_schema_store *store;
-} addition;
-
-static etw_status take_file(void *context, const char *path, etw_bytes content, etw_error *error)
+etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema_store *store,
+                                uint32_t *added, etw_error *error)
 {
-    const addition *to = context;
-    (void)path;
-    return etw_manifest_set_add(to->set, content, to->store, NULL, error);
+    const added_from from = start_adding(set);
+    uint32_t provider_count;
+    const etw_status status = etw_manifest_read_xml(&set->model, xml, &provider_count, error);
+    return end_adding(set, &from, status, provider_count, store, added, error);
 }
 
-etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
-                                     etw_schema_store *store, etw_error *error)
+etw_status etw_manifest_set_add_compiled(etw_manifest_set *set, const etw_wevt *wevt,
+                                         etw_schema_store *store, uint32_t *added, etw_error *error)
 {
-    static const char *const endings[] = {".man", ".xml", NULL};
-    addition to = {set, store};
-    return etw_schema_files_each(os, path, endings, take_file, &to, error);
+    const added_from from = start_adding(set);
+    uint32_t provider_count;
+    const etw_status status = etw_wevt_read(&set->model, wevt, &provider_count, error);
+    return end_adding(set, &from, status, provider_count, store, added, error);
+}
+
+void etw_manifest_set_providers(const etw_manifest_set *set,
+                                void (*take)(void *into, const etw_guid *provider), void *into)
+{
+    for (const etw_manifest_provider *at = set->model.providers; at != NULL; at = at->next) {
+        take(into, &at->guid);
+    }
 }
 
 /* Names of events: those of the record, as TDH looks them up by the event's own descriptor. */
@@ -129,7 +145,8 @@ static uint32_t keywords_of(const etw_manifest_provider *provider, uint64_t keyw
 static const char *resolve_string(const etw_manifest_provider *provider, const char *reference)
 {
     const size_t prefix = sizeof STRING_REFERENCE - 1;
-    if (reference == NULL || strncmp(reference, STRING_REFERENCE, prefix) != 0) {
+    if (reference == NULL || provider->document == NULL ||
+        strncmp(reference, STRING_REFERENCE, prefix) != 0) {
         return reference;
     }
     const char *id = reference + prefix;
@@ -198,6 +215,17 @@ static etw_status no_memory(etw_error *error)
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a manifest's schema");
 }
 
+/* By value, as mc.exe stores them, which refuses equal values. */
+static int compare_map_entries(const void *a, const void *b)
+{
+    const etw_map_entry_spec *left = a;
+    const etw_map_entry_spec *right = b;
+    if (left->value != right->value) {
+        return left->value < right->value ? -1 : 1;
+    }
+    return strcmp(left->text, right->text);
+}
+
 /* An entry without text keeps its number, as nobody could tell what it means. */
 static etw_status make_map(etw_manifest_set *set, const etw_manifest_provider *provider,
                            etw_manifest_map *map, etw_map_entry_spec *entries, etw_error *error)
@@ -216,6 +244,9 @@ static etw_status make_map(etw_manifest_set *set, const etw_manifest_provider *p
     }
     etw_bytes blob = {0};
     if (status == ETW_OK) {
+        if (set->origin != ETW_SCHEMA_EVENTSOURCE) { /* those are loaded as they are */
+            qsort(entries, count, sizeof *entries, compare_map_entries);
+        }
         const uint32_t flag = map->is_bit_map ? ETW_MAP_MANIFEST_BITMAP : ETW_MAP_MANIFEST_VALUEMAP;
         status = etw_tei_builder_map(set->builder, map->name, flag, entries, count, &blob, error);
     }
@@ -297,11 +328,21 @@ static void add_field(etw_manifest_set *set, etw_manifest_field *field, uint32_t
                                   .count = field->fixed_count,
                                   .length = field->fixed_length,
                                   .tags = field->tags};
+    if (field->fixed_count != 0 && field->count_from == NULL) {
+        spec.flags |= ETW_PROP_PARAM_FIXED_COUNT;
+    }
+    if (field->fixed_length != 0 && field->length_from == NULL) {
+        spec.flags |= ETW_PROP_PARAM_FIXED_LENGTH;
+    }
     if (!field->is_struct && field->fixed_length == 0) {
         spec.length = usual_length(field->in_type, field->out_type, pointer_size);
     }
     spec.count_from = field->count_from == NULL ? 0 : field->count_from->handle;
     spec.length_from = field->length_from == NULL ? 0 : field->length_from->handle;
+    if (field->in_type == ETW_IN_SID) { /* has its own; mc.exe keeps no other */
+        spec.flags &= ~(uint32_t)ETW_PROP_PARAM_FIXED_LENGTH;
+        spec.length = 0;
+    }
     const uint32_t parent = field->parent == NULL ? 0 : field->parent->handle;
     field->handle = etw_tei_builder_add(set->builder, parent, &spec);
 }
@@ -413,35 +454,4 @@ etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
     event->made_for = *seen;
     event->made_pointer_size = pointer_size;
     return ETW_OK;
-}
-
-typedef struct manifest_source {
-    etw_schema_source base;
-    etw_manifest_set *set;
-} manifest_source;
-
-static etw_status find(etw_schema_source *base, etw_schema_store *store,
-                       const etw_event_record *record, uint32_t pointer_size,
-                       const etw_schema **schema, etw_error *error)
-{
-    return etw_manifest_set_find(((manifest_source *)base)->set, store, record, pointer_size,
-                                 schema, error);
-}
-
-static void free_source(etw_schema_source *base)
-{
-    etw_manifest_set_free(((manifest_source *)base)->set);
-    free(base);
-}
-
-etw_schema_source *etw_manifest_source_new(etw_manifest_set *set)
-{
-    manifest_source *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        etw_manifest_set_free(set);
-        return NULL;
-    }
-    self->base = (etw_schema_source){.name = "manifests", .find = find, .free = free_source};
-    self->set = set;
-    return &self->base;
 }

@@ -8,7 +8,6 @@
 #define ETW_FORMAT_SCHEMA_MANIFEST_H
 
 #include "format/schema/resolver.h"
-#include "format/schema/schema_files.h"
 
 /* One manifest, as XML. The largest ones of Windows stay below 2 MiB. */
 #define ETW_MANIFEST_MAX_XML_BYTES ((size_t)64 << 20)
@@ -35,17 +34,19 @@ size_t etw_manifest_set_bytes(const etw_manifest_set *set);
 etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema_store *store,
                                 uint32_t *added, etw_error *error);
 
-/* A file, or a folder whose *.man and *.xml files are added in the order of their names. In a
- * folder, files that hold no provider are passed over; the named file itself must hold one. */
-etw_status etw_manifest_set_add_path(etw_manifest_set *set, const etw_os *os, const char *path,
-                                     etw_schema_store *store, etw_error *error);
+/* The same of a compiled manifest. */
+struct etw_wevt;
+etw_status etw_manifest_set_add_compiled(etw_manifest_set *set, const struct etw_wevt *wevt,
+                                         etw_schema_store *store, uint32_t *added,
+                                         etw_error *error);
+
+/* Calls take with each provider in it; one may come twice. */
+void etw_manifest_set_providers(const etw_manifest_set *set,
+                                void (*take)(void *into, const etw_guid *provider), void *into);
 
 /* As etw_schema_source.find. One set is always asked with one store. */
 etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
                                  const etw_event_record *record, uint32_t pointer_size,
                                  const etw_schema **schema, etw_error *error);
-
-/* A source over the set, which it owns from then on, also on failure: NULL where memory is out. */
-etw_schema_source *etw_manifest_source_new(etw_manifest_set *set);
 
 #endif

@@ -49,6 +49,7 @@ typedef struct etw_manifest_field {
 } etw_manifest_field;
 
 typedef struct etw_manifest_template {
+    const char *tid; /* of a compiled one, which has none, a word for where it lies */
     etw_manifest_field *first, *last;
     uint32_t field_count; /* at most ETW_MAX_PROPERTIES */
     uint32_t flags;       /* ETW_TEMPLATE_... */
@@ -85,6 +86,12 @@ typedef struct etw_manifest_keyword {
     const char *name;
 } etw_manifest_keyword;
 
+/* A <channel> without a value, which gets the lowest that no other has once all are known. */
+typedef struct etw_manifest_unnumbered {
+    struct etw_manifest_unnumbered *next;
+    const char *name;
+} etw_manifest_unnumbered;
+
 typedef struct etw_manifest_provider {
     struct etw_manifest_provider *next;
     const etw_manifest_document *document;
@@ -96,7 +103,8 @@ typedef struct etw_manifest_provider {
     etw_table templates; /* tid -> etw_manifest_template */
     etw_manifest_keyword keywords[ETW_MANIFEST_MAX_KEYWORDS];
     uint32_t keyword_count;
-    uint32_t next_channel; /* the value of the next <channel> that states none */
+    const char *own_channel; /* of a compiled one: the first that is not imported */
+    etw_manifest_unnumbered *first_channel, *last_channel;
 } etw_manifest_provider;
 
 typedef struct etw_manifest_event_key {
@@ -114,6 +122,7 @@ typedef struct etw_manifest_event {
     const char *symbol;
     const char *attributes;
     uint32_t tags;
+    bool is_classic; /* compiled: an entry of the old event log, which gives way to an event */
     /* The latest schema made of it, and for what; NULL: none yet. */
     const etw_schema *made;
     etw_event_descriptor made_for;
@@ -131,6 +140,11 @@ typedef struct etw_manifest_model {
 /* Adds what the XML holds; *provider_count is how many <provider> elements it had. */
 etw_status etw_manifest_read_xml(etw_manifest_model *model, etw_bytes xml, uint32_t *provider_count,
                                  etw_error *error);
+
+/* Adds a keyword in the order of masks, as mc.exe stores them. One without name or mask, or of a
+ * mask that is there, is left out. */
+void etw_manifest_add_keyword(etw_manifest_provider *provider, uint64_t mask, const char *name);
+void etw_manifest_add_map_entry(etw_manifest_map *map, etw_manifest_map_entry *entry);
 
 /* The name of a number that Windows defines (winmeta.xml) and the event refers to, "win:Start"; an
  * importChannel's value. False where there is none. */

@@ -122,7 +122,6 @@ static void start_provider(reader *self, attributes given)
     provider->next = self->model->providers;
     self->model->providers = provider;
     provider->document = self->document;
-    provider->next_channel = FIRST_CHANNEL;
     provider->name = copy(self, name);
     provider->message = copy(self, attribute(given, "message"));
     if (guid == NULL && name != NULL) {
@@ -135,8 +134,13 @@ static void start_provider(reader *self, attributes given)
     self->provider_count++;
 }
 
+static void number_channels(reader *self);
+
 static void end_provider(reader *self)
 {
+    if (self->provider != NULL) {
+        number_channels(self);
+    }
     self->provider = NULL;
 }
 
@@ -162,19 +166,62 @@ static void add_name(reader *self, etw_manifest_name_kind kind, uint32_t task, u
 
 static void start_channel(reader *self, attributes given)
 {
-    const uint32_t value = number_or(given, "value", self->provider->next_channel);
-    if (value >= self->provider->next_channel) {
-        self->provider->next_channel = value + 1;
+    const char *name = attribute(given, "name");
+    uint64_t value;
+    if (parse_number(attribute(given, "value"), &value)) {
+        add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, (uint32_t)value, name, NULL);
+        return;
     }
-    add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, value, attribute(given, "name"),
-             NULL);
+    etw_manifest_provider *provider = self->provider;
+    etw_manifest_unnumbered *added = name == NULL ? NULL : allocate(self, sizeof *added);
+    if (added == NULL) {
+        return;
+    }
+    added->name = copy(self, name);
+    if (provider->last_channel == NULL) {
+        provider->first_channel = added;
+    } else {
+        provider->last_channel->next = added;
+    }
+    provider->last_channel = added;
+}
+
+/* As mc.exe does: in their order the lowest numbers that no channel states. */
+static void number_channels(reader *self)
+{
+    uint32_t value = FIRST_CHANNEL;
+    for (const etw_manifest_unnumbered *at = self->provider->first_channel; at != NULL;
+         at = at->next) {
+        etw_manifest_name_key key = {ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, value};
+        while (etw_table_get(&self->provider->names, &key, sizeof key) != NULL) {
+            key.value = ++value;
+        }
+        add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, value, at->name, NULL);
+    }
+}
+
+/* The value of a channel that a provider read before declares. */
+static bool find_channel(const etw_manifest_model *model, const char *name, uint32_t *value)
+{
+    for (const etw_manifest_provider *at = model->providers; at != NULL; at = at->next) {
+        for (uint32_t i = 0; i < at->names.probe.used; i++) {
+            const etw_manifest_name *known = at->names.entries[i].value;
+            if (known != NULL && known->key.kind == ETW_MANIFEST_CHANNEL && known->name != NULL &&
+                strcmp(known->name, name) == 0) {
+                *value = known->key.value;
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static void start_import_channel(reader *self, attributes given)
 {
     const char *name = attribute(given, "name");
     uint32_t value;
-    if (name != NULL && etw_manifest_predefined(ETW_MANIFEST_CHANNEL, name, &value)) {
+    if (name != NULL && (etw_manifest_predefined(ETW_MANIFEST_CHANNEL, name, &value) ||
+                         find_channel(self->model, name, &value))) {
         add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, value, name, NULL);
     }
 }
@@ -203,25 +250,29 @@ static void start_opcode(reader *self, attributes given)
              attribute(given, "name"), NULL);
 }
 
-static void add_keyword(reader *self, uint64_t mask, const char *name)
+void etw_manifest_add_keyword(etw_manifest_provider *provider, uint64_t mask, const char *name)
 {
-    etw_manifest_provider *provider = self->provider;
     if (mask == 0 || name == NULL || provider->keyword_count == ETW_MANIFEST_MAX_KEYWORDS) {
         return;
     }
-    for (uint32_t i = 0; i < provider->keyword_count; i++) {
-        if (provider->keywords[i].mask == mask) {
-            return;
-        }
+    uint32_t at = 0;
+    while (at < provider->keyword_count && provider->keywords[at].mask < mask) {
+        at++;
     }
-    provider->keywords[provider->keyword_count++] = (etw_manifest_keyword){mask, name};
+    if (at < provider->keyword_count && provider->keywords[at].mask == mask) {
+        return;
+    }
+    for (uint32_t i = provider->keyword_count++; i > at; i--) {
+        provider->keywords[i] = provider->keywords[i - 1];
+    }
+    provider->keywords[at] = (etw_manifest_keyword){mask, name};
 }
 
 static void start_keyword(reader *self, attributes given)
 {
     uint64_t mask;
     if (parse_number(attribute(given, "mask"), &mask)) {
-        add_keyword(self, mask, copy(self, attribute(given, "name")));
+        etw_manifest_add_keyword(self->provider, mask, copy(self, attribute(given, "name")));
     }
 }
 
@@ -255,6 +306,17 @@ static void end_map(reader *self)
     self->map = NULL;
 }
 
+void etw_manifest_add_map_entry(etw_manifest_map *map, etw_manifest_map_entry *entry)
+{
+    if (map->last == NULL) {
+        map->first = entry;
+    } else {
+        map->last->next = entry;
+    }
+    map->last = entry;
+    map->entry_count++;
+}
+
 static void start_map_entry(reader *self, attributes given)
 {
     if (self->map == NULL) {
@@ -266,13 +328,7 @@ static void start_map_entry(reader *self, attributes given)
     }
     entry->value = number_or(given, "value", 0);
     entry->message = copy(self, attribute(given, "message"));
-    if (self->map->last == NULL) {
-        self->map->first = entry;
-    } else {
-        self->map->last->next = entry;
-    }
-    self->map->last = entry;
-    self->map->entry_count++;
+    etw_manifest_add_map_entry(self->map, entry);
 }
 
 static void start_template(reader *self, attributes given)
@@ -390,7 +446,7 @@ static void use_predefined_keywords(reader *self, const char *names)
         for (size_t i = 0; i < sizeof predefined_keywords / sizeof predefined_keywords[0]; i++) {
             const etw_manifest_keyword *keyword = &predefined_keywords[i];
             if (strlen(keyword->name) == size && memcmp(keyword->name, names, size) == 0) {
-                add_keyword(self, keyword->mask, keyword->name);
+                etw_manifest_add_keyword(self->provider, keyword->mask, keyword->name);
             }
         }
         names += size;
@@ -404,6 +460,7 @@ static void start_event(reader *self, attributes given)
         return; /* no record can have it; manifests of classic events count from 100000 */
     }
     use_predefined(self, ETW_MANIFEST_LEVEL, attribute(given, "level"));
+    use_predefined(self, ETW_MANIFEST_CHANNEL, attribute(given, "channel"));
     use_predefined(self, ETW_MANIFEST_OPCODE, attribute(given, "opcode"));
     use_predefined(self, ETW_MANIFEST_TASK, attribute(given, "task"));
     use_predefined_keywords(self, attribute(given, "keywords"));

@@ -4,10 +4,11 @@
 #include "format/base/probe.h"
 #include "format/schema/classic.h"
 #include "format/schema/eventsource.h"
-#include "format/schema/manifest.h"
 #include "format/schema/metadata_event.h"
 #include "format/schema/mof.h"
 #include "format/schema/provider_names.h"
+#include "format/schema/schema_file.h"
+#include "format/schema/schema_files.h"
 #include "format/schema/tracelogging.h"
 #include "format/schema/wpp.h"
 
@@ -47,6 +48,7 @@ struct etw_resolver {
     uint32_t used;
     etw_arena exact;
     etw_seed seed; /* no trace can be made whose keys all collide */
+    uint32_t build;
     uint64_t error_count;
     etw_error first_error;
 };
@@ -77,10 +79,9 @@ static etw_status add_built_in(etw_resolver *self, etw_schema_source *source, et
     return ETW_OK;
 }
 
-/* What the user's files go to. */
+/* What the user's files go to that hold no manifests. */
 typedef struct given {
-    etw_resolver *resolver;
-    etw_manifest_set *manifests;
+    etw_schema_store *store;
     etw_wpp_set *formats;
     etw_mof_set *classes;
 } given;
@@ -88,30 +89,24 @@ typedef struct given {
 static etw_status take_file(void *context, const char *path, etw_bytes content, etw_error *error)
 {
     const given *to = context;
-    etw_schema_store *store = to->resolver->store;
     if (etw_schema_file_ends_with(path, ".tmf")) {
-        return etw_wpp_set_add_tmf(to->formats, content, store, NULL, error);
+        return etw_wpp_set_add_tmf(to->formats, content, to->store, NULL, error);
     }
     if (etw_schema_file_ends_with(path, ".pdb")) {
-        return etw_wpp_set_add_pdb(to->formats, content, store, NULL, error);
+        return etw_wpp_set_add_pdb(to->formats, content, to->store, NULL, error);
     }
-    if (etw_schema_file_ends_with(path, ".mof")) {
-        return etw_mof_set_add(to->classes, content, store, error);
-    }
-    return etw_manifest_set_add(to->manifests, content, store, NULL, error);
+    return etw_mof_set_add(to->classes, content, to->store, error);
 }
 
-static etw_status read_given(given *to, const etw_resolver_options *options, etw_error *error)
+static etw_status read_given(given *to, const etw_resolver_options *options,
+                             etw_schema_source **manifests, etw_error *error)
 {
-    const etw_os *os = options->os != NULL ? options->os : etw_os_default();
-    static const char *const endings[] = {".man", ".xml", ".tmf", ".pdb", ".mof", NULL};
-    const bool is_made = to->manifests != NULL && to->formats != NULL && to->classes != NULL;
-    etw_status status = is_made ? ETW_OK : no_memory(error);
-    for (uint32_t i = 0; i < options->manifest_path_count && status == ETW_OK; i++) {
-        status =
-            etw_schema_files_each(os, options->manifest_paths[i], endings, take_file, to, error);
-    }
-    return status;
+    static const char *const endings[] = {".tmf", ".pdb", ".mof", NULL};
+    const etw_schema_taker others = {endings, take_file, to};
+    *manifests = NULL;
+    return to->formats == NULL || to->classes == NULL
+               ? no_memory(error)
+               : etw_schema_files_new(options, &others, to->store, manifests, error);
 }
 
 /* *classes: a source over the MOF classes, which is asked last; NULL where there are no files. */
@@ -119,21 +114,20 @@ static etw_status add_given(etw_resolver *self, const etw_resolver_options *opti
                             etw_schema_source **classes, etw_error *error)
 {
     *classes = NULL;
-    if (options->manifest_path_count == 0) {
+    if (options->manifest_path_count == 0 && !options->use_defaults) {
         return ETW_OK;
     }
-    given to = {.resolver = self,
-                .manifests = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES),
+    given to = {.store = self->store,
                 .formats = etw_wpp_set_new(ETW_WPP_MAX_BYTES),
                 .classes = etw_mof_set_new(ETW_MOF_MAX_BYTES)};
-    etw_status status = read_given(&to, options, error);
+    etw_schema_source *manifests;
+    etw_status status = read_given(&to, options, &manifests, error);
     if (status != ETW_OK) {
-        etw_manifest_set_free(to.manifests);
         etw_wpp_set_free(to.formats);
         etw_mof_set_free(to.classes);
         return status;
     }
-    status = add_built_in(self, etw_manifest_source_new(to.manifests), error);
+    status = add_built_in(self, manifests, error);
     const etw_status formats = add_built_in(self, etw_wpp_source_new(to.formats), error);
     *classes = etw_mof_source_new(to.classes);
     if (*classes == NULL) {
@@ -254,6 +248,14 @@ etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *
         }
     }
     return ETW_OK;
+}
+
+void etw_resolver_set_build(etw_resolver *resolver, uint32_t build)
+{
+    for (uint32_t i = 0; i < resolver->source_count && resolver->build != build; i++) {
+        resolver->sources[i]->build = build;
+    }
+    resolver->build = build;
 }
 
 /* Events whose text needs no schema, and for which a source must not be asked: their ids mean
@@ -429,7 +431,8 @@ static etw_status remember(etw_resolver *self, const key *made, const etw_tracel
 }
 
 static etw_status ask_sources(etw_resolver *self, const etw_event_record *record,
-                              uint32_t pointer_size, const etw_schema **schema, etw_error *error)
+                              uint32_t pointer_size, const etw_schema **schema, bool *is_undecided,
+                              etw_error *error)
 {
     *schema = NULL;
     for (uint32_t i = 0; i < self->source_count && *schema == NULL; i++) {
@@ -438,6 +441,7 @@ static etw_status ask_sources(etw_resolver *self, const etw_event_record *record
         if (source->explains_messages != is_message(record)) {
             continue;
         }
+        source->is_undecided = false;
         etw_status status =
             source->find(source, self->store, record, pointer_size, schema, &failure);
         if (status != ETW_OK) {
@@ -447,6 +451,7 @@ static etw_status ask_sources(etw_resolver *self, const etw_event_record *record
                 return status;
             }
         }
+        *is_undecided |= source->is_undecided;
     }
     return ETW_OK;
 }
@@ -476,9 +481,13 @@ etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *rec
         *schema = found->schema;
         return ETW_OK;
     }
-    etw_status status = ask_sources(resolver, record, pointer_size, schema, error);
+    bool is_undecided = false;
+    etw_status status = ask_sources(resolver, record, pointer_size, schema, &is_undecided, error);
     if (status == ETW_OK && *schema == NULL && !is_message(record)) {
         status = name_provider(resolver, &record->EventHeader.ProviderId, error);
+    }
+    if (is_undecided) {
+        return status;
     }
     return status == ETW_OK ? remember(resolver, &made, &metadata, *schema, error) : status;
 }

@@ -20,6 +20,9 @@ struct etw_schema_source {
     uint32_t learnt;
     /* Asked for WPP messages alone; the others are never asked for those. */
     bool explains_messages;
+    uint32_t build; /* of the Windows that made the trace; 0: not known; set by the resolver */
+    /* Set by find where it may answer differently for the next event of the kind. */
+    bool is_undecided;
     /* Sets *schema to one of store's (interning it there as needed), or NULL where this source does
      * not know the event. pointer_size is 4 or 8, the record's own. An error (damaged metadata, no
      * memory) does not stop the resolver: it counts it, keeps the first message, and goes on. */
@@ -43,11 +46,15 @@ struct etw_schema_source {
 #define ETW_RESOLVER_MAX_KEY_BYTES ((size_t)32 << 20)
 
 typedef struct etw_resolver_options {
-    /* Files or directories (*.man, *.xml, *.tmf, *.pdb, *.mof), UTF-8. */
-    const char *const *manifest_paths;
+    const char *const *manifest_paths; /* files and folders with schemas, UTF-8 */
     uint32_t manifest_path_count;
-    bool no_classic;  /* leave out the built-in kernel table */
-    const etw_os *os; /* that manifests are read through; NULL: the real one */
+    bool use_defaults;    /* look at what $ETWCAP_SCHEMAS names and the user's folder, too */
+    bool no_classic;      /* leave out the built-in kernel table */
+    const char *language; /* of texts in .mui files; NULL: en-US */
+    const etw_os *os;     /* NULL: the real one */
+    /* Called with what is wrong with a file in a folder, which is then passed over; may be NULL. */
+    void (*note)(void *context, const char *message);
+    void *note_context;
 } etw_resolver_options;
 
 /* With the sources that need no Windows. options may be NULL. The store is the caller's and must
@@ -66,6 +73,9 @@ ETW_API_CHECKED etw_status etw_resolver_add_source(etw_resolver *resolver,
  * source may have come. Fails only for lack of memory; what else goes wrong is counted. */
 ETW_API_CHECKED etw_status etw_resolver_observe(etw_resolver *resolver,
                                                 const etw_event_record *record, etw_error *error);
+
+/* Tells the build of the Windows that made the trace whose records follow (etw_trace.os_build). */
+void etw_resolver_set_build(etw_resolver *resolver, uint32_t build);
 
 /* *schema: one of the store's, or NULL where nothing explains the event: string-only events and
  * forwarded XML need no schema and never have one. Fails only for lack of memory. No

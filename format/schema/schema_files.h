@@ -1,26 +1,39 @@
-/* Files and folders that hold schemas: read whole, one at a time. */
+/* The files that the user gives schemas with, as one source. Of one event there may be different
+ * definitions in different files; the one that fits is taken:
+ *
+ * - of the first events of a kind, the definition that consumes the payload to its last byte: of
+ *   several that do, that of a file of the trace's own build, else the one that did so most often
+ *   so far, else the first in the order of files;
+ * - after ETW_SCHEMA_TRIALS events, the one that did so most often.
+ *
+ * A kind with one definition costs nothing more. */
 #ifndef ETW_FORMAT_SCHEMA_SCHEMA_FILES_H
 #define ETW_FORMAT_SCHEMA_SCHEMA_FILES_H
 
 #include "format/base/os.h"
+#include "format/schema/resolver.h"
 
-/* One file. The largest manifests of Windows stay below 2 MiB; symbol files are larger. */
-#define ETW_SCHEMA_FILE_MAX_BYTES ((size_t)512 << 20)
-/* Files taken from one folder. */
-#define ETW_SCHEMA_FILES_MAX 100000u
+/* Events of a kind that several definitions are tried on. */
+#define ETW_SCHEMA_TRIALS 64u
+/* Definitions of one event that are compared. */
+#define ETW_SCHEMA_MAX_CANDIDATES 16u
+/* Files with schemas; files that a folder may hold; folders inside folders. */
+#define ETW_SCHEMA_MAX_FILES        100000u
+#define ETW_SCHEMA_MAX_FOLDER_DEPTH 32u
 
-/* What is done with each file; content is lent until it returns. ETW_ERROR_NOT_THIS: the file holds
- * no schemas. */
-typedef etw_status (*etw_schema_file_take)(void *context, const char *path, etw_bytes content,
-                                           etw_error *error);
+/* Takes files of other kinds whole; content is lent until it returns. ETW_ERROR_NOT_THIS: the file
+ * holds no schemas. */
+typedef struct etw_schema_taker {
+    const char *const *endings; /* of their names, lower case, the list ends with NULL */
+    etw_status (*take)(void *context, const char *path, etw_bytes content, etw_error *error);
+    void *context;
+} etw_schema_taker;
 
-/* path: a file, or a folder whose files with one of the endings (lower case, compared without case;
- * the list ends with NULL) are taken in the order of their names. In a folder, files of
- * ETW_ERROR_NOT_THIS are passed over; another failure ends the walk. */
-etw_status etw_schema_files_each(const etw_os *os, const char *path, const char *const *endings,
-                                 etw_schema_file_take take, void *context, etw_error *error);
-
-/* ".tmf", lower case; case is ignored in path. */
-bool etw_schema_file_ends_with(const char *path, const char *ending);
+/* Reads the paths of options (files, folders) in their order. A file in a folder that cannot be
+ * read is told to options->note and passed over; named itself it is an error. others gets files of
+ * other kinds than manifests; may be NULL. *source is NULL on failure. */
+etw_status etw_schema_files_new(const etw_resolver_options *options, const etw_schema_taker *others,
+                                etw_schema_store *store, etw_schema_source **source,
+                                etw_error *error);
 
 #endif

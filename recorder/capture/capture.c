@@ -491,6 +491,7 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     const etw_trace *trace = &capture->traces[trace_index];
     const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
     const etw_schema *schema = NULL;
+    etw_resolver_set_build(capture->options.resolver, trace->os_build);
     etw_status status =
         etw_resolver_find(capture->options.resolver, record, pointer_size, &schema, error);
     if (status != ETW_OK) {

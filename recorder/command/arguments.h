@@ -31,6 +31,8 @@ typedef struct etw_record_arguments {
     uint32_t input_count;
     const char **manifests;
     uint32_t manifest_count;
+    bool no_default_schemas;
+    const char *language; /* of messages in .mui files; NULL: en-US */
     etw_provider_argument *providers; /* ETW_SESSION_MAX_PROVIDERS of room */
     uint32_t provider_count;
     etw_session_options session;     /* its providers are not set here */

@@ -8,7 +8,7 @@ static etw_status apply_input(const etw_option_use *use)
     return ETW_OK;
 }
 
-static etw_status apply_manifest(const etw_option_use *use)
+static etw_status apply_schemas(const etw_option_use *use)
 {
     etw_record_arguments *arguments = etw_record_arguments_of(use);
     arguments->manifests[arguments->manifest_count++] = use->value;
@@ -38,13 +38,25 @@ static const etw_option input_rows[] = {
      .help = "an .etl file, - for stdin; several are merged by time",
      .hint = ETW_HINT_FILE,
      .apply = apply_input},
-    {.name = "manifest",
+    {.name = "schemas",
      .letter = 'm',
      .value = "PATH",
-     .help = "manifest, TMF, PDB or MOF file, or a folder of them, for events that the "
-             "trace itself does not explain; repeatable",
+     .help = "where schemas come from for events that nothing else explains: a manifest, a file of "
+             "Windows (exe, dll, sys), a TMF, PDB or MOF file, or a folder of such, searched "
+             "through; repeatable",
      .hint = ETW_HINT_FILE,
-     .apply = apply_manifest},
+     .apply = apply_schemas},
+    {.name = "manifest", /* the old spelling */
+     .value = "PATH",
+     .hint = ETW_HINT_FILE,
+     .apply = apply_schemas},
+    {.name = "no-default-schemas",
+     .help = "leave out what $ETWCAP_SCHEMAS names and the user's own folder of schemas",
+     ETW_RECORD_STORES(no_default_schemas)},
+    {.name = "language",
+     .value = "NAME",
+     .help = "of messages in .mui files (default en-US)",
+     ETW_RECORD_STORES(language)},
 };
 
 const etw_option_section etw_input_options = {"Input from files", input_rows,

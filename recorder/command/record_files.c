@@ -117,8 +117,11 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
     etw_schema_store *store = etw_schema_store_new();
     etw_resolver *resolver = NULL;
     etw_source *source = NULL;
-    const etw_resolver_options resolver_options = {
-        .manifest_paths = arguments->manifests, .manifest_path_count = arguments->manifest_count};
+    const etw_resolver_options resolver_options = {.manifest_paths = arguments->manifests,
+                                                   .manifest_path_count = arguments->manifest_count,
+                                                   .use_defaults = !arguments->no_default_schemas,
+                                                   .language = arguments->language,
+                                                   .note = etw_report_note};
     etw_status status =
         store == NULL ? etw_error_set(&error, ETW_ERROR_NO_MEMORY, "out of memory for schemas")
                       : etw_resolver_new(store, &resolver_options, &resolver, &error);

@@ -243,7 +243,10 @@ static etw_status open_schemas(live *recording)
 {
     const etw_record_arguments *arguments = recording->arguments;
     const etw_resolver_options options = {.manifest_paths = arguments->manifests,
-                                          .manifest_path_count = arguments->manifest_count};
+                                          .manifest_path_count = arguments->manifest_count,
+                                          .use_defaults = !arguments->no_default_schemas,
+                                          .language = arguments->language,
+                                          .note = etw_report_note};
     recording->store = etw_schema_store_new();
     if (recording->store == NULL) {
         return etw_error_set(&recording->error, ETW_ERROR_NO_MEMORY, "out of memory for schemas");

@@ -12,6 +12,12 @@ void etw_report_error(const etw_error *error)
     SAY(ETW_MESSAGE_ERROR, "%s", error->message);
 }
 
+void etw_report_note(void *context, const char *message)
+{
+    (void)context;
+    SAY(ETW_MESSAGE_WARNING, "%s", message);
+}
+
 void etw_report_written(const char *path)
 {
     SAY(ETW_MESSAGE_NOTE, "wrote %s", path);

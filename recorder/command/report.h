@@ -8,6 +8,8 @@
 extern const etw_console etw_record_console;
 
 void etw_report_error(const etw_error *error);
+/* For what is passed over, such as a file of schemas that cannot be read. context is not used. */
+void etw_report_note(void *context, const char *message);
 void etw_report_written(const char *path);
 
 /* Prints the summary (unless quiet) and every kind of loss, and gives the exit status. */

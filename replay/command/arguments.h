@@ -50,6 +50,7 @@ struct etw_replay_arguments {
     uint16_t *ids;
     uint32_t *process_ids;
     const char **manifests;
+    bool no_default_schemas;
 };
 
 /* ETW_END: *output has a text to print and nothing else is to be done. ETW_ERROR_INVALID_ARGUMENT:

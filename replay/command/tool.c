@@ -159,7 +159,7 @@ etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *pat
     if (kind == ETW_PATH_FILE && !replace) {
         return etw_tool_explain_exists(path, ETW_ERROR_EXISTS, error);
     }
-    if (kind != ETW_PATH_OTHER) {
+    if (kind != ETW_PATH_OTHER && kind != ETW_PATH_FOLDER) {
         return etw_part_create(os, path, &stream->part, &stream->file, error);
     }
     stream->file = os->open(os->context, path, replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
@@ -312,6 +312,12 @@ static etw_status set_times(const etw_replay_arguments *arguments, etw_input *in
     return ETW_OK;
 }
 
+static void say_note(void *context, const char *message)
+{
+    (void)context;
+    etw_tool_say("%s", message);
+}
+
 etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input *input,
                                etw_replay_options *options, etw_replay **replay, etw_error *error)
 {
@@ -325,6 +331,8 @@ etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input 
     etw_progress_begin(&progress, arguments, "scanning", "B");
     options->progress = etw_progress_show;
     options->progress_context = &progress;
+    options->use_default_schemas = !arguments->no_default_schemas;
+    options->note = say_note;
     options->input = input;
     options->owns_input = true;
     status = etw_replay_open(NULL, options, replay, error);

@@ -10,7 +10,7 @@ static etw_status apply_redact(const etw_option_use *use)
                                     use->error);
 }
 
-static etw_status apply_manifest(const etw_option_use *use)
+static etw_status apply_schemas(const etw_option_use *use)
 {
     etw_replay_arguments *arguments = use->arguments;
     return etw_arguments_add_string(&arguments->manifests, &arguments->replay.manifest_path_count,
@@ -53,14 +53,29 @@ static const etw_option rows[] = {
      .least = 1,
      .most = 19,
      IN(writer.level)},
-    {.name = "manifest",
+    {.name = "schemas",
      .letter = 'm',
      .value = "PATH",
-     .help = "manifest, TMF, PDB or MOF file, or a folder of them, for events without a schema; "
-             "repeatable",
+     .help = "where schemas come from for events that nothing else explains: a manifest, a file of "
+             "Windows (exe, dll, sys), a TMF, PDB or MOF file, or a folder of such, searched "
+             "through; repeatable",
      .group = ETW_TAKES_MANIFEST,
      .hint = ETW_HINT_FILE,
-     .apply = apply_manifest},
+     .apply = apply_schemas},
+    {.name = "manifest", /* the old spelling */
+     .value = "PATH",
+     .group = ETW_TAKES_MANIFEST,
+     .hint = ETW_HINT_FILE,
+     .apply = apply_schemas},
+    {.name = "no-default-schemas",
+     .help = "leave out what $ETWCAP_SCHEMAS names and the user's own folder of schemas",
+     .group = ETW_TAKES_MANIFEST,
+     IN(no_default_schemas)},
+    {.name = "language",
+     .value = "NAME",
+     .help = "of messages in .mui files (default en-US)",
+     .group = ETW_TAKES_MANIFEST,
+     IN(replay.language)},
     {.name = "threads",
      .value = "N",
      .help = "additional threads, 0 to 16 (default 0)",

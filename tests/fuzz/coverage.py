@@ -16,7 +16,7 @@ BUILD = "build/native-coverage/tests"
 ABOUT = {  # what a target is there for: parts of the paths
     "etl": "format/etl/", "xpress": "format/etl/xpress.c", "etwcap": "format/etwcap/", "events": "format/etwcap/codec/decoder.c",
     "roundtrip": "format/etwcap/codec/encoder.c", "plan": "format/event/", "tracelogging": "format/schema/tracelogging.c",
-    "manifest": "format/schema/manifest", "resolver": "format/schema/", "profile": "recorder/command/profile.c",
+    "manifest": "format/schema/manifest", "wevt": "format/schema/wevt", "resolver": "format/schema/", "profile": "recorder/command/profile.c",
     "record_words": "recorder/command/arguments.c, option", "replay_words": "replay/command/arguments.c", "texts": "format/base/guid.c",
 }
 TOOL_SUFFIX = os.environ.get("LLVM_SUFFIX", "-14")

@@ -9,9 +9,11 @@ import shutil
 import struct
 import subprocess
 import sys
+import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
 import etlwriter as etl  # noqa: E402
+import pewriter  # noqa: E402
 from etlwriter import Trace, field, structure, utf16z  # noqa: E402
 
 PROVIDER = "{11223344-5566-7788-0102-030405060708}"
@@ -234,6 +236,10 @@ def add_schemas(seeds):
     seeds.add("tracelogging", "all", piece(traits) + piece(metadata) + payload)
     seeds.add("tracelogging", "inline", piece(b"") + piece(b"") + traits + metadata + payload)
     seeds.add("resolver", "tracelogging", b"\3\0" + piece(traits + metadata + payload))
+    block = pewriter.compiled(uuid.UUID(PROVIDER).bytes_le, [(1, 0, (("a", 8, 8), ("b", 1, 1)))])
+    for name, data in (("raw", block), ("pe", pewriter.pe([("WEVT_TEMPLATE", 1033, block)])),
+                       ("pe32", pewriter.pe([("WEVT_TEMPLATE", 1033, block)], wide=False))):
+        seeds.add("wevt", name, data)
     for name, xml in (("manifest", MANIFEST), ("eventsource", EVENT_SOURCE)):
         seeds.add("manifest", name, xml.encode())
         seeds.add("manifest", name + "-wide", xml.encode("utf-16"))

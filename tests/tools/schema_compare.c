@@ -10,7 +10,7 @@
  * ORIGIN is "none", and OURS empty, where no manifest knows the event. */
 #include "format/etl/etl.h"
 #include "format/schema/eventsource.h"
-#include "format/schema/manifest.h"
+#include "format/schema/schema_files.h"
 #include "tests/support/schema_text.h"
 
 #include <stdio.h>
@@ -22,6 +22,8 @@ typedef struct blob {
     uint8_t opcode;
     etw_bytes bytes;
 } blob;
+
+enum { MAX_MANIFESTS = 16 };
 
 typedef struct comparison {
     etw_schema_store *store;
@@ -203,10 +205,11 @@ int main(int argc, char **argv)
 {
     static comparison self;
     etw_error error = {0};
-    etw_manifest_set *set = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES);
+    const char *manifests[MAX_MANIFESTS];
+    etw_resolver_options options = {.manifest_paths = manifests};
     self.store = etw_schema_store_new();
     self.eventsource = etw_eventsource_source_new();
-    if (argc < 2 || set == NULL || self.store == NULL || self.eventsource == NULL) {
+    if (argc < 2 || self.store == NULL || self.eventsource == NULL) {
         fprintf(stderr,
                 "usage: schema_compare TRACE.etl [--also TRACE.etl]... [--manifest PATH]...\n");
         return 2;
@@ -214,14 +217,12 @@ int main(int argc, char **argv)
     for (int i = 2; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--also") == 0) {
             read_trace(&self, argv[i + 1], true);
-        } else if (etw_manifest_set_add_path(set, etw_os_default(), argv[i + 1], self.store,
-                                             &error) != ETW_OK) {
-            die("manifest", &error);
+        } else if (options.manifest_path_count < MAX_MANIFESTS) {
+            manifests[options.manifest_path_count++] = argv[i + 1];
         }
     }
-    self.manifests = etw_manifest_source_new(set);
-    if (self.manifests == NULL) {
-        return 1;
+    if (etw_schema_files_new(&options, NULL, self.store, &self.manifests, &error) != ETW_OK) {
+        die("manifest", &error);
     }
     read_trace(&self, argv[1], false);
     for (uint32_t i = 0; i < self.blob_count; i++) {

@@ -19,6 +19,8 @@ NO_MANIFEST = {"Microsoft-Windows-PktMon", "Microsoft-Windows-DNS-Client", "Micr
 NOT_IN_MANIFEST = {("Microsoft-Windows-DotNETRuntime", "205", "2")}  # ClrEtwAll.man is of another version of the runtime
 # Sent with task 0, which has no name; Windows leaves the event without one, we take its symbol.
 NAMED_BY_SYMBOL = {("JohnLudlow.TerrainGeneration2D.Performance", "0", "0"): " name=EventSourceMessage"}
+# Stored by Windows 8, whose TDH did not pass on that a count is fixed; that of Windows 10 does.
+WITHOUT_FIXED_FLAGS = {("Microsoft-Windows-DotNETRuntime", "82", "0"): " flags=0x20"}
 
 
 def lines(native_tool, corpus, trace):
@@ -51,7 +53,7 @@ def test_events_equal_those_of_windows(compared):
             assert ours == windows.replace(" | ", NAMED_BY_SYMBOL[key] + " | ", 1)
             table[provider, origin, "equal but for a name"] += 1
             continue
-        assert ours == windows, key
+        assert ours.replace(WITHOUT_FIXED_FLAGS.get(key, "\0"), "") == windows, key
         table[provider, origin, "equal"] += 1
     for row, count in sorted(table.items()):
         print("%4d %-45s %-22s %s" % (count, *row))

@@ -11,6 +11,9 @@ LIES = {
     ("Microsoft-Windows-DotNETRuntime", 82, 0): "the manifest has one stack slot, any number is sent",
     ("Microsoft-Windows-DotNETRuntimePrivate", 4, 2): "the manifest's template is empty",
     ("Microsoft-Windows-DotNETRuntime", 205, 4): "EventSource's manifest leaves out the array of structs",
+    ("Microsoft-Windows-DotNETRuntime", 204, 3): "only EventSource's manifest has it; it leaves out what is at the end",
+    ("Microsoft-Windows-DotNETRuntime", 208, 0): "as 204",
+    ("Microsoft-Windows-DotNETRuntime", 209, 0): "as 204",
     ("PerfView", 13, 0): "4 bytes more are sent than declared",
 }
 # The manifest has connid as UINT32; 8 bytes are sent.

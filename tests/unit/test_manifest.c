@@ -1,4 +1,6 @@
 /* Manifests and the TRACE_EVENT_INFO and EVENT_MAP_INFO made of them. */
+#include "format/schema/schema_files.h"
+
 #include "format/schema/manifest.h"
 
 #include "tests/support/schema_assert.h"
@@ -116,7 +118,7 @@ static const template_case templates[] = {
     {"length and count as numbers",
      DATA("a", "UnicodeString", " length='16'") DATA("b", "Binary", " length='6'")
          DATA("c", "UInt32", " count='3'") DATA("d", "Binary", " outType='win:IPv6'"),
-     "a 1/1 length=16; b 14/15 length=6; c 8/8 count=3 length=4; d 14/24 length=16"},
+     "a 1/1 flags=0x10 length=16; b 14/15 flags=0x10 length=6; c 8/8 flags=0x20 count=3 length=4; d 14/24 length=16"},
     {"length and count from fields",
      DATA("n", "UInt16", "") DATA("a", "Binary", " length='n'") DATA("b", "UInt32", " count='n'")
          DATA("c", "UnicodeString", " length='n' count='n'"),
@@ -433,6 +435,7 @@ typedef struct memory_file {
 
 static const memory_file memory_files[] = {
     {"man/b.man", "<m><provider name='b' guid='" GUID_TEXT "'/></m>"},
+    {"man/bad.MAN", "<m"},
     {"man/notes.xml", "<notes/>"},
     {"man/c.txt", "not looked at"},
     {"man/a.xml", "<m><provider name='a' guid='" GUID_TEXT "'/></m>"},
@@ -441,11 +444,10 @@ enum { MEMORY_FILE_COUNT = sizeof memory_files / sizeof memory_files[0] };
 
 static int memory_open(void *context, const char *path, etw_open_mode mode)
 {
-    size_t *read_bytes = context;
+    (void)context;
     assert_int_equal(mode, ETW_OPEN_READ);
     for (int i = 0; i < MEMORY_FILE_COUNT; i++) {
         if (strcmp(memory_files[i].path, path) == 0) {
-            read_bytes[i] = 0;
             return i;
         }
     }
@@ -453,15 +455,27 @@ static int memory_open(void *context, const char *path, etw_open_mode mode)
 }
 
 /* Three bytes at a time, as a slow disk may do. */
-static int64_t memory_read(void *context, int file, void *into, size_t size)
+static int64_t memory_read_at(void *context, int file, void *into, size_t size, uint64_t offset)
 {
-    size_t *read_bytes = context;
-    const char *rest = memory_files[file].content + read_bytes[file];
-    size_t count = strlen(rest) < 3 ? strlen(rest) : 3;
+    const char *content = memory_files[file].content;
+    const size_t left = strlen(content) - (size_t)offset;
+    size_t count = left < 3 ? left : 3;
+    (void)context;
     count = count < size ? count : size;
-    memcpy(into, rest, count);
-    read_bytes[file] += count;
+    memcpy(into, content + offset, count);
     return (int64_t)count;
+}
+
+static int64_t memory_size(void *context, int file)
+{
+    (void)context;
+    return (int64_t)strlen(memory_files[file].content);
+}
+
+static int memory_kind(void *context, const char *path)
+{
+    (void)context;
+    return strchr(path, '.') == NULL ? ETW_PATH_FOLDER : ETW_PATH_FILE;
 }
 
 static int memory_close(void *context, int file)
@@ -485,24 +499,46 @@ static int memory_list(void *context, const char *path, void (*take)(void *into,
     return 0;
 }
 
-static void adds_files_and_folders(void **state)
+static void note_message(void *context, const char *message)
 {
-    fixture *self = *state;
-    size_t read_bytes[MEMORY_FILE_COUNT];
-    const etw_os os = {.context = read_bytes,
-                       .open = memory_open,
-                       .read = memory_read,
+    etw_text_printf(context, "[%s]", message);
+}
+
+/* The files' source, or the failure in error; notes gets what is wrong in folders. */
+static etw_status open_files(fixture *self, const char *path, etw_text *notes, etw_error *error)
+{
+    const etw_os os = {.open = memory_open,
+                       .read_at = memory_read_at,
+                       .size = memory_size,
+                       .kind = memory_kind,
                        .close = memory_close,
                        .list = memory_list};
+    const etw_resolver_options options = {.manifest_paths = &path,
+                                          .manifest_path_count = 1,
+                                          .os = &os,
+                                          .note = note_message,
+                                          .note_context = notes};
+    etw_schema_source *source;
+    const etw_status status = etw_schema_files_new(&options, NULL, self->store, &source, error);
+    if (status == ETW_OK) {
+        source->free(source);
+    }
+    return status;
+}
+
+static void reads_files_and_folders(void **state)
+{
+    fixture *self = *state;
+    etw_text notes = {0};
     etw_error error = {0};
-    assert_int_equal(etw_manifest_set_add_path(self->set, &os, "man", self->store, &error), ETW_OK);
+    assert_int_equal(open_files(self, "man", &notes, &error), ETW_OK);
     assert_string_equal(etw_schema_store_provider_name(self->store, &provider), "a");
-    assert_int_equal(
-        etw_manifest_set_add_path(self->set, &os, "man/notes.xml", self->store, &error),
-        ETW_ERROR_NOT_THIS);
+    assert_string_equal(etw_text_z(&notes), "[man/bad.MAN: line 1: unclosed token]");
+    assert_int_equal(open_files(self, "man/notes.xml", &notes, &error), ETW_ERROR_NOT_THIS);
     assert_string_equal(error.message, "man/notes.xml: no provider in it");
-    assert_int_equal(etw_manifest_set_add_path(self->set, &os, "none.man", self->store, &error),
-                     ETW_ERROR_NOT_FOUND);
+    assert_int_equal(open_files(self, "man/bad.MAN", &notes, &error), ETW_ERROR_DAMAGED);
+    assert_int_equal(open_files(self, "none.man", &notes, &error), ETW_ERROR_NOT_FOUND);
+    etw_text_free(&notes);
 }
 
 static void count_name(void *into, const char *name)
@@ -535,7 +571,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bad_template_costs_only_its_events, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bounds_depth_and_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reads_utf16, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(adds_files_and_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reads_files_and_folders, set_up, tear_down),
         cmocka_unit_test(the_operating_system_lists_folders),
     };
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);

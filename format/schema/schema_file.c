@@ -1,0 +1,433 @@
+#include "format/schema/schema_file.h"
+
+#include "format/schema/manifest_model.h"
+#include "format/schema/pe_resources.h"
+#include "format/schema/wevt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FALLBACK_LANGUAGE "en-US"
+
+typedef struct guid_list {
+    etw_guid *guids;
+    uint32_t count;
+    uint32_t capacity;
+    bool failed;
+} guid_list;
+
+struct etw_schema_file {
+    char *path;
+    etw_schema_file_options options;
+    etw_manifest_set *set; /* NULL: not read yet, or it could not be */
+    bool was_read;
+    guid_list providers;
+    etw_resource_list resources;
+    uint32_t build;
+    const char *mended;
+};
+
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a file of schemas");
+}
+
+static void take_guid(void *into, const etw_guid *provider)
+{
+    guid_list *list = into;
+    if (list->count == list->capacity) {
+        const uint32_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
+        etw_guid *guids = realloc(list->guids, capacity * sizeof *guids);
+        if (guids == NULL) {
+            list->failed = true;
+            return;
+        }
+        list->guids = guids;
+        list->capacity = capacity;
+    }
+    list->guids[list->count++] = *provider;
+}
+
+/* XML. */
+
+etw_status etw_schema_file_read(const etw_os *os, int file, size_t limit, uint8_t **data,
+                                size_t *size, etw_error *error)
+{
+    const int64_t stated = os->size(os->context, file);
+    *data = NULL;
+    *size = 0;
+    if (stated < 0) {
+        return etw_error_set_os(error, (int)-stated, "cannot tell its size");
+    }
+    if ((uint64_t)stated > limit) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "larger than the limit of %zu bytes", limit);
+    }
+    *data = malloc((size_t)stated + 1);
+    return *data == NULL ? no_memory(error)
+                         : etw_os_read_at_full(os, file, *data, (size_t)stated, 0, size, error);
+}
+
+static char lower(char letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+    while (*a != '\0' && lower(*a) == lower(*b)) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+bool etw_schema_file_ends_with(const char *path, const char *ending)
+{
+    const size_t size = strlen(path);
+    const size_t ending_size = strlen(ending);
+    return size > ending_size && is_same_name(path + size - ending_size, ending);
+}
+
+static etw_status read_xml(etw_schema_file *self, int file, etw_schema_store *store,
+                           etw_error *error)
+{
+    uint8_t *data;
+    size_t size;
+    if (self->options.any_file && !etw_schema_file_ends_with(self->path, ".man") &&
+        !etw_schema_file_ends_with(self->path, ".xml")) {
+        return etw_error_set(error, ETW_ERROR_NOT_THIS, "no file of schemas");
+    }
+    etw_status status = etw_schema_file_read(self->options.os, file, ETW_MANIFEST_MAX_XML_BYTES,
+                                             &data, &size, error);
+    if (status == ETW_OK) {
+        status = etw_manifest_set_add(self->set, (etw_bytes){data, size}, store, NULL, error);
+    }
+    free(data);
+    self->was_read = true;
+    etw_manifest_set_providers(self->set, take_guid, &self->providers);
+    return status;
+}
+
+/* Compiled. */
+
+/* One message table and the bytes it is in. */
+typedef struct texts {
+    etw_message_table tables[ETW_WEVT_MAX_TABLES];
+    uint8_t *bytes[ETW_WEVT_MAX_TABLES];
+    uint32_t count;
+} texts;
+
+static void free_texts(texts *self)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        etw_message_table_free(&self->tables[i]);
+        free(self->bytes[i]);
+    }
+}
+
+/* A table that cannot be read is left out: its events are explained without messages. */
+static etw_status add_tables(const etw_os *os, int file, const etw_resource_list *resources,
+                             texts *into, etw_error *error)
+{
+    for (uint32_t i = 0; i < resources->count && into->count < ETW_WEVT_MAX_TABLES; i++) {
+        const etw_resource *resource = &resources->items[i];
+        uint8_t *bytes = NULL;
+        if (resource->kind != ETW_RESOURCE_MESSAGES ||
+            etw_resource_read(os, file, resource, &bytes, NULL) != ETW_OK) {
+            continue;
+        }
+        const etw_status status = etw_message_table_open((etw_bytes){bytes, resource->size_bytes},
+                                                         &into->tables[into->count], error);
+        if (status != ETW_OK) {
+            free(bytes);
+            if (status == ETW_ERROR_NO_MEMORY) {
+                return status;
+            }
+            continue;
+        }
+        into->bytes[into->count++] = bytes;
+    }
+    return ETW_OK;
+}
+
+/* Adds the tables of another file; there need not be one. */
+static etw_status add_tables_of(const etw_os *os, const char *path, texts *into, etw_error *error)
+{
+    etw_resource_list resources;
+    const int file = os->open(os->context, path, ETW_OPEN_READ);
+    if (file < 0) {
+        return ETW_OK;
+    }
+    etw_status status = ETW_OK;
+    if (etw_pe_resources_find(os, file, &resources, NULL) == ETW_OK) {
+        status = add_tables(os, file, &resources, into, error);
+    }
+    (void)os->close(os->context, file);
+    return status;
+}
+
+/* Finds a name in a folder without regard to case. */
+typedef struct name_search {
+    const char *wanted;
+    etw_text found;
+} name_search;
+
+static void compare_name(void *into, const char *name)
+{
+    name_search *search = into;
+    if (search->found.size == 0 && is_same_name(name, search->wanted)) {
+        etw_text_append_z(&search->found, name);
+    }
+}
+
+/* Appends "/" and the folder's own spelling of name to path; false where it has no such name. */
+static bool enter(const etw_os *os, etw_text *path, const char *name)
+{
+    name_search search = {.wanted = name};
+    const int listed = os->list == NULL
+                           ? -ENOTDIR
+                           : os->list(os->context, path->size == 0 ? "/" : etw_text_z(path),
+                                      compare_name, &search);
+    const bool found = listed >= 0 && search.found.size > 0;
+    if (found) {
+        etw_text_append_char(path, '/');
+        etw_text_append(path, search.found.data, search.found.size);
+    }
+    etw_text_free(&search.found);
+    return found;
+}
+
+/* The path up to its last slash, and the name behind it. */
+static const char *split(const char *path, etw_text *folder)
+{
+    const char *name = path;
+    for (const char *at = path; *at != '\0'; at++) {
+        if (*at == '/' || *at == '\\') {
+            name = at + 1;
+        }
+    }
+    if (name == path) {
+        etw_text_append_z(folder, ".");
+    } else {
+        etw_text_append(folder, path, (size_t)(name - 1 - path));
+    }
+    return name;
+}
+
+/* <folder>/<language>/<name>.mui */
+static etw_status add_mui(const etw_schema_file *self, const char *language, texts *into,
+                          etw_error *error)
+{
+    etw_text path = {0};
+    etw_text name = {0};
+    etw_status status = ETW_OK;
+    etw_text_append_z(&name, split(self->path, &path));
+    etw_text_append_z(&name, ".mui");
+    if (enter(self->options.os, &path, language) &&
+        enter(self->options.os, &path, etw_text_z(&name))) {
+        status = add_tables_of(self->options.os, etw_text_z(&path), into, error);
+    }
+    etw_text_free(&path);
+    etw_text_free(&name);
+    return status;
+}
+
+/* mc.exe writes xTEMP.BIN, and beside it x_MSG00001.bin or MSG00001.bin. */
+static etw_status add_loose_tables(const etw_schema_file *self, texts *into, etw_error *error)
+{
+    static const char *const ends[] = {"_MSG00001.bin", ".msg.bin", NULL};
+    etw_text folder = {0};
+    const char *name = split(self->path, &folder);
+    size_t stem = strcspn(name, ".");
+    if (stem >= 4 && is_same_name(name + stem - 4, "TEMP.BIN")) {
+        stem -= 4;
+    }
+    etw_status status = ETW_OK;
+    for (size_t i = 0; status == ETW_OK && i < sizeof ends / sizeof ends[0]; i++) {
+        etw_text path = {0};
+        etw_text beside = {0};
+        etw_text_append(&path, folder.data, folder.size);
+        if (ends[i] == NULL) {
+            etw_text_append_z(&beside, "MSG00001.bin");
+        } else {
+            etw_text_append(&beside, name, stem);
+            etw_text_append_z(&beside, ends[i]);
+        }
+        if (into->count == 0 && enter(self->options.os, &path, etw_text_z(&beside))) {
+            status = add_tables_of(self->options.os, etw_text_z(&path), into, error);
+        }
+        etw_text_free(&path);
+        etw_text_free(&beside);
+    }
+    etw_text_free(&folder);
+    return status;
+}
+
+static etw_status find_texts(const etw_schema_file *self, int file, texts *into, etw_error *error)
+{
+    etw_status status = add_tables(self->options.os, file, &self->resources, into, error);
+    const char *language = self->options.language;
+    if (status == ETW_OK && etw_resource_of_kind(&self->resources, ETW_RESOURCE_MUI) != NULL) {
+        if (language != NULL) {
+            status = add_mui(self, language, into, error);
+        }
+        if (status == ETW_OK && (language == NULL || !is_same_name(language, FALLBACK_LANGUAGE))) {
+            status = add_mui(self, FALLBACK_LANGUAGE, into, error);
+        }
+    } else if (status == ETW_OK && self->resources.count == 1) {
+        status = add_loose_tables(self, into, error);
+    }
+    return status;
+}
+
+static etw_status read_blocks(etw_schema_file *self, int file, etw_schema_store *store,
+                              etw_error *error)
+{
+    texts found = {0};
+    etw_status status = find_texts(self, file, &found, error);
+    for (uint32_t i = 0; i < self->resources.count && status == ETW_OK; i++) {
+        const etw_resource *resource = &self->resources.items[i];
+        uint8_t *bytes;
+        if (resource->kind != ETW_RESOURCE_WEVT) {
+            continue;
+        }
+        status = etw_resource_read(self->options.os, file, resource, &bytes, error);
+        if (status == ETW_OK) {
+            const etw_wevt wevt = {{bytes, resource->size_bytes}, found.tables, found.count};
+            status = etw_manifest_set_add_compiled(self->set, &wevt, store, NULL, error);
+        }
+        free(bytes);
+        if (status == ETW_ERROR_NOT_THIS) {
+            status = ETW_OK; /* mc.exe makes blocks without providers, too */
+        }
+    }
+    free_texts(&found);
+    return status;
+}
+
+/* Whose events the file has, and of which build it is. */
+static etw_status look_at_resources(etw_schema_file *self, int file, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    uint32_t blocks = 0;
+    for (uint32_t i = 0; i < self->resources.count && status == ETW_OK; i++) {
+        const etw_resource *resource = &self->resources.items[i];
+        uint8_t *bytes = NULL;
+        if (resource->kind != ETW_RESOURCE_WEVT && resource->kind != ETW_RESOURCE_VERSION) {
+            continue;
+        }
+        status = etw_resource_read(self->options.os, file, resource, &bytes, error);
+        const etw_bytes piece = {bytes, resource->size_bytes};
+        if (status == ETW_OK && resource->kind == ETW_RESOURCE_VERSION) {
+            self->build = etw_resource_build(piece);
+        } else if (status == ETW_OK) {
+            blocks++;
+            status = etw_wevt_check(piece, error);
+            etw_wevt_providers(piece, take_guid, &self->providers);
+        }
+        free(bytes);
+    }
+    return status == ETW_OK && blocks == 0
+               ? etw_error_set(error, ETW_ERROR_NOT_THIS, "no compiled manifest in it")
+               : status;
+}
+
+static etw_status look_at(etw_schema_file *self, int file, etw_schema_store *store,
+                          etw_error *error)
+{
+    etw_status status = etw_pe_resources_find(self->options.os, file, &self->resources, error);
+    if (status == ETW_ERROR_NOT_THIS) {
+        etw_error_clear(error);
+        status = read_xml(self, file, store, error);
+    } else if (status == ETW_OK) {
+        status = look_at_resources(self, file, error);
+    }
+    return status == ETW_OK && self->providers.failed ? no_memory(error) : status;
+}
+
+static etw_status open_path(const etw_schema_file *self, int *file, etw_error *error)
+{
+    const etw_os *os = self->options.os;
+    *file = os->open(os->context, self->path, ETW_OPEN_READ);
+    return *file < 0 ? etw_error_set_os(error, -*file, "cannot open") : ETW_OK;
+}
+
+etw_status etw_schema_file_open(const char *path, const etw_schema_file_options *options,
+                                etw_schema_store *store, etw_schema_file **file, etw_error *error)
+{
+    etw_schema_file *self = calloc(1, sizeof *self);
+    *file = NULL;
+    if (self == NULL) {
+        return no_memory(error);
+    }
+    self->options = *options;
+    self->path = strdup(path);
+    self->set = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES);
+    if (self->path == NULL || self->set == NULL) {
+        etw_schema_file_free(self);
+        return no_memory(error);
+    }
+    int opened;
+    etw_status status = open_path(self, &opened, error);
+    if (status == ETW_OK) {
+        status = look_at(self, opened, store, error);
+        (void)options->os->close(options->os->context, opened);
+    }
+    if (status != ETW_OK) {
+        etw_schema_file_free(self);
+        return etw_error_wrap(error, status, "%s", path);
+    }
+    *file = self;
+    return ETW_OK;
+}
+
+void etw_schema_file_free(etw_schema_file *file)
+{
+    if (file != NULL) {
+        etw_manifest_set_free(file->set);
+        free(file->providers.guids);
+        free(file->path);
+        free(file);
+    }
+}
+
+const char *etw_schema_file_path(const etw_schema_file *file)
+{
+    return file->path;
+}
+
+uint32_t etw_schema_file_build(const etw_schema_file *file)
+{
+    return file->build;
+}
+
+const char *etw_schema_file_mended(const etw_schema_file *file)
+{
+    return file->mended;
+}
+
+void etw_schema_file_providers(const etw_schema_file *file,
+                               void (*take)(void *into, const etw_guid *provider), void *into)
+{
+    for (uint32_t i = 0; i < file->providers.count; i++) {
+        take(into, &file->providers.guids[i]);
+    }
+}
+
+etw_status etw_schema_file_set(etw_schema_file *file, etw_schema_store *store,
+                               etw_manifest_set **set, etw_error *error)
+{
+    *set = file->set;
+    if (file->was_read) {
+        return ETW_OK;
+    }
+    file->was_read = true;
+    int opened;
+    etw_status status = open_path(file, &opened, error);
+    if (status == ETW_OK) {
+        status = read_blocks(file, opened, store, error);
+        (void)file->options.os->close(file->options.os->context, opened);
+    }
+    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", file->path);
+}
