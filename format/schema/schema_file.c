@@ -336,12 +336,14 @@ static etw_status look_at_resources(etw_schema_file *self, int file, etw_error *
 static etw_status look_at(etw_schema_file *self, int file, etw_schema_store *store,
                           etw_error *error)
 {
-    etw_status status = etw_pe_resources_find(self->options.os, file, &self->resources, error);
+    etw_error failure = {0};
+    etw_status status = etw_pe_resources_find(self->options.os, file, &self->resources, &failure);
     if (status == ETW_ERROR_NOT_THIS) {
-        etw_error_clear(error);
         status = read_xml(self, file, store, error);
     } else if (status == ETW_OK) {
         status = look_at_resources(self, file, error);
+    } else {
+        return etw_error_set(error, status, "%s", failure.message);
     }
     return status == ETW_OK && self->providers.failed ? no_memory(error) : status;
 }

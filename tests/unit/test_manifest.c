@@ -538,6 +538,7 @@ static void reads_files_and_folders(void **state)
     assert_string_equal(error.message, "man/notes.xml: no provider in it");
     assert_int_equal(open_files(self, "man/bad.MAN", &notes, &error), ETW_ERROR_DAMAGED);
     assert_int_equal(open_files(self, "none.man", &notes, &error), ETW_ERROR_NOT_FOUND);
+    assert_int_equal(open_files(self, "man/a.xml", &notes, NULL), ETW_OK);
     etw_text_free(&notes);
 }
 
