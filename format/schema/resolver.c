@@ -40,7 +40,7 @@ struct etw_resolver {
     etw_schema_store *store;
     etw_schema_source *sources[MAX_SOURCES]; /* in the order in which they are asked */
     uint32_t source_count;
-    uint32_t last_count;              /* of sources at the end: the classic table, MOF files */
+    uint32_t last_count;              /* of sources at the end: MOF files */
     uint32_t learnt;                  /* from 1; counts what the sources learnt */
     const etw_schema_source *varying; /* the one that tells variants apart; NULL: none needs to */
     slot *slots;
@@ -152,7 +152,6 @@ static etw_status add_sources(etw_resolver *self, const etw_resolver_options *op
     }
     if (status == ETW_OK && !options->no_classic) {
         status = add_built_in(self, etw_classic_source_new(), error);
-        self->last_count++;
     }
     if (classes != NULL && status == ETW_OK) {
         self->last_count++;

@@ -2,8 +2,8 @@
  * one.
  *
  * Order (first that explains the event wins): TraceLogging metadata, metadata events of the trace,
- * manifests given by the user, EventSource manifests of the trace, TDH (Windows, live), the classic
- * kernel table, MOF files given by the user. SCHEMAS.md gives the reasons, and the keys. */
+ * manifests given by the user, EventSource manifests of the trace, the classic kernel table, TDH
+ * (Windows, live), MOF files given by the user. SCHEMAS.md gives the reasons, and the keys. */
 #ifndef ETW_FORMAT_SCHEMA_RESOLVER_H
 #define ETW_FORMAT_SCHEMA_RESOLVER_H
 
@@ -64,7 +64,7 @@ ETW_API_CHECKED etw_status etw_resolver_new(etw_schema_store *store,
                                             etw_resolver **resolver, etw_error *error);
 ETW_API void etw_resolver_free(etw_resolver *resolver);
 
-/* Takes ownership, also on failure. Sits before the classic table and after all others. */
+/* Takes ownership, also on failure. Sits before the user's MOF files and after all others. */
 ETW_API_CHECKED etw_status etw_resolver_add_source(etw_resolver *resolver,
                                                    etw_schema_source *source, etw_error *error);
 

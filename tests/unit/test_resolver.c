@@ -217,7 +217,7 @@ static void keeps_answering_beyond_its_limit_of_keys(void **state)
     assert_int_equal(source->asked, ETW_RESOLVER_MAX_KEYS + 1);
 }
 
-static void asks_the_classic_table_last_unless_told_not_to(void **state)
+static void asks_the_classic_table_before_added_sources_unless_told_not_to(void **state)
 {
     fixture *self = *state;
     const etw_guid process_class = {
@@ -228,8 +228,9 @@ static void asks_the_classic_table_last_unless_told_not_to(void **state)
     record.EventHeader.EventDescriptor.Opcode = 1;
     record.EventHeader.EventDescriptor.Version = 3;
     assert_int_equal(find(self, &record, 8)->origin, ETW_SCHEMA_CLASSIC);
-    (void)add_counting(self, 0, 0);
-    assert_int_equal(find(self, &record, 8)->origin, ETW_SCHEMA_TDH);
+    const counting_source *source = add_counting(self, 0, 0);
+    assert_int_equal(find(self, &record, 8)->origin, ETW_SCHEMA_CLASSIC);
+    assert_int_equal(source->asked, 0);
 
     etw_resolver_free(self->resolver);
     const etw_resolver_options options = {.no_classic = true};
@@ -263,8 +264,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(asks_nobody_where_no_schema_is_needed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_tracelogging_events_apart_by_all_their_metadata,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(asks_the_classic_table_last_unless_told_not_to, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            asks_the_classic_table_before_added_sources_unless_told_not_to, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_well_known_providers_of_unexplained_events, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(keeps_answering_beyond_its_limit_of_keys, set_up,
