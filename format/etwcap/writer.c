@@ -379,7 +379,7 @@ static etw_status start_threads(etw_writer *writer, etw_error *error)
     (void)pthread_mutex_init(&writer->lock, NULL);
     (void)pthread_cond_init(&writer->work, NULL);
     etw_condition_init(&writer->done);
-    (void)pthread_cond_init(&writer->room, NULL);
+    etw_condition_init(&writer->room);
     writer->threaded = true;
     int result = pthread_create(&writer->thread, NULL, writing_thread, writer);
     if (result != 0) {
@@ -673,6 +673,25 @@ etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *reco
     open_quick_way(writer);
     unlock(writer);
     return status;
+}
+
+bool etw_writer_has_room(etw_writer *writer, uint32_t wait_ms)
+{
+    if (!writer->threaded || (writer->open != NULL && !is_full(writer, writer->open))) {
+        return true;
+    }
+    (void)pthread_mutex_lock(&writer->lock);
+    const int64_t deadline_ns = now_ns(writer) + (int64_t)wait_ms * 1000000;
+    int64_t wait_ns = (int64_t)wait_ms * 1000000;
+    /* An open batch that is full is handed over with the next event, which needs another. */
+    const uint32_t needed = writer->open == NULL ? 1 : 2;
+    while (writer->filled - writer->written + needed > writer->job_count && wait_ns > 0) {
+        etw_condition_wait(&writer->room, &writer->lock, wait_ns);
+        wait_ns = deadline_ns - now_ns(writer);
+    }
+    const bool room = writer->filled - writer->written + needed <= writer->job_count;
+    (void)pthread_mutex_unlock(&writer->lock);
+    return room;
 }
 
 void etw_writer_tick(etw_writer *writer)

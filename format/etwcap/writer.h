@@ -74,6 +74,10 @@ ETW_API_CHECKED etw_status etw_writer_add_event(etw_writer *writer, const etw_ev
                                                 uint16_t trace_index, uint32_t schema_id,
                                                 etw_error *error);
 
+/* Whether the next event finds room, for a caller that drops on overload but can wait a little:
+ * waits for it up to wait_ms. Quick while the current batch has room. */
+ETW_API bool etw_writer_has_room(etw_writer *writer, uint32_t wait_ms);
+
 /* Stands between the events added before and after it. */
 ETW_API_CHECKED etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss,
                                                etw_error *error);

@@ -485,6 +485,12 @@ etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_
         etw_writer_add_clock_anchor(capture->writer, trace_index, ticks, time_100ns, error), error);
 }
 
+static bool has_all_events(const etw_capture *capture)
+{
+    const uint64_t most = capture->options.limits.max_events;
+    return most != 0 && capture->totals.events >= most;
+}
+
 etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
                              const etw_event_record *record, etw_error *error)
 {
@@ -510,7 +516,7 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     if (status != ETW_OK) {
         return status;
     }
-    if (capture->totals.events == capture->options.limits.max_events) {
+    if (has_all_events(capture)) {
         return ended(capture, "number of events reached");
     }
     return ++capture->events_since_tick < EVENTS_PER_TICK ? ETW_OK
@@ -528,6 +534,20 @@ etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_erro
         }
     }
     return taken(capture, etw_writer_add_loss(capture->writer, loss, error), error);
+}
+
+bool etw_capture_has_room(etw_capture *capture, uint32_t wait_ms)
+{
+    return etw_writer_has_room(capture->writer, wait_ms);
+}
+
+etw_status etw_capture_dropped(etw_capture *capture, const etw_loss *loss, etw_error *error)
+{
+    capture->totals.events += loss->events;
+    const etw_status status =
+        taken(capture, etw_writer_add_loss(capture->writer, loss, error), error);
+    return status == ETW_OK && has_all_events(capture) ? ended(capture, "number of events reached")
+                                                       : status;
 }
 
 void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals)

@@ -77,8 +77,16 @@ ETW_API_CHECKED etw_status etw_capture_add_trace(etw_capture *capture, const etw
 ETW_API_CHECKED etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
                                              const etw_event_record *record, etw_error *error);
 
+/* As etw_writer_has_room. */
+ETW_API bool etw_capture_has_room(etw_capture *capture, uint32_t wait_ms);
+
 ETW_API_CHECKED etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss,
                                             etw_error *error);
+
+/* Events that came to the recorder and were dropped before the capture saw them: received, and not
+ * written. ETW_END as for events. */
+ETW_API_CHECKED etw_status etw_capture_dropped(etw_capture *capture, const etw_loss *loss,
+                                               etw_error *error);
 
 /* To be called about once a second by whoever feeds the capture: limits of time and disk, rotation.
  * A next segment that cannot be opened leaves the current one in use; where the disk is full and

@@ -28,8 +28,10 @@ const etw_command etw_record_command = {
              "Users; kernel events need an administrator.\n"
              "Memory: at most 64 MiB with one thread at the default compression, about 25 MiB\n"
              "for each additional thread, up to 140 MiB at --compression 19; with rotation\n"
-             "30 MiB more while one segment is finished and the next one begun; and the size\n"
-             "given to --flight.\n"
+             "30 MiB more while one segment is finished and the next one begun; live, 32 MiB\n"
+             "more for events that wait while a schema is looked up or the disk is slow; and the\n"
+             "size given to --flight. The session's own buffers, 64 MB or more by default, belong\n"
+             "to Windows.\n"
              "Exit status: 0 all well, 1 failed, 2 wrong usage, 3 recorded but something is\n"
              "missing.\n",
 };

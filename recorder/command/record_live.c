@@ -2,13 +2,14 @@
 #include "recorder/command/report.h"
 #include "recorder/rundown/rundown_job.h"
 #include "recorder/session/oracle_source.h"
+#include "recorder/session/queued_pump.h"
 #include "recorder/session/tdh_source.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A live recording: what the session's sink feeds. */
+/* A live recording: what the session's sink feeds, on the main thread. */
 typedef struct live {
     const etw_record_arguments *arguments;
     etw_stop_signal *signal;
@@ -135,6 +136,19 @@ static etw_status on_loss(void *context, const etw_loss *loss)
                             : status;
 }
 
+static etw_status on_dropped(void *context, const etw_loss *loss)
+{
+    live *recording = context;
+    const etw_status status = add_trace(recording);
+    return status == ETW_OK ? etw_capture_dropped(recording->capture, loss, &recording->error)
+                            : status;
+}
+
+static bool has_room(void *context, uint32_t wait_ms)
+{
+    return etw_capture_has_room(((live *)context)->capture, wait_ms);
+}
+
 static etw_status on_anchor(void *context, int64_t ticks, int64_t time_100ns)
 {
     live *recording = context;
@@ -159,17 +173,13 @@ static void show_status(live *recording)
     recording->last_events = totals.events;
 }
 
-static bool is_stopped(void *context)
-{
-    return etw_stop_signal_is_set(((live *)context)->signal);
-}
-
 static etw_status on_tick(void *context)
 {
     live *recording = context;
     show_status(recording);
-    if (atomic_load(&recording->signal->stop)) {
-        return ETW_END;
+    if (etw_stop_signal_is_set(recording->signal)) {
+        /* What the session delivers until it ends is still recorded. */
+        etw_session_stop(recording->session);
     }
     if (recording->flight != NULL && atomic_exchange(&recording->signal->dump, false)) {
         const etw_status status = dump(recording);
@@ -277,8 +287,7 @@ static etw_status open_capture(live *recording)
                                          .writer = arguments->writer,
                                          .limits = arguments->limits,
                                          .resolver = recording->resolver,
-                                         .store = recording->store,
-                                         .is_stopped = is_stopped};
+                                         .store = recording->store};
     if (arguments->flight.max_bytes == 0) {
         return etw_capture_open(&options, &recording->capture, &recording->error);
     }
@@ -290,7 +299,7 @@ static etw_status open_capture(live *recording)
     return status;
 }
 
-/* The rundown before the session: it takes time in which ETW's buffers would run full. The file
+/* The rundown before the session: it takes time in which the queue would run full. The file
  * last: where the session is refused, none is left that looks like a recording. */
 static etw_status open_all(live *recording)
 {
@@ -319,13 +328,17 @@ static void tell_failure(live *recording)
 
 static etw_status run(live *recording)
 {
-    const etw_session_sink sink = {.event = on_event,
-                                   .loss = on_loss,
-                                   .tick = on_tick,
-                                   .anchor = on_anchor,
-                                   .context = recording};
+    const etw_queued_sink to = {.sink = {.event = on_event,
+                                         .loss = on_loss,
+                                         .tick = on_tick,
+                                         .anchor = on_anchor,
+                                         .context = recording},
+                                .dropped = on_dropped,
+                                .has_room = has_room,
+                                .waits =
+                                    recording->arguments->writer.overload == ETW_OVERLOAD_WAIT};
     etw_error error = recording->error;
-    const etw_status status = etw_session_pump(recording->session, &sink, &error);
+    const etw_status status = etw_session_pump_queued(recording->session, &to, &error);
     /* A failure inside the sink has left its own message; the pump's is about the session, and was
      * told to the sink. */
     if (status != ETW_OK && recording->error.status == ETW_OK) {

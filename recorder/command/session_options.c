@@ -93,7 +93,8 @@ static const etw_option rows[] = {
      ETW_RECORD_STORES(session.minimum_buffers)},
     {.name = "max-buffers",
      .value = "N",
-     .help = "buffers that the session may have",
+     .help = "buffers that the session may have (default: 64 MB of them, or 2 MB for each "
+             "processor where that is more)",
      .least = 1,
      .most = 65536,
      ETW_RECORD_STORES(session.maximum_buffers)},

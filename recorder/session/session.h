@@ -77,7 +77,7 @@ typedef struct etw_session_options {
     uint32_t kernel_stack_count;
     uint32_t buffer_size_kb; /* 0: 64; at most 16384 */
     uint32_t minimum_buffers,
-        maximum_buffers;    /* 0: 2 and 4 for each processor, at least 64 in all */
+        maximum_buffers;    /* 0: 2 for each processor; 64 MB or 2 MB for each processor in all */
     uint32_t flush_seconds; /* 0: 1 */
     uint32_t clock_type;    /* an etw_clock_type; 0: QPC */
     bool not_independent;   /* one stalled consumer may then stall other sessions of the provider */
@@ -128,7 +128,7 @@ typedef struct etw_session_sink {
 ETW_API_CHECKED etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink,
                                             etw_error *error);
 
-/* The next-event form: events are copied out of ETW's thread into a bounded queue (16 MiB); what
+/* The next-event form: events are copied out of ETW's thread into a bounded queue (32 MiB); what
  * does not fit is dropped and counted (etw_session_get_losses). *event is valid until the next
  * call.
  * ETW_END once stopped and empty. Waits up to timeout_ms; ETW_AGAIN where nothing came.

@@ -6,7 +6,9 @@
 
 #define DEFAULT_BUFFER_SIZE_KB 64u
 #define MAX_BUFFER_SIZE_KB     16384u
-#define LEAST_MAXIMUM_BUFFERS  64u
+/* All buffers together, by default: what comes while the recorder does not get to run. */
+#define LEAST_MEGABYTES         64u
+#define MEGABYTES_PER_PROCESSOR 2u
 
 /* SystemTraceControlGuid, by which the NT Kernel Logger is known. */
 static const GUID system_trace_control = {
@@ -26,21 +28,27 @@ static uint32_t or_default(uint32_t value, uint32_t fallback)
     return value == 0 ? fallback : value;
 }
 
+static uint32_t default_buffers(uint32_t processors, uint32_t buffer_size_kb)
+{
+    const uint32_t by_processors = processors * MEGABYTES_PER_PROCESSOR;
+    const uint32_t megabytes = by_processors > LEAST_MEGABYTES ? by_processors : LEAST_MEGABYTES;
+    return megabytes * 1024 / buffer_size_kb;
+}
+
 void etw_session_properties_for_start(const etw_session_options *options,
                                       etw_session_properties *properties)
 {
     SYSTEM_INFO system;
     GetNativeSystemInfo(&system);
     const uint32_t processors = system.dwNumberOfProcessors;
-    const uint32_t default_maximum =
-        processors * 4 > LEAST_MAXIMUM_BUFFERS ? processors * 4 : LEAST_MAXIMUM_BUFFERS;
     etw_session_properties_clear(properties);
     EVENT_TRACE_PROPERTIES *head = &properties->head;
     const uint32_t buffer_size = or_default(options->buffer_size_kb, DEFAULT_BUFFER_SIZE_KB);
     head->Wnode.ClientContext = or_default(options->clock_type, ETW_CLOCK_QPC);
     head->BufferSize = buffer_size < MAX_BUFFER_SIZE_KB ? buffer_size : MAX_BUFFER_SIZE_KB;
     head->MinimumBuffers = or_default(options->minimum_buffers, processors * 2);
-    head->MaximumBuffers = or_default(options->maximum_buffers, default_maximum);
+    head->MaximumBuffers =
+        or_default(options->maximum_buffers, default_buffers(processors, head->BufferSize));
     head->FlushTimer = or_default(options->flush_seconds, 1);
     head->EnableFlags = options->kernel_flags;
     head->LogFileMode = EVENT_TRACE_REAL_TIME_MODE;

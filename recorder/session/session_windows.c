@@ -150,7 +150,7 @@ static etw_status start_queue(etw_session *session, etw_error *error)
     if (status != ETW_OK) {
         return status;
     }
-    session->queue = etw_session_queue_new();
+    session->queue = etw_session_queue_new(false);
     session->queue_thread =
         session->queue == NULL ? NULL : CreateThread(NULL, 0, queue_thread, session, 0, NULL);
     return session->queue_thread == NULL
@@ -163,11 +163,12 @@ etw_status etw_session_next(etw_session *session, uint32_t timeout_ms, const etw
 {
     etw_event_expire(session->events.maker);
     etw_status status = start_queue(session, error);
-    const etw_event_record *record = NULL;
-    if (status == ETW_OK) {
-        status = etw_session_queue_pop(session->queue, timeout_ms, &record, error);
+    etw_queued_item item = {.kind = ETW_QUEUED_DROP};
+    /* What was dropped is counted; nothing else but events is in this queue. */
+    while (status == ETW_OK && item.kind != ETW_QUEUED_EVENT) {
+        status = etw_session_queue_pop(session->queue, timeout_ms, &item, error);
     }
-    return status == ETW_OK ? etw_session_events_make(&session->events, record,
+    return status == ETW_OK ? etw_session_events_make(&session->events, item.record,
                                                       &session->trace.trace, event, error)
                             : status;
 }

@@ -21,7 +21,7 @@
 
 #define EVENTS     20000u
 #define DELIVERED  (EVENTS + 1) /* and the header of the trace, which every session gives */
-#define NAME_UNITS 480u /* with it the trace is larger than the queue of the next-event form */
+#define NAME_UNITS 1000u /* with it the trace is larger than the queue of the next-event form */
 #define EVENT_ID   7
 #define FIRST_TIME 132500000000000000LL
 

@@ -170,12 +170,14 @@ def losses_of(native_tool, path):
 def test_a_full_queue_drops_and_counts_exactly(live, native_tool, corpus, tmp_path):
     """zstd's highest level on one thread is slower than the trace: received is what was written and what was dropped."""
     trace = corpus("net.4.5.2.x64.etl")
-    received = 100000
-    done = live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", received, "--level", 19,
+    asked = 100000
+    done = live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", asked, "--level", 19,
                 "--interval", "1ms", status=None, ETWAPI_TRACE=str(trace), **ALL)
     written = count_of(native_tool, tmp_path / "a.etwcap")
     losses = losses_of(native_tool, tmp_path / "a.etwcap")
-    assert sum(loss["Events"] for loss in losses) == received - written
+    dropped = sum(loss["Events"] for loss in losses)
+    received = written + dropped
+    assert received == asked or received > asked and dropped  # what ends it may be a drop of several
     assert done.returncode == (3 if losses else 0)
     assert (b"%d events were received but not written" % (received - written) in done.stderr) == bool(losses)
     native_tool("etw-replay", "verify", tmp_path / "a.etwcap", status=3 if losses else 0)

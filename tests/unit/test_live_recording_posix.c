@@ -1,0 +1,371 @@
+/* A live recording from end to end, with a stand-in for the session: it delivers its events at
+ * once, while TDH or the disk stands still until it has done so. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "format/etwcap/reader.h"
+#include "recorder/command/jobs.h"
+#include "recorder/session/tdh_source.h"
+
+#define PAYLOAD_BYTES 2048u
+#define FITS          13000u /* with its payload 28 MiB: less than the queue has */
+#define TOO_MANY      40000u
+
+/* What happens in a test; one at a time. */
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    uint32_t events; /* that the session delivers */
+    bool delivered, stopped;
+    bool tdh_waits;
+} stage = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void raise_flag(bool *flag)
+{
+    (void)pthread_mutex_lock(&stage.mutex);
+    *flag = true;
+    (void)pthread_cond_broadcast(&stage.changed);
+    (void)pthread_mutex_unlock(&stage.mutex);
+}
+
+static void wait_for_flag(const bool *flag)
+{
+    (void)pthread_mutex_lock(&stage.mutex);
+    while (!*flag) {
+        (void)pthread_cond_wait(&stage.changed, &stage.mutex);
+    }
+    (void)pthread_mutex_unlock(&stage.mutex);
+}
+
+/* ---- The session, in place of the one that Windows has ---- */
+
+struct etw_session {
+    etw_trace trace;
+};
+
+static struct etw_session the_session = {
+    .trace = {.pointer_size = 8,
+              .processor_count = 1,
+              .clock = {.type = ETW_CLOCK_SYSTEM_TIME, .frequency_hz = 10000000}}};
+
+etw_status etw_session_open(const etw_session_options *options, etw_session **session,
+                            etw_error *error)
+{
+    (void)options;
+    (void)error;
+    *session = &the_session;
+    return ETW_OK;
+}
+
+/* Payloads do not compress: a pipe that nobody reads is soon full. */
+static void make_event(uint32_t number, uint64_t *payload, etw_event_record *record)
+{
+    uint64_t random = number + 1;
+    for (uint32_t i = 0; i < PAYLOAD_BYTES / sizeof *payload; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        payload[i] = random ^ random >> 29;
+    }
+    *record = (etw_event_record){.EventHeader.TimeStamp = 132500000000000000 + number,
+                                 .UserData = payload,
+                                 .UserDataLength = PAYLOAD_BYTES};
+    record->EventHeader.EventDescriptor.Id = (uint16_t)(number % 3);
+}
+
+etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink, etw_error *error)
+{
+    (void)session;
+    (void)error;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < stage.events && status == ETW_OK; i++) {
+        uint64_t payload[PAYLOAD_BYTES / sizeof(uint64_t)];
+        etw_event_record record;
+        make_event(i, payload, &record);
+        status = sink->event(sink->context, &record);
+    }
+    raise_flag(&stage.delivered);
+    wait_for_flag(&stage.stopped);
+    return status;
+}
+
+void etw_session_stop(etw_session *session)
+{
+    (void)session;
+    raise_flag(&stage.stopped);
+}
+
+void etw_session_close(etw_session *session)
+{
+    (void)session;
+}
+
+const etw_trace *etw_session_trace(const etw_session *session)
+{
+    return &session->trace;
+}
+
+const char *etw_session_name(const etw_session *session)
+{
+    (void)session;
+    return "stand-in";
+}
+
+etw_status etw_provider_find(const char *name_or_guid, etw_guid *id, etw_error *error)
+{
+    return etw_guid_parse(name_or_guid, id) ? ETW_OK
+                                            : etw_error_set(error, ETW_ERROR_NOT_FOUND, "no GUID");
+}
+
+/* What the recorder links and these tests do not use. */
+static etw_status unused(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "not in these tests");
+}
+
+etw_status etw_session_process(etw_session *session, etw_event_callback callback, void *context,
+                               etw_error *error)
+{
+    (void)session;
+    (void)callback;
+    (void)context;
+    return unused(error);
+}
+
+etw_status etw_session_next(etw_session *session, uint32_t timeout_ms, const etw_event **event,
+                            etw_error *error)
+{
+    (void)session;
+    (void)timeout_ms;
+    (void)event;
+    return unused(error);
+}
+
+etw_status etw_session_update(etw_session *session, const etw_provider_options *provider,
+                              etw_error *error)
+{
+    (void)session;
+    (void)provider;
+    return unused(error);
+}
+
+void etw_session_get_losses(const etw_session *session, etw_session_losses *losses)
+{
+    (void)session;
+    *losses = (etw_session_losses){0};
+}
+
+etw_status etw_session_kill(const char *name, etw_error *error)
+{
+    (void)name;
+    return unused(error);
+}
+
+etw_status etw_session_list(etw_session_visit visit, void *context, etw_error *error)
+{
+    (void)visit;
+    (void)context;
+    return unused(error);
+}
+
+etw_status etw_session_reclaim(uint32_t *stopped, etw_error *error)
+{
+    *stopped = 0;
+    return unused(error);
+}
+
+etw_status etw_provider_list(const char *name_part, etw_provider_visit visit, void *context,
+                             etw_error *error)
+{
+    (void)name_part;
+    (void)visit;
+    (void)context;
+    return unused(error);
+}
+
+/* ---- TDH ---- */
+
+static etw_status ask_tdh(etw_schema_source *self, etw_schema_store *store,
+                          const etw_event_record *record, uint32_t pointer_size,
+                          const etw_schema **schema, etw_error *error)
+{
+    (void)self;
+    (void)store;
+    (void)record;
+    (void)pointer_size;
+    (void)error;
+    *schema = NULL;
+    if (stage.tdh_waits) {
+        wait_for_flag(&stage.delivered);
+    }
+    return ETW_OK;
+}
+
+static void free_tdh(etw_schema_source *self)
+{
+    free(self);
+}
+
+etw_schema_source *etw_tdh_source_new(void)
+{
+    etw_schema_source *source = malloc(sizeof *source);
+    assert_non_null(source);
+    *source = (etw_schema_source){.name = "TDH", .find = ask_tdh, .free = free_tdh};
+    return source;
+}
+
+/* ---- The disk: a pipe that is read once the session has delivered its events ---- */
+
+typedef struct slow_disk {
+    int pipe[2];
+    int stdout_before;
+    FILE *file;
+    pthread_t thread;
+} slow_disk;
+
+static void *read_late(void *context)
+{
+    const slow_disk *disk = context;
+    char bytes[4096];
+    wait_for_flag(&stage.delivered);
+    for (ssize_t got; (got = read(disk->pipe[0], bytes, sizeof bytes)) > 0;) {
+        (void)fwrite(bytes, 1, (size_t)got, disk->file);
+    }
+    return NULL;
+}
+
+static void begin_slow_disk(slow_disk *disk, const char *path)
+{
+    assert_int_equal(pipe(disk->pipe), 0);
+    disk->file = fopen(path, "wb");
+    assert_non_null(disk->file);
+    (void)fflush(stdout);
+    disk->stdout_before = dup(STDOUT_FILENO);
+    assert_true(dup2(disk->pipe[1], STDOUT_FILENO) >= 0);
+    (void)close(disk->pipe[1]);
+    assert_int_equal(pthread_create(&disk->thread, NULL, read_late, disk), 0);
+}
+
+static void end_slow_disk(slow_disk *disk)
+{
+    assert_true(dup2(disk->stdout_before, STDOUT_FILENO) >= 0);
+    (void)close(disk->stdout_before);
+    assert_int_equal(pthread_join(disk->thread, NULL), 0);
+    (void)close(disk->pipe[0]);
+    assert_int_equal(fclose(disk->file), 0);
+}
+
+/* ---- What was recorded ---- */
+
+#define MAX_WORDS 16u
+
+/* With one provider and no summary; ends once so many events were received. */
+static int record(uint32_t events, const char *output)
+{
+    char number[16];
+    (void)snprintf(number, sizeof number, "%u", (unsigned)events);
+    char *words[MAX_WORDS] = {"etw-record", "-p",           "11111111-2222-3333-4444-555555555555",
+                              "-q",         "-o",           (char *)(uintptr_t)output,
+                              "-f",         "--max-events", number};
+    etw_record_arguments arguments;
+    etw_text text = {0};
+    etw_error error = {0};
+    stage.events = events;
+    assert_int_equal(etw_record_arguments_parse(9, words, &arguments, &text, &error), ETW_OK);
+    static etw_stop_signal signal;
+    const int status = etw_record_live(&arguments, &signal);
+    etw_record_arguments_free(&arguments);
+    return status;
+}
+
+typedef struct content {
+    uint32_t events;
+    uint64_t lost;
+    bool in_order;
+} content;
+
+static content read_back(const char *path)
+{
+    content found = {.in_order = true};
+    etw_source *source = NULL;
+    etw_item item;
+    int64_t before = 0;
+    assert_int_equal(etw_reader_open(etw_os_default(), path, NULL, &source, NULL), ETW_OK);
+    while (etw_source_next(source, &item, NULL) == ETW_OK) {
+        if (item.kind == ETW_ITEM_LOSS) {
+            found.lost += item.loss->events;
+            continue;
+        }
+        found.events++;
+        found.in_order &= item.record->EventHeader.TimeStamp > before;
+        before = item.record->EventHeader.TimeStamp;
+    }
+    etw_source_close(source);
+    return found;
+}
+
+static const char path[] = "live-recording-test.etwcap";
+
+static int clean(void **state)
+{
+    (void)state;
+    (void)remove(path);
+    stage.tdh_waits = stage.delivered = stage.stopped = false;
+    return 0;
+}
+
+static void a_slow_look_up_loses_nothing_that_fits_the_queue(void **state)
+{
+    (void)state;
+    stage.tdh_waits = true;
+    assert_int_equal(record(FITS, path), 0);
+    const content found = read_back(path);
+    assert_int_equal(found.events, FITS);
+    assert_int_equal(found.lost, 0);
+    assert_true(found.in_order);
+}
+
+static int record_to_slow_disk(uint32_t events)
+{
+    slow_disk disk;
+    begin_slow_disk(&disk, path);
+    const int status = record(events, "-");
+    end_slow_disk(&disk);
+    return status;
+}
+
+static void a_slow_disk_loses_nothing_that_fits_the_queue(void **state)
+{
+    (void)state;
+    assert_int_equal(record_to_slow_disk(FITS), 0);
+    const content found = read_back(path);
+    assert_int_equal(found.events, FITS);
+    assert_int_equal(found.lost, 0);
+    assert_true(found.in_order);
+}
+
+static void what_does_not_fit_the_queue_is_counted_in_its_place(void **state)
+{
+    (void)state;
+    assert_int_equal(record_to_slow_disk(TOO_MANY), 3);
+    const content found = read_back(path);
+    assert_true(found.lost > 0);
+    assert_int_equal(found.events + found.lost, TOO_MANY);
+    assert_true(found.in_order);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_slow_look_up_loses_nothing_that_fits_the_queue, clean),
+        cmocka_unit_test_teardown(a_slow_disk_loses_nothing_that_fits_the_queue, clean),
+        cmocka_unit_test_teardown(what_does_not_fit_the_queue_is_counted_in_its_place, clean),
+    };
+    return cmocka_run_group_tests_name("live recording", tests, NULL, NULL);
+}
