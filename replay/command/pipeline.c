@@ -8,6 +8,8 @@
 #define JOBS_AHEAD 16u
 /* Text of one job that is kept; a job may have one event of any size more. */
 #define MAX_JOB_TEXT ((size_t)1 << 20)
+/* Rows that a collector gets at once. */
+#define COLLECT_BYTES ((size_t)64 << 10)
 
 /* The decoder of one events block, whose records jobs point to. It is kept until the last of them
  * was written; then another block is decoded with it. */
@@ -56,7 +58,9 @@ typedef struct renderer {
 
 struct etw_pipeline {
     etw_pipeline_options options;
-    pen own; /* the calling thread's */
+    pen own;                  /* the calling thread's */
+    etw_collector *collector; /* NULL where the format has none; used by who writes */
+    etw_text collected;       /* bytes of the file, from the collector */
     renderer *renderers;
     job *jobs;
     uint32_t job_count;
@@ -158,6 +162,27 @@ static void clear(etw_pipeline *p, job *j)
     j->state = JOB_FILLING;
 }
 
+/* Writes what of the file is ready. */
+static etw_status write_collected(etw_pipeline *p, etw_status status, etw_error *error)
+{
+    etw_stream *stream = p->options.stream;
+    if (!etw_failed(status) && p->collected.failed) {
+        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the output");
+    }
+    if (!etw_failed(status) && p->collected.size > 0) {
+        status = etw_stream_write(stream, p->collected.data, p->collected.size, error);
+    }
+    etw_text_clear(&p->collected);
+    return status == ETW_OK && stream->is_closed ? ETW_END : status;
+}
+
+static etw_status collect(etw_pipeline *p, const etw_text *rows, etw_error *error)
+{
+    const etw_status status = p->options.format->collector->take(p->collector, etw_text_bytes(rows),
+                                                                 &p->collected, error);
+    return write_collected(p, status, error);
+}
+
 static etw_status write_text(etw_pipeline *p, const etw_text *text, etw_error *error)
 {
     etw_stream *stream = p->options.stream;
@@ -167,6 +192,9 @@ static etw_status write_text(etw_pipeline *p, const etw_text *text, etw_error *e
     }
     if (text->failed) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the text of events");
+    }
+    if (p->collector != NULL) {
+        return collect(p, text, error);
     }
     status = etw_stream_write(stream, text->data, text->size, error);
     return status == ETW_OK && stream->is_closed ? ETW_END : status;
@@ -288,6 +316,15 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u threads",
                              options->threads);
     }
+    if (options->format->collector != NULL) {
+        const etw_status status =
+            options->format->collector->open(&p->options.rendering, &p->collector, error);
+        if (etw_failed(status)) {
+            etw_pipeline_close(p);
+            *pipeline = NULL;
+            return status;
+        }
+    }
     if (options->format->begin != NULL) {
         options->format->begin(p->own.output, &options->stream->text);
     }
@@ -326,6 +363,10 @@ void etw_pipeline_close(etw_pipeline *pipeline)
     }
     free(pipeline->spare);
     close_pen(pipeline, &pipeline->own);
+    if (pipeline->collector != NULL) {
+        pipeline->options.format->collector->close(pipeline->collector);
+    }
+    etw_text_free(&pipeline->collected);
     for (uint32_t i = 0; pipeline->leases != NULL && i <= pipeline->job_count; i++) {
         etw_decoder_free(pipeline->leases[i].decoder);
     }
@@ -532,6 +573,21 @@ static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_
     return ETW_OK;
 }
 
+/* Without threads rows wait in the stream's text, which is never written as it is. */
+static etw_status collect_waiting(etw_pipeline *p, size_t least, etw_error *error)
+{
+    etw_text *rows = &p->options.stream->text;
+    if (rows->failed) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the text of events");
+    }
+    if (rows->size < least) {
+        return ETW_OK;
+    }
+    const etw_status status = collect(p, rows, error);
+    etw_text_clear(rows);
+    return status;
+}
+
 etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *item, etw_error *error)
 {
     etw_stream *stream = pipeline->options.stream;
@@ -545,6 +601,9 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
     }
     etw_event_set_trace_number(pipeline->own.maker, item->trace_number);
     pipeline->options.format->event(pipeline->own.output, event, &stream->text);
+    if (pipeline->collector != NULL) {
+        return collect_waiting(pipeline, COLLECT_BYTES, error);
+    }
     const etw_status status = pipeline->options.is_live ? etw_stream_flush(stream, error)
                                                         : etw_stream_flush_chunks(stream, error);
     return status == ETW_OK && stream->is_closed ? ETW_END : status;
@@ -583,6 +642,16 @@ etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error)
         pipeline->seen = pipeline->status;
         (void)pthread_mutex_unlock(&pipeline->mutex);
         status = seen(pipeline, error);
+    }
+    if (!etw_failed(status) && pipeline->collector != NULL) {
+        if (pipeline->options.threads == 0) {
+            status = collect_waiting(pipeline, 0, error);
+        }
+        if (!etw_failed(status)) {
+            status = pipeline->options.format->collector->finish(pipeline->collector,
+                                                                 &pipeline->collected, error);
+            status = write_collected(pipeline, status, error);
+        }
     }
     if (!etw_failed(status) && pipeline->options.format->end != NULL) {
         pipeline->options.format->end(pipeline->own.output, &pipeline->options.stream->text);

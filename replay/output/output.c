@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 static const etw_output_format *const formats[] = {
-    &etw_output_json,        &etw_output_text, &etw_output_xml,
-    &etw_output_eventviewer, &etw_output_csv,  &etw_output_pcapng,
+    &etw_output_json, &etw_output_text,   &etw_output_xml,     &etw_output_eventviewer,
+    &etw_output_csv,  &etw_output_pcapng, &etw_output_parquet,
 };
 
 const etw_output_format *etw_output_at(size_t index)
@@ -28,10 +28,11 @@ const etw_output_format *etw_output_find(const char *name)
 static const struct {
     const char *ending;
     const etw_output_format *format;
-} endings[] = {{".json", &etw_output_json},  {".ndjson", &etw_output_json},
-               {".jsonl", &etw_output_json}, {".txt", &etw_output_text},
-               {".log", &etw_output_text},   {".xml", &etw_output_xml},
-               {".csv", &etw_output_csv},    {".pcapng", &etw_output_pcapng}};
+} endings[] = {{".json", &etw_output_json},      {".ndjson", &etw_output_json},
+               {".jsonl", &etw_output_json},     {".txt", &etw_output_text},
+               {".log", &etw_output_text},       {".xml", &etw_output_xml},
+               {".csv", &etw_output_csv},        {".pcapng", &etw_output_pcapng},
+               {".parquet", &etw_output_parquet}};
 
 const char *etw_output_ending_at(size_t index)
 {

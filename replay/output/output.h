@@ -12,6 +12,18 @@ typedef struct etw_output {
     etw_output_options options;
 } etw_output;
 
+/* Makes a file of all events, where a file is not their texts one after another: columns, tables.
+ * It gets what `event` and `loss` of its format wrote, in order and never half an event, from one
+ * thread at a time, and appends to out what of the file is ready. */
+typedef struct etw_collector etw_collector;
+typedef struct etw_collector_kind {
+    etw_status (*open)(const etw_output_options *options, etw_collector **collector,
+                       etw_error *error);
+    etw_status (*take)(etw_collector *collector, etw_bytes rows, etw_text *out, etw_error *error);
+    etw_status (*finish)(etw_collector *collector, etw_text *out, etw_error *error);
+    void (*close)(etw_collector *collector);
+} etw_collector_kind;
+
 typedef struct etw_output_format {
     const char *name; /* for --format */
     const char *help; /* one line */
@@ -27,6 +39,7 @@ typedef struct etw_output_format {
     bool tells_filtered;
     /* Something is missing here; NULL where the format has no place for it. */
     void (*loss)(etw_output *output, const etw_loss *loss, etw_text *text);
+    const etw_collector_kind *collector; /* NULL: the texts are the file; else no begin and end */
 } etw_output_format;
 
 /* For a format's open: size zeroed bytes that begin with the options. NULL: no memory. */
@@ -35,7 +48,7 @@ etw_output *etw_output_new(size_t size, const etw_output_options *options);
 void etw_output_free(etw_output *output);
 
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
-    etw_output_eventviewer, etw_output_csv, etw_output_pcapng;
+    etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet;
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

@@ -57,7 +57,8 @@ void etw_properties_unknown(const etw_event *event, etw_property_outcome *outcom
     } else if (outcome->undecoded.size == 0) {
         return;
     } else if ((record->EventHeader.Flags & ETW_FLAG_TRACE_MESSAGE) != 0) {
-        say(outcome, "a WPP message: its format is in a TMF file or the program's symbols, not in the "
+        say(outcome,
+            "a WPP message: its format is in a TMF file or the program's symbols, not in the "
             "trace",
             NULL);
     } else {
