@@ -30,8 +30,16 @@ struct etw_capture {
     char *finishing_path;
     etw_writer_counts finishing; /* what was known of it when it was closed */
     int64_t start_ns, segment_start_ns;
+    /* By the events' own times, where is_pulled: the latest, and the first of all and of the
+     * segment; INT64_MIN: no event yet. */
+    int64_t now_100ns, start_100ns, segment_start_100ns;
     uint32_t events_since_tick;
-    uint64_t segment_events; /* handed to the current segment */
+    /* What the current segment may still add to the file, at most, since it was flushed. */
+    uint64_t unflushed_bytes;
+    uint32_t newest_schema;   /* highest id in the current segment */
+    etw_loss_cause end_cause; /* with totals.end_reason */
+    bool has_refused;         /* the event that met the limit was not taken */
+    uint64_t segment_events;  /* handed to the current segment */
     etw_capture_totals totals;
 };
 
@@ -121,6 +129,9 @@ static etw_status open_segment(etw_capture *capture, etw_error *error)
     capture->segment_path = path;
     capture->writer = writer;
     capture->segment_events = 0;
+    capture->segment_start_100ns = INT64_MIN;
+    capture->unflushed_bytes = 0;
+    capture->newest_schema = 0;
     capture->segment_start_ns = capture->os->monotonic_ns(capture->os->context);
     return ETW_OK;
 }
@@ -143,6 +154,7 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
     capture->options.writer.store = options->store;
     capture->os = options->os != NULL ? options->os : etw_os_default();
     capture->start_ns = capture->os->monotonic_ns(capture->os->context);
+    capture->now_100ns = capture->start_100ns = INT64_MIN;
     if (is_segmented(capture) && strcmp(options->path, "-") == 0) {
         etw_capture_free(capture);
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
@@ -156,7 +168,7 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
     if (free_bytes < 0) {
         etw_capture_free(capture);
         return etw_error_set_os(error, (int)-free_bytes,
-                                "--min-free: the free space for %s cannot be asked", options->path);
+                                "the free space of the disk of %s cannot be asked", options->path);
     }
     const etw_status status = open_segment(capture, error);
     if (status != ETW_OK) {
@@ -381,15 +393,40 @@ static etw_status begin_next(etw_capture *capture, etw_error *error)
     return may_go_on(capture, status) ? ETW_OK : status;
 }
 
-static uint64_t elapsed_ms(const etw_capture *capture, int64_t since_ns)
+/* Since one of the starts: by the events where they are pulled, else by the machine's clock. */
+static uint64_t elapsed_ms(const etw_capture *capture, int64_t since_ns, int64_t since_100ns)
 {
-    return (uint64_t)(capture->os->monotonic_ns(capture->os->context) - since_ns) / 1000000u;
+    int64_t passed_100ns;
+    if (!capture->options.is_pulled) {
+        return (uint64_t)(capture->os->monotonic_ns(capture->os->context) - since_ns) / 1000000u;
+    }
+    if (since_100ns == INT64_MIN) {
+        return 0;
+    }
+    return __builtin_sub_overflow(capture->now_100ns, since_100ns, &passed_100ns)
+               ? UINT64_MAX
+               : (uint64_t)passed_100ns / 10000u;
 }
 
-static etw_status ended(etw_capture *capture, const char *reason)
+/* FILTERED: the user asked for it, so that nothing counts as missing. */
+static etw_status ended(etw_capture *capture, etw_loss_cause cause, const char *reason)
 {
     capture->totals.end_reason = reason;
+    capture->end_cause = cause;
     return ETW_END;
+}
+
+static bool is_duration_over(const etw_capture *capture)
+{
+    const uint64_t most = capture->options.limits.max_duration_ms;
+    return most != 0 && elapsed_ms(capture, capture->start_ns, capture->start_100ns) >= most;
+}
+
+static bool is_segment_time_over(const etw_capture *capture)
+{
+    const uint64_t most = capture->options.limits.rotate_ms;
+    return most != 0 &&
+           elapsed_ms(capture, capture->segment_start_ns, capture->segment_start_100ns) >= most;
 }
 
 static etw_status check_end(etw_capture *capture)
@@ -397,24 +434,23 @@ static etw_status check_end(etw_capture *capture)
     const etw_capture_limits *limits = &capture->options.limits;
     if (capture->options.is_stopped != NULL &&
         capture->options.is_stopped(capture->options.context)) {
-        return ended(capture, "interrupted");
+        return ended(capture, ETW_LOSS_TRUNCATED, "interrupted");
     }
-    if (limits->max_duration_ms != 0 &&
-        elapsed_ms(capture, capture->start_ns) >= limits->max_duration_ms) {
-        return ended(capture, "duration reached");
+    if (is_duration_over(capture)) {
+        return ended(capture, ETW_LOSS_FILTERED, "duration reached");
     }
     if (limits->max_total_bytes != 0) {
         etw_capture_totals now = capture->totals;
         add_current_counts(capture, &now);
         if (now.file_bytes >= limits->max_total_bytes) {
-            return ended(capture, "total size reached");
+            return ended(capture, ETW_LOSS_FILTERED, "total size reached");
         }
     }
     if (limits->min_free_bytes != 0) {
         const int64_t free_bytes =
             capture->os->free_space(capture->os->context, capture->options.path);
         if (free_bytes >= 0 && (uint64_t)free_bytes < limits->min_free_bytes) {
-            return ended(capture, "free space of the target at its floor");
+            return ended(capture, ETW_LOSS_LIMIT, "free space of the target at its floor");
         }
     }
     return ETW_OK;
@@ -426,8 +462,7 @@ static bool is_segment_full(const etw_capture *capture)
     etw_writer_counts counts;
     etw_writer_get_counts(capture->writer, &counts);
     return (limits->rotate_bytes != 0 && counts.bytes >= limits->rotate_bytes) ||
-           (limits->rotate_ms != 0 &&
-            elapsed_ms(capture, capture->segment_start_ns) >= limits->rotate_ms);
+           is_segment_time_over(capture);
 }
 
 /* A live session does not wait for the segment before to be finished: it rotates at a later tick.
@@ -485,6 +520,66 @@ etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_
         etw_writer_add_clock_anchor(capture->writer, trace_index, ticks, time_100ns, error), error);
 }
 
+/* The event's time, where limits count by it. A limit of time is met by the first event beyond it,
+ * which is not taken, or begins the next segment. */
+static etw_status note_time(etw_capture *capture, const etw_event_record *record,
+                            const etw_trace *trace, etw_error *error)
+{
+    const int64_t time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
+    if (time_100ns > capture->now_100ns) {
+        capture->now_100ns = time_100ns;
+    }
+    if (capture->start_100ns == INT64_MIN) {
+        capture->start_100ns = time_100ns;
+    }
+    if (is_duration_over(capture)) {
+        capture->has_refused = true;
+        return ended(capture, ETW_LOSS_FILTERED, "duration reached");
+    }
+    etw_status status = ETW_OK;
+    if (is_segment_time_over(capture)) {
+        status = collect(capture, true, error);
+        status = status == ETW_OK ? begin_next(capture, error) : status;
+    }
+    if (capture->segment_start_100ns == INT64_MIN) {
+        capture->segment_start_100ns = time_100ns;
+    }
+    return status;
+}
+
+/* What the index and the summary take, at most, of a file of so few blocks. */
+#define TAIL_BYTES ((uint64_t)4096)
+
+/* Flushes when what waits could bring the files above their total size; ends when there is hardly
+ * room left. */
+static etw_status keep_total(etw_capture *capture, const etw_event_record *record,
+                             const etw_schema *schema, etw_error *error)
+{
+    const uint64_t most = capture->options.limits.max_total_bytes;
+    capture->unflushed_bytes += sizeof *record + record->UserDataLength;
+    for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
+        capture->unflushed_bytes += sizeof *record->ExtendedData + record->ExtendedData[i].DataSize;
+    }
+    if (schema != NULL && schema->id > capture->newest_schema) {
+        capture->newest_schema = schema->id;
+        capture->unflushed_bytes += schema->tei.size + sizeof *schema;
+    }
+    etw_capture_totals now = capture->totals;
+    add_current_counts(capture, &now);
+    const uint64_t tail = TAIL_BYTES + most / 64;
+    if (now.file_bytes + capture->unflushed_bytes + tail < most) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_writer_flush(capture->writer, error);
+    capture->unflushed_bytes = 0;
+    now = capture->totals;
+    add_current_counts(capture, &now);
+    const uint64_t floor = tail + most / 16;
+    return status == ETW_OK && now.file_bytes + floor >= most
+               ? ended(capture, ETW_LOSS_FILTERED, "total size reached")
+               : status;
+}
+
 static bool has_all_events(const etw_capture *capture)
 {
     const uint64_t most = capture->options.limits.max_events;
@@ -499,7 +594,11 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     const etw_schema *schema = NULL;
     etw_resolver_set_build(capture->options.resolver, trace->os_build);
     etw_status status =
-        etw_resolver_find(capture->options.resolver, record, pointer_size, &schema, error);
+        capture->options.is_pulled ? note_time(capture, record, trace, error) : ETW_OK;
+    if (status != ETW_OK) {
+        return status;
+    }
+    status = etw_resolver_find(capture->options.resolver, record, pointer_size, &schema, error);
     if (status != ETW_OK) {
         return status;
     }
@@ -517,7 +616,13 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
         return status;
     }
     if (has_all_events(capture)) {
-        return ended(capture, "number of events reached");
+        return ended(capture, ETW_LOSS_FILTERED, "number of events reached");
+    }
+    if (capture->options.is_pulled && capture->options.limits.max_total_bytes != 0) {
+        status = keep_total(capture, record, schema, error);
+        if (status != ETW_OK) {
+            return status;
+        }
     }
     return ++capture->events_since_tick < EVENTS_PER_TICK ? ETW_OK
                                                           : etw_capture_tick(capture, error);
@@ -546,8 +651,9 @@ etw_status etw_capture_dropped(etw_capture *capture, const etw_loss *loss, etw_e
     capture->totals.events += loss->events;
     const etw_status status =
         taken(capture, etw_writer_add_loss(capture->writer, loss, error), error);
-    return status == ETW_OK && has_all_events(capture) ? ended(capture, "number of events reached")
-                                                       : status;
+    return status == ETW_OK && has_all_events(capture)
+               ? ended(capture, ETW_LOSS_FILTERED, "number of events reached")
+               : status;
 }
 
 void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals)
@@ -642,6 +748,45 @@ static etw_status give_up(etw_capture *capture, etw_status status, etw_error *er
     return status;
 }
 
+/* Whether the source has another event. Losses before it are written; so is a failure. */
+static etw_status has_more(etw_capture *capture, etw_source *source, bool *more, etw_error *error)
+{
+    etw_item item;
+    etw_error failure = {0};
+    for (;;) {
+        const etw_status status = etw_source_next(source, &item, &failure);
+        *more = status == ETW_OK && item.kind == ETW_ITEM_EVENT;
+        if (status == ETW_OK && item.kind == ETW_ITEM_LOSS) {
+            const etw_status kept = etw_capture_loss(capture, item.loss, error);
+            if (etw_failed(kept)) {
+                return kept;
+            }
+            continue;
+        }
+        if (etw_failed(status)) {
+            record_failure(capture, &failure);
+            if (error != NULL) {
+                *error = failure;
+            }
+        }
+        return status == ETW_END ? ETW_OK : status;
+    }
+}
+
+/* A limit, or a stop, ended the capture: the file says that the source went on. */
+static etw_status note_rest(etw_capture *capture, etw_source *source, etw_error *error)
+{
+    bool more = capture->has_refused;
+    const etw_status status = more ? ETW_OK : has_more(capture, source, &more, error);
+    if (etw_failed(status) || !more) {
+        return status;
+    }
+    etw_loss loss = {.cause = capture->end_cause, .events = ETW_LOSS_COUNT_UNKNOWN};
+    etw_loss_set_detail(&loss, "%s: the rest of the input was not read",
+                        capture->totals.end_reason);
+    return etw_capture_loss(capture, &loss, error);
+}
+
 etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error *error)
 {
     for (;;) {
@@ -668,7 +813,8 @@ etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error 
                          : etw_capture_loss(capture, item.loss, error);
         }
         if (status != ETW_OK) {
-            return status == ETW_END ? ETW_OK : give_up(capture, status, error);
+            return status == ETW_END ? note_rest(capture, source, error)
+                                     : give_up(capture, status, error);
         }
     }
 }

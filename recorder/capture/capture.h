@@ -10,8 +10,10 @@
 /* Limits that the capture itself enforces; 0 means none. */
 typedef struct etw_capture_limits {
     uint64_t max_events;      /* then the capture ends */
-    uint64_t max_duration_ms; /* by the clock of the machine */
-    uint64_t max_total_bytes; /* of all segments together; a ring makes room instead of ending */
+    uint64_t max_duration_ms; /* by the clock of the machine, or of the events: is_pulled */
+    uint64_t max_total_bytes; /* of all segments together; a ring makes room instead of ending. Held
+                                 to the byte where is_pulled; else looked at by ticks, so that a
+                                 live recording may be a batch or so larger */
     uint64_t min_free_bytes;  /* ends when the target's file system has less */
     uint64_t rotate_bytes;    /* a segment that has grown to this size is closed, the next begins */
     uint64_t rotate_ms;
@@ -45,6 +47,9 @@ typedef struct etw_capture_options {
     etw_capture_limits limits;
     etw_resolver *resolver; /* with its store; both outlive the capture */
     etw_schema_store *store;
+    /* Events come from files (etw_capture_pull): times of limits count by the events' own times,
+     * and the disk may be waited for. */
+    bool is_pulled;
     /* Sees each event with its schema before it is written, with its number in the segment; may be
      * NULL. What it gathers is written by etw_capture_oracle. */
     void (*oracle)(void *context, const etw_event_record *record, const etw_schema *schema,
@@ -126,8 +131,10 @@ ETW_API void etw_capture_free(etw_capture *capture);
 ETW_API void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals);
 
 /* Pulls everything the source delivers through the capture. Ends when the source does or a limit is
- * reached. A source that fails half-way leaves a LOSS with its message; the status is the source's,
- * and the capture can still be finished: what was read is kept. */
+ * reached. What is then left of the source has a LOSS in its place: FILTERED where a limit asked
+ * for it (number of events, duration, total size), else TRUNCATED (is_stopped) or LIMIT (free
+ * space), which count as missing. A source that fails half-way leaves a LOSS with its message; the
+ * status is the source's, and the capture can still be finished: what was read is kept. */
 ETW_API_CHECKED etw_status etw_capture_pull(etw_capture *capture, etw_source *source,
                                             etw_error *error);
 

@@ -47,6 +47,11 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--ring needs --rotate-size or --rotate-time");
     }
+    if (arguments->flight.max_bytes != 0 && arguments->input_count > 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--flight keeps the newest events of a live session; of a file use "
+                             "etw-replay cut --since");
+    }
     if (arguments->flight.max_bytes == 0 &&
         (arguments->flight.has_trigger || arguments->flight.max_age_ms != 0)) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,

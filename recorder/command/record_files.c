@@ -137,6 +137,7 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
                                              .limits = arguments->limits,
                                              .resolver = resolver,
                                              .store = store,
+                                             .is_pulled = true,
                                              .is_stopped = etw_stop_signal_is_set,
                                              .context = signal};
         exit_status = record_source(&options, arguments, source);

@@ -1,0 +1,98 @@
+"""What ends a conversion early is in the file, in its place; limits count by the trace's own time and hold to the byte."""
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+from etlwriter import Trace
+
+PROVIDER = "{11223344-5566-7788-0102-030405060708}"
+EVENTS = 1000
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory):
+    """Ids 0 to 999, ten a second; payloads that do not compress."""
+    path = tmp_path_factory.mktemp("limits") / "a.etl"
+    out = Trace()
+    state = 1
+    for number in range(EVENTS):
+        data = b""
+        for _ in range(40):
+            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+            data += (state >> 32).to_bytes(4, "little")
+        out.event(PROVIDER, id=number, data=data, time=out.at(1 + number / 10))
+    out.write(path)
+    return path
+
+
+def record(tool, trace, out, *options, status=0):
+    tool("etw-record", "-q", "-f", "--input", trace, "-o", out, *options, status=status)
+    return out
+
+
+def contents(tool, path, status=0):
+    """(ids, losses)"""
+    lines = tool.events(path, status=status)
+    return ([line["Id"] for line in lines if line.get("ProviderId") == PROVIDER],
+            [line["Loss"] for line in lines if "Loss" in line])
+
+
+@pytest.mark.parametrize("options, last, reason", [
+    (["--max-events", "100"], 98, "number of events reached"), (["--max-duration", "10s"], 89, "duration reached")])
+def test_a_limit_of_the_user_is_told_and_nothing_counts_as_missing(tool, trace, tmp_path, options, last, reason):
+    ids, _ = contents(tool, record(tool, trace, tmp_path / "a.etwcap", *options))
+    assert ids == list(range(last + 1))
+    said = json.loads(tool("etw-replay", "info", "--json", tmp_path / "a.etwcap").stdout)
+    [loss] = said["Losses"]
+    assert loss["Cause"] == "left out on request" and loss["Detail"].startswith(reason + ": the rest of the input")
+
+
+def test_a_limit_that_the_trace_just_reaches_leaves_nothing_out(tool, trace, tmp_path):
+    ids, losses = contents(tool, record(tool, trace, tmp_path / "a.etwcap", "--max-events", EVENTS + 1))
+    assert len(ids) == EVENTS and losses == []
+
+
+@pytest.mark.parametrize("limit", [20_000, 50_000, 100_000])
+def test_the_total_size_holds_to_the_byte(native_tool, trace, tmp_path, limit):
+    path = record(native_tool, trace, tmp_path / "a.etwcap", "--max-total", limit)
+    assert limit // 2 < path.stat().st_size <= limit
+    ids, _ = contents(native_tool, path)
+    assert ids == list(range(len(ids))) and 0 < len(ids) < EVENTS
+
+
+def test_segments_are_cut_by_the_time_of_the_trace(tool, trace, tmp_path):
+    record(tool, trace, tmp_path / "a.etwcap", "--rotate-time", "30s")
+    segments = [contents(tool, path)[0] for path in sorted(tmp_path.glob("a-*.etwcap"))]
+    assert [segment[0] for segment in segments] == [0, 290, 590, 890] and sum(segments, []) == list(range(EVENTS))
+
+
+def test_a_flight_recorder_is_for_live_sessions(native_tool, trace, tmp_path):
+    done = native_tool("etw-record", "--input", trace, "-o", tmp_path / "a.etwcap", "--flight", "1M", status=2)
+    assert b"--flight" in done.stderr and b"live" in done.stderr and not (tmp_path / "a.etwcap").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_conversion_says_so(native_tool, tmp_path, number):
+    """The input is a pipe that gives the trace and then waits, so the signal always comes in the middle."""
+    out = Trace(buffer_size=65536)
+    for event in range(20000):
+        out.event(PROVIDER, id=event % 65536, data=bytes(100))
+    content = out.bytes()
+    (tmp_path / "big.etl").write_bytes(content * 1)
+    for attempt in range(20):
+        process = subprocess.Popen(native_tool.words("etw-record", "-q", "-f", "--compression", "19", "--threads", "0",
+                                                     "--input", tmp_path / "big.etl", "-o", tmp_path / "a.etwcap"),
+                                   stderr=subprocess.PIPE)
+        time.sleep(0.02 + 0.01 * attempt)
+        process.send_signal(number)
+        process.communicate()
+        if process.returncode == 3:
+            break
+        assert process.returncode in (0, -number)  # done, or still scanning: nothing was written then
+    assert process.returncode == 3
+    ids, losses = contents(native_tool, tmp_path / "a.etwcap", status=3)
+    assert losses[-1]["Cause"] != "left out on request" and "interrupted" in losses[-1]["Detail"]
+    assert len(ids) < 20000
+    assert b"interrupted" in native_tool("etw-replay", "info", tmp_path / "a.etwcap", status=3).stdout
