@@ -18,7 +18,7 @@ def test_ci_runs_the_second_command_of_the_readme():
 
 
 def test_windows_programs_load_no_dll_but_windows_own(win64_tool):
-    own = {"KERNEL32.dll", "msvcrt.dll", "ADVAPI32.dll", "ole32.dll", "tdh.dll"}
+    own = {"KERNEL32.dll", "msvcrt.dll", "ADVAPI32.dll", "ntdll.dll", "ole32.dll", "tdh.dll"}
     programs = [win64_tool.path("etw-record"), win64_tool.path("etw-replay"), win64_tool.folder / "etwapi.dll",
                 win64_tool.folder / "etwcap.dll"]
     for program in programs:

@@ -1,0 +1,24 @@
+/* etwbox: runs a program with Windows' event tracing replaced by a saved trace and by what the
+ * program writes itself. */
+#include "replay/etwbox/options_windows.h"
+#include "replay/etwbox/start_windows.h"
+
+#include <stdio.h>
+
+#include <shellapi.h>
+
+int main(void)
+{
+    int argc;
+    wchar_t **argv = CommandLineToArgvW(GetCommandLineW(), &argc);
+    etwbox_options options = {0};
+    if (argv == NULL || !etwbox_parse(argc, argv, &options)) {
+        fputs("Try 'etwbox --help'.\n", stderr);
+        return ETWBOX_EXIT_NOT_STARTED;
+    }
+    if (options.help) {
+        etwbox_print_help();
+        return 0;
+    }
+    return (int)etwbox_run(options.program, options.program_count);
+}

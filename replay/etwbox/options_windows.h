@@ -1,0 +1,27 @@
+/* The command line of etwbox. */
+#ifndef ETW_REPLAY_ETWBOX_OPTIONS_H
+#define ETW_REPLAY_ETWBOX_OPTIONS_H
+
+#include <stdbool.h>
+
+#include <windows.h>
+
+#define ETWBOX_MAX_PROVIDERS 256
+
+typedef struct etwbox_options {
+    const wchar_t *trace;  /* NULL: the program's own events only */
+    const wchar_t *record; /* the file that takes what the program writes; NULL: none */
+    const wchar_t *providers[ETWBOX_MAX_PROVIDERS]; /* of the recording; none: all */
+    int provider_count;
+    wchar_t **program; /* and its arguments */
+    int program_count;
+    bool help;
+} etwbox_options;
+
+/* Options that are environment variables of the drop-in API are set here, for this process and its
+ * children. False: the text on stderr says why. */
+bool etwbox_parse(int argc, wchar_t **argv, etwbox_options *options);
+
+void etwbox_print_help(void);
+
+#endif

@@ -1,0 +1,13 @@
+/* Starts a program in the box and waits for its end. */
+#ifndef ETW_REPLAY_ETWBOX_START_H
+#define ETW_REPLAY_ETWBOX_START_H
+
+#include <windows.h>
+
+/* What a shell uses for "could not be run" too; the program's own status otherwise. */
+#define ETWBOX_EXIT_NOT_STARTED 125
+
+/* The program and its arguments, as the user gave them. The exit status of the program. */
+DWORD etwbox_run(wchar_t *const *words, int count);
+
+#endif
