@@ -8,7 +8,7 @@
  *     a live session (Windows)            etw_session_open          recorder/session/session.h
  *     both behind one handle              etw_consume               format/event/consumer.h
  *     an event's properties               etw_event_property_value  format/event/event.h
- *     an event as JSON                    etw_event_json            replay/output/event_json.h
+ *     an event as JSON                    etw_event_json            format/output/event_json.h
  *     recording into a file               etw_capture_open          recorder/capture/capture.h
  *     writing a file event by event       etw_writer_create         format/etwcap/writer.h
  *
@@ -57,10 +57,10 @@ extern "C" {
 #include "format/event/consumer.h"
 #include "format/event/rundown.h"
 #include "format/event/tei.h"
+#include "format/output/event_json.h"
 #include "format/schema/resolver.h"
 #include "recorder/capture/capture.h"
 #include "recorder/session/session.h"
-#include "replay/output/event_json.h"
 #include "replay/replay.h"
 
 #ifdef __cplusplus

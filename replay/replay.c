@@ -52,6 +52,7 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
                                   .block = replay->options.block,
                                   .block_context = replay->options.block_context,
                                   .exchange = replay->options.exchange,
+                                  .drained = replay->options.drained,
                                   .exchange_context = replay->options.exchange_context};
     if (filter->has_since || filter->has_until) {
         options.has_time_range = true;

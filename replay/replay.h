@@ -40,6 +40,7 @@ typedef struct etw_replay_options {
     /* As in etw_reader_options: keeps the records of an .etwcap's block valid while the next is
      * read. */
     etw_decoder *(*exchange)(void *context, etw_decoder *used);
+    void (*drained)(void *context); /* as the reader's (format/etwcap/reader.h) */
     void *exchange_context;
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;

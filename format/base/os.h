@@ -71,6 +71,8 @@ ETW_API bool etw_os_is_same_file(const char *path, const char *other);
 #define ETW_FILE_STDIN  0
 #define ETW_FILE_STDOUT 1
 ETW_API void etw_os_use_binary_stdio(void);
+/* Of a write to stdout that failed so (an errno): nobody reads it any more. */
+bool etw_os_is_reader_gone(int32_t os_code);
 
 /* An environment variable as UTF-8, to be freed; NULL where it is not set, or empty. */
 char *etw_os_environment(const char *name);

@@ -371,3 +371,8 @@ char **etw_os_utf8_arguments(int *argc, char **argv)
     (void)argc;
     return argv;
 }
+
+bool etw_os_is_reader_gone(int32_t os_code)
+{
+    return os_code == EPIPE;
+}

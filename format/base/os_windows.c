@@ -522,3 +522,9 @@ char **etw_os_utf8_arguments(int *argc, char **argv)
     }
     return utf8;
 }
+
+/* The C runtime reports a closed pipe as EINVAL. */
+bool etw_os_is_reader_gone(int32_t os_code)
+{
+    return os_code == EPIPE || os_code == EINVAL;
+}

@@ -288,6 +288,10 @@ static void skip_by_index(reader *self)
 
 static etw_status next_block(reader *self, etw_scan_item *block, etw_error *error)
 {
+    if (self->event_count > 0 && self->options.drained != NULL) {
+        self->options.drained(self->options.exchange_context);
+    }
+    self->event_count = self->event_next = 0;
     if (self->has_pending) {
         self->has_pending = false;
         *block = self->pending;

@@ -39,6 +39,9 @@ typedef struct etw_reader_options {
      * far: gives the one to use now. Where it gives another, the caller owns the first one, and its
      * events stay valid until it decodes again or is freed. NULL: no memory. May be NULL. */
     etw_decoder *(*exchange)(void *context, etw_decoder *used);
+    /* Called when all events of a block were delivered: reading the next block may wait for whoever
+     * writes it. With exchange_context; may be NULL. */
+    void (*drained)(void *context);
     void *exchange_context;
 } etw_reader_options;
 

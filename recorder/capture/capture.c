@@ -602,9 +602,9 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     if (status != ETW_OK) {
         return status;
     }
-    if (capture->options.oracle != NULL) {
-        capture->options.oracle(capture->options.context, record, schema, pointer_size,
-                                capture->segment_events);
+    if (capture->options.event != NULL) {
+        capture->options.event(capture->options.context, trace, record, schema,
+                               capture->segment_events);
     }
     capture->segment_events++;
     capture->totals.events++;

@@ -51,9 +51,9 @@ typedef struct etw_capture_options {
      * and the disk may be waited for. */
     bool is_pulled;
     /* Sees each event with its schema before it is written, with its number in the segment; may be
-     * NULL. What it gathers is written by etw_capture_oracle. */
-    void (*oracle)(void *context, const etw_event_record *record, const etw_schema *schema,
-                   uint32_t pointer_size, uint64_t event_number);
+     * NULL. TDH's texts that it gathers are written by etw_capture_oracle. */
+    void (*event)(void *context, const etw_trace *trace, const etw_event_record *record,
+                  const etw_schema *schema, uint64_t event_number);
     /* Called when a segment was opened and its traces were added; may be NULL. */
     void (*segment_opened)(void *context);
     /* Called before a segment is closed, when its last blocks can still be added; may be NULL. */

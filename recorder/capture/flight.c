@@ -46,7 +46,6 @@ etw_status etw_flight_open(const etw_flight_options *options, const etw_capture_
     in_memory.segment_closed = NULL;
     in_memory.segment_opened = NULL;
     in_memory.segment_closing = NULL; /* dumps copy events; texts of TDH stay behind */
-    in_memory.oracle = NULL;
     in_memory.limits.rotate_bytes = options->max_bytes / ETW_FLIGHT_SEGMENTS;
     in_memory.limits.rotate_ms = options->max_age_ms / ETW_FLIGHT_SEGMENTS;
     in_memory.limits.ring_segments = ETW_FLIGHT_SEGMENTS;

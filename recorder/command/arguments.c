@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define DEFAULT_INTERVAL_MS 1000u
+/* Whoever reads a pipe looks at events as they come: none is to be a second late. */
+#define PIPE_INTERVAL_MS 500u
 
 static etw_status parse_words(int argc, char **argv, etw_record_arguments *arguments,
                               etw_text *output, etw_error *error)
@@ -25,6 +27,25 @@ static etw_status parse_words(int argc, char **argv, etw_record_arguments *argum
     return status;
 }
 
+static etw_status check_print(const etw_record_arguments *arguments, etw_error *error)
+{
+    const etw_capture_limits *limits = &arguments->limits;
+    if (!etw_record_is_live(arguments)) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--print is for live events; etw-replay prints files");
+    }
+    if (arguments->output != NULL && strcmp(arguments->output, "-") == 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--print and -o - both want stdout: pipe -o - to 'etw-replay -'");
+    }
+    if (arguments->output == NULL &&
+        (limits->rotate_bytes != 0 || limits->rotate_ms != 0 || arguments->flight.max_bytes != 0)) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "no output: what is to be kept needs a file, named with -o");
+    }
+    return ETW_OK;
+}
+
 static etw_status check_capture(const etw_record_arguments *arguments, etw_error *error)
 {
     const bool live = etw_record_is_live(arguments);
@@ -38,11 +59,16 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
                              "--input and --provider do not go together: record each on its own "
                              "and merge the files with etw-replay merge");
     }
-    if (arguments->output == NULL) {
+    const etw_capture_limits *limits = &arguments->limits;
+    if (arguments->print != NULL) {
+        const etw_status status = check_print(arguments, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+    } else if (arguments->output == NULL) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "no output: name a file with -o, or - for stdout");
     }
-    const etw_capture_limits *limits = &arguments->limits;
     if (limits->ring_segments != 0 && limits->rotate_bytes == 0 && limits->rotate_ms == 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--ring needs --rotate-size or --rotate-time");
@@ -72,8 +98,12 @@ static void set_defaults(etw_record_arguments *arguments)
         arguments->writer.caller_helps = true;
         return;
     }
+    const bool is_pipe = arguments->output != NULL && strcmp(arguments->output, "-") == 0;
     if (arguments->writer.interval_ms == 0) {
-        arguments->writer.interval_ms = DEFAULT_INTERVAL_MS;
+        arguments->writer.interval_ms = is_pipe ? PIPE_INTERVAL_MS : DEFAULT_INTERVAL_MS;
+    }
+    if (arguments->output == NULL) {
+        arguments->writer.level = 1; /* what is not kept need not be small */
     }
     if (!arguments->overload_given) {
         arguments->writer.overload = ETW_OVERLOAD_DROP;

@@ -3,6 +3,7 @@
 #define ETW_RECORDER_ARGUMENTS_H
 
 #include "format/base/text.h"
+#include "format/output/output.h"
 #include "recorder/capture/capture.h"
 #include "recorder/capture/flight.h"
 #include "recorder/command/profile.h"
@@ -32,7 +33,7 @@ typedef struct etw_record_arguments {
     const char **manifests;
     uint32_t manifest_count;
     bool no_default_schemas;
-    const char *language; /* of messages in .mui files; NULL: en-US */
+    const char *language;             /* of messages in .mui files; NULL: en-US */
     etw_provider_argument *providers; /* ETW_SESSION_MAX_PROVIDERS of room */
     uint32_t provider_count;
     etw_session_options session;     /* its providers are not set here */
@@ -41,7 +42,8 @@ typedef struct etw_record_arguments {
     bool reclaim_first;              /* stop orphans before the start */
     bool no_rundown;                 /* without the host's processes and images */
     uint32_t oracle_events;          /* TDH's texts kept for so many events of each schema */
-    const char *output;
+    const char *output;              /* NULL: nothing is kept, only printed */
+    const etw_output_format *print;  /* live events on stdout; NULL: none */
     etw_writer_options writer;
     bool overload_given; /* else live recordings drop and files wait */
     etw_capture_limits limits;

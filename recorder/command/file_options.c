@@ -25,6 +25,17 @@ static etw_status apply_on_overload(const etw_option_use *use)
     return status;
 }
 
+static etw_status apply_print(const etw_option_use *use)
+{
+    const etw_output_format *format =
+        use->value == NULL ? &etw_output_json : etw_output_find(use->value);
+    if (format == NULL || format->binary) {
+        return etw_option_bad_value(use, "a format of text, as of 'etw-replay --format'");
+    }
+    etw_record_arguments_of(use)->print = format;
+    return ETW_OK;
+}
+
 static const etw_option_word sync_words[] = {
     {"none", ETW_SYNC_NONE}, {"block", ETW_SYNC_BLOCK}, {"interval", ETW_SYNC_INTERVAL}, {NULL, 0}};
 
@@ -66,9 +77,15 @@ static const etw_option output_rows[] = {
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
-     .help = "the .etwcap file, - for stdout (required)",
+     .help = "the .etwcap file, - for stdout (required, but with --print)",
      .hint = ETW_HINT_FILE,
      ETW_RECORD_STORES(output)},
+    {.name = "print",
+     .value = "FORMAT",
+     .value_is_optional = true,
+     .help = "live: print events to stdout as they come, as etw-replay does: json (default), text, "
+             "xml, ...; with or without -o",
+     .apply = apply_print},
     {.name = "force",
      .letter = 'f',
      .help = "replace an existing file",
@@ -97,7 +114,7 @@ static const etw_option output_rows[] = {
      ETW_RECORD_STORES(writer.sync)},
     {.name = "interval",
      .value = "T",
-     .help = "live: write what has arrived at least this often (default 1s)",
+     .help = "live: write what has arrived at least this often (default 1s; 500ms to stdout)",
      .unit = ETW_UNIT_MS,
      .least = 1,
      .most = 86400000,

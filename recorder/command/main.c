@@ -138,7 +138,8 @@ int main(int argc, char **argv)
         fputs("Try 'etw-record --help'.\n", stderr);
         return ETW_EXIT_USAGE;
     }
-    arguments.show_progress = !arguments.quiet && etw_console_is_terminal();
+    arguments.show_progress =
+        !arguments.quiet && arguments.print == NULL && etw_console_is_terminal();
     const int exit_status = act(&arguments, &signal);
     atomic_store(&signal.done, true);
     etw_record_arguments_free(&arguments);

@@ -17,6 +17,7 @@ const etw_command etw_record_command = {
         "Usage: etw-record --input FILE.etl [--input FILE.etl]... -o OUT.etwcap\n"
         "       etw-record --provider NAME|GUID[:LEVEL[:ANY[:ALL]]]... -o OUT.etwcap  (Windows)\n"
         "       etw-record --kernel FLAG[,FLAG]... -o OUT.etwcap                      (Windows)\n"
+        "       etw-record --provider NAME --print[=FORMAT]                           (Windows)\n"
         "Records Windows event traces into a compact, self-contained file.\n",
     .verbs = &only_verb,
     .verb_size = sizeof only_verb,

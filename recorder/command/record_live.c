@@ -1,4 +1,6 @@
+#include "recorder/capture/discard.h"
 #include "recorder/command/jobs.h"
+#include "recorder/command/live_print.h"
 #include "recorder/command/report.h"
 #include "recorder/rundown/rundown_job.h"
 #include "recorder/session/oracle_source.h"
@@ -15,8 +17,9 @@ typedef struct live {
     etw_stop_signal *signal;
     etw_schema_store *store;
     etw_resolver *resolver;
-    etw_capture *capture; /* to disk, or the flight recorder's own */
-    etw_flight *flight;   /* NULL unless asked for */
+    etw_capture *capture;  /* to disk, or the flight recorder's own */
+    etw_flight *flight;    /* NULL unless asked for */
+    etw_live_print *print; /* NULL unless asked for */
     etw_session *session;
     etw_rundown_job *rundown;  /* being made, or NULL */
     etw_oracle_source *oracle; /* NULL unless asked for */
@@ -87,11 +90,17 @@ static etw_status dump(live *recording)
     return status;
 }
 
-static void ask_oracle(void *context, const etw_event_record *record, const etw_schema *schema,
-                       uint32_t pointer_size, uint64_t event_number)
+static void show_event(void *context, const etw_trace *trace, const etw_event_record *record,
+                       const etw_schema *schema, uint64_t event_number)
 {
     live *recording = context;
-    etw_oracle_source_event(recording->oracle, record, schema, pointer_size, event_number);
+    if (recording->print != NULL) {
+        etw_live_print_event(recording->print, trace, record, schema);
+    }
+    if (recording->oracle != NULL) {
+        const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
+        etw_oracle_source_event(recording->oracle, record, schema, pointer_size, event_number);
+    }
 }
 
 /* TDH's texts gathered so far go into the segment whose events they are about. They prove, they are
@@ -128,10 +137,18 @@ static etw_status on_event(void *context, const etw_event_record *record)
     return status;
 }
 
+static void print_loss(const live *recording, const etw_loss *loss)
+{
+    if (recording->print != NULL) {
+        etw_live_print_loss(recording->print, loss);
+    }
+}
+
 static etw_status on_loss(void *context, const etw_loss *loss)
 {
     live *recording = context;
     const etw_status status = add_trace(recording);
+    print_loss(recording, loss);
     return status == ETW_OK ? etw_capture_loss(recording->capture, loss, &recording->error)
                             : status;
 }
@@ -140,6 +157,7 @@ static etw_status on_dropped(void *context, const etw_loss *loss)
 {
     live *recording = context;
     const etw_status status = add_trace(recording);
+    print_loss(recording, loss);
     return status == ETW_OK ? etw_capture_dropped(recording->capture, loss, &recording->error)
                             : status;
 }
@@ -155,6 +173,20 @@ static etw_status on_anchor(void *context, int64_t ticks, int64_t time_100ns)
     return recording->trace_added
                ? etw_capture_anchor(recording->capture, 0, ticks, time_100ns, &recording->error)
                : ETW_OK;
+}
+
+/* Where the reader of stdout has gone, a file is still recorded to; without one that is the end. */
+static etw_status print_what_came(live *recording)
+{
+    if (recording->print == NULL) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_live_print_flush(recording->print, &recording->error);
+    if (status == ETW_END && recording->arguments->output != NULL) {
+        etw_error_clear(&recording->error);
+        return ETW_OK;
+    }
+    return status;
 }
 
 static void show_status(live *recording)
@@ -191,7 +223,8 @@ static etw_status on_tick(void *context)
         write_texts(recording);
     }
     write_rundown(recording);
-    return etw_capture_tick(recording->capture, &recording->error);
+    const etw_status status = print_what_came(recording);
+    return status == ETW_OK ? etw_capture_tick(recording->capture, &recording->error) : status;
 }
 
 /* The session's providers, their names looked up. */
@@ -268,6 +301,17 @@ static etw_status open_schemas(live *recording)
                             : status;
 }
 
+static etw_status open_print(live *recording)
+{
+    if (recording->arguments->print == NULL) {
+        return ETW_OK;
+    }
+    recording->print = etw_live_print_new(recording->arguments->print, recording->store);
+    return recording->print == NULL
+               ? etw_error_set(&recording->error, ETW_ERROR_NO_MEMORY, "out of memory for printing")
+               : ETW_OK;
+}
+
 static etw_status open_capture(live *recording)
 {
     const etw_record_arguments *arguments = recording->arguments;
@@ -279,8 +323,10 @@ static etw_status open_capture(live *recording)
         }
     }
     const bool has_oracle = recording->oracle != NULL;
-    const etw_capture_options options = {.path = arguments->output,
-                                         .oracle = has_oracle ? ask_oracle : NULL,
+    const bool keeps = arguments->output != NULL;
+    const etw_capture_options options = {.os = keeps ? NULL : &etw_discard_os,
+                                         .path = keeps ? arguments->output : "nowhere",
+                                         .event = show_event,
                                          .segment_opened = start_rundown,
                                          .segment_closing = has_oracle ? write_texts : NULL,
                                          .context = recording,
@@ -311,6 +357,9 @@ static etw_status open_all(live *recording)
     }
     if (status == ETW_OK) {
         status = open_capture(recording);
+    }
+    if (status == ETW_OK) {
+        status = open_print(recording);
     }
     if (status == ETW_OK) {
         write_rundown(recording);
@@ -349,6 +398,16 @@ static etw_status run(live *recording)
     return status;
 }
 
+/* The end of what is printed; a reader that has gone is no failure. */
+static etw_status finish_print(live *recording)
+{
+    if (recording->print == NULL) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_live_print_finish(recording->print, &recording->error);
+    return status == ETW_END ? ETW_OK : status;
+}
+
 /* Closes the files; the exit status is that of the whole recording. */
 static int finish(live *recording, etw_status status)
 {
@@ -361,6 +420,9 @@ static int finish(live *recording, etw_status status)
                               : etw_capture_finish(recording->capture, &totals, &recording->error);
     if (recording->flight != NULL) {
         etw_capture_get_totals(recording->capture, &totals);
+    }
+    if (finished == ETW_OK) {
+        finished = finish_print(recording);
     }
     if (finished != ETW_OK) {
         etw_report_error(&recording->error);
@@ -392,6 +454,7 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
         etw_capture_free(recording.capture);
     }
     etw_rundown_job_free(recording.rundown);
+    etw_live_print_free(recording.print);
     etw_oracle_source_free(recording.oracle);
     etw_resolver_free(recording.resolver);
     etw_schema_store_free(recording.store);

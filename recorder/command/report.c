@@ -73,7 +73,7 @@ int etw_report_totals(const etw_record_arguments *arguments, const etw_resolver 
         SAY(ETW_MESSAGE_WARNING, "%" PRIu64 " schemas could not be read; first: %s",
             etw_resolver_error_count(resolver), etw_resolver_first_error(resolver));
     }
-    if (!arguments->quiet) {
+    if (!arguments->quiet && arguments->output != NULL) {
         print_summary(arguments->output, totals);
     }
     print_losses(totals);

@@ -5,7 +5,7 @@
 #include "format/base/console.h"
 #include "format/base/options.h"
 #include "format/etwcap/writer.h"
-#include "replay/output/output.h"
+#include "format/output/output.h"
 #include "replay/replay.h"
 
 typedef struct etw_replay_arguments etw_replay_arguments;

@@ -7,8 +7,8 @@
 #ifndef ETW_REPLAY_PIPELINE_H
 #define ETW_REPLAY_PIPELINE_H
 
+#include "format/output/output.h"
 #include "replay/command/tool.h"
-#include "replay/output/output.h"
 
 #define ETW_PIPELINE_JOB_BYTES  ((size_t)128 << 10)
 #define ETW_PIPELINE_JOB_EVENTS 512u
@@ -38,6 +38,9 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
                               etw_error *error);
 /* In its place between events. */
 etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_error *error);
+
+/* Has all events so far written without another one to push them. */
+etw_status etw_pipeline_flush(etw_pipeline *pipeline, etw_error *error);
 
 /* Writes what is left and the format's end. */
 etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error);

@@ -2,7 +2,6 @@
 
 #include "format/base/part_file.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,16 +167,6 @@ etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *pat
                                    path, etw_error_set_os(error, -stream->file, "%s", path), error);
 }
 
-static bool is_reader_gone(const etw_stream *stream, int32_t os_code)
-{
-#ifdef _WIN32
-    /* The C runtime reports a closed pipe as EINVAL. */
-    return stream->file == ETW_FILE_STDOUT && (os_code == EPIPE || os_code == EINVAL);
-#else
-    return stream->file == ETW_FILE_STDOUT && os_code == EPIPE;
-#endif
-}
-
 etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, etw_error *error)
 {
     etw_error cause = {0};
@@ -188,7 +177,8 @@ etw_status etw_stream_write(etw_stream *stream, const char *bytes, size_t size, 
     const etw_status status =
         etw_os_write_full(stream->os, stream->file, bytes, size, &written, &cause);
     stream->has_written = stream->has_written || written > 0;
-    if (etw_failed(status) && is_reader_gone(stream, cause.os_code)) {
+    if (etw_failed(status) && stream->file == ETW_FILE_STDOUT &&
+        etw_os_is_reader_gone(cause.os_code)) {
         stream->is_closed = true;
         return ETW_OK;
     }

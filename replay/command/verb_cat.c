@@ -12,8 +12,8 @@ typedef struct cat {
     etw_replay *replay;
     etw_pipeline *pipeline;
     etw_rundown *rundown;   /* NULL where the file has none */
-    etw_status loss_status; /* of the callback, which cannot return one */
-    etw_error loss_error;
+    etw_status side_status; /* of the callbacks, which cannot return one */
+    etw_error side_error;
 } cat;
 
 /* The format of --format, else of the output's name; a pipe or a device has none that says
@@ -48,8 +48,8 @@ static void on_loss(void *context, const etw_loss *loss)
 {
     cat *c = context;
     const bool is_told = loss->cause != ETW_LOSS_FILTERED || c->format->tells_filtered;
-    if (is_told && !etw_failed(c->loss_status)) {
-        c->loss_status = etw_pipeline_loss(c->pipeline, loss, &c->loss_error);
+    if (is_told && !etw_failed(c->side_status)) {
+        c->side_status = etw_pipeline_loss(c->pipeline, loss, &c->side_error);
     }
 }
 
@@ -59,15 +59,24 @@ static etw_decoder *exchange(void *context, etw_decoder *used)
     return c->pipeline == NULL ? used : etw_pipeline_exchange(c->pipeline, used);
 }
 
+/* What comes next may be waited for: what was read so far is printed before. */
+static void drained(void *context)
+{
+    cat *c = context;
+    if (c->pipeline != NULL && !etw_failed(c->side_status)) {
+        c->side_status = etw_pipeline_flush(c->pipeline, &c->side_error);
+    }
+}
+
 static etw_status print_events(cat *c, etw_error *error)
 {
     etw_replay_item item;
     etw_status status = ETW_OK;
     while (status == ETW_OK) {
         status = etw_replay_next_item(c->replay, &item, error);
-        if (etw_failed(c->loss_status)) {
-            *error = c->loss_error;
-            return c->loss_status;
+        if (etw_failed(c->side_status)) {
+            *error = c->side_error;
+            return c->side_status;
         }
         if (status == ETW_OK) {
             status = etw_pipeline_event(c->pipeline, &item, error);
@@ -103,6 +112,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     options.loss = on_loss;
     options.loss_context = c;
     options.exchange = exchange;
+    options.drained = drained;
     options.exchange_context = c;
     etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
     if (etw_failed(status)) {

@@ -2,11 +2,11 @@
  * index the answer takes a few reads, whatever the file's size; other files are read through. */
 #include "format/etl/etl.h"
 #include "format/input/input.h"
+#include "format/output/json.h"
+#include "format/output/json_writer.h"
 #include "replay/command/rundown_file.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
-#include "replay/output/json.h"
-#include "replay/output/json_writer.h"
 
 #include <stdlib.h>
 

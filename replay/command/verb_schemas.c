@@ -1,9 +1,9 @@
 /* schemas: what explains the events of a trace, as text and as JSON. */
 #include "format/event/render/plan.h"
 #include "format/event/tei.h"
+#include "format/output/json_writer.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
-#include "replay/output/json_writer.h"
 
 /* Structs may share their members, so a hostile schema could list far more than it holds. */
 #define MAX_LISTED_PROPERTIES (8 * ETW_MAX_PROPERTIES)

@@ -1,9 +1,9 @@
 /* verify: every byte of a trace read and checked; what is wrong is told with its place. */
 #include "format/etwcap/verify.h"
+#include "format/output/json_writer.h"
 #include "replay/command/oracle_check.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
-#include "replay/output/json_writer.h"
 
 #include <inttypes.h>
 

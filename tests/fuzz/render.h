@@ -4,7 +4,7 @@
 
 #include "format/event/render/plan.h"
 #include "format/event/tei.h"
-#include "replay/output/output.h"
+#include "format/output/output.h"
 #include "tests/fuzz/fuzz.h"
 
 /* One walk: elements visited and how deep, with each value's text in all forms. */

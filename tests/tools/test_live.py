@@ -204,6 +204,26 @@ def test_the_rundown_lists_the_recorder_itself(live, native_tool, corpus, tmp_pa
     assert recorder and recorder[0]["image_count"] > 1
 
 
+@pytest.mark.parametrize("form, keep", [("json", True), ("text", True), ("xml", False)])
+def test_events_are_printed_as_they_are_replayed(live, native_tool, corpus, tmp_path, form, keep):
+    trace = corpus("HTTP_Server.etl")
+    record(native_tool, trace, tmp_path / "file.etwcap")
+    out = ["-o", tmp_path / "a.etwcap"] if keep else []
+    printed = live("--provider", "*Any", "--print=" + form, *out, "--max-events", 2042, "--on-overload", "wait",
+                   ETWAPI_TRACE=str(trace), **ALL).stdout
+    recorded = tmp_path / ("a.etwcap" if keep else "file.etwcap")
+    assert printed.decode() == native_tool("etw-replay", "--format", form, recorded).stdout.decode()
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--input", "a.etl", "--print"], b"etw-replay prints files"),
+    (["--provider", "*Any", "--print", "-o", "-"], b"both want stdout"),
+    (["--provider", "*Any", "--print", "--rotate-size", "1M"], b"needs a file"),
+    (["--provider", "*Any", "--print=pcapng"], b"a format of text")])
+def test_what_cannot_be_printed_is_refused(native_tool, words, told):
+    assert told in native_tool("etw-record", *words, status=2).stderr
+
+
 @pytest.mark.parametrize("options", [["--rotate-size", "100k"], ["--rotate-size", "100k", "--ring", "2"]])
 def test_segments_stand_alone(live, native_tool, corpus, tmp_path, options):
     trace = corpus("net.4.5.2.x64.etl")

@@ -181,6 +181,18 @@ def test_a_reader_that_goes_away_is_no_failure(native_tool, tmp_path):
     assert (process.wait(), errors) == (0, b"")
 
 
+@pytest.mark.parametrize("threads", [0, 1])
+def test_what_a_pipe_gave_is_printed_before_more_comes(tool, recorded, threads):
+    """A recorder's stream: what it sent is seen, though its end, or more events, may be long in coming."""
+    with subprocess.Popen(tool.words("etw-replay", "--threads", threads, "-"), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, env=tool.environment()) as replay:
+        replay.stdin.write(recorded.read_bytes()[:-1])
+        replay.stdin.flush()
+        lines = [replay.stdout.readline() for _ in range(12)]
+        replay.stdin.close()
+        assert [json.loads(line)["Id"] for line in lines] == [0, *range(10), 0]
+
+
 def test_stdin_can_be_either_kind_of_file(tool, trace, recorded):
     for path in (trace, recorded):
         assert tool("etw-replay", "-", input=path.read_bytes()).stdout == tool("etw-replay", path).stdout

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "replay/output/json_writer.h"
+#include "format/output/json_writer.h"
 
 static void values_are_separated_and_escaped(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "replay/output/output.h"
+#include "format/output/output.h"
 #include "replay/replay.h"
 #include "tests/support/faulty_os.h"
 #include "tests/support/sample.h"

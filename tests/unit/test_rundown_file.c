@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "format/etwcap/block.h"
+#include "format/output/json.h"
 #include "replay/command/rundown_file.h"
-#include "replay/output/json.h"
 #include "tests/support/faulty_os.h"
 #include "tests/support/sample.h"
 

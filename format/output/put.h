@@ -1,7 +1,7 @@
 /* Fast writing of short things into room that was reserved before: each function writes at `at` and
  * returns the place behind what it wrote. The caller reserves the sum of the stated maxima once. */
-#ifndef ETW_REPLAY_OUTPUT_PUT_H
-#define ETW_REPLAY_OUTPUT_PUT_H
+#ifndef ETW_FORMAT_OUTPUT_PUT_H
+#define ETW_FORMAT_OUTPUT_PUT_H
 
 #include "format/base/guid.h"
 

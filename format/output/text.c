@@ -1,9 +1,9 @@
 /* One line per event, for people: control characters of the trace never reach the terminal. */
-#include "replay/output/extended_info.h"
-#include "replay/output/nesting.h"
-#include "replay/output/output.h"
-#include "replay/output/properties.h"
-#include "replay/output/put.h"
+#include "format/output/extended_info.h"
+#include "format/output/nesting.h"
+#include "format/output/output.h"
+#include "format/output/properties.h"
+#include "format/output/put.h"
 
 typedef struct text_output {
     etw_output base;

@@ -4,7 +4,7 @@
  * each padded to four bytes. It has no place for extended items; the message is the event's own
  * where it has one, else its name and properties as JSON. Time stamps keep their 100 ns (if_tsresol
  * 7). */
-#include "replay/output/json.h"
+#include "format/output/json.h"
 
 #define LINKTYPE_ETW          290u
 #define BLOCK_SECTION         0x0A0D0D0Au

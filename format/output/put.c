@@ -1,4 +1,4 @@
-#include "replay/output/put.h"
+#include "format/output/put.h"
 
 #include "format/event/clock.h"
 

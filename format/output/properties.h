@@ -1,7 +1,7 @@
 /* What all formats do alike around an event's properties: walk them, and say what could not be
  * shown. */
-#ifndef ETW_REPLAY_OUTPUT_PROPERTIES_H
-#define ETW_REPLAY_OUTPUT_PROPERTIES_H
+#ifndef ETW_FORMAT_OUTPUT_PROPERTIES_H
+#define ETW_FORMAT_OUTPUT_PROPERTIES_H
 
 #include "format/event/event.h"
 

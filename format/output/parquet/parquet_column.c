@@ -1,6 +1,6 @@
-#include "replay/output/parquet/parquet_column.h"
+#include "format/output/parquet/parquet_column.h"
 
-#include "replay/output/parquet/thrift.h"
+#include "format/output/parquet/thrift.h"
 
 #include <stdlib.h>
 #define XXH_INLINE_ALL

@@ -1,6 +1,6 @@
-#include "replay/output/parquet/parquet_table.h"
+#include "format/output/parquet/parquet_table.h"
 
-#include "replay/output/parquet/thrift.h"
+#include "format/output/parquet/thrift.h"
 
 #include <stdlib.h>
 #include <zstd.h>

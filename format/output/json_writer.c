@@ -1,4 +1,4 @@
-#include "replay/output/json_writer.h"
+#include "format/output/json_writer.h"
 
 #include "format/event/clock.h"
 

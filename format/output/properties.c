@@ -1,4 +1,4 @@
-#include "replay/output/properties.h"
+#include "format/output/properties.h"
 
 #include <stdio.h>
 

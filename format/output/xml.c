@@ -8,10 +8,10 @@
  * Extended items, which that vocabulary has no place for, are ExtendedInfo in a namespace of this
  * project.
  */
-#include "replay/output/extended_info.h"
-#include "replay/output/output.h"
-#include "replay/output/properties.h"
-#include "replay/output/put.h"
+#include "format/output/extended_info.h"
+#include "format/output/output.h"
+#include "format/output/properties.h"
+#include "format/output/put.h"
 
 #include "format/event/extended.h"
 #include "format/event/tei.h"

@@ -1,9 +1,9 @@
 /* The parts of the JSON form that other formats put into a field of theirs. */
-#ifndef ETW_REPLAY_OUTPUT_JSON_H
-#define ETW_REPLAY_OUTPUT_JSON_H
+#ifndef ETW_FORMAT_OUTPUT_JSON_H
+#define ETW_FORMAT_OUTPUT_JSON_H
 
-#include "replay/output/output.h"
-#include "replay/output/properties.h"
+#include "format/output/output.h"
+#include "format/output/properties.h"
 
 /* Appends "{...}" with the properties of an event that has a plan. */
 void etw_json_append_properties(const etw_output_options *options, const etw_event *event,

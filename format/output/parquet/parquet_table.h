@@ -4,7 +4,7 @@
 #ifndef ETW_REPLAY_PARQUET_TABLE_H
 #define ETW_REPLAY_PARQUET_TABLE_H
 
-#include "replay/output/parquet/parquet_column.h"
+#include "format/output/parquet/parquet_column.h"
 
 /* A row group ends at either limit. */
 #define ETW_PARQUET_GROUP_ROWS  ((uint32_t)1 << 17)

@@ -1,4 +1,4 @@
-#include "replay/output/output.h"
+#include "format/output/output.h"
 
 #include "format/base/names.h"
 

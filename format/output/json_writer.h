@@ -4,8 +4,8 @@
  * There is no state but the text: a comma is written unless the text is empty or ends with an
  * opening bracket, a colon or a line feed. name: of the member, in ASCII without quotes; NULL for
  * an element of a list. */
-#ifndef ETW_REPLAY_OUTPUT_JSON_WRITER_H
-#define ETW_REPLAY_OUTPUT_JSON_WRITER_H
+#ifndef ETW_FORMAT_OUTPUT_JSON_WRITER_H
+#define ETW_FORMAT_OUTPUT_JSON_WRITER_H
 
 #include "format/base/guid.h"
 #include "format/base/text.h"

@@ -1,7 +1,7 @@
-#include "replay/output/extended_info.h"
+#include "format/output/extended_info.h"
 
 #include "format/event/extended.h"
-#include "replay/output/put.h"
+#include "format/output/put.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-#include "replay/output/nesting.h"
+#include "format/output/nesting.h"
 
-#include "replay/output/properties.h"
+#include "format/output/properties.h"
 
 _Static_assert(ETW_MAX_STRUCT_DEPTH <= 64, "one bit for each open struct");
 

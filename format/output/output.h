@@ -2,10 +2,10 @@
  *
  * A format renders events one by one and keeps nothing between them that changes what it writes, so
  * that several renderers, one per thread, give together the bytes that one would give alone. */
-#ifndef ETW_REPLAY_OUTPUT_OUTPUT_H
-#define ETW_REPLAY_OUTPUT_OUTPUT_H
+#ifndef ETW_FORMAT_OUTPUT_OUTPUT_H
+#define ETW_FORMAT_OUTPUT_OUTPUT_H
 
-#include "replay/output/event_json.h"
+#include "format/output/event_json.h"
 
 /* One renderer; the first member of each format's own structure. */
 typedef struct etw_output {

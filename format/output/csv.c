@@ -1,9 +1,9 @@
 /* Comma-separated values as RFC 4180 has them: one row per event, the same columns for all.
  * Properties and extended items differ from event to event; each is one column, as JSON. */
-#include "replay/output/json.h"
-#include "replay/output/put.h"
+#include "format/output/json.h"
+#include "format/output/put.h"
 
-#include "replay/output/extended_info.h"
+#include "format/output/extended_info.h"
 
 typedef struct csv_output {
     etw_output base;

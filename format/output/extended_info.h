@@ -4,8 +4,8 @@
  * is told as "ExtType" and its number with its bytes in hex. Not told: the TraceLogging schema of
  * an event that was rendered by it, and provider traits without a provider group (the name is shown
  * anyway). */
-#ifndef ETW_REPLAY_OUTPUT_EXTENDED_INFO_H
-#define ETW_REPLAY_OUTPUT_EXTENDED_INFO_H
+#ifndef ETW_FORMAT_OUTPUT_EXTENDED_INFO_H
+#define ETW_FORMAT_OUTPUT_EXTENDED_INFO_H
 
 #include "format/event/record.h"
 #include "format/event/rundown.h"

@@ -1,6 +1,6 @@
 /* One event as one JSON text. */
-#ifndef ETW_REPLAY_OUTPUT_EVENT_JSON_H
-#define ETW_REPLAY_OUTPUT_EVENT_JSON_H
+#ifndef ETW_FORMAT_OUTPUT_EVENT_JSON_H
+#define ETW_FORMAT_OUTPUT_EVENT_JSON_H
 
 #include "format/event/event.h"
 #include "format/event/rundown.h"

@@ -1,4 +1,4 @@
-#include "replay/output/parquet/thrift.h"
+#include "format/output/parquet/thrift.h"
 
 enum { TYPE_TRUE = 1, TYPE_FALSE = 2, TYPE_BYTE = 3, TYPE_I64 = 6, TYPE_LIST = 9 };
 

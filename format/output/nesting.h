@@ -1,7 +1,7 @@
 /* Writing properties as structs {} and lists []: what stands before the next thing, and whether it
  * has a name. */
-#ifndef ETW_REPLAY_OUTPUT_NESTING_H
-#define ETW_REPLAY_OUTPUT_NESTING_H
+#ifndef ETW_FORMAT_OUTPUT_NESTING_H
+#define ETW_FORMAT_OUTPUT_NESTING_H
 
 #include "format/event/event.h"
 

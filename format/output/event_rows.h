@@ -5,10 +5,10 @@
  * A row is its size (uint32, without itself), the fixed part, and fields: first the ones below,
  * then name and text of each property. A field is a uint32 size and as many bytes; ETW_ROW_NONE
  * stands for one that is not there. */
-#ifndef ETW_REPLAY_OUTPUT_ROWS_H
-#define ETW_REPLAY_OUTPUT_ROWS_H
+#ifndef ETW_FORMAT_OUTPUT_ROWS_H
+#define ETW_FORMAT_OUTPUT_ROWS_H
 
-#include "replay/output/output.h"
+#include "format/output/output.h"
 
 #define ETW_ROW_NONE UINT32_MAX
 

@@ -1,8 +1,8 @@
-#include "replay/output/event_rows.h"
+#include "format/output/event_rows.h"
 
-#include "replay/output/extended_info.h"
-#include "replay/output/json.h"
-#include "replay/output/properties.h"
+#include "format/output/extended_info.h"
+#include "format/output/json.h"
+#include "format/output/properties.h"
 
 #include "format/event/extended.h"
 

@@ -1,10 +1,10 @@
 /* One JSON object per event and line. The names and their order are fixed: tools rely on them. */
-#include "replay/output/json.h"
+#include "format/output/json.h"
 
-#include "replay/output/event_json.h"
-#include "replay/output/extended_info.h"
-#include "replay/output/nesting.h"
-#include "replay/output/put.h"
+#include "format/output/event_json.h"
+#include "format/output/extended_info.h"
+#include "format/output/nesting.h"
+#include "format/output/put.h"
 
 /* What stands between the time stamp and the process id is the same for all events of one kind, and
  * a trace has few kinds: it is built once and copied. The cache forgets on collision, never grows.

@@ -2,8 +2,8 @@
  * A loss has a row, too, so that nothing is missing without a word: Loss says why, and all else is
  * empty. */
 #include "format/base/version.h"
-#include "replay/output/event_rows.h"
-#include "replay/output/parquet/parquet_table.h"
+#include "format/output/event_rows.h"
+#include "format/output/parquet/parquet_table.h"
 
 #include <stdlib.h>
 
