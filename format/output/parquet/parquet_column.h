@@ -1,7 +1,7 @@
 /* One leaf column of a Parquet row group: values with their levels, made pages.
  * https://github.com/apache/parquet-format: README.md and Encodings.md. */
-#ifndef ETW_REPLAY_PARQUET_COLUMN_H
-#define ETW_REPLAY_PARQUET_COLUMN_H
+#ifndef ETW_FORMAT_PARQUET_COLUMN_H
+#define ETW_FORMAT_PARQUET_COLUMN_H
 
 #include "format/base/text.h"
 

@@ -1,8 +1,8 @@
 /* A Parquet file: a schema, row groups, a footer. Rows are given leaf by leaf; bytes of the file
  * come out as row groups fill, in bounded memory.
  * https://github.com/apache/parquet-format, version 2.10. Pages are compressed by zstd. */
-#ifndef ETW_REPLAY_PARQUET_TABLE_H
-#define ETW_REPLAY_PARQUET_TABLE_H
+#ifndef ETW_FORMAT_PARQUET_TABLE_H
+#define ETW_FORMAT_PARQUET_TABLE_H
 
 #include "format/output/parquet/parquet_column.h"
 

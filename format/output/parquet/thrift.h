@@ -2,8 +2,8 @@
  * fields have rising numbers. https://github.com/apache/thrift,
  * doc/specs/thrift-compact-protocol.md
  */
-#ifndef ETW_REPLAY_PARQUET_THRIFT_H
-#define ETW_REPLAY_PARQUET_THRIFT_H
+#ifndef ETW_FORMAT_PARQUET_THRIFT_H
+#define ETW_FORMAT_PARQUET_THRIFT_H
 
 #include "format/base/text.h"
 
