@@ -39,6 +39,7 @@ typedef struct reader {
     bool ended;
     uint32_t version_major, version_minor;
     char application[256];
+    char redacted[256];
     etw_file_counts held; /* what the file holds in all */
     etw_reader_counts counts;
 } reader;
@@ -177,14 +178,22 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
     return status;
 }
 
+static etw_status use_file_info(reader *self, etw_bytes body, etw_error *error)
+{
+    const etw_status status =
+        etw_file_info_get(body, "application", self->application, sizeof self->application, error);
+    return etw_failed(status)
+               ? status
+               : etw_file_info_get(body, "redacted", self->redacted, sizeof self->redacted, error);
+}
+
 static etw_status use_body(reader *self, const etw_scan_item *block, etw_bytes body,
                            etw_error *error)
 {
     const uint16_t kind = block->header.kind;
     switch (kind) {
     case ETW_BLOCK_FILE_INFO:
-        return etw_file_info_get(body, "application", self->application, sizeof self->application,
-                                 error);
+        return use_file_info(self, body, error);
     case ETW_BLOCK_TRACE:
         return etw_trace_table_load(&self->traces, body, error);
     case ETW_BLOCK_SCHEMAS:
@@ -590,6 +599,7 @@ static void fill_summary(const reader *self, etw_file_summary *summary)
                                   .provider_count = self->held.provider_count,
                                   .providers_cut = totals->providers_cut};
     (void)snprintf(summary->application, sizeof summary->application, "%s", self->application);
+    (void)snprintf(summary->redacted, sizeof summary->redacted, "%s", self->redacted);
 }
 
 etw_status etw_reader_summary(etw_source *source, etw_file_summary *summary, etw_error *error)

@@ -62,6 +62,7 @@ typedef struct etw_file_summary {
     uint32_t provider_count;                   /* see etw_reader_provider */
     bool providers_cut;                        /* there are more providers than a file counts */
     char application[256];
+    char redacted[256]; /* what was taken out of its events; "" where nothing was */
 } etw_file_summary;
 
 typedef struct etw_reader_counts {

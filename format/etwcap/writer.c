@@ -356,13 +356,22 @@ static bool allocate(etw_writer *writer)
 
 static etw_status put_file_info(etw_writer *writer, etw_error *error)
 {
-    const char *const keys[] = {"application"};
-    const char *const values[] = {writer->options.application};
+    const char *keys[2];
+    const char *values[2];
+    uint32_t count = 0;
     etw_text body = {0};
-    etw_file_info_append(&body, values[0] == NULL ? 0 : 1, keys, values);
+    if (writer->options.application != NULL) {
+        keys[count] = "application";
+        values[count++] = writer->options.application;
+    }
+    if (writer->options.redacted != NULL) {
+        keys[count] = "redacted";
+        values[count++] = writer->options.redacted;
+    }
+    etw_file_info_append(&body, count, keys, values);
     const etw_sink_block block = {.kind = ETW_BLOCK_FILE_INFO,
                                   .raw_size = (uint32_t)body.size,
-                                  .count = values[0] == NULL ? 0 : 1,
+                                  .count = count,
                                   .body = {(const uint8_t *)body.data, body.size}};
     const etw_status status =
         body.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer")

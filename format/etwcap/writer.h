@@ -43,8 +43,11 @@ typedef struct etw_writer_options {
     /* While all batches are in flight the calling thread encodes, too, instead of waiting; not from
      * ETW_WRITER_ARCHIVE_LEVEL on, for its memory. */
     bool caller_helps;
-    bool replace;                  /* an existing file is overwritten; else ETW_ERROR_EXISTS */
-    const char *application;       /* "etw-record 1.0"; kept in the file info; NULL: nothing */
+    bool replace;            /* an existing file is overwritten; else ETW_ERROR_EXISTS */
+    const char *application; /* "etw-record 1.0"; kept in the file info; NULL: nothing */
+    /* What was taken out of the events ("QueryName, UserSID"), kept in the file info; NULL: nothing
+     * was. */
+    const char *redacted;
     const etw_schema_store *store; /* schemas that events name by id; must outlive the writer */
 } etw_writer_options;
 

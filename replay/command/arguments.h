@@ -42,6 +42,8 @@ struct etw_replay_arguments {
     const char **redacted; /* names of properties */
     uint32_t redacted_count;
     bool drop_strings;
+    bool keep_unexplained; /* of a redaction */
+    bool allow_missing;    /* a redaction may name properties that no event has */
     /* What the lists of the filter point to. */
     etw_guid *providers;
     const char **provider_names;

@@ -1,5 +1,7 @@
 #include "replay/command/copy.h"
 
+#include "format/base/part_file.h"
+
 #include "format/base/names.h"
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
@@ -33,6 +35,8 @@ struct copy {
     etw_schema_store *store;
     etw_redactor *redactor;
     etw_writer *writer;
+    etw_text part;     /* the output's name until it is whole; empty: its own from the start */
+    etw_text redacted; /* for the file info */
     etw_copy_counts *counts;
     etw_status loss_status; /* of the callback, which cannot return one */
     etw_error loss_error;
@@ -408,15 +412,84 @@ static etw_status open_inputs(copy *c, etw_error *error)
     return status;
 }
 
+static const etw_os *os_of(const copy *c)
+{
+    const etw_os *os = c->options->arguments->replay.os;
+    return os != NULL ? os : etw_os_default();
+}
+
+static etw_status reserve_part(copy *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    bool wants_part = false;
+    if (c->options->is_part || strcmp(arguments->output, "-") == 0) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_tool_wants_part(os_of(c), arguments->output,
+                                                  arguments->writer.replace, &wants_part, error);
+    return etw_failed(status) || !wants_part
+               ? status
+               : etw_part_reserve(os_of(c), arguments->output, &c->part, error);
+}
+
+/* The part gets its name once it is whole; else it stays where it may be of use. */
+static etw_status settle_part(copy *c, etw_status status, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->options->arguments;
+    const char *part = etw_text_z(&c->part);
+    if (c->part.size == 0) {
+        return status;
+    }
+    if (!etw_failed(status)) {
+        return etw_part_settle(os_of(c), part, arguments->output, arguments->writer.replace, error);
+    }
+    if (c->counts->file_bytes > 0 && c->redactor == NULL) {
+        etw_tool_say("what was written until then is in %s", part);
+    } else {
+        (void)os_of(c)->remove(os_of(c)->context, part);
+        c->counts->file_bytes = 0;
+    }
+    return status;
+}
+
+/* What this copy and those before it took out, once each. */
+static const char *describe_redaction(copy *c)
+{
+    const etw_redaction *redaction = c->options->redaction;
+    etw_text *text = &c->redacted;
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        etw_file_summary summary;
+        if (!etw_replay_is_etl(c->inputs[i].replay) &&
+            !etw_failed(
+                etw_reader_summary(etw_replay_source(c->inputs[i].replay), &summary, NULL)) &&
+            summary.redacted[0] != '\0' && strstr(etw_text_z(text), summary.redacted) == NULL) {
+            etw_text_printf(text, "%s%s", text->size > 0 ? ", " : "", summary.redacted);
+        }
+    }
+    if (redaction != NULL && redaction->strings &&
+        strstr(etw_text_z(text), "all strings") == NULL) {
+        etw_text_printf(text, "%sall strings", text->size > 0 ? ", " : "");
+    }
+    for (uint32_t i = 0; redaction != NULL && i < redaction->name_count; i++) {
+        etw_text_printf(text, "%s%s", text->size > 0 ? ", " : "", redaction->names[i]);
+    }
+    return text->size > 0 ? etw_text_z(text) : NULL;
+}
+
 static etw_status open_output(copy *c, etw_error *error)
 {
     const etw_replay_arguments *arguments = c->options->arguments;
     etw_writer_options writer = arguments->writer;
+    etw_status status = reserve_part(c, error);
+    if (etw_failed(status)) {
+        return status;
+    }
     writer.store = c->store;
-    const etw_os *os = arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
-    etw_status status = etw_tool_explain_exists(
-        arguments->output, etw_writer_create(os, arguments->output, &writer, &c->writer, error),
-        error);
+    writer.redacted = describe_redaction(c);
+    writer.replace = writer.replace || c->part.size > 0;
+    const char *path = c->part.size > 0 ? etw_text_z(&c->part) : arguments->output;
+    status = etw_tool_explain_exists(
+        arguments->output, etw_writer_create(os_of(c), path, &writer, &c->writer, error), error);
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
         status = add_new_traces(c, &c->inputs[i], error);
     }
@@ -449,14 +522,23 @@ static uint64_t left_out(const input *in, const etw_replay_totals *totals)
     return summary.events - totals->events - in->damaged_events;
 }
 
-/* A name that was mistyped redacts nothing. */
-static void say_not_found(const copy *c)
+/* A name that was mistyped redacts nothing, and what it was to hide would leave the house. */
+static etw_status check_found(const copy *c, etw_error *error)
 {
     const char *name;
     uint32_t at = 0;
-    while ((name = etw_redactor_not_found(c->redactor, &at)) != NULL) {
-        etw_tool_say("no property is named %s: nothing was overwritten for it", name);
+    etw_status status = ETW_OK;
+    while (c->redactor != NULL && (name = etw_redactor_not_found(c->redactor, &at)) != NULL) {
+        if (c->options->arguments->allow_missing) {
+            etw_tool_say("no property is named %s: nothing was overwritten for it", name);
+        } else if (status == ETW_OK) {
+            status = etw_error_set(error, ETW_ERROR_NOT_FOUND,
+                                   "--redact %s: no event has a property of that name, so nothing "
+                                   "was written; --allow-missing goes on without it",
+                                   name);
+        }
     }
+    return status;
 }
 
 static void sum_up(copy *c)
@@ -472,7 +554,7 @@ static void sum_up(copy *c)
     c->counts->schemas = etw_schema_store_count(c->store);
     if (c->redactor != NULL) {
         etw_redactor_get_counts(c->redactor, &c->counts->redacted);
-        say_not_found(c);
+        c->counts->keeps_unexplained = c->options->redaction->keeps_unexplained;
     }
 }
 
@@ -537,6 +619,9 @@ static etw_status run(copy *c, etw_error *error)
     }
     status = copy_events(c, error);
     sum_up(c);
+    if (!etw_failed(status)) {
+        status = check_found(c, error);
+    }
     status = finish(c, status, error);
     etw_writer_counts counts;
     etw_writer_get_counts(c->writer, &counts);
@@ -554,8 +639,11 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
 {
     copy c = {.options = options, .counts = counts};
     *counts = (etw_copy_counts){0};
-    const etw_status status = run(&c, error);
+    etw_status status = run(&c, error);
     etw_writer_free(c.writer);
+    status = settle_part(&c, status, error);
+    etw_text_free(&c.part);
+    etw_text_free(&c.redacted);
     for (uint32_t i = 0; c.inputs != NULL && i < c.input_count; i++) {
         etw_replay_close(c.inputs[i].replay);
         free(c.inputs[i].schemas);
@@ -592,7 +680,10 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                      counts->left_behind);
     }
     if (!arguments->quiet && counts->redacted.unexplained > 0) {
-        etw_tool_say("%" PRIu64 " events have no schema: what they say was left as it is",
+        etw_tool_say(counts->keeps_unexplained
+                         ? "%" PRIu64 " events have no schema: what they say was left as it is"
+                         : "%" PRIu64 " events have no schema: what they say was taken out "
+                           "(--keep-unexplained leaves it)",
                      counts->redacted.unexplained);
     }
     if (etw_failed(status)) {

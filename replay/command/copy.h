@@ -12,8 +12,9 @@ typedef struct etw_copy_options {
     const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
     etw_input *input;                      /* the one input, opened; taken over. NULL: by name */
     const etw_redaction *redaction;        /* NULL: bytes stay as they are */
-    bool carry_blocks;                     /* texts of TDH and private blocks, which number events:
-                                              for one input of which nothing is left out */
+    bool is_part;       /* the output is a part already, which the caller settles */
+    bool carry_blocks;  /* texts of TDH and private blocks, which number events:
+                           for one input of which nothing is left out */
     bool carry_rundown; /* where carry_blocks does not say so: the list of processes, unless the
                            inputs are not all of one boot of one host */
     const char *filtered_detail; /* why events were left out; NULL: none is */
@@ -31,6 +32,7 @@ typedef struct etw_copy_counts {
     uint64_t left_behind; /* blocks whose events or meaning the copy cannot keep */
     bool rundown_left_behind;
     etw_redaction_counts redacted;
+    bool keeps_unexplained;
 } etw_copy_counts;
 
 etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts, etw_error *error);

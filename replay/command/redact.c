@@ -190,11 +190,16 @@ static bool keeps_layout(etw_redactor *r, const etw_event *event, const etw_even
            end.consumed_bytes == consumed_bytes;
 }
 
-static void empty(etw_redactor *r, etw_event_record *safe)
+static void take_out(etw_redactor *r, etw_event_record *safe)
 {
     safe->UserData = NULL;
     safe->UserDataLength = 0;
     r->is_changed = true;
+}
+
+static void empty(etw_redactor *r, etw_event_record *safe)
+{
+    take_out(r, safe);
     r->counts.emptied++;
 }
 
@@ -209,8 +214,9 @@ static void redact_properties(etw_redactor *r, const etw_event *event, etw_event
     r->value_bytes = 0;
     r->named_structs = 0;
     etw_ignore(etw_event_walk(event, &visitor, r, &end));
-    /* Where the walk stopped early, what was to go may stand behind. */
-    const bool takes_rest = r->redaction->strings || end.reason != NULL || end.short_payload;
+    /* Where the walk stopped early, what was to go may stand behind, whatever was asked for. */
+    const bool takes_rest =
+        !r->redaction->keeps_unexplained || end.reason != NULL || end.short_payload;
     if (takes_rest && end.consumed_bytes < safe->UserDataLength) {
         memset(r->data + end.consumed_bytes, 0, safe->UserDataLength - end.consumed_bytes);
         r->is_changed = true;
@@ -238,7 +244,8 @@ static bool keeps_item(const etw_redactor *r, const etw_extended_data_item *item
     /* Of a newer Windows: nothing explains its bytes. */
     const bool is_known =
         item->ExtType >= ETW_EXT_RELATED_ACTIVITYID && item->ExtType <= ETW_EXT_STACK_KEY64;
-    return item->ExtType == ETW_EXT_SID ? !r->drops_sids : is_known || !r->redaction->strings;
+    return item->ExtType == ETW_EXT_SID ? !r->drops_sids
+                                        : is_known || r->redaction->keeps_unexplained;
 }
 
 /* Without memory all items go: telling less is the safe side. */
@@ -280,10 +287,11 @@ void etw_redactor_apply(etw_redactor *redactor, const etw_event *event, etw_even
     redactor->takes_strings = redactor->redaction->strings || is_header_event(&safe->EventHeader);
     if (safe->UserDataLength > 0 && etw_event_plan(event) != NULL) {
         redact_properties(redactor, event, safe);
-    } else if (safe->UserDataLength > 0 && redactor->takes_strings) {
-        empty(redactor, safe);
     } else if (safe->UserDataLength > 0) {
         redactor->counts.unexplained++;
+        if (!redactor->redaction->keeps_unexplained || is_header_event(&safe->EventHeader)) {
+            take_out(redactor, safe);
+        }
     }
     drop_items(redactor, safe);
     redactor->counts.events += redactor->is_changed ? 1 : 0;

@@ -1,5 +1,7 @@
 /* Overwrites what must not leave the house in an event's user data, without changing its layout:
- * string characters become 'x', all other bytes zero. */
+ * string characters become 'x', all other bytes zero. What cannot be looked at (no schema, a
+ * damaged one, bytes behind the last property, items of kinds that are not known) goes as well: it
+ * may hold anything. */
 #ifndef ETW_REPLAY_REDACT_H
 #define ETW_REPLAY_REDACT_H
 
@@ -9,14 +11,16 @@ typedef struct etw_redaction {
     const char *const *names; /* properties, also members of structs, and structs with all that is
                                  in them; in any case */
     uint32_t name_count;
-    bool strings; /* all strings, binary values and SIDs, and all bytes that no schema explains */
+    bool strings;           /* all strings, binary values and SIDs */
+    bool keeps_unexplained; /* what no schema explains stays as it is, and is counted */
 } etw_redaction;
 
 typedef struct etw_redaction_counts {
     uint64_t events;  /* of which something was overwritten */
     uint64_t emptied; /* of those: the whole user data was taken out, since its layout depends on
-                         what had to go or nothing explains it */
-    uint64_t unexplained; /* no schema says what their user data is; it stayed as it was */
+                         what had to go */
+    uint64_t unexplained; /* no schema says what their user data is: it was taken out, or stayed
+                             where that was asked for */
 } etw_redaction_counts;
 
 /* The item kind that holds the user's SID can be named like a property. */

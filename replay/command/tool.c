@@ -141,6 +141,19 @@ bool etw_tool_writes_over_input(const etw_replay_arguments *arguments)
     return output != NULL && strcmp(output, "-") != 0 && is_input(arguments, output);
 }
 
+etw_status etw_tool_wants_part(const etw_os *os, const char *path, bool replace, bool *wants_part,
+                               etw_error *error)
+{
+    const int kind = os->kind(os->context, path);
+    *wants_part = kind != ETW_PATH_OTHER && kind != ETW_PATH_FOLDER;
+    if (kind < 0) {
+        return etw_error_set_os(error, -kind, "%s", path);
+    }
+    return kind == ETW_PATH_FILE && !replace
+               ? etw_tool_explain_exists(path, ETW_ERROR_EXISTS, error)
+               : ETW_OK;
+}
+
 etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *path, bool replace,
                            etw_error *error)
 {
@@ -151,14 +164,12 @@ etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *pat
     stream->path = path;
     stream->replace = replace;
     stream->file = -1;
-    const int kind = os->kind(os->context, path);
-    if (kind < 0) {
-        return etw_error_set_os(error, -kind, "%s", path);
+    bool wants_part;
+    const etw_status status = etw_tool_wants_part(os, path, replace, &wants_part, error);
+    if (etw_failed(status)) {
+        return status;
     }
-    if (kind == ETW_PATH_FILE && !replace) {
-        return etw_tool_explain_exists(path, ETW_ERROR_EXISTS, error);
-    }
-    if (kind != ETW_PATH_OTHER && kind != ETW_PATH_FOLDER) {
+    if (wants_part) {
         return etw_part_create(os, path, &stream->part, &stream->file, error);
     }
     stream->file = os->open(os->context, path, replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);

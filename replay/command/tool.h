@@ -102,6 +102,11 @@ etw_exit etw_tool_worse(etw_exit result, etw_exit other);
 bool etw_tool_writes_over_input(const etw_replay_arguments *arguments);
 
 /* Where the output exists and may not be replaced, the error says what to do. Gives status. */
+/* Whether an output is written into a part of its own until it is whole: a file, or a name that is
+ * free; not a pipe or a device. ETW_ERROR_EXISTS: a file is there and replace does not say that it
+ * may be. */
+etw_status etw_tool_wants_part(const etw_os *os, const char *path, bool replace, bool *wants_part,
+                               etw_error *error);
 etw_status etw_tool_explain_exists(const char *output, etw_status status, etw_error *error);
 
 /* Shows the name of an input in messages. */

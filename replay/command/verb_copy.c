@@ -74,7 +74,7 @@ static etw_status recover_etl_by(const etw_replay_arguments *arguments, etw_inpu
     const etw_os *os = etw_os_default();
     etw_replay_arguments into_part = *arguments;
     const etw_copy_options options = {
-        .arguments = &into_part, .input = input, .progress = "recovering"};
+        .arguments = &into_part, .input = input, .is_part = true, .progress = "recovering"};
     etw_verify_report report;
     into_part.output = part;
     into_part.writer.replace = true; /* it is reserved */

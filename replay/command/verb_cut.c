@@ -38,7 +38,8 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
 {
     const etw_redaction redaction = {.names = arguments->redacted,
                                      .name_count = arguments->redacted_count,
-                                     .strings = arguments->drop_strings};
+                                     .strings = arguments->drop_strings,
+                                     .keeps_unexplained = arguments->keep_unexplained};
     const bool redacts = redaction.name_count > 0 || redaction.strings;
     etw_text filter = {0};
     describe_filter(arguments, &filter);

@@ -398,6 +398,7 @@ static void text_report(const report *r, etw_text *text)
     }
     etw_text_append_char(text, '\n');
     text_member(text, "written by", r->summary.application);
+    text_member(text, "redacted", r->summary.redacted);
     const uint16_t traces = etw_source_trace_count(r->source);
     for (uint16_t i = 0; i < traces; i++) {
         text_trace(etw_source_trace(r->source, i), i, traces, text);
@@ -489,6 +490,7 @@ static void json_report(const report *r, etw_text *text)
         etw_json_printf(text, "FormatVersion", "%u.%u", s->version_major, s->version_minor);
     }
     etw_json_string_if_any(text, "Application", s->application);
+    etw_json_string_if_any(text, "Redacted", s->redacted);
     etw_json_u64(text, "Bytes", s->file_bytes);
     etw_json_flag(text, "Complete", s->complete);
     etw_json_flag(text, "HasIndex", s->has_index);

@@ -152,8 +152,8 @@ def test_a_win64_consumer_builds_against_the_installation_alone(tmp_path, native
         dependencies = sorted((ROOT / "build/deps/win64").rglob("lib*.a"))
         private = re.search("^Libs.private: (.*)$", (library / "pkgconfig" / "etwcap.pc").read_text(), re.MULTILINE)
         link = [include, "-static", str(library / "libetwcap.a")] \
-            + [str(path) for path in dependencies if path.name in ("libzstd.a", "libexpat.a", "libpcre2-8.a")] \
-            + private.group(1).split()
+            + [str(path) for path in dependencies if path.name in ("libzstd.a", "libexpat.a")] \
+            + private.group(1).split() + ["-L%s" % path.parent for path in dependencies if path.name == "libpcre2-8.a"]
     program = build(tmp_path, stage, language, link, cross)
     done = subprocess.run(wine.command() + [str(program), str(trace)], env=wine.environment(), cwd=tmp_path,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)

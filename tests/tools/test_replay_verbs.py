@@ -1,7 +1,11 @@
 """The verbs that look at traces as a whole, and those that write new ones."""
 import json
+import re
 import struct
+import subprocess
 
+import conftest
+import etlwriter
 import pytest
 
 from etlwriter import START, Trace, field, sid, structure
@@ -187,13 +191,61 @@ def test_what_was_redacted_is_nowhere_in_the_file(native_tool, recorded, tmp_pat
     native_tool("etw-replay", "verify", out)
 
 
-def test_a_cut_tells_what_it_could_not_redact(native_tool, recorded, tmp_path):
-    trace = small()
-    _, etwcap = recorded(trace)
-    said = native_tool("etw-replay", "cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "user", "--redact",
-                       "Usr", "--redact", "UserSID").stderr
+def test_a_name_that_no_event_has_writes_nothing(native_tool, recorded, tmp_path):
+    _, etwcap = recorded(small())
+    words = ["cut", etwcap, "-o", tmp_path / "cut.etwcap", "--redact", "user", "--redact", "Usr", "--redact", "UserSID"]
+    said = native_tool("etw-replay", *words, status=1).stderr
+    assert said.count(b"has a property of that name") == 1 and b"--redact Usr" in said
+    assert not list(tmp_path.glob("cut*"))
+    said = native_tool("etw-replay", *words, "--allow-missing").stderr
     assert said.count(b"no property is named") == 1 and b"no property is named Usr" in said
-    assert b"49 events have no schema" in said
+    assert b"49 events have no schema: what they say was taken out" in said
+
+
+def test_a_redaction_leaves_nothing_that_it_did_not_understand(native_tool, recorded, tmp_path):
+    """An event without a schema, bytes behind the last property, an item of an unknown kind, a damaged schema."""
+    secret = "alice".encode("utf-16-le")
+    trace = Trace()
+    trace.event(ONE, id=1, data=secret)
+    tlg_provider = "{11223344-5566-7788-0102-0304050607ff}"
+    trace.event(tlg_provider, id=2, items=[(0x61, secret)])
+    trace.tracelogging("P", "E", [field("Who", "utf16z", "alice")])
+    metadata = etlwriter.tracelogging_metadata("E", [field("Who", "u32", 1)])
+    trace.event(tlg_provider, channel=11, data=struct.pack("<I", 1) + secret,
+                items=[etlwriter.tracelogging_schema(metadata)])
+    trace.event(tlg_provider, channel=11, data=secret, items=[etlwriter.tracelogging_schema(metadata[:5])])
+    _, etwcap = recorded(trace)
+    native_tool("etw-replay", "cut", etwcap, "-o", tmp_path / "safe.etwcap", "--redact", "who")
+    assert secret not in everything_in(tmp_path / "safe.etwcap")
+    assert json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "safe.etwcap").stdout)["Redacted"] == "who"
+    assert re.search(rb"redacted +who", native_tool("etw-replay", "info", tmp_path / "safe.etwcap").stdout)
+    native_tool("etw-replay", "cut", etwcap, "-o", tmp_path / "kept.etwcap", "--redact", "who", "--keep-unexplained")
+    assert secret in everything_in(tmp_path / "kept.etwcap")
+    native_tool("etw-replay", "cut", tmp_path / "safe.etwcap", "-o", tmp_path / "twice.etwcap", "--drop-strings")
+    said = json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "twice.etwcap").stdout)
+    assert said["Redacted"] == "who, all strings"
+    native_tool("etw-replay", "verify", tmp_path / "twice.etwcap")
+
+
+@pytest.mark.skipif(conftest.MODE not in ("release", "debug"), reason="sanitizers reserve terabytes")
+def test_out_of_memory_redacts_nothing_and_leaves_nothing(native_tool, tmp_path):
+    """Many costly schemas under a limit of memory: the copy is whole and redacted, or is not there."""
+    import resource  # not there on Windows
+    trace = Trace(buffer_size=65536)
+    for number in range(300):
+        trace.tracelogging("P", "E%d" % number, [field("F%d" % index, "u8", 1) for index in range(200)]
+                           + [field("Secret", "utf16z", "alice")])
+    trace.write(tmp_path / "a.etl")
+    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap")
+    for megabytes in (16, 20, 24, 28, 32, 40, 48, 64, 96):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+        out = tmp_path / ("%d.etwcap" % megabytes)
+        done = subprocess.run(native_tool.words("etw-replay", "cut", tmp_path / "a.etwcap", "-o", out, "--redact", "Secret"),
+                              preexec_fn=limit, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert (done.returncode == 0) == out.exists(), done.stderr
+        assert not list(tmp_path.glob("*.part*"))
+        assert not out.exists() or "alice".encode("utf-16-le") not in everything_in(out)
 
 
 def test_redacting_what_the_layout_hangs_on_empties_the_event(tool, recorded, tmp_path):
