@@ -1,5 +1,7 @@
 #include "format/base/text.h"
 
+#include "format/base/digits.h"
+
 #include "format/base/plain.h"
 
 #include <stdarg.h>
@@ -8,9 +10,6 @@
 
 #define FIRST_CAPACITY        ((size_t)256)
 #define REPLACEMENT_CHARACTER 0xFFFDu
-
-static const char upper_digits[] = "0123456789ABCDEF";
-static const char lower_digits[] = "0123456789abcdef";
 
 void etw_text_free(etw_text *text)
 {
@@ -53,12 +52,6 @@ void etw_text_append_z(etw_text *text, const char *string)
     etw_text_append(text, string, strlen(string));
 }
 
-/* Two digits at a time halve the divisions, which dominate the cost of printing numbers. */
-static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
-                                  "25262728293031323334353637383940414243444546474849"
-                                  "50515253545556575859606162636465666768697071727374"
-                                  "75767778798081828384858687888990919293949596979899";
-
 static size_t decimal_size(uint64_t value)
 {
     size_t size = 1;
@@ -80,11 +73,11 @@ void etw_text_append_u64(etw_text *text, uint64_t value)
     char *at = to + size;
     while (value >= 100) {
         at -= 2;
-        memcpy(at, digit_pairs + 2 * (value % 100), 2);
+        memcpy(at, etw_digit_pairs + 2 * (value % 100), 2);
         value /= 100;
     }
     if (value >= 10) {
-        memcpy(to, digit_pairs + 2 * value, 2);
+        memcpy(to, etw_digit_pairs + 2 * value, 2);
     } else {
         *to = (char)('0' + value);
     }
@@ -111,7 +104,7 @@ void etw_text_append_hex(etw_text *text, uint64_t value)
     *to++ = '0';
     *to++ = 'x';
     for (size_t i = digits; i-- > 0;) {
-        to[i] = upper_digits[value & 15u];
+        to[i] = etw_digits_upper[value & 15u];
         value >>= 4;
     }
 }
@@ -165,10 +158,10 @@ static void append_json_u(etw_text *text, uint32_t unit)
 {
     const char escape[6] = {'\\',
                             'u',
-                            lower_digits[unit >> 12 & 15u],
-                            lower_digits[unit >> 8 & 15u],
-                            lower_digits[unit >> 4 & 15u],
-                            lower_digits[unit & 15u]};
+                            etw_digits_lower[unit >> 12 & 15u],
+                            etw_digits_lower[unit >> 8 & 15u],
+                            etw_digits_lower[unit >> 4 & 15u],
+                            etw_digits_lower[unit & 15u]};
     etw_text_append(text, escape, sizeof escape);
 }
 

@@ -1,5 +1,6 @@
 #include "format/event/clock.h"
 
+#include "format/base/digits.h"
 #include "format/event/calendar.h"
 
 #define TICKS_PER_SECOND 10000000LL
@@ -64,14 +65,6 @@ int64_t etw_clock_from_filetime(const etw_clock *clock, int64_t time_100ns)
     return saturate(clock->base_ticks - floor_divide(-scaled, per_tick.numerator));
 }
 
-static void put_digits(char *to, size_t count, uint64_t value)
-{
-    for (size_t i = count; i-- > 0;) {
-        to[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
-}
-
 void etw_text_append_time(etw_text *text, int64_t time_100ns)
 {
     if (time_100ns < 0 || time_100ns > LAST_TIME_100NS) {
@@ -85,13 +78,13 @@ void etw_text_append_time(etw_text *text, int64_t time_100ns)
         etw_text_append_char(text, (char)('0' + day.year / 10000));
     }
     char form[] = "0000-00-00T00:00:00.0000000Z";
-    put_digits(form, 4, (uint64_t)day.year % 10000);
-    put_digits(form + 5, 2, day.month);
-    put_digits(form + 8, 2, day.day);
-    put_digits(form + 11, 2, second_of_day / 3600);
-    put_digits(form + 14, 2, second_of_day / 60 % 60);
-    put_digits(form + 17, 2, second_of_day % 60);
-    put_digits(form + 20, 7, (uint64_t)(time_100ns % TICKS_PER_SECOND));
+    etw_digits_put(form, 4, (uint64_t)day.year % 10000);
+    etw_digits_put(form + 5, 2, day.month);
+    etw_digits_put(form + 8, 2, day.day);
+    etw_digits_put(form + 11, 2, second_of_day / 3600);
+    etw_digits_put(form + 14, 2, second_of_day / 60 % 60);
+    etw_digits_put(form + 17, 2, second_of_day % 60);
+    etw_digits_put(form + 20, 7, (uint64_t)(time_100ns % TICKS_PER_SECOND));
     etw_text_append(text, form, sizeof form - 1);
 }
 

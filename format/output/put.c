@@ -6,30 +6,12 @@
 /* 9999-12-31T23:59:59 in seconds since 1601: later years need more digits than the cache has. */
 #define LAST_CACHED_SECOND INT64_C(265046774399)
 
-#define TEN(tens)                                                                                  \
-    tens "0" tens "1" tens "2" tens "3" tens "4" tens "5" tens "6" tens "7" tens "8" tens "9"
-
-const char etw_put_digit_pairs[201] =
-    TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
-
-#define SIXTEEN_UPPER(high) TEN(high) high "A" high "B" high "C" high "D" high "E" high "F"
-#define SIXTEEN_LOWER(high) TEN(high) high "a" high "b" high "c" high "d" high "e" high "f"
-
-const char etw_put_hex_upper[513] = SIXTEEN_UPPER("0") SIXTEEN_UPPER("1") SIXTEEN_UPPER("2")
-    SIXTEEN_UPPER("3") SIXTEEN_UPPER("4") SIXTEEN_UPPER("5") SIXTEEN_UPPER("6") SIXTEEN_UPPER("7")
-        SIXTEEN_UPPER("8") SIXTEEN_UPPER("9") SIXTEEN_UPPER("A") SIXTEEN_UPPER("B")
-            SIXTEEN_UPPER("C") SIXTEEN_UPPER("D") SIXTEEN_UPPER("E") SIXTEEN_UPPER("F");
-const char etw_put_hex_lower[513] = SIXTEEN_LOWER("0") SIXTEEN_LOWER("1") SIXTEEN_LOWER("2")
-    SIXTEEN_LOWER("3") SIXTEEN_LOWER("4") SIXTEEN_LOWER("5") SIXTEEN_LOWER("6") SIXTEEN_LOWER("7")
-        SIXTEEN_LOWER("8") SIXTEEN_LOWER("9") SIXTEEN_LOWER("a") SIXTEEN_LOWER("b")
-            SIXTEEN_LOWER("c") SIXTEEN_LOWER("d") SIXTEEN_LOWER("e") SIXTEEN_LOWER("f");
-
 char *etw_put_hex(char *at, uint64_t value)
 {
     char digits[16];
     char *from = digits + sizeof digits;
     do {
-        *--from = "0123456789ABCDEF"[value & 15u];
+        *--from = etw_digits_upper[value & 15u];
         value >>= 4;
     } while (value != 0);
     at = ETW_PUT_LITERAL(at, "0x");
@@ -48,7 +30,7 @@ char *etw_put_guid(char *at, const etw_guid *guid)
         if (order[i] < 0) {
             *at++ = '-';
         } else {
-            at = etw_put_hex_byte(at, etw_put_hex_lower, bytes[order[i]]);
+            at = etw_put_hex_byte(at, etw_hex_pairs_lower, bytes[order[i]]);
         }
     }
     *at++ = '}';
@@ -105,7 +87,7 @@ void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size
         return;
     }
     for (size_t i = 0; i < size; i++) {
-        at = etw_put_hex_byte(at, etw_put_hex_upper, bytes[i]);
+        at = etw_put_hex_byte(at, etw_hex_pairs_upper, bytes[i]);
     }
     text->size += 2 * size;
 }

@@ -3,6 +3,7 @@
 #ifndef ETW_FORMAT_OUTPUT_PUT_H
 #define ETW_FORMAT_OUTPUT_PUT_H
 
+#include "format/base/digits.h"
 #include "format/base/guid.h"
 
 #define ETW_PUT_U64_MAX  20u /* "18446744073709551615" */
@@ -18,24 +19,18 @@ static inline char *etw_put_bytes(char *at, const void *bytes, size_t size)
     return at + size;
 }
 
-/* "00" to "99", so that a number takes one division for two digits. */
-extern const char etw_put_digit_pairs[201];
-/* "00" to "FF" and "00" to "ff". */
-extern const char etw_put_hex_upper[513];
-extern const char etw_put_hex_lower[513];
-
 static inline char *etw_put_u64(char *at, uint64_t value)
 {
     char digits[ETW_PUT_U64_MAX];
     char *from = digits + sizeof digits;
     while (value >= 100) {
         from -= 2;
-        memcpy(from, etw_put_digit_pairs + 2 * (value % 100), 2);
+        memcpy(from, etw_digit_pairs + 2 * (value % 100), 2);
         value /= 100;
     }
     if (value >= 10) {
         from -= 2;
-        memcpy(from, etw_put_digit_pairs + 2 * value, 2);
+        memcpy(from, etw_digit_pairs + 2 * value, 2);
     } else {
         *--from = (char)('0' + (char)value);
     }
@@ -53,12 +48,12 @@ static inline char *etw_put_u32(char *at, uint32_t value)
     char *from = digits + sizeof digits;
     while (value >= 100) {
         from -= 2;
-        memcpy(from, etw_put_digit_pairs + 2 * (value % 100), 2);
+        memcpy(from, etw_digit_pairs + 2 * (value % 100), 2);
         value /= 100;
     }
     if (value >= 10) {
         from -= 2;
-        memcpy(from, etw_put_digit_pairs + 2 * value, 2);
+        memcpy(from, etw_digit_pairs + 2 * value, 2);
     } else {
         *--from = (char)('0' + (char)value);
     }
@@ -67,7 +62,7 @@ static inline char *etw_put_u32(char *at, uint32_t value)
 
 static inline char *etw_put_digit_pair(char *at, uint32_t value_below_100)
 {
-    return etw_put_bytes(at, etw_put_digit_pairs + 2 * value_below_100, 2);
+    return etw_put_bytes(at, etw_digit_pairs + 2 * value_below_100, 2);
 }
 
 static inline char *etw_put_hex_byte(char *at, const char *table, uint8_t byte)

@@ -178,16 +178,16 @@ static bool text_operand(etw_where *where, etw_where_field field, const etw_even
 
 typedef struct standard_name {
     uint32_t value;
-    const char *name;
+    const char *name; /* NULL behind the last */
 } standard_name;
 
 /* winmeta.xml of the Windows SDK, and the words that `--level` takes. */
-static const standard_name levels[] = {{0, "always"},        {0, "logalways"},   {1, "critical"},
-                                       {2, "error"},         {3, "warning"},     {4, "info"},
-                                       {4, "informational"}, {4, "information"}, {5, "verbose"}};
+static const standard_name levels[] = {
+    {0, "always"}, {0, "logalways"},     {1, "critical"},    {2, "error"},   {3, "warning"},
+    {4, "info"},   {4, "informational"}, {4, "information"}, {5, "verbose"}, {0, NULL}};
 static const standard_name opcodes[] = {
-    {0, "info"},  {1, "start"},  {2, "stop"},    {3, "dcstart"}, {4, "dcstop"},   {5, "extension"},
-    {6, "reply"}, {7, "resume"}, {8, "suspend"}, {9, "send"},    {240, "receive"}};
+    {0, "info"},  {1, "start"},  {2, "stop"},    {3, "dcstart"}, {4, "dcstop"},    {5, "extension"},
+    {6, "reply"}, {7, "resume"}, {8, "suspend"}, {9, "send"},    {240, "receive"}, {0, NULL}};
 
 static bool is_text_test(const etw_where_node *node)
 {
@@ -207,13 +207,13 @@ static etw_status test_name(etw_where *where, const etw_where_node *node, const 
 }
 
 static etw_status test_standard(etw_where *where, const etw_where_node *node,
-                                const standard_name *names, size_t count, uint32_t value,
-                                bool *passes, etw_error *error)
+                                const standard_name *names, uint32_t value, bool *passes,
+                                etw_error *error)
 {
     etw_status status = ETW_OK;
-    for (size_t i = 0; i < count && !*passes && !etw_failed(status); i++) {
-        if (names[i].value == value) {
-            status = test_name(where, node, names[i].name, passes, error);
+    for (; names->name != NULL && !*passes && !etw_failed(status); names++) {
+        if (names->value == value) {
+            status = test_name(where, node, names->name, passes, error);
         }
     }
     return status;
@@ -226,10 +226,9 @@ static etw_status test_names(etw_where *where, const etw_where_node *node, const
     const etw_plan *plan = etw_event_plan(event);
     etw_status status = ETW_OK;
     if (node->field == ETW_WHERE_LEVEL) {
-        status = test_standard(where, node, levels, ETW_COUNT_OF(levels), of->Level, passes, error);
+        status = test_standard(where, node, levels, of->Level, passes, error);
     } else if (node->field == ETW_WHERE_OPCODE) {
-        status =
-            test_standard(where, node, opcodes, ETW_COUNT_OF(opcodes), of->Opcode, passes, error);
+        status = test_standard(where, node, opcodes, of->Opcode, passes, error);
     }
     if (plan == NULL || *passes || etw_failed(status)) {
         return status;

@@ -1,5 +1,6 @@
 #include "format/event/render/number_text.h"
 
+#include "format/base/digits.h"
 #include "format/event/calendar.h"
 
 #define MANTISSA_BITS 52
@@ -22,10 +23,7 @@ static void append_not_finite(etw_text *text, bool negative, uint64_t mantissa)
 static void append_padded(etw_text *text, uint64_t value, unsigned digits)
 {
     char out[20];
-    for (unsigned i = digits; i-- > 0;) {
-        out[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
+    (void)etw_digits_put(out, digits, value);
     etw_text_append(text, out, digits);
 }
 
@@ -118,15 +116,6 @@ static char *put2(char *to, unsigned value)
     return to + 2;
 }
 
-static char *put_digits(char *to, uint64_t value, unsigned digits)
-{
-    for (unsigned i = digits; i-- > 0;) {
-        to[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    return to + digits;
-}
-
 static char *put_mark(char *to, bool marks)
 {
     if (marks) {
@@ -142,7 +131,7 @@ static char *put_mark(char *to, bool marks)
 static char *put_date(char *to, uint64_t year, unsigned month, unsigned day, bool marks)
 {
     to = put_mark(to, marks);
-    to = put_digits(to, year, year > 9999 ? 5 : 4);
+    to = etw_digits_put(to, year > 9999 ? 5 : 4, year);
     const unsigned parts[] = {month, day};
     for (unsigned i = 0; i < 2; i++) {
         to = put_mark(to, marks);
@@ -182,7 +171,7 @@ void etw_text_append_filetime(etw_text *text, uint64_t time_100ns, bool marks)
     const etw_date day = etw_date_of_days((int64_t)(seconds / 86400u));
     char *to = put_date(start, (uint64_t)day.year, day.month, day.day, marks);
     to = put_time(to, of_day / 3600, of_day / 60 % 60, of_day % 60);
-    to = put_digits(to, time_100ns % 10000000u, 7);
+    to = etw_digits_put(to, 7, time_100ns % 10000000u);
     *to++ = '0'; /* nine digits of which a FILETIME has seven */
     *to++ = '0';
     *to++ = 'Z';
@@ -207,7 +196,7 @@ void etw_text_append_systemtime(etw_text *text, const uint8_t *fields, bool mark
     }
     char *to = put_date(start, field[0], field[1], field[3], marks);
     to = put_time(to, field[4], field[5], field[6]);
-    to = put_digits(to, field[7], 3);
+    to = etw_digits_put(to, 3, field[7]);
     *to++ = 'Z';
     text->size += (size_t)(to - start);
 }

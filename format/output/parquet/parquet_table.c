@@ -71,30 +71,42 @@ static bool is_unsigned(etw_parquet_kind kind)
 
 /* Opening. */
 
-/* Levels of the leaves below count nodes from *index on; depth is bounded by the caller's schema.
- */
-static etw_status lay_out(etw_parquet_table *table, uint32_t *index, uint32_t count,
-                          uint8_t definition, uint8_t repetition, uint32_t depth, etw_error *error)
+/* Where the walk over the schema stands. */
+typedef struct level {
+    uint8_t definition, repetition;
+    uint32_t depth;
+} level;
+
+static void add_leaf(etw_parquet_table *table, uint32_t at, level inside)
 {
-    if (depth > ETW_PARQUET_MAX_DEPTH) {
+    const etw_parquet_kind kind = table->nodes[at].kind;
+    etw_parquet_column *column = &table->columns[table->leaf_count];
+    table->leaves[table->leaf_count++] = at;
+    column->type = (etw_parquet_type)kinds[kind].physical;
+    column->is_unsigned = is_unsigned(kind);
+    column->max_definition = inside.definition;
+    column->max_repetition = inside.repetition;
+}
+
+/* The leaves below count nodes from *index on; the depth is bounded by the caller's schema. */
+static etw_status lay_out(etw_parquet_table *table, uint32_t *index, uint32_t count, level outside,
+                          etw_error *error)
+{
+    if (outside.depth > ETW_PARQUET_MAX_DEPTH) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "a table's columns nest too deeply");
     }
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t at = (*index)++;
         const etw_parquet_node *node = &table->nodes[at];
-        const uint8_t defined = (uint8_t)(definition + (node->repeat != ETW_PARQUET_REQUIRED));
-        const uint8_t repeated = (uint8_t)(repetition + (node->repeat == ETW_PARQUET_REPEATED));
+        const level inside = {
+            (uint8_t)(outside.definition + (node->repeat != ETW_PARQUET_REQUIRED)),
+            (uint8_t)(outside.repetition + (node->repeat == ETW_PARQUET_REPEATED)),
+            outside.depth + 1};
         if (node->children == 0) {
-            etw_parquet_column *column = &table->columns[table->leaf_count];
-            table->leaves[table->leaf_count++] = at;
-            column->type = (etw_parquet_type)kinds[node->kind].physical;
-            column->is_unsigned = is_unsigned(node->kind);
-            column->max_definition = defined;
-            column->max_repetition = repeated;
+            add_leaf(table, at, inside);
             continue;
         }
-        const etw_status status =
-            lay_out(table, index, node->children, defined, repeated, depth + 1, error);
+        const etw_status status = lay_out(table, index, node->children, inside, error);
         if (etw_failed(status)) {
             return status;
         }
@@ -124,7 +136,7 @@ etw_status etw_parquet_table_new(const etw_parquet_node *nodes, uint32_t node_co
         etw_parquet_table_free(made);
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a table");
     }
-    const etw_status status = lay_out(made, &index, top_count, 0, 0, 0, error);
+    const etw_status status = lay_out(made, &index, top_count, (level){0, 0, 0}, error);
     if (etw_failed(status)) {
         etw_parquet_table_free(made);
         return status;
