@@ -97,6 +97,10 @@ ETW_API char **etw_os_utf8_arguments(int *argc, char **argv);
 ETW_API void *etw_os_alloc_large(size_t size_bytes);
 ETW_API void etw_os_expect_use(void *memory, size_t size_bytes);
 
+/* This host's name; "localhost" where it has none. */
+#define ETW_OS_HOST_NAME_SIZE 256u
+void etw_os_host_name(char name[ETW_OS_HOST_NAME_SIZE]);
+
 /* A number that nobody can guess, for the seeds of tables; never for what is stored. */
 ETW_API uint64_t etw_os_random(void);
 

@@ -376,3 +376,11 @@ bool etw_os_is_reader_gone(int32_t os_code)
 {
     return os_code == EPIPE;
 }
+
+void etw_os_host_name(char name[ETW_OS_HOST_NAME_SIZE])
+{
+    if (gethostname(name, ETW_OS_HOST_NAME_SIZE - 1) != 0 || name[0] == '\0') {
+        (void)snprintf(name, ETW_OS_HOST_NAME_SIZE, "localhost");
+    }
+    name[ETW_OS_HOST_NAME_SIZE - 1] = '\0';
+}

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <io.h>
 #include <share.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <wchar.h>
@@ -527,4 +528,13 @@ char **etw_os_utf8_arguments(int *argc, char **argv)
 bool etw_os_is_reader_gone(int32_t os_code)
 {
     return os_code == EPIPE || os_code == EINVAL;
+}
+
+void etw_os_host_name(char name[ETW_OS_HOST_NAME_SIZE])
+{
+    wchar_t wide[MAX_COMPUTERNAME_LENGTH + 1];
+    DWORD size = MAX_COMPUTERNAME_LENGTH + 1;
+    char *utf8 = GetComputerNameW(wide, &size) ? narrow(wide) : NULL;
+    (void)snprintf(name, ETW_OS_HOST_NAME_SIZE, "%s", utf8 == NULL ? "localhost" : utf8);
+    free(utf8);
 }

@@ -2,6 +2,7 @@
 
 #include "format/etwcap/block.h"
 #include "recorder/capture/segment_finisher.h"
+#include "recorder/capture/segment_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 typedef struct segment {
     char *path;
     uint64_t events, bytes;
+    int64_t closed_ns, closed_100ns; /* by the machine's clock, by the events' */
 } segment;
 
 struct etw_capture {
@@ -47,25 +49,6 @@ static bool is_segmented(const etw_capture *capture)
 {
     const etw_capture_limits *limits = &capture->options.limits;
     return limits->rotate_bytes != 0 || limits->rotate_ms != 0;
-}
-
-char *etw_capture_segment_path(const char *path, uint32_t number)
-{
-    const char *base = path;
-    for (const char *c = path; *c != '\0'; c++) {
-        if (*c == '/' || *c == '\\') {
-            base = c + 1;
-        }
-    }
-    const char *dot = strrchr(base, '.');
-    const size_t stem = dot == NULL ? strlen(path) : (size_t)(dot - path);
-    const size_t size = strlen(path) + 16;
-    char *numbered = malloc(size);
-    if (numbered != NULL) {
-        (void)snprintf(numbered, size, "%.*s-%04u%s", (int)stem, path, (unsigned)number,
-                       path + stem);
-    }
-    return numbered;
 }
 
 static etw_status no_memory(etw_error *error)
@@ -114,10 +97,11 @@ static etw_status open_segment(etw_capture *capture, etw_error *error)
                                  ETW_CAPTURE_MAX_SEGMENTS);
         }
         number++;
-        path = is_segmented(capture) ? etw_capture_segment_path(capture->options.path, number)
-                                     : strdup(capture->options.path);
-        if (path == NULL) {
-            return no_memory(error);
+        status =
+            etw_segment_name_make(capture->os, capture->options.path, capture->options.expands_name,
+                                  is_segmented(capture) ? number : 0, &path, error);
+        if (status != ETW_OK) {
+            return status;
         }
         status = create_segment(capture, path, &writer, error);
     }
@@ -253,6 +237,21 @@ static bool remove_segment(etw_capture *capture, uint32_t at)
     return true;
 }
 
+/* Since one of the starts: by the events where they are pulled, else by the machine's clock. */
+static uint64_t elapsed_ms(const etw_capture *capture, int64_t since_ns, int64_t since_100ns)
+{
+    int64_t passed_100ns;
+    if (!capture->options.is_pulled) {
+        return (uint64_t)(capture->os->monotonic_ns(capture->os->context) - since_ns) / 1000000u;
+    }
+    if (since_100ns == INT64_MIN) {
+        return 0;
+    }
+    return __builtin_sub_overflow(capture->now_100ns, since_100ns, &passed_100ns)
+               ? UINT64_MAX
+               : (uint64_t)passed_100ns / 10000u;
+}
+
 /* Bytes of all segments that still exist. */
 static uint64_t bytes_now(const etw_capture *capture)
 {
@@ -265,7 +264,8 @@ static uint64_t bytes_now(const etw_capture *capture)
     return bytes;
 }
 
-/* Removes closed segments until at most so many are left, and not more bytes than the ring has. */
+/* Removes closed segments until at most so many are left, not more bytes than the ring has, and
+ * none that is too old. */
 static void make_room(etw_capture *capture, uint32_t left)
 {
     const etw_capture_limits *limits = &capture->options.limits;
@@ -279,13 +279,20 @@ static void make_room(etw_capture *capture, uint32_t left)
            bytes_now(capture) > limits->ring_bytes) {
         stuck += !remove_segment(capture, stuck);
     }
+    stuck = 0;
+    while (limits->max_age_ms != 0 && stuck < capture->kept_count &&
+           elapsed_ms(capture, capture->kept[stuck].closed_ns, capture->kept[stuck].closed_100ns) >=
+               limits->max_age_ms) {
+        stuck += !remove_segment(capture, stuck);
+    }
 }
 
 /* Takes path over. */
 static etw_status keep_in_ring(etw_capture *capture, char *path, const etw_writer_counts *counts,
                                etw_error *error)
 {
-    if (capture->options.limits.ring_segments == 0) {
+    const etw_capture_limits *limits = &capture->options.limits;
+    if (limits->ring_segments == 0 && limits->max_age_ms == 0) {
         free(path);
         return ETW_OK;
     }
@@ -295,7 +302,12 @@ static etw_status keep_in_ring(etw_capture *capture, char *path, const etw_write
         return no_memory(error);
     }
     capture->kept = kept;
-    kept[capture->kept_count++] = (segment){path, counts->written, counts->bytes};
+    kept[capture->kept_count++] =
+        (segment){.path = path,
+                  .events = counts->written,
+                  .bytes = counts->bytes,
+                  .closed_ns = capture->os->monotonic_ns(capture->os->context),
+                  .closed_100ns = capture->now_100ns};
     return ETW_OK;
 }
 
@@ -391,21 +403,6 @@ static etw_status begin_next(etw_capture *capture, etw_error *error)
         capture->options.segment_opened(capture->options.context);
     }
     return may_go_on(capture, status) ? ETW_OK : status;
-}
-
-/* Since one of the starts: by the events where they are pulled, else by the machine's clock. */
-static uint64_t elapsed_ms(const etw_capture *capture, int64_t since_ns, int64_t since_100ns)
-{
-    int64_t passed_100ns;
-    if (!capture->options.is_pulled) {
-        return (uint64_t)(capture->os->monotonic_ns(capture->os->context) - since_ns) / 1000000u;
-    }
-    if (since_100ns == INT64_MIN) {
-        return 0;
-    }
-    return __builtin_sub_overflow(capture->now_100ns, since_100ns, &passed_100ns)
-               ? UINT64_MAX
-               : (uint64_t)passed_100ns / 10000u;
 }
 
 /* FILTERED: the user asked for it, so that nothing counts as missing. */

@@ -19,6 +19,7 @@ typedef struct etw_capture_limits {
     uint64_t rotate_ms;
     uint32_t ring_segments; /* keep the newest so many segments (with 1: two until the older one is
                                finished), remove older ones */
+    uint64_t max_age_ms;    /* closed segments are removed so long after */
     uint64_t ring_bytes; /* of a ring: also remove the oldest while there are more bytes in all */
 } etw_capture_limits;
 
@@ -43,6 +44,7 @@ typedef struct etw_capture_totals {
 typedef struct etw_capture_options {
     const etw_os *os;          /* NULL: the default */
     const char *path;          /* "-": stdout, without rotation */
+    bool expands_name;         /* path has codes (segment_name.h), replaced for each segment */
     etw_writer_options writer; /* its store is set by the capture */
     etw_capture_limits limits;
     etw_resolver *resolver; /* with its store; both outlive the capture */

@@ -2,6 +2,7 @@
 
 #include "format/etwcap/reader.h"
 #include "recorder/capture/memory_files.h"
+#include "recorder/capture/segment_name.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,7 @@ etw_status etw_flight_open(const etw_flight_options *options, const etw_capture_
     etw_capture_options in_memory = *capture;
     in_memory.os = etw_memory_files_os(flight->files);
     in_memory.path = "flight.etwcap";
+    in_memory.expands_name = false;
     in_memory.writer.sync = ETW_SYNC_NONE;
     in_memory.segment_closed = NULL;
     in_memory.segment_opened = NULL;
@@ -50,6 +52,7 @@ etw_status etw_flight_open(const etw_flight_options *options, const etw_capture_
     in_memory.limits.rotate_ms = options->max_age_ms / ETW_FLIGHT_SEGMENTS;
     in_memory.limits.ring_segments = ETW_FLIGHT_SEGMENTS;
     in_memory.limits.ring_bytes = options->max_bytes;
+    in_memory.limits.max_age_ms = 0;
     in_memory.limits.max_total_bytes = 0;
     in_memory.limits.min_free_bytes = 0;
     const etw_status status = etw_capture_open(&in_memory, &flight->capture, error);
@@ -129,9 +132,14 @@ static etw_status copy_segment(dump *to, const etw_os *memory, const char *path,
     return status == ETW_END ? ETW_OK : status;
 }
 
+static const etw_os *disk_of(const etw_flight *flight)
+{
+    return flight->target.os != NULL ? flight->target.os : etw_os_default();
+}
+
 static etw_status write_dump(etw_flight *flight, etw_error *error)
 {
-    const etw_os *os = flight->target.os != NULL ? flight->target.os : etw_os_default();
+    const etw_os *os = disk_of(flight);
     etw_writer_options options = flight->target.writer;
     options.store = flight->target.store;
     dump to = {.store = flight->target.store};
@@ -156,11 +164,13 @@ etw_status etw_flight_dump(etw_flight *flight, const char **path, etw_error *err
         return status;
     }
     free(flight->dump_path);
-    flight->dump_path = etw_capture_segment_path(flight->target.path, ++flight->dumps);
-    if (flight->dump_path == NULL) {
-        return no_memory(error);
+    flight->dump_path = NULL;
+    status =
+        etw_segment_name_make(disk_of(flight), flight->target.path, flight->target.expands_name,
+                              ++flight->dumps, &flight->dump_path, error);
+    if (status == ETW_OK) {
+        status = write_dump(flight, error);
     }
-    status = write_dump(flight, error);
     if (status == ETW_OK && path != NULL) {
         *path = flight->dump_path;
     }

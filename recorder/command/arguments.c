@@ -27,6 +27,11 @@ static etw_status parse_words(int argc, char **argv, etw_record_arguments *argum
     return status;
 }
 
+static bool is_stdout(const etw_record_arguments *arguments)
+{
+    return arguments->output != NULL && strcmp(arguments->output, "-") == 0;
+}
+
 static etw_status check_print(const etw_record_arguments *arguments, etw_error *error)
 {
     const etw_capture_limits *limits = &arguments->limits;
@@ -34,7 +39,7 @@ static etw_status check_print(const etw_record_arguments *arguments, etw_error *
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--print is for live events; etw-replay prints files");
     }
-    if (arguments->output != NULL && strcmp(arguments->output, "-") == 0) {
+    if (is_stdout(arguments)) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--print and -o - both want stdout: pipe -o - to 'etw-replay -'");
     }
@@ -73,6 +78,14 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--ring needs --rotate-size or --rotate-time");
     }
+    if (limits->max_age_ms != 0 && limits->rotate_bytes == 0 && limits->rotate_ms == 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--max-age needs --rotate-size or --rotate-time");
+    }
+    if (arguments->on_segment != NULL && (arguments->output == NULL || is_stdout(arguments))) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--on-segment needs a file, named with -o");
+    }
     if (arguments->flight.max_bytes != 0 && arguments->input_count > 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--flight keeps the newest events of a live session; of a file use "
@@ -98,9 +111,9 @@ static void set_defaults(etw_record_arguments *arguments)
         arguments->writer.caller_helps = true;
         return;
     }
-    const bool is_pipe = arguments->output != NULL && strcmp(arguments->output, "-") == 0;
     if (arguments->writer.interval_ms == 0) {
-        arguments->writer.interval_ms = is_pipe ? PIPE_INTERVAL_MS : DEFAULT_INTERVAL_MS;
+        arguments->writer.interval_ms =
+            is_stdout(arguments) ? PIPE_INTERVAL_MS : DEFAULT_INTERVAL_MS;
     }
     if (arguments->output == NULL) {
         arguments->writer.level = 1; /* what is not kept need not be small */

@@ -43,6 +43,7 @@ typedef struct etw_record_arguments {
     bool no_rundown;                 /* without the host's processes and images */
     uint32_t oracle_events;          /* TDH's texts kept for so many events of each schema */
     const char *output;              /* NULL: nothing is kept, only printed */
+    const char *on_segment;          /* a command for each finished segment; NULL: none */
     const etw_output_format *print;  /* live events on stdout; NULL: none */
     etw_writer_options writer;
     bool overload_given; /* else live recordings drop and files wait */

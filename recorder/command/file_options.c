@@ -77,7 +77,8 @@ static const etw_option output_rows[] = {
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
-     .help = "the .etwcap file, - for stdout (required, but with --print)",
+     .help = "the .etwcap file, - for stdout (required, but with --print). %h stands for the host, "
+             "%Y %m %d %H %M %S for the start, in UTC, of the file or of each segment; %% for %",
      .hint = ETW_HINT_FILE,
      ETW_RECORD_STORES(output)},
     {.name = "print",

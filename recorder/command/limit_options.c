@@ -55,6 +55,18 @@ static const etw_option limit_rows[] = {
      .least = 1,
      .most = ETW_CAPTURE_MAX_SEGMENTS,
      ETW_RECORD_STORES(limits.ring_segments)},
+    {.name = "max-age",
+     .value = "T",
+     .help = "remove segments of this recording so long after they were closed",
+     .unit = ETW_UNIT_MS,
+     .least = 1,
+     ETW_RECORD_STORES(limits.max_age_ms)},
+    {.name = "on-segment",
+     .value = "COMMAND",
+     .help =
+         "run this for each finished file, with its name behind it; one at a time. A failure is "
+         "reported and makes the exit status 1",
+     ETW_RECORD_STORES(on_segment)},
 };
 
 const etw_option_section etw_limit_options = {"Limits (default: none)", limit_rows,

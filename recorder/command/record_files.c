@@ -2,6 +2,7 @@
 #include "format/event/merge.h"
 #include "recorder/command/jobs.h"
 #include "recorder/command/report.h"
+#include "recorder/command/segments.h"
 
 #include <stdlib.h>
 
@@ -108,8 +109,24 @@ static bool writes_over_input(const etw_record_arguments *arguments)
     return false;
 }
 
+typedef struct files_context {
+    etw_stop_signal *signal;
+    etw_segments segments;
+} files_context;
+
+static bool is_stopped(void *context)
+{
+    return etw_stop_signal_is_set(((files_context *)context)->signal);
+}
+
+static void segment_closed(void *context, const char *path)
+{
+    etw_segments_closed(&((files_context *)context)->segments, path);
+}
+
 int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
+    files_context context = {.signal = signal};
     etw_error error = {0};
     if (writes_over_input(arguments)) {
         return ETW_EXIT_USAGE;
@@ -128,6 +145,9 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
     if (status == ETW_OK) {
         status = open_inputs(arguments, resolver, &source, &error);
     }
+    if (status == ETW_OK) {
+        status = etw_segments_begin(&context.segments, arguments, &error);
+    }
     int exit_status = ETW_EXIT_FAILED;
     if (status == ETW_OK) {
         /* Scanning may take long, and leaves nothing to end cleanly: until now a signal ends it. */
@@ -138,8 +158,10 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
                                              .resolver = resolver,
                                              .store = store,
                                              .is_pulled = true,
-                                             .is_stopped = etw_stop_signal_is_set,
-                                             .context = signal};
+                                             .is_stopped = is_stopped,
+                                             .segment_closed = segment_closed,
+                                             .expands_name = true,
+                                             .context = &context};
         exit_status = record_source(&options, arguments, source);
     } else {
         etw_report_error(&error);
@@ -147,5 +169,5 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
     etw_source_close(source);
     etw_resolver_free(resolver);
     etw_schema_store_free(store);
-    return exit_status;
+    return etw_segments_end(&context.segments, exit_status);
 }

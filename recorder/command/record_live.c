@@ -2,6 +2,7 @@
 #include "recorder/command/jobs.h"
 #include "recorder/command/live_print.h"
 #include "recorder/command/report.h"
+#include "recorder/command/segments.h"
 #include "recorder/rundown/rundown_job.h"
 #include "recorder/session/oracle_source.h"
 #include "recorder/session/queued_pump.h"
@@ -20,6 +21,7 @@ typedef struct live {
     etw_capture *capture;  /* to disk, or the flight recorder's own */
     etw_flight *flight;    /* NULL unless asked for */
     etw_live_print *print; /* NULL unless asked for */
+    etw_segments segments;
     etw_session *session;
     etw_rundown_job *rundown;  /* being made, or NULL */
     etw_oracle_source *oracle; /* NULL unless asked for */
@@ -78,10 +80,18 @@ static etw_status add_trace(live *recording)
                                  &recording->error);
 }
 
+static void segment_closed(void *context, const char *path)
+{
+    etw_segments_closed(&((live *)context)->segments, path);
+}
+
 static etw_status dump(live *recording)
 {
     const char *path = NULL;
     const etw_status status = etw_flight_dump(recording->flight, &path, &recording->error);
+    if (status == ETW_OK) {
+        segment_closed(recording, path);
+    }
     if (status == ETW_OK && !recording->arguments->quiet) {
         etw_status_line_clear(&recording->line);
         etw_report_written(path);
@@ -327,7 +337,9 @@ static etw_status open_capture(live *recording)
     const etw_capture_options options = {.os = keeps ? NULL : &etw_discard_os,
                                          .path = keeps ? arguments->output : "nowhere",
                                          .event = show_event,
+                                         .expands_name = keeps,
                                          .segment_opened = start_rundown,
+                                         .segment_closed = segment_closed,
                                          .segment_closing = has_oracle ? write_texts : NULL,
                                          .context = recording,
                                          .writer = arguments->writer,
@@ -349,8 +361,13 @@ static etw_status open_capture(live *recording)
  * last: where the session is refused, none is left that looks like a recording. */
 static etw_status open_all(live *recording)
 {
+    etw_status status =
+        etw_segments_begin(&recording->segments, recording->arguments, &recording->error);
+    if (status != ETW_OK) {
+        return status;
+    }
     start_rundown(recording);
-    etw_status status = open_schemas(recording);
+    status = open_schemas(recording);
     if (status == ETW_OK) {
         wait_for_rundown(recording);
         status = open_session(recording);
@@ -458,5 +475,5 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
     etw_oracle_source_free(recording.oracle);
     etw_resolver_free(recording.resolver);
     etw_schema_store_free(recording.store);
-    return exit_status;
+    return etw_segments_end(&recording.segments, exit_status);
 }
