@@ -1,12 +1,14 @@
 /* The controller's side: StartTrace, ControlTrace, EnableTrace and their kin (evntrace.h). */
+#include "replay/etwapi/live_ring.h"
 #include "replay/etwapi/session_table.h"
 #include "replay/etwapi/settings.h"
 
 #include <string.h>
 
 /* EVENT_FILTER_TYPE_... that are honoured (evntprov.h of Windows 8.1). */
-#define FILTER_TYPE_PID      0x80000004u
-#define FILTER_TYPE_EVENT_ID 0x80000200u
+#define FILTER_TYPE_SCHEMATIZED 0x80000000u
+#define FILTER_TYPE_PID         0x80000004u
+#define FILTER_TYPE_EVENT_ID    0x80000200u
 
 #define DEFAULT_BUFFER_SIZE_KB 64u
 
@@ -50,6 +52,20 @@ static ULONG copy_out(const etwapi_session *session, EVENT_TRACE_PROPERTIES *pro
     return ERROR_SUCCESS;
 }
 
+/* Full buffers of what providers wrote, so that a program that watches a session sees it move. */
+static void count_buffers(etwapi_session *session, TRACEHANDLE handle)
+{
+    const LONG64 buffer_bytes = (LONG64)session->properties.BufferSize * 1024;
+    etwapi_ring *ring = etwapi_ring_open(handle);
+    if (ring != NULL && buffer_bytes > 0) {
+        const LONG64 written = etwapi_ring_written(ring) / buffer_bytes;
+        if (written > session->properties.BuffersWritten) {
+            session->properties.BuffersWritten = (ULONG)written;
+        }
+    }
+    etwapi_ring_close(ring);
+}
+
 static ULONG check_properties(const EVENT_TRACE_PROPERTIES *properties)
 {
     if (properties == NULL) {
@@ -69,6 +85,7 @@ static void set_started(etwapi_session *session, TRACEHANDLE handle)
     properties->EventsLost = 0;
     properties->LogBuffersLost = 0;
     properties->RealTimeBuffersLost = 0;
+    properties->BuffersWritten = 0;
 }
 
 /* Whether the caller's block has room for the session's name where it says so; a session must not
@@ -154,6 +171,7 @@ ULONG WINAPI ControlTraceW(TRACEHANDLE handle, LPCWSTR name, EVENT_TRACE_PROPERT
         if (control == EVENT_TRACE_CONTROL_UPDATE) {
             update(session, properties);
         }
+        count_buffers(session, etwapi_handle_of(table, session));
         result = control <= EVENT_TRACE_CONTROL_FLUSH ? copy_out(session, properties)
                                                       : (ULONG)ERROR_INVALID_PARAMETER;
         if (control == EVENT_TRACE_CONTROL_STOP) {
@@ -283,6 +301,16 @@ static void take_pids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *
     }
 }
 
+/* What the provider's callback gets. */
+static void take_callback_filter(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
+{
+    if (filter->Size > 0 && filter->Size <= sizeof provider->filter) {
+        memcpy(provider->filter, (const void *)(uintptr_t)filter->Ptr, filter->Size);
+        provider->filter_size = (USHORT)filter->Size;
+        provider->filter_type = filter->Type;
+    }
+}
+
 static void take_filters(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filters,
                          ULONG count)
 {
@@ -291,6 +319,8 @@ static void take_filters(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTO
             take_event_ids(provider, &filters[i]);
         } else if (filters[i].Type == FILTER_TYPE_PID) {
             take_pids(provider, &filters[i]);
+        } else if (filters[i].Type == FILTER_TYPE_SCHEMATIZED) {
+            take_callback_filter(provider, &filters[i]);
         }
     }
 }
@@ -313,9 +343,13 @@ static ULONG enable(etwapi_session *session, const etwapi_provider *wanted)
             return ERROR_NO_SYSTEM_RESOURCES;
         }
         provider = &session->providers[session->provider_count++];
+        provider->captures = 0;
     }
+    const ULONG captures = provider->captures;
     *provider = *wanted;
-    session->change++;
+    provider->stamp = ++session->change;
+    provider->captures = captures;
+    etwapi_note_change();
     return ERROR_SUCCESS;
 }
 
@@ -325,7 +359,22 @@ static void disable(etwapi_session *session, const GUID *id)
     if (provider != NULL) {
         *provider = session->providers[--session->provider_count];
         session->change++;
+        etwapi_note_change();
     }
+}
+
+/* The providers of a saved trace say nothing: it holds what it holds. Those that run are asked. */
+static ULONG capture_state(TRACEHANDLE handle, const GUID *id)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
+    etwapi_provider *provider = session == NULL ? NULL : find_provider(session, id);
+    if (provider != NULL) {
+        provider->captures++;
+        etwapi_note_change();
+    }
+    etwapi_unlock_sessions();
+    return session == NULL ? (ULONG)ERROR_INVALID_HANDLE : (ULONG)ERROR_SUCCESS;
 }
 
 /* wanted NULL: disable. */
@@ -356,7 +405,7 @@ ULONG WINAPI EnableTraceEx2(TRACEHANDLE handle, LPCGUID provider_id, ULONG contr
         return change_provider(handle, provider_id, NULL);
     }
     if (control == EVENT_CONTROL_CODE_CAPTURE_STATE) {
-        return ERROR_SUCCESS; /* the trace holds what it holds: there is no provider to ask */
+        return capture_state(handle, provider_id);
     }
     if (control != EVENT_CONTROL_CODE_ENABLE_PROVIDER) {
         return ERROR_INVALID_PARAMETER;
@@ -366,6 +415,7 @@ ULONG WINAPI EnableTraceEx2(TRACEHANDLE handle, LPCGUID provider_id, ULONG contr
     if (parameters != NULL) {
         const bool counted = parameters->Version >= ENABLE_TRACE_PARAMETERS_VERSION_2;
         wanted.enable_property = parameters->EnableProperty;
+        wanted.source_id = parameters->SourceId;
         take_filters(&wanted, parameters->EnableFilterDesc,
                      counted ? parameters->FilterDescCount : 1);
     }
@@ -377,8 +427,8 @@ ULONG WINAPI EnableTraceEx(LPCGUID provider_id, LPCGUID source_id, TRACEHANDLE h
                            ULONGLONG all_keyword, ULONG enable_property,
                            PEVENT_FILTER_DESCRIPTOR filter)
 {
-    (void)source_id;
-    ENABLE_TRACE_PARAMETERS parameters = {.Version = ENABLE_TRACE_PARAMETERS_VERSION,
+    ENABLE_TRACE_PARAMETERS parameters = {.SourceId = source_id == NULL ? (GUID){0} : *source_id,
+                                          .Version = ENABLE_TRACE_PARAMETERS_VERSION,
                                           .EnableProperty = enable_property,
                                           .EnableFilterDesc = filter};
     return EnableTraceEx2(handle, provider_id, is_enabled, level, any_keyword, all_keyword, 0,

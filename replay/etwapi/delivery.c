@@ -96,7 +96,7 @@ static bool passes_pids(const etwapi_provider *provider, uint32_t process_id)
     return provider->pid_count == 0;
 }
 
-static bool passes(const etwapi_provider *provider, const etw_event_record *record)
+bool etwapi_passes(const etwapi_provider *provider, const etw_event_record *record)
 {
     const etw_event_header *header = &record->EventHeader;
     return passes_level(provider, header->EventDescriptor.Level) &&
@@ -120,7 +120,7 @@ bool etwapi_wants(const etwapi_session *session, const etw_event_record *record,
         const etwapi_provider *provider = &session->providers[i];
         if (memcmp(&provider->id, id, sizeof *id) == 0) {
             *enable_property = provider->enable_property;
-            return passes(provider, record);
+            return etwapi_passes(provider, record);
         }
     }
     return false;

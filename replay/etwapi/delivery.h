@@ -11,6 +11,9 @@
 bool etwapi_wants(const etwapi_session *session, const etw_event_record *record,
                   ULONG *enable_property);
 
+/* Whether a provider's own event is among those a session asked it for. */
+bool etwapi_passes(const etwapi_provider *provider, const etw_event_record *record);
+
 /* Keeps the extended items that the enable properties ask for; what no property controls stays.
  * items has room for the record's own. Returns how many are kept. */
 uint16_t etwapi_keep_items(const etw_event_record *record, ULONG enable_property,

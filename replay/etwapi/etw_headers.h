@@ -2,7 +2,8 @@
 #ifndef ETW_REPLAY_ETWAPI_ETW_HEADERS_H
 #define ETW_REPLAY_ETWAPI_ETW_HEADERS_H
 
-#define WMIAPI __stdcall
+#define WMIAPI  __stdcall
+#define EVNTAPI __stdcall
 
 #include <windows.h>
 

@@ -132,6 +132,18 @@ void etwapi_learn(const etw_event *event)
     }
 }
 
+void etwapi_observe(const etw_event_record *record)
+{
+    if (record->EventHeader.EventDescriptor.Id != ETW_MANIFEST_EVENT_ID) {
+        return;
+    }
+    AcquireSRWLockExclusive(&all.lock);
+    if (is_ready()) {
+        etw_ignore(etw_resolver_observe(all.resolver, record, NULL));
+    }
+    ReleaseSRWLockExclusive(&all.lock);
+}
+
 /* The lock is held. */
 static const etw_schema *find(const etw_event_record *record)
 {

@@ -10,6 +10,9 @@
  * already. */
 void etwapi_learn(const etw_event *event);
 
+/* An event of a running provider, which may bring a manifest (EventSource). */
+void etwapi_observe(const etw_event_record *record);
+
 /* The schema of an event: a learnt one, or by what every system knows (TraceLogging metadata, the
  * classic classes, manifests of ETWAPI_MANIFESTS and TdhLoadManifest). NULL where none explains it.
  * Valid until the process ends. */

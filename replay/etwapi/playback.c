@@ -1,6 +1,7 @@
 /* The consumer's side: OpenTrace, ProcessTrace, CloseTrace over a saved trace (evntrace.h). */
 #include "replay/etwapi/delivery.h"
 #include "replay/etwapi/known_schemas.h"
+#include "replay/etwapi/live_ring.h"
 #include "replay/etwapi/settings.h"
 #include "replay/replay.h"
 
@@ -29,6 +30,8 @@ typedef struct playback {
     volatile LONG closing;
     ULONG failure;          /* why the trace ended before its end; ERROR_SUCCESS: it did not */
     TRACEHANDLE session;    /* of a real-time trace */
+    etwapi_ring *ring;      /* what providers write to the session; NULL for a file */
+    bool is_endless;        /* until the session is stopped, not until the saved trace ends */
     etwapi_session enabled; /* the session as it was last looked at */
     ULONG events_since_look, read_count;
     bool is_paced; /* the next two are set: when the first event was, in the trace and here */
@@ -82,6 +85,7 @@ static playback **place_of(TRACEHANDLE handle)
 static void free_trace(playback *trace)
 {
     etw_replay_close(trace->replay);
+    etwapi_ring_close(trace->ring);
     free(trace->log.LogFileName);
     free(trace->log.LoggerName);
     free(trace->log.LogfileHeader.LogFileName);
@@ -189,6 +193,31 @@ static ULONG open_file(playback *trace, const char *path)
     return trace->failure;
 }
 
+/* A session over no saved trace: what this system is. */
+static void describe_session(playback *trace)
+{
+    TRACE_LOGFILE_HEADER *header = &trace->log.LogfileHeader;
+    const EVENT_TRACE_PROPERTIES *properties = &trace->enabled.properties;
+    SYSTEM_INFO system;
+    GetNativeSystemInfo(&system);
+    LARGE_INTEGER frequency;
+    (void)QueryPerformanceFrequency(&frequency);
+    FILETIME now;
+    GetSystemTimePreciseAsFileTime(&now);
+    const int64_t now_100ns = (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
+    header->BufferSize = properties->BufferSize * 1024u;
+    header->NumberOfProcessors = system.dwNumberOfProcessors;
+    header->TimerResolution = 156250;
+    header->LogFileMode = properties->LogFileMode;
+    header->PointerSize = sizeof(void *);
+    header->PerfFreq = frequency;
+    header->StartTime = large(now_100ns);
+    header->BootTime = large(now_100ns - (int64_t)GetTickCount64() * 10000);
+    header->ReservedFlags =
+        properties->Wnode.ClientContext == 0 ? 1 : properties->Wnode.ClientContext;
+    header->LoggerName = _wcsdup(trace->enabled.name);
+}
+
 static ULONG open_session(playback *trace, const wchar_t *name)
 {
     etwapi_session *table = etwapi_lock_sessions();
@@ -202,7 +231,16 @@ static ULONG open_session(playback *trace, const wchar_t *name)
         return ERROR_WMI_INSTANCE_NOT_FOUND;
     }
     const char *path = etwapi_get_settings()->trace_path;
-    return path[0] == '\0' ? (ULONG)ERROR_FILE_NOT_FOUND : open_file(trace, path);
+    trace->is_endless = path[0] == '\0' || etwapi_get_settings()->wait_at_end;
+    trace->ring = etwapi_ring_open(trace->session);
+    if (trace->ring == NULL) {
+        return ERROR_NO_SYSTEM_RESOURCES;
+    }
+    if (path[0] != '\0') {
+        return open_file(trace, path);
+    }
+    describe_session(trace);
+    return ERROR_SUCCESS;
 }
 
 static ULONG open_log_file(playback *trace, const wchar_t *name)
@@ -387,14 +425,24 @@ static bool reserve_items(playback *trace, ULONG count)
     return true;
 }
 
+/* The record has its time as the consumer wants it; the rest of it is changed here. */
+static void give_record(playback *trace, etw_event_record *record)
+{
+    trace->log.CurrentTime = record->EventHeader.TimeStamp;
+    record->UserContext = trace->log.Context;
+    if (trace->wants_records && trace->log.EventRecordCallback != NULL) {
+        trace->log.EventRecordCallback((EVENT_RECORD *)record);
+    } else if (!trace->wants_records && trace->log.EventCallback != NULL) {
+        give_classic(trace, record);
+    }
+}
+
 static void give(playback *trace, ULONG enable_property, bool keep_all_items)
 {
     etw_event_record record = *etw_event_record_of(trace->event);
     if (!trace->is_raw) {
         record.EventHeader.TimeStamp = etw_event_time_100ns(trace->event);
     }
-    trace->log.CurrentTime = record.EventHeader.TimeStamp;
-    record.UserContext = trace->log.Context;
     if (!keep_all_items && record.ExtendedDataCount > 0) {
         /* Without memory for the choice, no items rather than items nobody asked for. */
         const bool has_room = reserve_items(trace, record.ExtendedDataCount);
@@ -405,11 +453,19 @@ static void give(playback *trace, ULONG enable_property, bool keep_all_items)
             record.EventHeader.Flags &= (uint16_t)~ETW_FLAG_EXTENDED_INFO;
         }
     }
-    if (trace->wants_records && trace->log.EventRecordCallback != NULL) {
-        trace->log.EventRecordCallback((EVENT_RECORD *)&record);
-    } else if (!trace->wants_records && trace->log.EventCallback != NULL) {
-        give_classic(trace, &record);
+    give_record(trace, &record);
+}
+
+/* Counts an event, and loses it on request. */
+static bool is_lost(playback *trace)
+{
+    const uint32_t each = etwapi_get_settings()->lose_each;
+    trace->read_count++;
+    if (!trace->is_real_time || each == 0 || trace->read_count % each != 0) {
+        return false;
     }
+    count_loss(trace);
+    return true;
 }
 
 /* One event is due: it is delivered, filtered out, or lost on request. */
@@ -422,10 +478,7 @@ static void deliver(playback *trace)
     if (filtered && !etwapi_wants(&trace->enabled, record, &enable_property)) {
         return;
     }
-    trace->read_count++;
-    if (trace->is_real_time && settings->lose_each != 0 &&
-        trace->read_count % settings->lose_each == 0) {
-        count_loss(trace);
+    if (is_lost(trace)) {
         return;
     }
     give(trace, enable_property, !filtered);
@@ -501,16 +554,50 @@ static bool any_closing(playback *const *traces, ULONG count)
     return false;
 }
 
-/* Real-time traces that have ended keep ProcessTrace waiting until the session is stopped, or not,
- * as the environment says. */
-static void wait_for_end(playback *const *traces, ULONG count)
+/* What providers wrote, up to a buffer's worth. False: the consumer wants no more. */
+static bool drain(playback *trace, bool *delivered)
 {
-    for (ULONG i = 0; i < count; i++) {
-        while (traces[i]->is_real_time && etwapi_get_settings()->wait_at_end &&
-               !any_closing(traces, count) && look_at_session(traces[i])) {
-            Sleep(WAIT_MS);
+    etw_extended_data_item items[ETWAPI_MAX_LIVE_ITEMS];
+    etw_event_record record;
+    bool session_gone;
+    const ULONG clock_type = trace->enabled.properties.Wnode.ClientContext;
+    while (trace->closing == 0 && etwapi_ring_read(trace->ring, &record, items)) {
+        *delivered = true;
+        etwapi_observe(&record);
+        if (!trace->is_raw) {
+            record.EventHeader.TimeStamp =
+                etwapi_ring_time_100ns(trace->ring, record.EventHeader.TimeStamp, clock_type);
+        }
+        if (!is_lost(trace)) {
+            give_record(trace, &record);
+        }
+        etwapi_ring_release(trace->ring);
+        if (++trace->events_since_look >= EVENTS_PER_BUFFER) {
+            return end_buffer(trace, &session_gone);
         }
     }
+    return trace->closing != 0 || trace->event != NULL || trace->events_since_look == 0 ||
+           end_buffer(trace, &session_gone);
+}
+
+/* Whether a session is still there that lasts until it is stopped. To be asked before the last look
+ * at its events. */
+static bool any_lives(playback *const *traces, ULONG count)
+{
+    bool found = false;
+    for (ULONG i = 0; i < count; i++) {
+        found |= traces[i]->is_endless && look_at_session(traces[i]);
+    }
+    return found;
+}
+
+static bool drain_all(playback *const *traces, ULONG count, bool *delivered)
+{
+    bool wants_more = true;
+    for (ULONG i = 0; i < count && wants_more; i++) {
+        wants_more = traces[i]->ring == NULL || drain(traces[i], delivered);
+    }
+    return wants_more;
 }
 
 static ULONG first_failure(playback *const *traces, ULONG count)
@@ -531,9 +618,17 @@ static ULONG process(playback *const *traces, ULONG count, const FILETIME *start
             return ERROR_CANCELLED;
         }
         playback *trace = oldest(traces, count);
+        const bool lives = trace == NULL && any_lives(traces, count);
+        bool delivered = false;
+        if (!drain_all(traces, count, &delivered)) {
+            return ERROR_CANCELLED;
+        }
         if (trace == NULL) {
-            wait_for_end(traces, count);
-            return first_failure(traces, count);
+            if (!lives && !delivered) {
+                return first_failure(traces, count);
+            }
+            Sleep(delivered ? 0 : WAIT_MS);
+            continue;
         }
         if (is_silent(trace) || !is_due(trace)) {
             Sleep(WAIT_MS);

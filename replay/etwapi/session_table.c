@@ -2,27 +2,35 @@
 
 #include <string.h>
 
-#define TABLE_NAME L"Local\\etwcap-etwapi-sessions-1"
+#define TABLE_NAME L"Local\\etwcap-etwapi-sessions-2"
 #define MUTEX_NAME L"Local\\etwcap-etwapi-mutex-1"
 
 /* Process-wide: the mapping of the shared table. */
 typedef struct mapping {
     HANDLE mutex;
     etwapi_session *table;
+    volatile LONG *changes; /* behind the table */
 } mapping;
+
+const GUID etwapi_every_provider = {
+    0xFFFFFFFF, 0xFFFF, 0xFFFF, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
 
 static BOOL CALLBACK map_table(INIT_ONCE *once, void *parameter, void **context)
 {
     (void)once;
     (void)context;
     mapping *shared = parameter;
-    const DWORD size = ETWAPI_MAX_SESSIONS * sizeof(etwapi_session);
+    const DWORD size = ETWAPI_MAX_SESSIONS * sizeof(etwapi_session) + sizeof(LONG);
     shared->mutex = CreateMutexW(NULL, FALSE, MUTEX_NAME);
     const HANDLE section =
         CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, size, TABLE_NAME);
     if (section != NULL) {
         shared->table = MapViewOfFile(section, FILE_MAP_ALL_ACCESS, 0, 0, size);
     }
+    static volatile LONG own; /* where there is no shared memory */
+    shared->changes = shared->table == NULL
+                          ? &own
+                          : (volatile LONG *)(void *)(shared->table + ETWAPI_MAX_SESSIONS);
     return TRUE;
 }
 
@@ -46,6 +54,25 @@ etwapi_session *etwapi_lock_sessions(void)
 void etwapi_unlock_sessions(void)
 {
     (void)ReleaseMutex(get_mapping()->mutex);
+}
+
+LONG etwapi_changes(void)
+{
+    return *get_mapping()->changes;
+}
+
+void etwapi_note_change(void)
+{
+    (void)InterlockedIncrement(get_mapping()->changes);
+}
+
+void etwapi_count_lost(TRACEHANDLE handle)
+{
+    etwapi_session *table = get_mapping()->table;
+    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
+    if (session != NULL) {
+        (void)InterlockedIncrement((volatile LONG *)&session->properties.EventsLost);
+    }
 }
 
 TRACEHANDLE etwapi_handle_of(const etwapi_session *table, const etwapi_session *session)
@@ -93,4 +120,5 @@ etwapi_session *etwapi_take_slot(etwapi_session *table)
 void etwapi_release_slot(etwapi_session *session)
 {
     session->generation++;
+    etwapi_note_change();
 }

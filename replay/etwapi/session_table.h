@@ -15,6 +15,9 @@
 #define ETWAPI_MAX_PROVIDERS   256u
 #define ETWAPI_MAX_FILTER_IDS  64u
 #define ETWAPI_MAX_FILTER_PIDS 8u
+/* Of the filter data that a provider's callback gets; longer data is not handed on. */
+#define ETWAPI_MAX_FILTER_BYTES 256u
+#define ETWAPI_GROUP_MASKS      8u
 
 typedef struct etwapi_provider {
     GUID id;
@@ -26,6 +29,13 @@ typedef struct etwapi_provider {
     USHORT ids[ETWAPI_MAX_FILTER_IDS];
     ULONG pid_count;
     ULONG pids[ETWAPI_MAX_FILTER_PIDS];
+    /* For the provider's callback. */
+    ULONG stamp;    /* the session's change that enabled it last */
+    ULONG captures; /* how often its state was asked for */
+    GUID source_id;
+    ULONG filter_type;
+    USHORT filter_size;
+    BYTE filter[ETWAPI_MAX_FILTER_BYTES];
 } etwapi_provider;
 
 typedef struct etwapi_session {
@@ -34,6 +44,7 @@ typedef struct etwapi_session {
     wchar_t name[ETWAPI_NAME_UNITS];
     EVENT_TRACE_PROPERTIES properties; /* offsets are not used */
     ULONG change; /* counts changes of the providers, so that a consumer knows when to look again */
+    ULONG group_masks[ETWAPI_GROUP_MASKS]; /* of a kernel session; the first is EnableFlags */
     ULONG provider_count;
     etwapi_provider providers[ETWAPI_MAX_PROVIDERS];
 } etwapi_session;
@@ -42,6 +53,16 @@ typedef struct etwapi_session {
  * paired with an unlock, also after NULL. */
 etwapi_session *etwapi_lock_sessions(void);
 void etwapi_unlock_sessions(void);
+
+/* Counts the changes of all sessions, for providers to look when something became different.
+ * Without a lock. */
+LONG etwapi_changes(void);
+void etwapi_note_change(void);
+/* Without a lock as well: an event of that session was lost. */
+void etwapi_count_lost(TRACEHANDLE handle);
+
+/* Enables all providers at once: a recording of whatever a program writes. Ours, not Windows'. */
+extern const GUID etwapi_every_provider;
 
 static inline bool etwapi_is_used(const etwapi_session *session)
 {

@@ -3,6 +3,7 @@
 #include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
+#include "replay/etwapi/provider_query.h"
 #include "replay/etwapi/settings.h"
 #include "replay/etwapi/wide.h"
 #include "replay/replay.h"
@@ -278,12 +279,5 @@ ULONG WINAPI EnumerateTraceGuidsEx(TRACE_QUERY_INFO_CLASS information, void *in,
     if (information != TraceGuidQueryInfo || in == NULL || in_size != sizeof(GUID)) {
         return ERROR_INVALID_PARAMETER;
     }
-    /* Nobody runs a provider here: its registrations are none. */
-    const TRACE_GUID_INFO none = {0, 0};
-    *size = sizeof none;
-    if (out == NULL || out_size < sizeof none) {
-        return ERROR_INSUFFICIENT_BUFFER;
-    }
-    memcpy(out, &none, sizeof none);
-    return ERROR_SUCCESS;
+    return etwapi_query_provider(in, out, out_size, size);
 }

@@ -1,6 +1,7 @@
 /* etwbox: runs a program with Windows' event tracing replaced by a saved trace and by what the
  * program writes itself. */
 #include "replay/etwbox/options_windows.h"
+#include "replay/etwbox/record_windows.h"
 #include "replay/etwbox/start_windows.h"
 
 #include <stdio.h>
@@ -20,5 +21,13 @@ int main(void)
         etwbox_print_help();
         return 0;
     }
-    return (int)etwbox_run(options.program, options.program_count);
+    if (options.record == NULL) {
+        return (int)etwbox_run(options.program, options.program_count);
+    }
+    etwbox_recording *recording = etwbox_record_start(&options);
+    if (recording == NULL) {
+        return ETWBOX_EXIT_NOT_STARTED;
+    }
+    const DWORD status = etwbox_run(options.program, options.program_count);
+    return etwbox_record_stop(recording) ? (int)status : ETWBOX_EXIT_NOT_STARTED;
 }

@@ -64,7 +64,7 @@ static bool set_variable(const wchar_t *name, const wchar_t *value, bool is_path
 }
 
 /* 0: no such setting; else how many words it took, negative for an error. */
-static int take_setting(wchar_t **words)
+static int take_setting(etwbox_options *options, wchar_t **words)
 {
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         if (wcscmp(words[0], settings[i].option) != 0) {
@@ -72,6 +72,9 @@ static int take_setting(wchar_t **words)
         }
         const bool has_value = settings[i].value == NULL;
         const wchar_t *value = has_value ? words[1] : settings[i].value;
+        if (settings[i].is_path) {
+            options->schemas = value;
+        }
         return needs(words[0], value) &&
                        set_variable(settings[i].variable, value, settings[i].is_path)
                    ? (has_value ? 2 : 1)
@@ -129,7 +132,7 @@ bool etwbox_parse(int argc, wchar_t **argv, etwbox_options *options)
 {
     int i = 1;
     while (i < argc && wcscmp(argv[i], L"--") != 0) {
-        int taken = take_setting(&argv[i]);
+        int taken = take_setting(options, &argv[i]);
         taken = taken == 0 ? take_own(options, &argv[i]) : taken;
         if (options->help) {
             return true;

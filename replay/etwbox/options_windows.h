@@ -9,8 +9,9 @@
 #define ETWBOX_MAX_PROVIDERS 256
 
 typedef struct etwbox_options {
-    const wchar_t *trace;  /* NULL: the program's own events only */
-    const wchar_t *record; /* the file that takes what the program writes; NULL: none */
+    const wchar_t *trace;   /* NULL: the program's own events only */
+    const wchar_t *schemas; /* as --schemas gave them; NULL: none */
+    const wchar_t *record;  /* the file that takes what the program writes; NULL: none */
     const wchar_t *providers[ETWBOX_MAX_PROVIDERS]; /* of the recording; none: all */
     int provider_count;
     wchar_t **program; /* and its arguments */

@@ -30,6 +30,17 @@ def box(win64_tool):
     return run
 
 
+MANIFEST = """<?xml version="1.0"?>
+<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2004/08/events"><instrumentation><events>
+<provider name="Tests.Etwbox.Manifest" guid="{b0c5e001-1111-4222-8333-444455556666}" symbol="T" resourceFileName="t"
+ messageFileName="t">
+ <templates><template tid="t"><data name="Number" inType="win:UInt32"/><data name="Text" inType="win:UnicodeString"/>
+ </template></templates>
+ <keywords><keyword name="k" mask="0x1"/></keywords>
+ <events><event value="1" version="0" level="win:Informational" keywords="k" template="t"/></events>
+</provider></events></instrumentation></instrumentationManifest>"""
+
+
 def lines(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -62,3 +73,59 @@ def test_the_exit_status_is_the_programs(box, code):
     (["no-such.etl"], ["cmd.exe"], b"there is no such trace"), (["--nonsense"], ["cmd.exe"], b"unknown option")])
 def test_what_cannot_be_run_is_told(box, options, program, text):
     assert text in box(options, *program, status=125).stderr
+
+
+# --- providers -----------------------------------------------------------------------------------
+
+@pytest.fixture
+def record(box, win64_tool, native_tool, tmp_path):
+    """Records the provider program; gives what it printed and the events of the recording."""
+    def run(*arguments, options=(), status=0):
+        manifest = tmp_path / "manifest.man"
+        manifest.write_text(MANIFEST)
+        output = tmp_path / "box.etwcap"
+        done = box(["--record", output, "--schemas", manifest, *options],
+                   win64_tool.path("tests/etwbox_provider"), *arguments, status=status)
+        assert b"good" in native_tool("etw-replay", "verify", output).stdout
+        return done, native_tool.events(output)
+
+    return run
+
+
+def summary(event):
+    """What tells the three kinds of the provider program's events apart, and what they say."""
+    return (event["ProviderId"][:9], event["Id"], event["Version"], event["Opcode"], event["Level"], event["Keyword"],
+            event["Channel"], event.get("EventProperties", event.get("UserData")))
+
+
+def written(i):
+    return [("{b0c5e001", 1, 0, 0, 4, "0x1", 0, {"Number": str(i), "Text": "caf\u00e9"}),
+            ("{b0c5e002", 0, 0, 0, 5, "0x2", 11, {"Count": str(i)}),
+            ("{b0c5e004", 0, 3, 7, 0, "0x0", 0, "%02x000000" % i)]
+
+
+def test_what_a_program_and_its_child_write_is_recorded(record):
+    done, events = record(3, "again")
+    assert done.stdout.split() == [b"0", b"level", b"255"] * 2
+    assert [summary(e) for e in events] == 2 * [one for i in range(3) for one in written(i)]
+    assert [len(set(e["ProcessId"] for e in half)) for half in (events[:9], events[9:], events)] == [1, 1, 2]
+    assert {e["Flags"] for e in events} == {0x240, 0x241, 0x340}
+    assert all(e["ExtendedInfo"] == {"RelatedActivityId": "{b0c5e004-1111-4222-8333-444455556666}"}
+               for e in events if e["Flags"] == 0x241)
+    assert [e["TimeStamp"] for e in events] == sorted(e["TimeStamp"] for e in events)
+
+
+@pytest.mark.parametrize("provider, level, kinds", [
+    ("*Tests.Etwbox.Nobody", 0, set()), ("{b0c5e001-1111-4222-8333-444455556666}:4", 4, {"{b0c5e001"}),
+    ("{b0c5e001-1111-4222-8333-444455556666}:3", 3, set()), ("{b0c5e001-1111-4222-8333-444455556666}:0", 255,
+                                                            {"{b0c5e001"})])
+def test_only_the_providers_that_are_asked_for_are_recorded(record, provider, level, kinds):
+    # Without a session the classic provider has no handle, and says so: 6.
+    done, events = record(1, options=["--provider", provider], status=6)
+    assert done.stdout.split() == [b"6", b"level", b"%d" % level]
+    assert {summary(e)[0] for e in events} == kinds
+
+
+def test_a_crash_leaves_a_readable_recording(record):
+    _, events = record(2, "crash", status=5)
+    assert [summary(e) for e in events] == written(0) + written(1)
