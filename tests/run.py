@@ -1,6 +1,6 @@
 """Runs the unit tests (cmocka programs), the tests of the tools (pytest) and the fuzzers, and counts them all.
 
-    tests/run.py [--mode MODE] [--tools FOLDER] [--unit PROGRAM...] [--fuzz PROGRAM... [--seconds N]]
+    tests/run.py [--mode MODE] [--tools FOLDER] [--unit PROGRAM...] [--fuzz PROGRAM... [--seconds N]] [--mutator FOLDER...]
 
 Programs ending in .exe run under Wine. A fuzzer is one test: it runs for the given time over what it found before
 (build/fuzz), seeds made from small traces (build/fuzz-seeds) and the inputs that once failed (tests/fuzz/regressions).
@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
@@ -146,6 +147,19 @@ def run_fuzzers(programs, seconds, counts):
                 print("FAILED %s (exit status %d)\n%s" % (program, status, output))
 
 
+def run_mutators(folders, seconds, counts):
+    """The adversary (tests/fuzz/mutator.py) with the tools of each folder, half a minute by default."""
+    for folder in folders:
+        first = [] if IN_CI else ["--first", str(int(time.time()))]  # CI judges the change; elsewhere new traces are tried
+        done = subprocess.run([sys.executable, "tests/fuzz/mutator.py", folder, "--seconds", str(seconds * 1.5)] + first,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print("%s: %s" % (folder, done.stdout.splitlines()[-1] if done.stdout else "no output"))
+        counts.passed += done.returncode == 0
+        counts.failed += done.returncode != 0
+        if done.returncode != 0:
+            print("FAILED mutator with %s\n%s" % (folder, done.stdout))
+
+
 def leave_out(number, why, counts):
     print("%s: %d %s" % ("FAILED" if IN_CI else "skipped", number, why))
     if IN_CI:
@@ -160,6 +174,7 @@ def main():
     parser.add_argument("--mode", default="release", help="the build to test, as scons names it")
     parser.add_argument("--unit", nargs="*", default=[], help="cmocka programs")
     parser.add_argument("--fuzz", nargs="*", default=[], help="libFuzzer programs")
+    parser.add_argument("--mutator", nargs="*", default=[], help="folders of tools that the mutator runs")
     parser.add_argument("--seconds", type=int, default=20, help="how long each fuzzer runs")
     arguments = parser.parse_args()
     os.environ["ETWCAP_MODE"] = arguments.mode
@@ -171,6 +186,7 @@ def main():
         if arguments.tools:
             run_tools(arguments.tools, counts)
         run_fuzzers(arguments.fuzz, arguments.seconds, counts)
+        run_mutators(arguments.mutator, arguments.seconds, counts)
     finally:
         wine.stop()
     print(counts.line())

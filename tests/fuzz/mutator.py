@@ -167,6 +167,13 @@ def damage(content, luck, begin=0):
     return bytes(data)
 
 
+def by_position(events):
+    """Without the names of events that damage left without a schema: a name that the trace tells later is known from the start
+    of a recording, which has an index of them."""
+    return [{key: value for key, value in event.items() if key != "ProviderName" or "EventProperties" in event}
+            for event in events]
+
+
 def check_damaged_etl(tools, folder, content, luck):
     path, cap = folder + "/bad.etl", folder + "/bad.etwcap"
     short = luck.random() < 0.3
@@ -180,7 +187,7 @@ def check_damaged_etl(tools, folder, content, luck):
     expect(recorded == status, "cat gives exit status", status, "and recording", recorded)
     if recorded != 1:
         again, same = tools("etw-replay", cap)
-        expect(events_of(same) == events, "the .etwcap file has other events than the damaged .etl file")
+        expect(by_position(events_of(same)) == by_position(events), "the .etwcap file has other events than the damaged .etl file")
         expect(again == recorded, "the recording's own exit status is", again, "not", recorded)
         tools("etw-replay", "verify", cap)
 
@@ -273,7 +280,7 @@ def main():
     parser.add_argument("--win64", help="the folder of a Windows build to compare with, under Wine")
     parser.add_argument("--memory", type=int, default=MEMORY_KB, help="KB that a run may take; 0 for sanitizers")
     arguments = parser.parse_args()
-    if "san" in os.path.basename(os.path.normpath(arguments.folder)):
+    if os.path.basename(os.path.normpath(arguments.folder)).endswith(("san", "fuzz")):
         arguments.memory = 0
     traces = runs = 0
     failures = []

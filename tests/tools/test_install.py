@@ -225,8 +225,8 @@ def test_a_result_must_be_looked_at(tmp_path):
 def test_all_that_is_promised_is_installed(target):
     stage = stage_of(target)
     suffix, libraries = ("", ["lib/libetwcap.so", "lib/libetwcap.so.1"]) if target == "native" \
-        else (".exe", ["bin/etwcap.dll", "lib/libetwcap.dll.a"])
-    promised = ["bin/etw-record" + suffix, "bin/etw-replay" + suffix, "include/etwcap.h", "lib/libetwcap.a",
+        else (".exe", ["bin/etwcap.dll", "bin/etwapi.dll", "lib/libetwcap.dll.a"])
+    promised = ["bin/etw-record" + suffix, "bin/etw-replay" + suffix, "bin/etwbox" + suffix, "include/etwcap.h", "lib/libetwcap.a",
                 "lib/cmake/etwcap/etwcapConfig.cmake", "lib/cmake/etwcap/etwcapConfigVersion.cmake",
                 "lib/pkgconfig/etwcap.pc", "share/man/man1/etw-record.1", "share/man/man1/etw-replay.1",
                 "share/man/man3/etwcap.3"] + libraries
