@@ -417,6 +417,13 @@ static etw_status read_head(reader *self, etw_error *error)
     return status == ETW_END ? ETW_OK : status;
 }
 
+/* What may stand before the first event: a live recording's list of processes is there before the
+ * session has begun. */
+static bool is_of_start(uint16_t kind)
+{
+    return kind == ETW_BLOCK_FILE_INFO || kind == ETW_BLOCK_TRACE || kind == ETW_BLOCK_RUNDOWN;
+}
+
 /* File info and traces stand at the start: consumers may ask for them before the first event. */
 static etw_status read_start(reader *self, etw_error *error)
 {
@@ -428,9 +435,8 @@ static etw_status read_start(reader *self, etw_error *error)
             /* The end is met again by the first next. */
             return status == ETW_END ? ETW_OK : status;
         }
-        const uint16_t kind = self->pending.header.kind;
-        self->has_pending = self->pending.kind == ETW_SCAN_GAP ||
-                            (kind != ETW_BLOCK_FILE_INFO && kind != ETW_BLOCK_TRACE);
+        self->has_pending =
+            self->pending.kind == ETW_SCAN_GAP || !is_of_start(self->pending.header.kind);
         if (!self->has_pending) {
             const etw_scan_item block = self->pending;
             status = read_block(self, &block, &item, &reported, error);
