@@ -9,6 +9,7 @@
 #define FILTER_TYPE_SCHEMATIZED 0x80000000u
 #define FILTER_TYPE_PID         0x80000004u
 #define FILTER_TYPE_EVENT_ID    0x80000200u
+#define FILTER_TYPE_STACKWALK   0x80001000u
 
 #define DEFAULT_BUFFER_SIZE_KB 64u
 
@@ -64,6 +65,36 @@ static void count_buffers(etwapi_session *session, TRACEHANDLE handle)
         }
     }
     etwapi_ring_close(ring);
+}
+
+/* SystemTraceControlGuid, which is the NT Kernel Logger's alone. */
+static const GUID system_trace_control = {
+    0x9e814aad, 0x3204, 0x11d2, {0x9a, 0x82, 0x00, 0x60, 0x08, 0xa8, 0x69, 0x39}};
+
+/* Inside the structure itself no name can begin. */
+static bool is_inside_structure(ULONG offset)
+{
+    return offset != 0 && offset < sizeof(EVENT_TRACE_PROPERTIES);
+}
+
+/* What StartTrace demands of the modes and of what belongs together, in the order in which it is
+ * tested on Windows (Wine's tests of advapi32's event tracing state its results). has_file_name:
+ * the caller's block holds a name that is not empty. */
+static ULONG check_start(const EVENT_TRACE_PROPERTIES *properties, const wchar_t *name,
+                         bool has_file_name)
+{
+    const ULONG mode = properties->LogFileMode;
+    const ULONG both = EVENT_TRACE_FILE_MODE_SEQUENTIAL | EVENT_TRACE_FILE_MODE_CIRCULAR;
+    if ((mode & both) == both) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    if (memcmp(&properties->Wnode.Guid, &system_trace_control, sizeof system_trace_control) == 0 &&
+        _wcsicmp(name, KERNEL_LOGGER_NAMEW) != 0) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    const bool needs_no_file =
+        (mode & (EVENT_TRACE_REAL_TIME_MODE | EVENT_TRACE_BUFFERING_MODE)) != 0;
+    return has_file_name || needs_no_file ? ERROR_SUCCESS : ERROR_BAD_PATHNAME;
 }
 
 static ULONG check_properties(const EVENT_TRACE_PROPERTIES *properties)
@@ -123,11 +154,19 @@ ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTI
     }
     *handle = 0;
     if (wcslen(name) >= ETWAPI_NAME_UNITS || name[0] == L'\0' ||
-        (properties->Wnode.Flags & WNODE_FLAG_TRACED_GUID) == 0) {
+        (properties->Wnode.Flags & WNODE_FLAG_TRACED_GUID) == 0 ||
+        is_inside_structure(properties->LogFileNameOffset) ||
+        is_inside_structure(properties->LoggerNameOffset)) {
         return ERROR_INVALID_PARAMETER;
     }
     if (!fits_name(properties, name)) {
         return ERROR_BAD_LENGTH;
+    }
+    ULONG units;
+    const wchar_t *file = name_place(properties, properties->LogFileNameOffset, &units);
+    const ULONG refused = check_start(properties, name, units > 0 && file[0] != L'\0');
+    if (refused != ERROR_SUCCESS) {
+        return refused;
     }
     if (etwapi_get_settings()->deny_start) {
         return ERROR_ACCESS_DENIED;
@@ -211,6 +250,7 @@ static ULONG copy_name_ansi(EVENT_TRACE_PROPERTIES *properties, const wchar_t *n
 typedef struct wide_properties {
     EVENT_TRACE_PROPERTIES head;
     wchar_t name[ETWAPI_NAME_UNITS];
+    wchar_t file[2]; /* whether there is one; sessions write no files */
 } wide_properties;
 
 static void begin_wide(const EVENT_TRACE_PROPERTIES *properties, wide_properties *wide)
@@ -218,8 +258,12 @@ static void begin_wide(const EVENT_TRACE_PROPERTIES *properties, wide_properties
     memset(wide, 0, sizeof *wide);
     wide->head = *properties;
     wide->head.Wnode.BufferSize = sizeof *wide;
-    wide->head.LogFileNameOffset = 0;
+    wide->head.LogFileNameOffset = offsetof(wide_properties, file);
     wide->head.LoggerNameOffset = offsetof(wide_properties, name);
+    const ULONG offset = properties->LogFileNameOffset;
+    if (offset >= sizeof *properties && offset < properties->Wnode.BufferSize) {
+        wide->file[0] = (wchar_t)(BYTE)((const char *)properties)[offset];
+    }
 }
 
 static ULONG end_wide(EVENT_TRACE_PROPERTIES *properties, const wide_properties *wide)
@@ -280,25 +324,38 @@ typedef struct event_id_filter {
     USHORT events[];
 } event_id_filter;
 
-static void take_event_ids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
+/* The size is that of exactly so many ids as the filter says, at most 64. */
+static bool has_id_filter_size(const EVENT_FILTER_DESCRIPTOR *filter)
 {
     const event_id_filter *ids = (const event_id_filter *)(uintptr_t)filter->Ptr;
-    if (filter->Size < sizeof *ids) {
-        return;
-    }
-    const size_t room = (filter->Size - sizeof *ids) / sizeof ids->events[0];
-    provider->exclude_ids = !ids->filter_in;
-    for (size_t i = 0; i < ids->count && i < room && i < ETWAPI_MAX_FILTER_IDS; i++) {
-        provider->ids[provider->id_count++] = ids->events[i];
-    }
+    return ids != NULL && filter->Size >= sizeof *ids && ids->count <= ETWAPI_MAX_FILTER_IDS &&
+           filter->Size == sizeof *ids + ids->count * sizeof ids->events[0];
 }
 
-static void take_pids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
+static ULONG take_event_ids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
+{
+    const event_id_filter *ids = (const event_id_filter *)(uintptr_t)filter->Ptr;
+    if (!has_id_filter_size(filter)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    provider->exclude_ids = !ids->filter_in;
+    for (size_t i = 0; i < ids->count; i++) {
+        provider->ids[provider->id_count++] = ids->events[i];
+    }
+    return ERROR_SUCCESS;
+}
+
+static ULONG take_pids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
 {
     const ULONG *pids = (const ULONG *)(uintptr_t)filter->Ptr;
-    for (ULONG i = 0; i < filter->Size / sizeof *pids && i < ETWAPI_MAX_FILTER_PIDS; i++) {
+    const ULONG count = filter->Size / sizeof *pids;
+    if (pids == NULL || filter->Size % sizeof *pids != 0 || count > ETWAPI_MAX_FILTER_PIDS) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    for (ULONG i = 0; i < count; i++) {
         provider->pids[provider->pid_count++] = pids[i];
     }
+    return ERROR_SUCCESS;
 }
 
 /* What the provider's callback gets. */
@@ -311,18 +368,33 @@ static void take_callback_filter(etwapi_provider *provider, const EVENT_FILTER_D
     }
 }
 
-static void take_filters(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filters,
-                         ULONG count)
+/* The ids of stacks are checked as the others are; which events have stacks, the trace decides.
+ * They do nothing on Windows unless stacks are asked for by the enable property too. */
+static ULONG take_filter(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
 {
-    for (ULONG i = 0; filters != NULL && i < count; i++) {
-        if (filters[i].Type == FILTER_TYPE_EVENT_ID) {
-            take_event_ids(provider, &filters[i]);
-        } else if (filters[i].Type == FILTER_TYPE_PID) {
-            take_pids(provider, &filters[i]);
-        } else if (filters[i].Type == FILTER_TYPE_SCHEMATIZED) {
-            take_callback_filter(provider, &filters[i]);
-        }
+    switch (filter->Type) {
+    case FILTER_TYPE_EVENT_ID:
+        return take_event_ids(provider, filter);
+    case FILTER_TYPE_PID:
+        return take_pids(provider, filter);
+    case FILTER_TYPE_SCHEMATIZED:
+        take_callback_filter(provider, filter);
+        return ERROR_SUCCESS;
+    case FILTER_TYPE_STACKWALK:
+        return has_id_filter_size(filter) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
+    default:
+        return ERROR_SUCCESS;
     }
+}
+
+static ULONG take_filters(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filters,
+                          ULONG count)
+{
+    ULONG code = ERROR_SUCCESS;
+    for (ULONG i = 0; filters != NULL && i < count && code == ERROR_SUCCESS; i++) {
+        code = take_filter(provider, &filters[i]);
+    }
+    return code;
 }
 
 static etwapi_provider *find_provider(etwapi_session *session, const GUID *id)
@@ -377,6 +449,19 @@ static ULONG capture_state(TRACEHANDLE handle, const GUID *id)
     return session == NULL ? (ULONG)ERROR_INVALID_HANDLE : (ULONG)ERROR_SUCCESS;
 }
 
+/* At most so many sessions may enable a provider at a time (EnableTraceEx2's page). */
+#define MAX_SESSIONS_PER_PROVIDER 8u
+
+static bool is_in_too_many(etwapi_session *table, const etwapi_session *session, const GUID *id)
+{
+    ULONG others = 0;
+    for (ULONG i = 0; i < ETWAPI_MAX_SESSIONS; i++) {
+        others += etwapi_is_used(&table[i]) && &table[i] != session &&
+                  find_provider(&table[i], id) != NULL;
+    }
+    return others >= MAX_SESSIONS_PER_PROVIDER;
+}
+
 /* wanted NULL: disable. */
 static ULONG change_provider(TRACEHANDLE handle, const GUID *id, const etwapi_provider *wanted)
 {
@@ -386,6 +471,8 @@ static ULONG change_provider(TRACEHANDLE handle, const GUID *id, const etwapi_pr
     if (session != NULL && wanted == NULL) {
         disable(session, id);
         code = ERROR_SUCCESS;
+    } else if (session != NULL && is_in_too_many(table, session, id)) {
+        code = ERROR_NO_SYSTEM_RESOURCES;
     } else if (session != NULL) {
         code = enable(session, wanted);
     }
@@ -397,15 +484,19 @@ ULONG WINAPI EnableTraceEx2(TRACEHANDLE handle, LPCGUID provider_id, ULONG contr
                             ULONGLONG any_keyword, ULONGLONG all_keyword, ULONG timeout,
                             PENABLE_TRACE_PARAMETERS parameters)
 {
-    (void)timeout;
     if (provider_id == NULL || handle == 0) {
         return ERROR_INVALID_PARAMETER;
     }
+    /* Who waits for a provider that does not answer is told so; who does not wait never knows. */
+    const bool hangs = timeout != 0 && etwapi_get_settings()->slow_providers;
+    const ULONG done = hangs ? (ULONG)ERROR_TIMEOUT : (ULONG)ERROR_SUCCESS;
     if (control == EVENT_CONTROL_CODE_DISABLE_PROVIDER) {
-        return change_provider(handle, provider_id, NULL);
+        const ULONG code = change_provider(handle, provider_id, NULL);
+        return code == ERROR_SUCCESS ? done : code;
     }
     if (control == EVENT_CONTROL_CODE_CAPTURE_STATE) {
-        return capture_state(handle, provider_id);
+        const ULONG code = capture_state(handle, provider_id);
+        return code == ERROR_SUCCESS ? done : code;
     }
     if (control != EVENT_CONTROL_CODE_ENABLE_PROVIDER) {
         return ERROR_INVALID_PARAMETER;
@@ -416,10 +507,14 @@ ULONG WINAPI EnableTraceEx2(TRACEHANDLE handle, LPCGUID provider_id, ULONG contr
         const bool counted = parameters->Version >= ENABLE_TRACE_PARAMETERS_VERSION_2;
         wanted.enable_property = parameters->EnableProperty;
         wanted.source_id = parameters->SourceId;
-        take_filters(&wanted, parameters->EnableFilterDesc,
-                     counted ? parameters->FilterDescCount : 1);
+        const ULONG refused = take_filters(&wanted, parameters->EnableFilterDesc,
+                                           counted ? parameters->FilterDescCount : 1);
+        if (refused != ERROR_SUCCESS) {
+            return refused;
+        }
     }
-    return change_provider(handle, provider_id, &wanted);
+    const ULONG code = change_provider(handle, provider_id, &wanted);
+    return code == ERROR_SUCCESS ? done : code;
 }
 
 ULONG WINAPI EnableTraceEx(LPCGUID provider_id, LPCGUID source_id, TRACEHANDLE handle,
@@ -452,7 +547,10 @@ ULONG WINAPI StartTraceA(TRACEHANDLE *handle, LPCSTR name, EVENT_TRACE_PROPERTIE
         return checked != ERROR_SUCCESS ? checked : ERROR_INVALID_PARAMETER;
     }
     const ULONG offset = properties->LoggerNameOffset;
-    if (offset != 0 && (offset < sizeof *properties || offset >= properties->Wnode.BufferSize ||
+    if (is_inside_structure(offset) || is_inside_structure(properties->LogFileNameOffset)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    if (offset != 0 && (offset >= properties->Wnode.BufferSize ||
                         properties->Wnode.BufferSize - offset <= strlen(name))) {
         return ERROR_BAD_LENGTH;
     }

@@ -46,6 +46,11 @@ static bool is_header_class(const etw_event_record *record)
     return record->EventHeader.ProviderId.Data1 == HEADER_EVENT_CLASS;
 }
 
+bool etwapi_is_header_event(const etw_event_record *record)
+{
+    return is_header_class(record) && record->EventHeader.EventDescriptor.Opcode == 0;
+}
+
 /* Flags by which a kernel session lets this class through; 0 where it is no kernel class. */
 static uint32_t kernel_flags_of(const etw_guid *provider)
 {
@@ -72,8 +77,10 @@ static bool passes_keyword(const etwapi_provider *provider, uint64_t keyword)
     if (keyword == 0) {
         return (provider->enable_property & PROPERTY_IGNORE_KEYWORD_0) == 0;
     }
-    const bool any = provider->any_keyword == 0 || (keyword & provider->any_keyword) != 0;
-    return any && (keyword & provider->all_keyword) == provider->all_keyword;
+    /* EnableTraceEx2's page: MatchAllKeyword is not used where MatchAnyKeyword is 0. */
+    return provider->any_keyword == 0 ||
+           ((keyword & provider->any_keyword) != 0 &&
+            (keyword & provider->all_keyword) == provider->all_keyword);
 }
 
 static bool passes_ids(const etwapi_provider *provider, uint16_t id)

@@ -19,4 +19,8 @@ bool etwapi_passes(const etwapi_provider *provider, const etw_event_record *reco
 uint16_t etwapi_keep_items(const etw_event_record *record, ULONG enable_property,
                            etw_extended_data_item *items);
 
+/* The event that describes the trace in a file. Real-time sessions have none: what it says is in
+ * OpenTrace's LogfileHeader. */
+bool etwapi_is_header_event(const etw_event_record *record);
+
 #endif

@@ -33,7 +33,9 @@ typedef struct playback {
     etwapi_ring *ring;      /* what providers write to the session; NULL for a file */
     bool is_endless;        /* until the session is stopped, not until the saved trace ends */
     etwapi_session enabled; /* the session as it was last looked at */
-    ULONG events_since_look, read_count;
+    ULONG events_since_look, read_count, buffer_count;
+    int64_t base_time_100ns; /* of a session: FILETIME and clock of one moment here */
+    LARGE_INTEGER base_ticks;
     bool is_paced; /* the next two are set: when the first event was, in the trace and here */
     int64_t first_time_100ns;
     ULONGLONG first_tick_ms;
@@ -122,6 +124,11 @@ static wchar_t *widen(const char *utf8)
         (void)MultiByteToWideChar(CP_UTF8, 0, utf8, -1, wide, size);
     }
     return wide;
+}
+
+static uint64_t filetime(const FILETIME *time)
+{
+    return (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
 }
 
 static LARGE_INTEGER large(int64_t value)
@@ -218,6 +225,36 @@ static void describe_session(playback *trace)
     header->LoggerName = _wcsdup(trace->enabled.name);
 }
 
+/* What a real-time session over a saved trace says of itself: the host as in the trace, the clock
+ * of this machine, and no start or pointer size, which are of no use there. */
+static void take_live_clock(playback *trace)
+{
+    TRACE_LOGFILE_HEADER *header = &trace->log.LogfileHeader;
+    const ULONG clock_type = trace->enabled.properties.Wnode.ClientContext;
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    header->ReservedFlags = clock_type == 0 ? ETW_CLOCK_QPC : clock_type;
+    (void)QueryPerformanceFrequency(&header->PerfFreq);
+    (void)QueryPerformanceCounter(&trace->base_ticks);
+    trace->base_time_100ns = (int64_t)filetime(&now);
+    header->StartTime = large(0);
+    header->EndTime = large(0);
+    header->PointerSize = 0;
+}
+
+/* A raw time stamp of this machine's clock for a moment of the trace. */
+static int64_t ticks_of(const playback *trace, int64_t time_100ns)
+{
+    const TRACE_LOGFILE_HEADER *header = &trace->log.LogfileHeader;
+    if (header->ReservedFlags == ETW_CLOCK_SYSTEM_TIME) {
+        return time_100ns;
+    }
+    const int64_t passed_100ns = time_100ns - trace->base_time_100ns;
+    const int64_t second_100ns = 10000000, frequency = header->PerfFreq.QuadPart;
+    return trace->base_ticks.QuadPart + passed_100ns / second_100ns * frequency +
+           passed_100ns % second_100ns * frequency / second_100ns;
+}
+
 static ULONG open_session(playback *trace, const wchar_t *name)
 {
     etwapi_session *table = etwapi_lock_sessions();
@@ -237,7 +274,11 @@ static ULONG open_session(playback *trace, const wchar_t *name)
         return ERROR_NO_SYSTEM_RESOURCES;
     }
     if (path[0] != '\0') {
-        return open_file(trace, path);
+        const ULONG code = open_file(trace, path);
+        if (code == ERROR_SUCCESS && !etwapi_get_settings()->header_event) {
+            take_live_clock(trace);
+        }
+        return code;
     }
     describe_session(trace);
     return ERROR_SUCCESS;
@@ -375,15 +416,22 @@ static bool look_at_session(playback *trace)
     return exists;
 }
 
-static void count_loss(playback *trace)
+static void count_loss(const playback *trace, ULONG events, ULONG buffers)
 {
     etwapi_session *table = etwapi_lock_sessions();
     etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, trace->session);
     if (session != NULL) {
-        session->properties.EventsLost++;
+        session->properties.EventsLost += events;
+        session->properties.RealTimeBuffersLost += buffers;
     }
     etwapi_unlock_sessions();
-    trace->log.EventsLost++;
+}
+
+/* Whether the buffer at hand is one of those that are lost on request. */
+static bool is_lost_buffer(const playback *trace)
+{
+    const uint32_t each = etwapi_get_settings()->lose_each_buffer;
+    return trace->is_real_time && each != 0 && (trace->buffer_count + 1) % each == 0;
 }
 
 /* A trace's events flow once something is enabled: a session without providers stays silent, and a
@@ -440,8 +488,11 @@ static void give_record(playback *trace, etw_event_record *record)
 static void give(playback *trace, ULONG enable_property, bool keep_all_items)
 {
     etw_event_record record = *etw_event_record_of(trace->event);
+    const int64_t time_100ns = etw_event_time_100ns(trace->event);
     if (!trace->is_raw) {
-        record.EventHeader.TimeStamp = etw_event_time_100ns(trace->event);
+        record.EventHeader.TimeStamp = time_100ns;
+    } else if (trace->is_real_time && !etwapi_get_settings()->header_event) {
+        record.EventHeader.TimeStamp = ticks_of(trace, time_100ns);
     }
     if (!keep_all_items && record.ExtendedDataCount > 0) {
         /* Without memory for the choice, no items rather than items nobody asked for. */
@@ -464,7 +515,8 @@ static bool is_lost(playback *trace)
     if (!trace->is_real_time || each == 0 || trace->read_count % each != 0) {
         return false;
     }
-    count_loss(trace);
+    count_loss(trace, 1, 0);
+    trace->log.EventsLost++;
     return true;
 }
 
@@ -475,6 +527,10 @@ static void deliver(playback *trace)
     const etw_event_record *record = etw_event_record_of(trace->event);
     ULONG enable_property = 0;
     const bool filtered = trace->is_real_time && settings->filter;
+    if (is_lost_buffer(trace) ||
+        (trace->is_real_time && !settings->header_event && etwapi_is_header_event(record))) {
+        return;
+    }
     if (filtered && !etwapi_wants(&trace->enabled, record, &enable_property)) {
         return;
     }
@@ -489,6 +545,10 @@ static void deliver(playback *trace)
 static bool end_buffer(playback *trace, bool *session_gone)
 {
     trace->events_since_look = 0;
+    if (is_lost_buffer(trace)) {
+        count_loss(trace, 0, 1);
+    }
+    trace->buffer_count++;
     trace->log.BuffersRead++;
     trace->log.BufferSize = trace->log.LogfileHeader.BufferSize;
     trace->log.Filled = trace->log.BufferSize;
@@ -499,11 +559,6 @@ static bool end_buffer(playback *trace, bool *session_gone)
         *session_gone = true;
     }
     return true;
-}
-
-static uint64_t filetime(const FILETIME *time)
-{
-    return (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
 }
 
 static bool is_in_range(const playback *trace, const FILETIME *start, const FILETIME *end)
@@ -610,14 +665,21 @@ static ULONG first_failure(playback *const *traces, ULONG count)
     return ERROR_SUCCESS;
 }
 
+/* CloseTrace lets a session's events that are in a buffer already come. */
+static bool has_buffered(const playback *trace)
+{
+    return trace != NULL && trace->is_real_time && trace->events_since_look > 0;
+}
+
 static ULONG process(playback *const *traces, ULONG count, const FILETIME *start,
                      const FILETIME *end)
 {
     for (;;) {
-        if (any_closing(traces, count)) {
-            return ERROR_CANCELLED;
-        }
         playback *trace = oldest(traces, count);
+        if (any_closing(traces, count) && !has_buffered(trace)) {
+            return ERROR_SUCCESS;
+        }
+
         const bool lives = trace == NULL && any_lives(traces, count);
         bool delivered = false;
         if (!drain_all(traces, count, &delivered)) {
@@ -631,6 +693,9 @@ static ULONG process(playback *const *traces, ULONG count, const FILETIME *start
             continue;
         }
         if (is_silent(trace) || !is_due(trace)) {
+            if (any_closing(traces, count)) {
+                return ERROR_SUCCESS; /* what has not happened yet is in no buffer */
+            }
             Sleep(WAIT_MS);
             trace->ended |= !look_at_session(trace);
         } else {
@@ -694,13 +759,15 @@ ULONG WINAPI ProcessTrace(TRACEHANDLE *handles, ULONG count, FILETIME *start, FI
         return ERROR_INVALID_PARAMETER;
     }
     playback *traces[MAX_OPEN_TRACES];
+    TRACEHANDLE own[MAX_OPEN_TRACES]; /* the caller may change its array meanwhile */
     if (count == 0 || count > MAX_OPEN_TRACES) {
         return ERROR_BAD_LENGTH;
     }
+    memcpy(own, handles, count * sizeof own[0]);
     if (start != NULL && end != NULL && filetime(end) < filetime(start)) {
         return ERROR_INVALID_TIME;
     }
-    if (!take(handles, count, traces)) {
+    if (!take(own, count, traces)) {
         return ERROR_INVALID_HANDLE;
     }
     const ULONG code = process(traces, count, start, end);
@@ -710,6 +777,6 @@ ULONG WINAPI ProcessTrace(TRACEHANDLE *handles, ULONG count, FILETIME *start, FI
             (void)end_buffer(traces[i], &session_ended);
         }
     }
-    give_back(handles, count, traces);
+    give_back(own, count, traces);
     return code;
 }

@@ -11,11 +11,14 @@
 typedef struct etwapi_settings {
     char trace_path[ETWAPI_MAX_PATH_BYTES];    /* ETWAPI_TRACE: what real-time sessions deliver */
     char manifest_path[ETWAPI_MAX_PATH_BYTES]; /* ETWAPI_MANIFESTS: "" for none */
-    double speed;       /* ETWAPI_SPEED: 0 as fast as possible, 1 the recorded pace */
-    bool filter;        /* ETWAPI_FILTER: off delivers everything, whatever was enabled */
-    bool wait_at_end;   /* ETWAPI_AT_END: wait keeps the session open, stop ends it */
-    bool deny_start;    /* ETWAPI_DENY: start refuses StartTrace */
-    uint32_t lose_each; /* ETWAPI_LOSE: each so many-th event is lost, 0 none */
+    double speed;        /* ETWAPI_SPEED: 0 as fast as possible, 1 the recorded pace */
+    bool filter;         /* ETWAPI_FILTER: off delivers everything, whatever was enabled */
+    bool wait_at_end;    /* ETWAPI_AT_END: wait keeps the session open, stop ends it */
+    bool deny_start;     /* ETWAPI_DENY: start refuses StartTrace */
+    bool header_event;   /* ETWAPI_HEADER_EVENT: on gives the header event and clock of the trace */
+    bool slow_providers; /* ETWAPI_PROVIDERS: slow, whoever waits for one gets ERROR_TIMEOUT */
+    uint32_t lose_each;  /* ETWAPI_LOSE: each so many-th event is lost, 0 none */
+    uint32_t lose_each_buffer; /* ETWAPI_LOSE_BUFFERS: each so many-th buffer, 0 none */
 } etwapi_settings;
 
 const etwapi_settings *etwapi_get_settings(void);

@@ -93,6 +93,40 @@ static void start_refuses_a_block_without_room_for_the_name(void **state)
                      ERROR_WMI_INSTANCE_NOT_FOUND);
 }
 
+/* What real Windows says, by Wine's tests of advapi32's event tracing. */
+static void start_refuses_what_windows_refuses(void **state)
+{
+    (void)state;
+    static const GUID system_trace_control = {
+        0x9e814aad, 0x3204, 0x11d2, {0x9a, 0x82, 0x00, 0x60, 0x08, 0xa8, 0x69, 0x39}};
+    const struct {
+        ULONG file_offset, name_offset, mode;
+        const GUID *guid;
+        ULONG code;
+    } rows[] = {
+        {1, offsetof(block, name), EVENT_TRACE_REAL_TIME_MODE, NULL, ERROR_INVALID_PARAMETER},
+        {0, 1, EVENT_TRACE_REAL_TIME_MODE, NULL, ERROR_INVALID_PARAMETER},
+        {0, offsetof(block, name),
+         EVENT_TRACE_FILE_MODE_SEQUENTIAL | EVENT_TRACE_FILE_MODE_CIRCULAR, NULL,
+         ERROR_INVALID_PARAMETER},
+        {0, offsetof(block, name), EVENT_TRACE_REAL_TIME_MODE, &system_trace_control,
+         ERROR_INVALID_PARAMETER},
+        {0, offsetof(block, name), 0, NULL, ERROR_BAD_PATHNAME},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        block properties = fresh();
+        TRACEHANDLE session;
+        properties.head.LogFileNameOffset = rows[i].file_offset;
+        properties.head.LoggerNameOffset = rows[i].name_offset;
+        properties.head.LogFileMode = rows[i].mode;
+        if (rows[i].guid != NULL) {
+            properties.head.Wnode.Guid = *rows[i].guid;
+        }
+        assert_int_equal(StartTraceW(&session, NAME, &properties.head), rows[i].code);
+        assert_int_equal(StartTraceA(&session, "etwapi checks", &properties.head), rows[i].code);
+    }
+}
+
 static void a_taken_name_is_refused_in_any_case(void **state)
 {
     (void)state;
@@ -340,10 +374,78 @@ static void a_trace_may_be_closed_in_its_callback(void **state)
     (void)state;
     seen s = {.close_after = 2};
     TRACEHANDLE trace = open_file(&s, NULL);
-    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_CANCELLED);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
     assert_int_equal(s.closed, CTX_CLOSE_PENDING);
     assert_int_equal(s.events, 2);
     assert_int_equal(CloseTrace(trace), ERROR_INVALID_HANDLE);
+}
+
+static void WINAPI close_and_forget(EVENT_RECORD *event)
+{
+    seen *s = event->UserContext;
+    (void)CloseTrace(s->trace);
+    s->trace = INVALID_PROCESSTRACE_HANDLE;
+}
+
+/* krabsetw's stop does so. */
+static void the_callers_handle_may_be_reset_while_it_is_processed(void **state)
+{
+    (void)state;
+    seen s = {0};
+    EVENT_TRACE_LOGFILEW log = {.LogFileName = (WCHAR *)(uintptr_t)trace_path(), .Context = &s};
+    log.ProcessTraceMode = PROCESS_TRACE_MODE_EVENT_RECORD;
+    log.EventRecordCallback = close_and_forget;
+    s.trace = OpenTraceW(&log);
+    const TRACEHANDLE trace = s.trace;
+    assert_int_equal(ProcessTrace(&s.trace, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_true(s.trace == INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(CloseTrace(trace), ERROR_INVALID_HANDLE);
+}
+
+/* EVENT_FILTER_EVENT_ID of evntprov.h: its size is exactly that of its ids. */
+static void event_id_filters_have_the_size_they_say(void **state)
+{
+    (void)state;
+    struct {
+        BOOLEAN filter_in;
+        UCHAR reserved;
+        USHORT count;
+        USHORT events[65];
+    } ids = {.filter_in = TRUE};
+    const struct {
+        USHORT count;
+        ULONG size, code;
+    } rows[] = {{1, 6, ERROR_SUCCESS},
+                {1, 4, ERROR_INVALID_PARAMETER},
+                {1, 8, ERROR_INVALID_PARAMETER},
+                {64, 4 + 64 * 2, ERROR_SUCCESS},
+                {65, 4 + 65 * 2, ERROR_INVALID_PARAMETER}};
+    const TRACEHANDLE session = start(NAME);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        EVENT_FILTER_DESCRIPTOR filter = {(ULONGLONG)(uintptr_t)&ids, rows[i].size, 0x80000200u};
+        ENABLE_TRACE_PARAMETERS parameters = {.Version = 2, .EnableFilterDesc = &filter};
+        parameters.FilterDescCount = 1;
+        ids.count = rows[i].count;
+        assert_int_equal(EnableTraceEx2(session, &any_provider, 1, 5, 0, 0, 0, &parameters),
+                         rows[i].code);
+    }
+    stop(session);
+}
+
+static void a_provider_is_in_eight_sessions_at_most(void **state)
+{
+    (void)state;
+    TRACEHANDLE sessions[9];
+    for (ULONG i = 0; i < 9; i++) {
+        WCHAR name[32];
+        (void)swprintf(name, 32, L"etwapi checks #%lu", i);
+        sessions[i] = start(name);
+        assert_int_equal(EnableTraceEx2(sessions[i], &any_provider, 1, 5, 0, 0, 0, NULL),
+                         i < 8 ? ERROR_SUCCESS : ERROR_NO_SYSTEM_RESOURCES);
+    }
+    for (ULONG i = 0; i < 9; i++) {
+        stop(sessions[i]);
+    }
 }
 
 /* --- TDH ----------------------------------------------------------------------------------------
@@ -548,6 +650,7 @@ int main(void)
         cmocka_unit_test(providers_of_the_trace_are_found_before_it_is_played),
         cmocka_unit_test(start_refuses_bad_arguments),
         cmocka_unit_test(start_refuses_a_block_without_room_for_the_name),
+        cmocka_unit_test(start_refuses_what_windows_refuses),
         cmocka_unit_test(a_taken_name_is_refused_in_any_case),
         cmocka_unit_test(a_stopped_session_is_not_found),
         cmocka_unit_test(a_query_gives_name_and_handle),
@@ -558,6 +661,9 @@ int main(void)
         cmocka_unit_test(processing_refuses_bad_arguments),
         cmocka_unit_test(buffers_are_counted_and_may_end_the_trace),
         cmocka_unit_test(a_trace_may_be_closed_in_its_callback),
+        cmocka_unit_test(the_callers_handle_may_be_reset_while_it_is_processed),
+        cmocka_unit_test(event_id_filters_have_the_size_they_say),
+        cmocka_unit_test(a_provider_is_in_eight_sessions_at_most),
         cmocka_unit_test(information_comes_in_the_size_it_asked_for),
         cmocka_unit_test(properties_are_found_by_name),
         cmocka_unit_test(wpp_messages_are_answered),

@@ -691,6 +691,7 @@ static bool set_environment(void)
                    GetCurrentProcessId());
     return SetEnvironmentVariableW(L"ETWAPI_TRACE", path) &&
            SetEnvironmentVariableW(L"ETWAPI_AT_END", L"wait") &&
+           SetEnvironmentVariableW(L"ETWAPI_HEADER_EVENT", L"on") &&
            WideCharToMultiByte(CP_UTF8, 0, path, -1, trace_path, (int)sizeof trace_path, NULL,
                                NULL) > 0;
 }

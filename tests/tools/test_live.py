@@ -10,7 +10,7 @@ from conftest import ROOT
 from whole import status_of
 
 # Everything is delivered, whatever was enabled; the session stays open at the trace's end, as a live one does.
-ALL = {"ETWAPI_FILTER": "off", "ETWAPI_AT_END": "wait"}
+ALL = {"ETWAPI_FILTER": "off", "ETWAPI_AT_END": "wait", "ETWAPI_HEADER_EVENT": "on"}
 
 
 @pytest.fixture
@@ -53,11 +53,28 @@ def test_level_and_keywords_choose_events(live, native_tool, corpus, tmp_path):
     wanted = [e for e in native_tool.events(trace)
               if e["ProviderId"] == "{%s}" % HTTP and e["Level"] <= 4 and int(e["Keyword"], 16) & 0x2]
     assert wanted
-    # One event is the header of the trace, which every session delivers first.
-    live("--provider", HTTP + ":4:0x2", "-o", tmp_path / "a.etwcap", "--max-events", len(wanted) + 1,
+    live("--provider", HTTP + ":4:0x2", "-o", tmp_path / "a.etwcap", "--max-events", len(wanted),
          ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
-    got = native_tool.events(tmp_path / "a.etwcap")[1:]
-    assert [(e["TimeStamp"], e["Id"]) for e in got] == [(e["TimeStamp"], e["Id"]) for e in wanted]
+    got = native_tool.events(tmp_path / "a.etwcap")
+    assert [(e["ThreadId"], e["Id"]) for e in got] == [(e["ThreadId"], e["Id"]) for e in wanted]
+
+
+def test_a_live_recording_knows_its_host(live, native_tool, corpus, tmp_path):
+    """No header event comes in a session: Windows' version and the boot are in OpenTrace's LogfileHeader."""
+    trace = corpus("HTTP_Server.etl")
+    live("--provider", HTTP, "-o", tmp_path / "a.etwcap", "--max-events", 10, ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
+    saved = json.loads(native_tool("etw-replay", "info", "--json", trace).stdout)["Traces"][0]
+    got = json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "a.etwcap").stdout)["Traces"][0]
+    for key in ("OsVersion", "OsBuild", "CpuMhz", "TimerResolution", "UtcBiasMinutes", "BootTime"):
+        assert got[key] == saved[key], key
+    assert got["PointerSize"] == 8 and got["SessionName"].startswith("etwcap-") and got["StartTime"] > saved["StartTime"]
+
+
+def test_a_provider_that_does_not_answer_costs_nothing(live, native_tool, corpus, tmp_path):
+    """One suspended process that holds the provider: whoever waits for it gets ERROR_TIMEOUT."""
+    live("--provider", HTTP, "--capture-state", "-o", tmp_path / "a.etwcap", "--max-events", 10,
+         ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), ETWAPI_AT_END="wait", ETWAPI_PROVIDERS="slow")
+    assert count_of(native_tool, tmp_path / "a.etwcap") == 10
 
 
 def test_event_id_filter_lets_only_these_through(live, native_tool, corpus, tmp_path):
@@ -65,25 +82,26 @@ def test_event_id_filter_lets_only_these_through(live, native_tool, corpus, tmp_
     ids = sorted({e["Id"] for e in native_tool.events(trace) if e["ProviderId"] == "{%s}" % HTTP})[:2]
     wanted = [e["Id"] for e in native_tool.events(trace) if e["ProviderId"] == "{%s}" % HTTP and e["Id"] in ids]
     live("--provider", HTTP, "--event-ids", "%d,%d" % tuple(ids), "-o", tmp_path / "a.etwcap",
-         "--max-events", len(wanted) + 1, ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
-    assert [e["Id"] for e in native_tool.events(tmp_path / "a.etwcap")[1:]] == wanted
+         "--max-events", len(wanted), ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
+    assert [e["Id"] for e in native_tool.events(tmp_path / "a.etwcap")] == wanted
 
 
 def test_kernel_flags_choose_kernel_classes(live, native_tool, corpus, tmp_path):
     trace = corpus("ShutdownPerfDiagLogger.etl")
     image = "{2cb15d1d-5fc1-11d2-abe1-00a0c911f518}"
     wanted = sum(e["ProviderId"] == image for e in native_tool.events(trace))
-    live("--kernel", "IMAGE_LOAD", "-o", tmp_path / "a.etwcap", "--max-events", wanted + 1, "--on-overload", "wait",
+    live("--kernel", "IMAGE_LOAD", "-o", tmp_path / "a.etwcap", "--max-events", wanted, "--on-overload", "wait",
          ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
-    # The other events are the header class and the classes that every flag lets through.
+    # Others among them are of the header class and the classes that every flag lets through.
     got = native_tool.events(tmp_path / "a.etwcap")
-    assert len(got) == wanted + 1
+    assert len(got) == wanted
     assert not [e for e in got if e["ProviderId"] == "{3d6fa8d1-fe05-11d0-9dda-00c04fd7ba7c}"]
 
 
 def test_a_stop_from_outside_is_noticed(live, native_tool, corpus, tmp_path):
     done = live("--provider", "*Any", "-o", tmp_path / "a.etwcap", status=3,
-                ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), ETWAPI_FILTER="off", ETWAPI_AT_END="stop")
+                ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), ETWAPI_FILTER="off", ETWAPI_AT_END="stop",
+                ETWAPI_HEADER_EVENT="on")
     assert b"was stopped from outside" in done.stderr
     assert count_of(native_tool, tmp_path / "a.etwcap") == 2042
     assert b"stopped from outside" in native_tool("etw-replay", tmp_path / "a.etwcap", status=3).stdout
@@ -189,7 +207,8 @@ def test_several_providers_each_by_its_own_options(live, native_tool, corpus, tm
     counts = collections.Counter(e["ProviderId"] for e in everything if e["ProviderId"] != HEADER)
     (first, _), (second, _) = counts.most_common(2)
     wanted = [(e["ProviderId"], e["Id"]) for e in everything
-              if e["ProviderId"] == first and e["Level"] <= 4 or e["ProviderId"] in (second, HEADER)]
+              if e["ProviderId"] == first and e["Level"] <= 4 or e["ProviderId"] in (second, HEADER)
+              and (e["ProviderId"], e["Opcode"]) != (HEADER, 0)]
     live("--provider", first + ":4", "--provider", second + ":255", "-o", tmp_path / "a.etwcap", "--on-overload", "wait",
          "--max-events", len(wanted), ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
     got = native_tool.events(tmp_path / "a.etwcap")
