@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <windows.h>
-
 /* Class and opcode of the log-file header event, which opens every trace. */
 static const etw_guid header_event_class = {
     0x68fdd900u, 0x4a3e, 0x11d1, {0x84, 0xf4, 0x00, 0x00, 0xf8, 0x04, 0x64, 0xe3}};
@@ -35,7 +33,40 @@ int64_t etw_ticks_now(uint32_t clock_type)
     return ticks.QuadPart;
 }
 
-void etw_live_trace_describe(etw_live_trace *live, uint32_t clock_type, const char *session_name)
+/* The facts of the host as a file's header event would have them, names left empty: in the trace,
+ * and as bytes for those who read a header. */
+static void take_header(etw_live_trace *live, const TRACE_LOGFILE_HEADER *header)
+{
+    struct {
+        TRACE_LOGFILE_HEADER header;
+        wchar_t names[2];
+    } body = {.header = *header};
+    etw_trace trace = live->trace;
+    body.header.PointerSize = trace.pointer_size;
+    body.header.StartTime.QuadPart = trace.start_time_100ns;
+    body.header.PerfFreq.QuadPart = (LONGLONG)trace.clock.frequency_hz;
+    body.header.ReservedFlags = trace.clock.type;
+    body.header.NumberOfProcessors = trace.processor_count;
+    body.header.LoggerName = NULL;
+    body.header.LogFileName = NULL;
+    const etw_bytes bytes = {(const uint8_t *)&body, sizeof body.header + sizeof body.names};
+    if (header->BufferSize == 0 ||
+        etw_trace_from_logfile_header(bytes, sizeof(void *), trace.clock.base_ticks, &trace,
+                                      NULL) != ETW_OK) {
+        return;
+    }
+    live->logfile_header = malloc(bytes.size);
+    if (live->logfile_header == NULL) {
+        return;
+    }
+    memcpy(live->logfile_header, bytes.data, bytes.size);
+    trace.logfile_header = (etw_bytes){live->logfile_header, bytes.size};
+    memcpy(trace.session_name, live->trace.session_name, sizeof trace.session_name);
+    live->trace = trace;
+}
+
+void etw_live_trace_describe(etw_live_trace *live, uint32_t clock_type, const char *session_name,
+                             const TRACE_LOGFILE_HEADER *header)
 {
     etw_trace *trace = &live->trace;
     SYSTEM_INFO system;
@@ -47,7 +78,7 @@ void etw_live_trace_describe(etw_live_trace *live, uint32_t clock_type, const ch
     trace->clock.base_ticks = etw_ticks_now(trace->clock.type);
     trace->clock.base_time_100ns = etw_filetime_now();
     trace->pointer_size = system.wProcessorArchitecture == PROCESSOR_ARCHITECTURE_INTEL ? 4 : 8;
-    trace->processor_count = system.dwNumberOfProcessors;
+    trace->processor_count = GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
     trace->start_time_100ns = trace->clock.base_time_100ns;
     (void)snprintf(trace->session_name, sizeof trace->session_name, "%s", session_name);
     wchar_t host[MAX_COMPUTERNAME_LENGTH + 1];
@@ -57,6 +88,7 @@ void etw_live_trace_describe(etw_live_trace *live, uint32_t clock_type, const ch
         (void)snprintf(trace->host_name, sizeof trace->host_name, "%s", utf8);
         free(utf8);
     }
+    take_header(live, header);
 }
 
 void etw_live_trace_learn(etw_live_trace *live, const etw_event_record *first)
@@ -72,10 +104,12 @@ void etw_live_trace_learn(etw_live_trace *live, const etw_event_record *first)
                                       first->EventHeader.TimeStamp, &trace, NULL) != ETW_OK) {
         return;
     }
-    live->logfile_header = malloc(payload.size + 1);
-    if (live->logfile_header == NULL) {
+    uint8_t *copy = malloc(payload.size + 1);
+    if (copy == NULL) {
         return;
     }
+    free(live->logfile_header);
+    live->logfile_header = copy;
     memcpy(live->logfile_header, payload.data, payload.size);
     trace.logfile_header = (etw_bytes){live->logfile_header, payload.size};
     memcpy(trace.host_name, live->trace.host_name, sizeof trace.host_name);

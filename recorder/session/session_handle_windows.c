@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* EnableTraceEx2 waits so long for the provider's callback; a hung provider must not hang us. */
-#define ENABLE_TIMEOUT_MS 5000u
+/* Nothing waits for a provider's callback: one suspended process that holds the provider would hold
+ * us, and be no reason not to record the others. */
+#define NO_WAIT 0u
 
 /* ---- Names and memory ---- */
 
@@ -94,10 +95,9 @@ static etw_status enable(etw_session_handle *handle, const etw_provider_options 
                                               .EnableFilterDesc =
                                                   filters.count == 0 ? NULL : filters.descriptors,
                                               .FilterDescCount = filters.count};
-        const ULONG code = EnableTraceEx2(handle->controller, (LPCGUID)&provider->id,
-                                          EVENT_CONTROL_CODE_ENABLE_PROVIDER, provider->level,
-                                          provider->any_keyword, provider->all_keyword,
-                                          ENABLE_TIMEOUT_MS, &parameters);
+        const ULONG code = EnableTraceEx2(
+            handle->controller, (LPCGUID)&provider->id, EVENT_CONTROL_CODE_ENABLE_PROVIDER,
+            provider->level, provider->any_keyword, provider->all_keyword, NO_WAIT, &parameters);
         status = code == ERROR_SUCCESS ? ETW_OK
                                        : etw_error_set_windows(error, code, "enabling a provider");
     }
@@ -105,7 +105,7 @@ static etw_status enable(etw_session_handle *handle, const etw_provider_options 
     if (status == ETW_OK && provider->capture_state) {
         const ULONG code = EnableTraceEx2(
             handle->controller, (LPCGUID)&provider->id, EVENT_CONTROL_CODE_CAPTURE_STATE,
-            provider->level, provider->any_keyword, provider->all_keyword, ENABLE_TIMEOUT_MS, NULL);
+            provider->level, provider->any_keyword, provider->all_keyword, NO_WAIT, NULL);
         if (code != ERROR_SUCCESS) {
             status = etw_error_set_windows(error, code, "asking a provider for its state");
         }
@@ -193,6 +193,7 @@ static etw_status open_consumer(etw_session_handle *handle, etw_error *error)
                                 .Context = handle->context};
     handle->consumer = OpenTraceW(&log);
     if (handle->consumer != INVALID_PROCESSTRACE_HANDLE) {
+        handle->header = log.LogfileHeader;
         return ETW_OK;
     }
     const etw_status status = etw_error_set_windows(
@@ -289,8 +290,7 @@ void etw_session_handle_stop(etw_session_handle *handle)
     if (handle->running) {
         for (uint32_t i = 0; i < handle->enabled_count; i++) {
             (void)EnableTraceEx2(handle->controller, (LPCGUID)&handle->enabled[i],
-                                 EVENT_CONTROL_CODE_DISABLE_PROVIDER, 0, 0, 0, ENABLE_TIMEOUT_MS,
-                                 NULL);
+                                 EVENT_CONTROL_CODE_DISABLE_PROVIDER, 0, 0, 0, NO_WAIT, NULL);
         }
         handle->enabled_count = 0;
         etw_session_properties properties;

@@ -17,6 +17,7 @@ typedef struct etw_session_handle {
     PEVENT_RECORD_CALLBACK on_event;
     void *context; /* the UserContext of its records */
     TRACEHANDLE controller, consumer;
+    TRACE_LOGFILE_HEADER header; /* what OpenTrace said of the host */
     etw_guid enabled[ETW_SESSION_MAX_PROVIDERS];
     uint32_t enabled_count;
     etw_provider_options *providers; /* owned copies, for a restart */

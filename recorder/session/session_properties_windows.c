@@ -38,9 +38,7 @@ static uint32_t default_buffers(uint32_t processors, uint32_t buffer_size_kb)
 void etw_session_properties_for_start(const etw_session_options *options,
                                       etw_session_properties *properties)
 {
-    SYSTEM_INFO system;
-    GetNativeSystemInfo(&system);
-    const uint32_t processors = system.dwNumberOfProcessors;
+    const uint32_t processors = GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
     etw_session_properties_clear(properties);
     EVENT_TRACE_PROPERTIES *head = &properties->head;
     const uint32_t buffer_size = or_default(options->buffer_size_kb, DEFAULT_BUFFER_SIZE_KB);
