@@ -14,6 +14,13 @@ static etw_status apply_list_providers(const etw_option_use *use)
     return ETW_OK;
 }
 
+static etw_status apply_list_provider(const etw_option_use *use)
+{
+    etw_record_arguments_of(use)->action = ETW_RECORD_LIST_PROVIDER;
+    etw_record_arguments_of(use)->action_name = use->value;
+    return ETW_OK;
+}
+
 static etw_status apply_kill(const etw_option_use *use)
 {
     etw_record_arguments_of(use)->action = ETW_RECORD_KILL;
@@ -28,6 +35,10 @@ static const etw_option rows[] = {
      .value_is_optional = true,
      .help = "list registered providers whose name contains TEXT",
      .apply = apply_list_providers},
+    {.name = "list-provider",
+     .value = "NAME",
+     .help = "list this provider's keywords, levels, channels, tasks and opcodes",
+     .apply = apply_list_provider},
     {.name = "kill", .value = "NAME", .help = "stop this session", .apply = apply_kill},
     {.name = "reclaim",
      .help = "stop sessions that crashed recorders left behind",

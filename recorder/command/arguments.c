@@ -78,6 +78,9 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--ring needs --rotate-size or --rotate-time");
     }
+    if (arguments->run != NULL && !live) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "--run is for live recordings");
+    }
     if (limits->max_age_ms != 0 && limits->rotate_bytes == 0 && limits->rotate_ms == 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--max-age needs --rotate-size or --rotate-time");
@@ -161,6 +164,7 @@ void etw_record_arguments_free(etw_record_arguments *arguments)
 {
     for (uint32_t i = 0; i < arguments->provider_count; i++) {
         free(arguments->providers[i].name);
+        free(arguments->providers[i].keyword_names);
     }
     for (uint32_t i = 0; i < arguments->profile_count; i++) {
         etw_profile_free(&arguments->profiles[i]);

@@ -13,6 +13,7 @@ typedef enum etw_record_action {
     ETW_RECORD_CAPTURE, /* the main job */
     ETW_RECORD_LIST_SESSIONS,
     ETW_RECORD_LIST_PROVIDERS,
+    ETW_RECORD_LIST_PROVIDER,
     ETW_RECORD_KILL,
     ETW_RECORD_RECLAIM
 } etw_record_action;
@@ -21,7 +22,8 @@ typedef enum etw_record_action {
 
 /* A provider as the user named it; its GUID is looked up when the session is made. */
 typedef struct etw_provider_argument {
-    char *name; /* or GUID; owned */
+    char *name;          /* or GUID; owned */
+    char *keyword_names; /* "QueryName+Cache": further bits of any_keyword; owned, or NULL */
     etw_provider_options options;
 } etw_provider_argument;
 
@@ -43,6 +45,7 @@ typedef struct etw_record_arguments {
     bool no_rundown;                 /* without the host's processes and images */
     uint32_t oracle_events;          /* TDH's texts kept for so many events of each schema */
     const char *output;              /* NULL: nothing is kept, only printed */
+    const char *run;                 /* a command: record while it runs; NULL: none */
     const char *on_segment;          /* a command for each finished segment; NULL: none */
     const etw_output_format *print;  /* live events on stdout; NULL: none */
     etw_writer_options writer;

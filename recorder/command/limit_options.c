@@ -29,6 +29,11 @@ static const etw_option limit_rows[] = {
      .help = "end after this time: 500ms, 30s, 5m, 2h, 1d; of files, by the events' own times",
      .unit = ETW_UNIT_MS,
      ETW_RECORD_STORES(limits.max_duration_ms)},
+    {.name = "run",
+     .value = "COMMAND",
+     .help = "live: run this and record while it runs; it has no input, and its output goes to "
+             "stderr",
+     ETW_RECORD_STORES(run)},
     {.name = "max-total",
      .value = "SIZE",
      .help = "end when all segments together have this size: 500k, 100M, 4G",

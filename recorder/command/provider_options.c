@@ -7,32 +7,52 @@
 static etw_status bad_provider(const etw_option_use *use)
 {
     return etw_option_bad_value(
-        use, "NAME|GUID[:LEVEL[:ANY[:ALL]]] with a level from 0 to 255 and masks such "
-             "as 0x10");
+        use, "NAME|GUID[:LEVEL[:ANY[:ALL]]] with a level from 0 to 255, or critical, error, "
+             "warning, info, verbose, all, and masks such as 0x10, or keywords as in Name+Other");
+}
+
+static const etw_option_word level_words[] = {{"critical", 1}, {"error", 2},   {"warning", 3},
+                                              {"info", 4},     {"verbose", 5}, {"all", 255},
+                                              {NULL, 0}};
+
+static bool parse_level(const char *text, uint8_t *level)
+{
+    uint64_t number = 0;
+    uint32_t named = 0;
+    if (etw_option_word_find(level_words, text, &named)) {
+        number = named;
+    } else if (!etw_parse_number(text, &number) || number > 255) {
+        return false;
+    }
+    *level = (uint8_t)number;
+    return true;
+}
+
+/* A mask, or names that are looked up when the session is made. */
+static bool parse_any_keyword(const char *text, etw_provider_argument *provider)
+{
+    if (etw_parse_number(text, &provider->options.any_keyword)) {
+        return true;
+    }
+    const bool is_number = text[0] >= '0' && text[0] <= '9';
+    provider->keyword_names = is_number || text[0] == '\0' ? NULL : strdup(text);
+    return provider->keyword_names != NULL;
 }
 
 /* LEVEL[:ANY[:ALL]] */
-static bool parse_masks(char *text, etw_provider_options *options)
+static bool parse_masks(char *text, etw_provider_argument *provider)
 {
-    uint64_t values[3] = {DEFAULT_LEVEL, 0, 0};
-    size_t count = 0;
-    for (char *part = text; part != NULL && count < 3; count++) {
-        char *colon = strchr(part, ':');
-        if (colon != NULL) {
-            *colon = '\0';
-        }
-        if (!etw_parse_number(part, &values[count])) {
-            return false;
-        }
-        part = colon == NULL ? NULL : colon + 1;
-        if (part != NULL && count == 2) {
-            return false;
-        }
+    char *any = strchr(text, ':');
+    char *all = any == NULL ? NULL : strchr(any + 1, ':');
+    if (any != NULL) {
+        *any++ = '\0';
     }
-    options->level = (uint8_t)values[0];
-    options->any_keyword = values[1];
-    options->all_keyword = values[2];
-    return values[0] <= 255;
+    if (all != NULL) {
+        *all++ = '\0';
+    }
+    return parse_level(text, &provider->options.level) &&
+           (any == NULL || parse_any_keyword(any, provider)) &&
+           (all == NULL || etw_parse_number(all, &provider->options.all_keyword));
 }
 
 static etw_status apply_provider(const etw_option_use *use)
@@ -53,7 +73,7 @@ static etw_status apply_provider(const etw_option_use *use)
     if (colon != NULL) {
         *colon = '\0';
     }
-    const bool valid = colon == NULL || parse_masks(colon + 1, &provider->options);
+    const bool valid = colon == NULL || parse_masks(colon + 1, provider);
     return valid && provider->name[0] != '\0' ? ETW_OK : bad_provider(use);
 }
 
@@ -197,8 +217,10 @@ static const etw_option rows[] = {
     {.name = "provider",
      .letter = 'p',
      .value = "SPEC",
-     .help = "a provider's registered name, GUID, or *Name for EventSource and TraceLogging; level "
-             "1 to 5 or 255 (default 5), keyword masks: NAME|GUID[:LEVEL[:ANY[:ALL]]]; repeatable",
+     .help =
+         "a provider's registered name, GUID, or *Name for EventSource and TraceLogging; level "
+         "1 to 5 or 255, or critical to verbose, all (default 5), keyword masks or, for ANY, names "
+         "as in Name+Other: NAME|GUID[:LEVEL[:ANY[:ALL]]]; repeatable",
      .apply = apply_provider},
     {.name = "enable",
      .value = "LIST",

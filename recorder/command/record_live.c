@@ -2,9 +2,11 @@
 #include "recorder/command/jobs.h"
 #include "recorder/command/live_print.h"
 #include "recorder/command/report.h"
+#include "recorder/command/run_while.h"
 #include "recorder/command/segments.h"
 #include "recorder/rundown/rundown_job.h"
 #include "recorder/session/oracle_source.h"
+#include "recorder/session/provider_fields.h"
 #include "recorder/session/queued_pump.h"
 #include "recorder/session/tdh_source.h"
 
@@ -22,6 +24,7 @@ typedef struct live {
     etw_flight *flight;    /* NULL unless asked for */
     etw_live_print *print; /* NULL unless asked for */
     etw_segments segments;
+    etw_run_while *run; /* NULL unless asked for */
     etw_session *session;
     etw_rundown_job *rundown;  /* being made, or NULL */
     etw_oracle_source *oracle; /* NULL unless asked for */
@@ -219,7 +222,7 @@ static etw_status on_tick(void *context)
 {
     live *recording = context;
     show_status(recording);
-    if (etw_stop_signal_is_set(recording->signal)) {
+    if (etw_stop_signal_is_set(recording->signal) || etw_run_while_is_done(recording->run)) {
         /* What the session delivers until it ends is still recorded. */
         etw_session_stop(recording->session);
     }
@@ -243,8 +246,13 @@ static etw_status find_providers(const etw_record_arguments *arguments,
 {
     for (uint32_t i = 0; i < arguments->provider_count; i++) {
         providers[i] = arguments->providers[i].options;
-        const etw_status status =
+        const char *keywords = arguments->providers[i].keyword_names;
+        etw_status status =
             etw_provider_find(arguments->providers[i].name, &providers[i].id, error);
+        if (status == ETW_OK && keywords != NULL) {
+            status =
+                etw_provider_keywords(&providers[i].id, keywords, &providers[i].any_keyword, error);
+        }
         if (status != ETW_OK) {
             return status;
         }
@@ -378,6 +386,9 @@ static etw_status open_all(live *recording)
     if (status == ETW_OK) {
         status = open_print(recording);
     }
+    if (status == ETW_OK && recording->arguments->run != NULL) {
+        status = etw_run_while_start(recording->arguments->run, &recording->run, &recording->error);
+    }
     if (status == ETW_OK) {
         write_rundown(recording);
     }
@@ -465,6 +476,10 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
         etw_report_error(&recording.error);
     }
     etw_session_close(recording.session);
+    if (etw_run_while_end(recording.run, &recording.error) != ETW_OK) {
+        etw_report_error(&recording.error);
+        exit_status = ETW_EXIT_FAILED;
+    }
     if (recording.flight != NULL) {
         etw_flight_free(recording.flight);
     } else {

@@ -19,8 +19,9 @@ void etw_segment_command_put(etw_segment_command *commands, const char *path);
 /* Waits until all have run; gives how many failed. NULL is fine: none. */
 uint32_t etw_segment_command_finish(etw_segment_command *commands);
 
-/* Runs the command with path as its last argument and without input, and waits for its end: an exit
- * status other than 0 is ETW_ERROR_IO. By the shell, or by CreateProcess on Windows. */
+/* Runs the command, with path as its last argument unless that is NULL, without input, and waits
+ * for its end: an exit status other than 0 is ETW_ERROR_IO. By the shell, or by CreateProcess on
+ * Windows. */
 etw_status etw_command_run(const char *command, const char *path, etw_error *error);
 
 #endif

@@ -57,7 +57,7 @@ etw_status etw_command_run(const char *command, const char *path, etw_error *err
     if (script == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a command");
     }
-    (void)snprintf(script, size, "%s%s", command, argument);
+    (void)snprintf(script, size, "%s%s", command, path == NULL ? "" : argument);
     pid_t child = 0;
     const int result = spawn(script, path, &child);
     free(script);

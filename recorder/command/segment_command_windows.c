@@ -8,14 +8,16 @@
 
 #include <windows.h>
 
-/* COMMAND "PATH": a path has no quotes. CreateProcess may write into it. */
+/* COMMAND "PATH", or COMMAND alone: a path has no quotes. CreateProcess may write into it. */
 static wchar_t *command_line(const char *command, const char *path)
 {
-    const size_t size = strlen(command) + strlen(path) + 4;
+    const size_t size = strlen(command) + (path == NULL ? 0 : strlen(path)) + 4;
     char *utf8 = malloc(size);
     wchar_t *wide = NULL;
     if (utf8 != NULL) {
-        (void)snprintf(utf8, size, "%s \"%s\"", command, path);
+        const char *quote = path == NULL ? "" : "\"", *before = path == NULL ? "" : " ";
+        (void)snprintf(utf8, size, "%s%s%s%s%s", command, before, quote, path == NULL ? "" : path,
+                       quote);
         wide = etw_wide_from_utf8(utf8);
     }
     free(utf8);

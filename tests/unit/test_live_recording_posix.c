@@ -13,11 +13,13 @@
 
 #include "format/etwcap/reader.h"
 #include "recorder/command/jobs.h"
+#include "recorder/session/provider_fields.h"
 #include "recorder/session/tdh_source.h"
 
 #define PAYLOAD_BYTES 2048u
 #define FITS          13000u /* with its payload 28 MiB: less than the queue has */
 #define TOO_MANY      40000u
+#define PROVIDER      "11111111-2222-3333-4444-555555555555"
 
 /* What happens in a test; one at a time. */
 static struct {
@@ -26,7 +28,11 @@ static struct {
     uint32_t events; /* that the session delivers */
     bool delivered, stopped;
     bool tdh_waits;
-} stage = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    const char *provider; /* as --provider has it */
+    const char *run;      /* as --run has it; NULL: without */
+    etw_provider_options enabled;
+} stage = {
+    .provider = PROVIDER, .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void raise_flag(bool *flag)
 {
@@ -59,8 +65,8 @@ static struct etw_session the_session = {
 etw_status etw_session_open(const etw_session_options *options, etw_session **session,
                             etw_error *error)
 {
-    (void)options;
     (void)error;
+    stage.enabled = options->providers[0];
     *session = &the_session;
     return ETW_OK;
 }
@@ -121,6 +127,18 @@ etw_status etw_provider_find(const char *name_or_guid, etw_guid *id, etw_error *
 {
     return etw_guid_parse(name_or_guid, id) ? ETW_OK
                                             : etw_error_set(error, ETW_ERROR_NOT_FOUND, "no GUID");
+}
+
+etw_status etw_provider_fields(const etw_guid *provider, etw_provider_field field,
+                               etw_provider_field_visit visit, void *context, etw_error *error)
+{
+    (void)provider;
+    (void)error;
+    assert_int_equal(field, ETW_PROVIDER_KEYWORDS);
+    visit(context, 0x1, "Query", "");
+    visit(context, 0x2, "QueryName", "");
+    visit(context, 0x4, "Cache", "");
+    return ETW_OK;
 }
 
 /* What the recorder links and these tests do not use. */
@@ -265,23 +283,38 @@ static void end_slow_disk(slow_disk *disk)
 
 #define MAX_WORDS 16u
 
-/* With one provider and no summary; ends once so many events were received. */
-static int record(uint32_t events, const char *output)
+/* With one provider and no summary; ends once most events were received. */
+static int record_all(uint32_t events, uint32_t most, const char *output)
 {
     char number[16];
-    (void)snprintf(number, sizeof number, "%u", (unsigned)events);
-    char *words[MAX_WORDS] = {"etw-record", "-p",           "11111111-2222-3333-4444-555555555555",
-                              "-q",         "-o",           (char *)(uintptr_t)output,
-                              "-f",         "--max-events", number};
+    (void)snprintf(number, sizeof number, "%u", (unsigned)most);
+    char *words[MAX_WORDS] = {"etw-record",
+                              "-p",
+                              (char *)(uintptr_t)stage.provider,
+                              "-q",
+                              "-o",
+                              (char *)(uintptr_t)output,
+                              "-f",
+                              "--max-events",
+                              number,
+                              "--run",
+                              (char *)(uintptr_t)stage.run};
     etw_record_arguments arguments;
     etw_text text = {0};
     etw_error error = {0};
     stage.events = events;
-    assert_int_equal(etw_record_arguments_parse(9, words, &arguments, &text, &error), ETW_OK);
+    assert_int_equal(
+        etw_record_arguments_parse(stage.run == NULL ? 9 : 11, words, &arguments, &text, &error),
+        ETW_OK);
     static etw_stop_signal signal;
     const int status = etw_record_live(&arguments, &signal);
     etw_record_arguments_free(&arguments);
     return status;
+}
+
+static int record(uint32_t events, const char *output)
+{
+    return record_all(events, events, output);
 }
 
 typedef struct content {
@@ -316,6 +349,8 @@ static int clean(void **state)
 {
     (void)state;
     (void)remove(path);
+    stage.provider = PROVIDER;
+    stage.run = NULL;
     stage.tdh_waits = stage.delivered = stage.stopped = false;
     return 0;
 }
@@ -360,11 +395,37 @@ static void what_does_not_fit_the_queue_is_counted_in_its_place(void **state)
     assert_true(found.in_order);
 }
 
+static void keywords_are_enabled_by_their_names(void **state)
+{
+    (void)state;
+    stage.provider = PROVIDER ":verbose:Query+cache:0x8";
+    assert_int_equal(record(1, path), 0);
+    assert_int_equal(stage.enabled.level, 5);
+    assert_int_equal(stage.enabled.any_keyword, 0x5);
+    assert_int_equal(stage.enabled.all_keyword, 0x8);
+    stage.provider = PROVIDER ":verbose:Quer";
+    assert_int_equal(record(1, path), 1);
+}
+
+/* More events are allowed than come: it is the command that ends these recordings. */
+static void a_recording_ends_with_its_command(void **state)
+{
+    (void)state;
+    stage.run = "true";
+    assert_int_equal(record_all(FITS, 2 * FITS, path), 0);
+    assert_int_equal(read_back(path).events, FITS);
+    stage.stopped = false;
+    stage.run = "exit 7";
+    assert_int_equal(record_all(1, 2, path), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_slow_look_up_loses_nothing_that_fits_the_queue, clean),
         cmocka_unit_test_teardown(a_slow_disk_loses_nothing_that_fits_the_queue, clean),
+        cmocka_unit_test_teardown(keywords_are_enabled_by_their_names, clean),
+        cmocka_unit_test_teardown(a_recording_ends_with_its_command, clean),
         cmocka_unit_test_teardown(what_does_not_fit_the_queue_is_counted_in_its_place, clean),
     };
     return cmocka_run_group_tests_name("live recording", tests, NULL, NULL);

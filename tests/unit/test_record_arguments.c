@@ -42,8 +42,9 @@ static void wrong_lines_say_what_is_wrong(void **state)
         {"--output", "'--output' needs a value"},
         {"--input a --provider *B -o c", "do not go together"},
         {"--provider *B:256 -o c", "level from 0 to 255"},
-        {"--provider *B:4:x -o c", "masks"},
+        {"--provider *B:4:0x -o c", "masks"},
         {"--provider *B:4:1:2:3 -o c", "masks"},
+        {"--provider *B:loud -o c", "critical"},
         {"--provider : -o c", "NAME|GUID"},
         {"--enable sid --provider *B -o c", "must follow the --provider"},
         {"--provider *B --enable side -o c", "properties named by --help"},
@@ -88,9 +89,9 @@ static void the_parser_has_room_for_all_options(void **state)
 static void options_are_about_the_provider_before_them(void **state)
 {
     (void)state;
-    char line[] =
-        "-p *A:4:0x10:0x30 --event-ids !1,2 --enable sid,stack -p *B --pids 7 --exe b.exe "
-        "--capture-state -o c";
+    char line[] = "-p *A:4:0x10:0x30 --event-ids !1,2 --enable sid,stack -p "
+                  "*B:warning:One+Two:0x40 --pids 7 --exe b.exe "
+                  "--capture-state -o c";
     etw_record_arguments arguments;
     assert_int_equal(parse(line, &arguments, NULL), ETW_OK);
     assert_int_equal(arguments.provider_count, 2);
@@ -104,7 +105,9 @@ static void options_are_about_the_provider_before_them(void **state)
     assert_true(a->event_ids.exclude);
     assert_int_equal(a->event_ids.count, 2);
     assert_false(a->capture_state);
-    assert_int_equal(b->level, 5);
+    assert_int_equal(b->level, 3);
+    assert_string_equal(arguments.providers[1].keyword_names, "One+Two");
+    assert_int_equal(b->all_keyword, 0x40);
     assert_int_equal(b->event_ids.count, 0);
     assert_int_equal(b->process_id_count, 1);
     assert_string_equal(b->executable_names, "b.exe");
