@@ -19,6 +19,7 @@ struct etw_replay {
     const etw_os *os; /* the input's */
     etw_source *source;
     bool is_etl;
+    etw_where *where;           /* the filter's copy; NULL: none */
     etw_guid_list wanted;       /* for the reader, where the filter names providers */
     etw_schema_store *store;    /* all schemas of events, the file's own and those found here */
     etw_resolver *resolver;     /* for events that name no schema of the file */
@@ -28,6 +29,8 @@ struct etw_replay {
     etw_event_maker *maker;
     etw_replay_totals totals;
     uint16_t trace_index; /* of the last event */
+    bool has_times;       /* of an .etl's scan; the two below are set */
+    int64_t first_100ns, last_100ns;
     bool has_first_since; /* the filter's own, which a seek does not lift */
     int64_t first_since_100ns;
     atomic_bool stopped;
@@ -38,11 +41,43 @@ struct etw_replay {
 
 /* Opening. */
 
-/* The reader's range ends with a time that is in it. */
-static int64_t last_time_100ns(const etw_filter *filter)
+/* +5s and -5s count from the first and the last event, which the file's summary tells. */
+static etw_status learn_times(etw_replay *replay, const char *path, etw_error *error)
 {
-    const int64_t until_100ns = filter->has_until ? filter->until_100ns : INT64_MAX;
-    return until_100ns == INT64_MIN || !filter->has_until ? until_100ns : until_100ns - 1;
+    etw_source *source;
+    etw_file_summary summary;
+    const etw_reader_options options = {.summary_only = true};
+    etw_status status = etw_reader_open(replay->os, path, &options, &source, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    status = etw_reader_summary(source, &summary, error);
+    if (!etw_failed(status) && summary.events > 0) {
+        etw_where_set_times(replay->options.filter.where, summary.first_time_100ns,
+                            summary.last_time_100ns);
+    }
+    etw_source_close(source);
+    return status;
+}
+
+/* The reader's range ends with a time that is in it. */
+static void bound_times(const etw_filter *filter, etw_reader_options *options)
+{
+    etw_where_bounds bounds = {.since_100ns = INT64_MIN, .until_100ns = INT64_MAX};
+    if (filter->where != NULL) {
+        etw_where_get_bounds(filter->where, &bounds);
+    }
+    if (filter->has_since && filter->since_100ns > bounds.since_100ns) {
+        bounds.since_100ns = filter->since_100ns;
+    }
+    if (filter->has_until && filter->until_100ns < bounds.until_100ns) {
+        bounds.until_100ns = filter->until_100ns;
+    }
+    const bool is_whole = bounds.until_100ns == INT64_MAX;
+    options->has_time_range = bounds.since_100ns != INT64_MIN || !is_whole;
+    options->from_time_100ns = bounds.since_100ns;
+    options->to_time_100ns =
+        is_whole || bounds.until_100ns == INT64_MIN ? bounds.until_100ns : bounds.until_100ns - 1;
 }
 
 static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *error)
@@ -54,12 +89,14 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
                                   .exchange = replay->options.exchange,
                                   .drained = replay->options.drained,
                                   .exchange_context = replay->options.exchange_context};
-    if (filter->has_since || filter->has_until) {
-        options.has_time_range = true;
-        options.from_time_100ns = filter->has_since ? filter->since_100ns : INT64_MIN;
-        options.to_time_100ns = last_time_100ns(filter);
+    if (etw_where_wants_times(filter->where)) {
+        const etw_status status = learn_times(replay, path, error);
+        if (etw_failed(status)) {
+            return status;
+        }
     }
-    if (filter->provider_name_count == 0) {
+    bound_times(filter, &options);
+    if (filter->provider_name_count == 0 && filter->where == NULL) {
         options.providers = filter->providers;
         options.provider_count = filter->provider_count;
     } else if (etw_input_can_seek(replay->input) && replay->options.manifest_path_count == 0) {
@@ -79,26 +116,40 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
 static etw_status learn(void *context, const etw_event_record *record, const etw_trace *trace,
                         etw_error *error)
 {
-    const etw_replay *replay = context;
-    (void)trace;
+    etw_replay *replay = context;
+    const int64_t time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
+    if (!replay->has_times || time_100ns < replay->first_100ns) {
+        replay->first_100ns = time_100ns;
+    }
+    if (!replay->has_times || time_100ns > replay->last_100ns) {
+        replay->last_100ns = time_100ns;
+    }
+    replay->has_times = true;
     return etw_resolver_observe(replay->resolver, record, error);
 }
 
 static etw_status open_etl(etw_replay *replay, const char *path, etw_error *error)
 {
+    const bool wants_times = etw_where_wants_times(replay->options.filter.where);
     const etw_etl_options options = {.scan = learn,
                                      .scan_context = replay,
-                                     .scan_schemas_only = true,
+                                     .scan_schemas_only = !wants_times,
                                      .progress = replay->options.progress,
                                      .progress_context = replay->options.progress_context};
     replay->is_etl = true;
-    return etw_etl_open(replay->os, path, &options, &replay->source, error);
+    const etw_status status = etw_etl_open(replay->os, path, &options, &replay->source, error);
+    if (!etw_failed(status) && wants_times && replay->has_times) {
+        etw_where_set_times(replay->options.filter.where, replay->first_100ns, replay->last_100ns);
+    }
+    return status;
 }
 
-/* Names of providers may stand at the end of a file only. */
+/* Names of providers, and the last event's time, may stand at the end of a file only. */
 static etw_status open_input(etw_replay *replay, const char *path, etw_error *error)
 {
-    const etw_input_options options = {.rereads = replay->options.filter.provider_name_count > 0};
+    const etw_filter *filter = &replay->options.filter;
+    const etw_input_options options = {.rereads = filter->provider_name_count > 0 ||
+                                                  etw_where_wants_times(filter->where)};
     replay->input = replay->options.input;
     replay->owns_input = replay->options.owns_input;
     if (replay->input == NULL) {
@@ -144,6 +195,18 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
     return etw_failed(status) ? status : open_source(replay, error);
 }
 
+/* What it learns of schemas and times is this trace's. */
+static etw_status copy_where(etw_replay *replay, etw_error *error)
+{
+    etw_where *given = replay->options.filter.where;
+    if (given == NULL) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_where_copy(given, &replay->where, error);
+    replay->options.filter.where = replay->where;
+    return status;
+}
+
 etw_status etw_replay_open(const char *path, const etw_replay_options *options, etw_replay **replay,
                            etw_error *error)
 {
@@ -170,6 +233,9 @@ etw_status etw_replay_open(const char *path, const etw_replay_options *options, 
     atomic_init(&opened->stopped, false);
     etw_status status = open_input(opened, path, error);
     if (!etw_failed(status)) {
+        status = copy_where(opened, error);
+    }
+    if (!etw_failed(status)) {
         status = open_parts(opened, error);
     }
     if (etw_failed(status)) {
@@ -193,6 +259,7 @@ void etw_replay_close(etw_replay *replay)
     etw_resolver_free(replay->resolver);
     etw_schema_store_free(replay->store);
     etw_guid_list_free(&replay->wanted);
+    etw_where_free(replay->where);
     free(replay->of_file);
     free(replay);
 }
@@ -503,6 +570,11 @@ const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index)
 etw_source *etw_replay_source(etw_replay *replay)
 {
     return replay->source;
+}
+
+const etw_where *etw_replay_where(const etw_replay *replay)
+{
+    return replay->where;
 }
 
 const etw_input *etw_replay_input(const etw_replay *replay)

@@ -1,4 +1,4 @@
-/* For the tool alone: the opened input behind a replay. */
+/* For the tool alone: the opened input behind a replay, and its filter. */
 #ifndef ETW_REPLAY_REPLAY_INPUT_H
 #define ETW_REPLAY_REPLAY_INPUT_H
 
@@ -7,5 +7,7 @@
 
 /* What is read: to read it once more, where it can seek. Lent by the replay. */
 const etw_input *etw_replay_input(const etw_replay *replay);
+/* The replay's own copy of the filter's expression; NULL where there is none. */
+const struct etw_where *etw_replay_where(const etw_replay *replay);
 
 #endif

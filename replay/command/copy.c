@@ -545,6 +545,7 @@ static void sum_up(copy *c)
 {
     for (uint32_t i = 0; i < c->input_count; i++) {
         etw_replay_totals totals;
+        etw_tool_say_unseen_names(c->inputs[i].replay);
         etw_replay_get_totals(c->inputs[i].replay, &totals);
         c->counts->passed_over += left_out(&c->inputs[i], &totals);
         c->counts->loss_records += totals.losses;

@@ -1,6 +1,7 @@
 #include "replay/command/tool.h"
 
 #include "format/base/part_file.h"
+#include "replay/query/where.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,7 +68,94 @@ static bool has_filter(const etw_replay_arguments *arguments)
     const etw_filter *filter = &arguments->replay.filter;
     return filter->provider_count > 0 || filter->provider_name_count > 0 || filter->id_count > 0 ||
            filter->process_id_count > 0 || filter->has_level || filter->no_level_0 ||
-           arguments->since != NULL || arguments->until != NULL;
+           filter->where != NULL || arguments->since != NULL || arguments->until != NULL;
+}
+
+/* The names that the plan gives its properties, of the schemas of a replay one after another. */
+typedef struct property_names {
+    const char **names; /* owned list of names lent by plans */
+    uint32_t count;
+} property_names;
+
+static const char *name_in_list(const void *context, size_t index)
+{
+    const property_names *list = context;
+    return list->names[index];
+}
+
+/* Beyond so many names the nearest is not looked for. */
+#define MOST_NAMES 100000u
+
+static void add_property_names(property_names *list, const etw_plan *plan)
+{
+    const etw_property *property;
+    for (uint32_t i = 0;
+         list->count < MOST_NAMES && (property = etw_plan_property(plan, i)) != NULL; i++) {
+        etw_ignore(etw_arguments_add_string(&list->names, &list->count,
+                                            etw_property_name(property)->utf8, NULL));
+    }
+}
+
+/* Plans of all schemas of a store; what cannot be compiled is NULL. */
+typedef struct plans {
+    etw_plan **rows;
+    uint32_t count;
+} plans;
+
+static void plans_open(plans *p, const etw_schema_store *store)
+{
+    p->count = etw_schema_store_count(store);
+    p->rows = calloc((size_t)p->count + 1, sizeof *p->rows);
+    for (uint32_t i = 0; p->rows != NULL && i < p->count; i++) {
+        etw_ignore(etw_plan_compile(etw_schema_store_get(store, i + 1), &p->rows[i], NULL));
+    }
+    p->count = p->rows == NULL ? 0 : p->count;
+}
+
+static void plans_close(plans *p)
+{
+    for (uint32_t i = 0; i < p->count; i++) {
+        etw_plan_free(p->rows[i]);
+    }
+    free(p->rows);
+}
+
+static void say_unseen_name(const plans *p, const etw_where *where, uint32_t index)
+{
+    property_names list = {0};
+    const char *name = etw_where_unseen_name(where, index);
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (p->rows[i] == NULL) {
+            continue;
+        }
+        if (etw_where_plan_has_unseen(where, index, p->rows[i])) {
+            free(list.names);
+            return;
+        }
+        add_property_names(&list, p->rows[i]);
+    }
+    const char *nearest = etw_nearest_name(name, list.count, name_in_list, &list);
+    if (nearest != NULL) {
+        etw_tool_say("no schema of these events has a property '%s'; did you mean '%s'?", name,
+                     nearest);
+    } else {
+        etw_tool_say("no schema of these events has a property '%s'; 'schemas' lists them", name);
+    }
+    free(list.names);
+}
+
+void etw_tool_say_unseen_names(const etw_replay *replay)
+{
+    plans p = {0};
+    const etw_where *where = etw_replay_where(replay);
+    if (where == NULL || etw_where_unseen_name(where, 0) == NULL) {
+        return;
+    }
+    plans_open(&p, etw_replay_schemas(replay));
+    for (uint32_t i = 0; etw_where_unseen_name(where, i) != NULL; i++) {
+        say_unseen_name(&p, where, i);
+    }
+    plans_close(&p);
 }
 
 void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay)
@@ -80,6 +168,7 @@ void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay
         etw_tool_say("%llu schema%s of the trace could not be read; first: %s",
                      (unsigned long long)errors, errors == 1 ? "" : "s", first);
     }
+    etw_tool_say_unseen_names(replay);
     if (totals.events > 0 || !has_filter(arguments)) {
         return;
     }
@@ -351,7 +440,8 @@ etw_input_options etw_tool_input_options(const etw_replay_arguments *arguments)
 {
     return (etw_input_options){.member = arguments->member,
                                .rereads = has_relative_time(arguments) ||
-                                          arguments->replay.filter.provider_name_count > 0};
+                                          arguments->replay.filter.provider_name_count > 0 ||
+                                          etw_where_wants_times(arguments->replay.filter.where)};
 }
 
 etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,

@@ -23,6 +23,9 @@ static void describe_filter(const etw_replay_arguments *arguments, etw_text *tex
     if (filter->has_level) {
         etw_text_printf(text, " level=%u", filter->max_level);
     }
+    for (uint32_t i = 0; i < arguments->where_count; i++) {
+        etw_text_printf(text, " where=%s", arguments->where[i]);
+    }
     if (arguments->since != NULL) {
         etw_text_printf(text, " since=%s", arguments->since);
     }

@@ -147,6 +147,7 @@ static etw_exit conclude(const diff *d, const etw_replay_arguments *arguments)
     etw_replay_totals totals[2];
     etw_replay_get_totals(d->sides[0].replay, &totals[0]);
     etw_replay_get_totals(d->sides[1].replay, &totals[1]);
+    etw_tool_say_unseen_names(d->sides[0].replay);
     if (!arguments->quiet) {
         etw_tool_say("%" PRIu64 " events compared, %" PRIu64 " differ%s", d->compared, d->different,
                      (d->sides[0].event == NULL) == (d->sides[1].event == NULL)

@@ -22,7 +22,7 @@ typedef struct etw_filter {
     bool has_since, has_until;
     int64_t since_100ns;     /* included */
     int64_t until_100ns;     /* excluded */
-    struct etw_where *where; /* an expression (where.h), or NULL; used by one replay at a time */
+    struct etw_where *where; /* an expression (where.h), or NULL; a replay makes its own copy */
 } etw_filter;
 
 /* By the record's own fields: id, level, process, time, and provider where the filter has only

@@ -11,9 +11,9 @@ typedef struct etw_guid_list {
     uint32_t count;
 } etw_guid_list;
 
-/* Adds the filter's own GUIDs, and those of all schemas and names of the file at path that match
- * the filter's names. *is_complete is false where the file has no index: then it may have more. A
- * list that is complete is never empty. */
+/* Adds the providers of the file at path that may have events which pass the filter, its expression
+ * included. *is_complete is false where the file has no index: then it may have more. A list that
+ * is complete is never empty. */
 etw_status etw_provider_guids_find(const etw_os *os, const char *path, const etw_filter *filter,
                                    etw_guid_list *list, bool *is_complete, etw_error *error);
 void etw_guid_list_free(etw_guid_list *list);

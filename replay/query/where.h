@@ -34,13 +34,20 @@ typedef struct etw_where etw_where;
 
 /* ETW_ERROR_INVALID_ARGUMENT: the message shows the place in the text with a caret, and what was
  * expected. ETW_ERROR_UNSUPPORTED: `~` in a build without PCRE2. Used by one thread at a time. */
-etw_status etw_where_compile(const char *text, etw_where **where, etw_error *error);
-void etw_where_free(etw_where *where);
+ETW_API_CHECKED etw_status etw_where_compile(const char *text, etw_where **where, etw_error *error);
+ETW_API void etw_where_free(etw_where *where);
+/* Another one of the same text, with the same function for the names of processes. */
+ETW_API_CHECKED etw_status etw_where_copy(const etw_where *where, etw_where **copy,
+                                          etw_error *error);
 
 /* Times of the trace that +5s and -5s count from, where the text has such. Without them no event
  * passes a test for such a time. */
 bool etw_where_wants_first_time(const etw_where *where);
 bool etw_where_wants_last_time(const etw_where *where);
+static inline bool etw_where_wants_times(const etw_where *where)
+{
+    return where != NULL && (etw_where_wants_first_time(where) || etw_where_wants_last_time(where));
+}
 void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100ns);
 
 /* The name of an event's process; NULL where it is not known. Without this function ProcessName is
@@ -59,17 +66,22 @@ etw_verdict etw_where_header(etw_where *where, const etw_event_record *record, i
 etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passes,
                            etw_error *error);
 
-/* Bounds that every passing event keeps, for readers that skip blocks by them. */
+/* Bounds that every passing event keeps, for readers that skip blocks by them. Relative times count
+ * once they are set. */
 typedef struct etw_where_bounds {
     int64_t since_100ns; /* included; INT64_MIN: none */
     int64_t until_100ns; /* excluded; INT64_MAX: none */
-    const etw_guid *providers;
-    uint32_t provider_count; /* 0: any; lent by the where */
 } etw_where_bounds;
 void etw_where_get_bounds(const etw_where *where, etw_where_bounds *bounds);
 
-/* The property names of the text that no schema of the events seen so far had: index from 0; NULL
- * past the last. */
+/* What the provider of an event alone says: NO where no event of it passes. name: NULL where it is
+ * not known. */
+etw_verdict etw_where_provider(etw_where *where, const etw_guid *provider, const char *name);
+
+/* Property names of the text that no event tested so far had, though at least one was tested for
+ * them: index from 0; NULL past the last. */
 const char *etw_where_unseen_name(const etw_where *where, uint32_t index);
+/* Whether a plan has what the name at that index asks for, at any depth. */
+bool etw_where_plan_has_unseen(const etw_where *where, uint32_t index, const etw_plan *plan);
 
 #endif

@@ -192,6 +192,7 @@ static etw_status test_property(etw_where *where, etw_where_node *node, const et
     etw_value value;
     etw_status status;
     const etw_where_place *place = node->places != NULL ? place_of(node, event) : NULL;
+    node->was_asked |= etw_event_plan(event) != NULL;
     if (place != NULL && !place->is_there) {
         return ETW_OK;
     }
@@ -242,15 +243,45 @@ etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passe
     return evaluate(where, where->root, event, passes, error);
 }
 
-static etw_verdict header_test(etw_where *where, const etw_where_node *node,
-                               const etw_event_record *record, int64_t time_100ns)
+/* What is known of an event before it is decoded: its record, or its provider alone. */
+typedef struct known {
+    const etw_event_record *record; /* NULL: only the provider is known */
+    int64_t time_100ns;
+    const etw_guid *provider;
+    const char *provider_name; /* NULL: not known */
+} known;
+
+/* False where the field is not known. *is_there: whether the event has it. */
+static bool known_operand(const known *of, etw_where_field field, etw_operand *operand,
+                          bool *is_there)
+{
+    *is_there = true;
+    if (of->record != NULL) {
+        *is_there = etw_where_header_operand(field, of->record, of->time_100ns, operand);
+        return etw_where_is_header_field(field);
+    }
+    if (field == ETW_WHERE_PROVIDER_ID) {
+        *operand = (etw_operand){.kind = ETW_OPERAND_GUID, .guid = *of->provider};
+        return true;
+    }
+    if (field == ETW_WHERE_PROVIDER_NAME && of->provider_name != NULL) {
+        *operand = (etw_operand){.kind = ETW_OPERAND_TEXT,
+                                 .text = of->provider_name,
+                                 .text_size = strlen(of->provider_name)};
+        return true;
+    }
+    return false;
+}
+
+static etw_verdict known_test(etw_where *where, const etw_where_node *node, const known *of)
 {
     etw_operand operand;
+    bool is_there;
     bool passes = false;
-    if (!etw_where_is_header_field(node->field)) {
+    if (!known_operand(of, node->field, &operand, &is_there)) {
         return ETW_VERDICT_OPEN;
     }
-    if (!etw_where_header_operand(node->field, record, time_100ns, &operand)) {
+    if (!is_there) {
         return ETW_VERDICT_NO;
     }
     if (etw_failed(etw_where_compare(where, node, &operand, &passes, NULL))) {
@@ -260,14 +291,13 @@ static etw_verdict header_test(etw_where *where, const etw_where_node *node,
     return passes ? ETW_VERDICT_YES : ETW_VERDICT_NO;
 }
 
-static etw_verdict header_verdict(etw_where *where, uint32_t index, const etw_event_record *record,
-                                  int64_t time_100ns)
+static etw_verdict known_verdict(etw_where *where, uint32_t index, const known *of)
 {
     const etw_where_node *node = &where->nodes[index];
     if (node->kind == ETW_WHERE_TEST) {
-        return header_test(where, node, record, time_100ns);
+        return known_test(where, node, of);
     }
-    const etw_verdict left = header_verdict(where, node->left, record, time_100ns);
+    const etw_verdict left = known_verdict(where, node->left, of);
     if (node->kind == ETW_WHERE_NOT) {
         return left == ETW_VERDICT_OPEN ? left
                : left == ETW_VERDICT_NO ? ETW_VERDICT_YES
@@ -277,13 +307,20 @@ static etw_verdict header_verdict(etw_where *where, uint32_t index, const etw_ev
     if (left == decides) {
         return left;
     }
-    const etw_verdict right = header_verdict(where, node->right, record, time_100ns);
+    const etw_verdict right = known_verdict(where, node->right, of);
     return right == decides ? right : left == ETW_VERDICT_OPEN ? left : right;
 }
 
 etw_verdict etw_where_header(etw_where *where, const etw_event_record *record, int64_t time_100ns)
 {
-    return header_verdict(where, where->root, record, time_100ns);
+    const known of = {.record = record, .time_100ns = time_100ns};
+    return known_verdict(where, where->root, &of);
+}
+
+etw_verdict etw_where_provider(etw_where *where, const etw_guid *provider, const char *name)
+{
+    const known of = {.provider = provider, .provider_name = name};
+    return known_verdict(where, where->root, &of);
 }
 
 /* Times, names, bounds. */
@@ -311,16 +348,35 @@ void etw_where_set_process_names(etw_where *where, etw_where_process_name functi
     where->process_name_context = context;
 }
 
-const char *etw_where_unseen_name(const etw_where *where, uint32_t index)
+static const etw_where_node *unseen_node(const etw_where *where, uint32_t index)
 {
     for (uint32_t i = 0; i < where->node_count; i++) {
         const etw_where_node *node = &where->nodes[i];
-        if (node->kind == ETW_WHERE_TEST && node->field == ETW_WHERE_PROPERTY && !node->was_seen &&
-            index-- == 0) {
-            return node->name;
+        if (node->kind == ETW_WHERE_TEST && node->field == ETW_WHERE_PROPERTY && node->was_asked &&
+            !node->was_seen && index-- == 0) {
+            return node;
         }
     }
     return NULL;
+}
+
+const char *etw_where_unseen_name(const etw_where *where, uint32_t index)
+{
+    const etw_where_node *node = unseen_node(where, index);
+    return node == NULL ? NULL : node->name;
+}
+
+bool etw_where_plan_has_unseen(const etw_where *where, uint32_t index, const etw_plan *plan)
+{
+    const etw_where_node *node = unseen_node(where, index);
+    uint32_t matched = 0;
+    const etw_property *property;
+    for (uint32_t i = 0; node != NULL && matched < node->part_count &&
+                         (property = etw_plan_property(plan, i)) != NULL;
+         i++) { /* members stand behind their structs */
+        matched += has_name(property, &node->parts[matched]) ? 1 : 0;
+    }
+    return node != NULL && matched == node->part_count;
 }
 
 /* Absolute times that bound what passes; the relative ones are known later. */
@@ -364,55 +420,8 @@ static void find_times(const etw_where *where, uint32_t index, etw_where_bounds 
     }
 }
 
-/* The GUIDs of an equality test alone; 0 where it names none. */
-static uint32_t guid_count(const etw_where_node *node)
-{
-    if (node->kind != ETW_WHERE_TEST || node->field != ETW_WHERE_PROVIDER_ID ||
-        node->operator_ != ETW_WHERE_EQUAL) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < node->literal_count; i++) {
-        if (!node->literals[i].has_guid || node->literals[i].is_range) {
-            return 0;
-        }
-    }
-    return node->literal_count;
-}
-
-/* The first test of providers among those joined by and. */
-static const etw_where_node *provider_test(const etw_where *where, uint32_t index)
-{
-    const etw_where_node *node = &where->nodes[index];
-    if (node->kind != ETW_WHERE_AND) {
-        return guid_count(node) > 0 ? node : NULL;
-    }
-    const etw_where_node *left = provider_test(where, node->left);
-    return left != NULL ? left : provider_test(where, node->right);
-}
-
-etw_status etw_where_find_bounds(etw_where *where, etw_error *error)
-{
-    const etw_where_node *node = provider_test(where, where->root);
-    const uint32_t count = node != NULL ? guid_count(node) : 0;
-    if (count == 0) {
-        return ETW_OK;
-    }
-    where->providers = calloc(count, sizeof *where->providers);
-    if (where->providers == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a filter");
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        where->providers[i] = node->literals[i].guid;
-    }
-    where->provider_count = count;
-    return ETW_OK;
-}
-
 void etw_where_get_bounds(const etw_where *where, etw_where_bounds *bounds)
 {
-    *bounds = (etw_where_bounds){.since_100ns = INT64_MIN,
-                                 .until_100ns = INT64_MAX,
-                                 .providers = where->providers,
-                                 .provider_count = where->provider_count};
+    *bounds = (etw_where_bounds){.since_100ns = INT64_MIN, .until_100ns = INT64_MAX};
     find_times(where, where->root, bounds);
 }

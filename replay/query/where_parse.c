@@ -577,7 +577,10 @@ etw_status etw_where_compile(const char *text, etw_where **where, etw_error *err
     }
     etw_status status = parse(made, text, error);
     if (!etw_failed(status)) {
-        status = etw_where_find_bounds(made, error);
+        made->text = etw_arena_copy(&made->arena, text, strlen(text));
+        status = made->text != NULL
+                     ? ETW_OK
+                     : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a filter");
     }
     if (etw_failed(status)) {
         etw_where_free(made);
@@ -585,6 +588,16 @@ etw_status etw_where_compile(const char *text, etw_where **where, etw_error *err
     }
     *where = made;
     return ETW_OK;
+}
+
+etw_status etw_where_copy(const etw_where *where, etw_where **copy, etw_error *error)
+{
+    const etw_status status = etw_where_compile(where->text, copy, error);
+    if (!etw_failed(status)) {
+        (*copy)->process_name = where->process_name;
+        (*copy)->process_name_context = where->process_name_context;
+    }
+    return status;
 }
 
 void etw_where_free(etw_where *where)
@@ -596,7 +609,6 @@ void etw_where_free(etw_where *where)
         etw_where_regex_free(where->nodes[i].regex);
     }
     free(where->nodes);
-    free(where->providers);
     etw_arena_free(&where->arena);
     etw_text_free(&where->scratch);
     free(where);

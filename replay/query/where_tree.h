@@ -110,7 +110,8 @@ typedef struct etw_where_node {
     /* Of a test. */
     etw_where_operator operator_;
     etw_where_field field;
-    bool was_seen; /* a schema had the property */
+    bool was_asked; /* an event was tested for the property */
+    bool was_seen;  /* a schema had it */
     bool has_mask;
     uint64_t mask;
     const char *name; /* the property's, as written */
@@ -124,6 +125,7 @@ typedef struct etw_where_node {
 
 struct etw_where {
     etw_arena arena; /* names, texts, literals */
+    const char *text;
     etw_where_node *nodes;
     uint32_t node_count, node_capacity;
     uint32_t root;
@@ -132,13 +134,8 @@ struct etw_where {
     bool has_first, has_last;
     etw_where_process_name process_name;
     void *process_name_context;
-    etw_guid *providers; /* of the bounds */
-    uint32_t provider_count;
     etw_text scratch;
 };
-
-/* where_match.c: fills in the bounds of a parsed filter. */
-etw_status etw_where_find_bounds(etw_where *where, etw_error *error);
 
 /* where_literal.c: what a value written so can stand for. */
 void etw_where_read_literal(etw_where_literal *literal, bool is_quoted);

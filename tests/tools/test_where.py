@@ -119,3 +119,37 @@ def test_a_regular_expression_that_needs_too_long_ends(native_tool, tmp_path):
     out.write(tmp_path / "slow.etl")
     done = native_tool("etw-replay", tmp_path / "slow.etl", "--where", "Text ~ '(a+)+$b'", status=None)
     assert done.returncode in (0, 1) and (done.returncode == 0 or b"too many steps" in done.stderr)
+
+
+def test_times_count_from_the_first_and_the_last_event(native_tool, trace, tmp_path):
+    native_tool("etw-record", "-q", "--input", trace, "-o", tmp_path / "a.etwcap")
+    for path in trace, tmp_path / "a.etwcap":
+        assert ids(native_tool, path, "--where", "TimeStamp >= -3s") == [6, 9]
+        assert ids(native_tool, path, "--where", "TimeStamp <= +2s and Id") == [1, 2, 3]
+        done = native_tool("etw-replay", "-", "--where", "TimeStamp >= -3s", input=path.read_bytes())
+        assert len(done.stdout.splitlines()) == 2
+
+
+def test_each_trace_has_its_own_times_and_schemas(native_tool, tmp_path):
+    for name, place in ("a", "first"), ("b", "second"):
+        out = Trace()
+        fields = [field("Pad", "utf8z", "x"), field("Value", "u32", 7)]
+        out.tracelogging("P", place, fields if name == "a" else fields[::-1], time=out.at(1 if name == "a" else 100))
+        out.write(tmp_path / f"{name}.etl")
+    native_tool("etw-replay", "cut", tmp_path / "a.etl", tmp_path / "b.etl", "--where", "Value == 7 and TimeStamp >= -0s", "-o",
+                tmp_path / "c.etwcap")
+    assert [e["EventName"] for e in native_tool.events(tmp_path / "c.etwcap")] == ["first", "second"]
+
+
+@pytest.mark.parametrize("verb", [["cat"], ["cut", "-o", "-"]])
+def test_a_name_that_no_schema_has_is_said(native_tool, trace, verb):
+    said = native_tool("etw-replay", *verb, trace, "--where", "Querry == 1 or Id == 1").stderr.decode()
+    assert "no schema of these events has a property 'Querry'; did you mean 'Query'?" in said
+    said = native_tool("etw-replay", *verb, trace, "--where", "Query == 1 or At.Port == 1 or Id == 1").stderr.decode()
+    assert "no schema" not in said
+
+
+def test_what_a_cut_leaves_out_is_told_with_the_filter(native_tool, trace, tmp_path):
+    native_tool("etw-replay", "cut", trace, "--where", "Id in (1, 2)", "-o", tmp_path / "c.etwcap")
+    assert ids(native_tool, tmp_path / "c.etwcap") == [1, 2]
+    assert b"Id in (1, 2)" in native_tool("etw-replay", "info", tmp_path / "c.etwcap").stdout

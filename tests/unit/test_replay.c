@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "format/output/output.h"
+#include "replay/query/where.h"
 #include "replay/replay.h"
 #include "tests/support/faulty_os.h"
 #include "tests/support/sample.h"
@@ -188,6 +189,65 @@ static void test_filters_choose(void **state)
     assert_int_equal(count_with(*state, by_level), expected_with(is_mild));
     assert_int_equal(count_with(*state, by_time), 10);
     assert_int_equal(count_with(*state, first), 7);
+}
+
+/* Events that pass, and blocks that were read for them. */
+static uint64_t count_where(faulty_os *os, const char *text, uint64_t *blocks)
+{
+    etw_where *where;
+    etw_replay *replay;
+    etw_replay_totals totals;
+    etw_reader_counts counts;
+    const etw_event *event;
+    assert_int_equal(etw_where_compile(text, &where, NULL), ETW_OK);
+    const etw_replay_options options = {.os = faulty_os_table(os), .filter = {.where = where}};
+    assert_int_equal(etw_replay_open("mem:long", &options, &replay, NULL), ETW_OK);
+    etw_where_free(where); /* the replay has its own */
+    while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
+    }
+    etw_replay_get_totals(replay, &totals);
+    etw_reader_get_counts(etw_replay_source(replay), &counts);
+    *blocks = counts.blocks_read;
+    etw_replay_close(replay);
+    return totals.events;
+}
+
+/* 5000 events, a millisecond apart from SAMPLE_FIRST_TIME, 2020-11-16T11:33:20Z, of three
+ * providers. */
+static void test_an_expression_skips_blocks_by_time_and_provider(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t events;
+        uint64_t tenths; /* of the blocks that may be read, at most */
+    } rows[] = {
+        {"Id < 100", 5000, 10},
+        {"TimeStamp >= +4.95s", 50, 3},
+        {"TimeStamp > -49ms", 49, 3},
+        {"TimeStamp < +100ms and Id >= 0", 100, 3},
+        {"TimeStamp < +100ms or TimeStamp >= +4.95s", 150, 10}, /* not by a range */
+        {"TimeStamp < 2020-11-16T11:33:20.1Z", 100, 3},
+        {"TimeStamp < 2019-01-01", 0, 2},
+        {"ProviderId == {11111111-2222-3333-0405-060708090a0b}", 1667, 10},
+        {"ProviderId == {99999999-2222-3333-0405-060708090a0b}", 0, 2},
+        {"Id == 3 and not (ProviderId == {99999999-2222-3333-0405-060708090a0b} or Id == 1)", 455,
+         10},
+        {"ProviderName == nobody", 0, 2},
+        {"ProviderName like 'nob*' and Id == 3", 0, 2},
+        {"not ProviderName contains ''", 0, 2},
+    };
+    uint64_t all;
+    assert_int_equal(sample_write(faulty_os_table(*state), "mem:long", 5000, NULL, NULL), ETW_OK);
+    assert_int_equal(count_where(*state, "Id >= 0", &all), 5000);
+    assert_true(all > 20);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t blocks;
+        const uint64_t events = count_where(*state, rows[i].text, &blocks);
+        if (events != rows[i].events || blocks > all * rows[i].tenths / 10) {
+            fail_msg("%s: %u events, %u of %u blocks", rows[i].text, (unsigned)events,
+                     (unsigned)blocks, (unsigned)all);
+        }
+    }
 }
 
 static void note_loss(void *context, const etw_loss *loss)
@@ -399,6 +459,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_expired_event_has_no_json, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_filters_choose, set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_expression_skips_blocks_by_time_and_provider,
+                                        set_up, faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_losses_are_told_in_their_place, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_pacing_waits_as_long_as_was_recorded, set_up,
