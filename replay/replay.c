@@ -113,11 +113,8 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
     return etw_reader_open(replay->os, path, &options, &replay->source, error);
 }
 
-static etw_status learn(void *context, const etw_event_record *record, const etw_trace *trace,
-                        etw_error *error)
+static void learn_time(etw_replay *replay, int64_t time_100ns)
 {
-    etw_replay *replay = context;
-    const int64_t time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
     if (!replay->has_times || time_100ns < replay->first_100ns) {
         replay->first_100ns = time_100ns;
     }
@@ -125,6 +122,13 @@ static etw_status learn(void *context, const etw_event_record *record, const etw
         replay->last_100ns = time_100ns;
     }
     replay->has_times = true;
+}
+
+static etw_status learn(void *context, const etw_event_record *record, const etw_trace *trace,
+                        etw_error *error)
+{
+    etw_replay *replay = context;
+    learn_time(replay, etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp));
     return etw_resolver_observe(replay->resolver, record, error);
 }
 
@@ -138,8 +142,13 @@ static etw_status open_etl(etw_replay *replay, const char *path, etw_error *erro
                                      .progress_context = replay->options.progress_context};
     replay->is_etl = true;
     const etw_status status = etw_etl_open(replay->os, path, &options, &replay->source, error);
-    if (!etw_failed(status) && wants_times && replay->has_times) {
-        etw_where_set_times(replay->options.filter.where, replay->first_100ns, replay->last_100ns);
+    if (!etw_failed(status) && wants_times) {
+        /* The log-file header event, which the scan does not show, is the first. */
+        const int64_t start_100ns = etw_source_trace(replay->source, 0)->start_time_100ns;
+        if (start_100ns > 0) {
+            learn_time(replay, start_100ns);
+        }
+        etw_where_set_times(replay->where, replay->first_100ns, replay->last_100ns);
     }
     return status;
 }

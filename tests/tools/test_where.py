@@ -125,7 +125,7 @@ def test_times_count_from_the_first_and_the_last_event(native_tool, trace, tmp_p
     native_tool("etw-record", "-q", "--input", trace, "-o", tmp_path / "a.etwcap")
     for path in trace, tmp_path / "a.etwcap":
         assert ids(native_tool, path, "--where", "TimeStamp >= -3s") == [6, 9]
-        assert ids(native_tool, path, "--where", "TimeStamp <= +2s and Id") == [1, 2, 3]
+        assert ids(native_tool, path, "--where", "TimeStamp <= +2s and Id") == [1, 2]
         done = native_tool("etw-replay", "-", "--where", "TimeStamp >= -3s", input=path.read_bytes())
         assert len(done.stdout.splitlines()) == 2
 
