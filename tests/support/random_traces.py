@@ -196,7 +196,7 @@ def random_trace(random):
         for method, arguments, keywords in records_of(random, schemas):
             try:
                 getattr(trace, method)(*arguments, cpu=random.randrange(trace.processors), **keywords)
-            except ValueError:  # more than a record or a buffer of this session can hold: nothing was written
+            except (ValueError, struct.error):  # more than a record or a buffer of this session can hold: nothing was written
                 continue
             written += 1
     return trace, written
