@@ -69,7 +69,8 @@ typedef struct etw_etl_options {
                        etw_error *error);
     void *scan_context;
     /* Calls scan only for what can carry schemas: metadata events (class bbccf6c1-...) and events
-     * of id 0xFFFE. All other records are only stepped over. */
+     * of id 0xFFFE, and for an event of each provider whose extended items name it (TraceLogging).
+     * All other records are only stepped over. */
     bool scan_schemas_only;
     /* Called in the first pass with bytes passed so far and bytes in all, now and then; may be
      * NULL. */

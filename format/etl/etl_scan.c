@@ -18,6 +18,44 @@ static bool carries_schemas(const uint8_t *at, const etw_frame *frame)
     }
 }
 
+#define EVENT_HEADER_BYTES 80u
+#define ITEM_BYTES         8u /* size, type, linkage, size of the data */
+#define TRAITS_SIZE_BYTES  2u /* in front of the provider's name */
+
+/* Whether provider traits with a name are among the record's extended items. */
+static bool has_name(const uint8_t *at, const etw_frame *frame)
+{
+    uint32_t from = EVENT_HEADER_BYTES;
+    while (from + ITEM_BYTES + TRAITS_SIZE_BYTES < frame->size) {
+        const uint16_t size = etw_load_u16(at + from);
+        if (etw_load_u16(at + from + 2) == ETW_EXT_PROV_TRAITS) {
+            return at[from + ITEM_BYTES + TRAITS_SIZE_BYTES] != '\0';
+        }
+        if (size < ITEM_BYTES || (etw_load_u16(at + from + 4) & 1) == 0) {
+            return false;
+        }
+        from += size;
+    }
+    return false;
+}
+
+/* One event of each provider that names itself so (TraceLogging) is looked at. A provider that
+ * shares its place in the table with another is looked at again, which costs time alone. */
+static bool names_provider(etw_etl_source *self, const uint8_t *at, const etw_frame *frame)
+{
+    const bool is_event = frame->type == ETW_TYPE_EVENT32 || frame->type == ETW_TYPE_EVENT64;
+    if (!is_event || (etw_load_u16(at + 4) & ETW_FLAG_EXTENDED_INFO) == 0) {
+        return false;
+    }
+    const etw_guid provider = etw_load_guid(at + 24);
+    etw_guid *seen = &self->named[provider.Data1 % ETW_NAMED_PROVIDERS];
+    if (etw_guid_equal(seen, &provider) || !has_name(at, frame)) {
+        return false;
+    }
+    *seen = provider;
+    return true;
+}
+
 /* Hands the records of a loaded run to the scan, in their order; *ticks becomes the first one's. */
 static etw_status scan_run(etw_etl_source *self, etw_run *run, const etw_etl_options *options,
                            int64_t *ticks, etw_error *error)
@@ -40,7 +78,8 @@ static etw_status scan_run(etw_etl_source *self, etw_run *run, const etw_etl_opt
             *ticks = run->frame.ticks;
         }
         const uint8_t *at = etw_run_record(run);
-        if (!options->scan_schemas_only || carries_schemas(at, &run->frame)) {
+        if (!options->scan_schemas_only || carries_schemas(at, &run->frame) ||
+            names_provider(self, at, &run->frame)) {
             (void)etw_trace_record_build(at, &run->frame, run->context, run->extra_flags,
                                          self->items, &self->record);
             const etw_status status =

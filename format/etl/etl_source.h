@@ -40,6 +40,9 @@ typedef struct etw_window {
     etw_run *owner; /* NULL: free */
 } etw_window;
 
+/* Of the scan's table of providers, by a part of their GUID. */
+#define ETW_NAMED_PROVIDERS 256u
+
 typedef struct etw_etl_source {
     etw_source base;
     const etw_os *os;
@@ -49,6 +52,7 @@ typedef struct etw_etl_source {
     etw_buffer_table table;
     etw_trace trace;
     etw_etl_statistics statistics;
+    etw_guid named[ETW_NAMED_PROVIDERS]; /* whose names the scan has handed over */
     /* The log-file header event's record, delivered first; NULL where it cannot be read. */
     uint8_t *header_record;
     etw_frame header_frame;

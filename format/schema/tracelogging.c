@@ -403,6 +403,19 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
     return status == ETW_OK ? etw_schema_store_intern(store, &made, schema, error) : status;
 }
 
+/* A name counts from the start of the trace, also for events in front of the one that tells it. */
+static etw_status observe(etw_schema_source *base, etw_schema_store *store,
+                          const etw_event_record *record, etw_error *error)
+{
+    etw_tracelogging from;
+    (void)base;
+    const char *name = etw_tracelogging_locate(record, &from) ? traits_name(from.traits) : NULL;
+    return name == NULL || name[0] == '\0'
+               ? ETW_OK
+               : etw_schema_store_set_provider_name(store, &record->EventHeader.ProviderId, name,
+                                                    error);
+}
+
 static void free_source(etw_schema_source *base)
 {
     etw_tei_builder_free(((tracelogging_source *)base)->builder);
@@ -415,7 +428,8 @@ etw_schema_source *etw_tracelogging_source_new(void)
     if (self == NULL) {
         return NULL;
     }
-    self->base = (etw_schema_source){.name = "TraceLogging", .find = find, .free = free_source};
+    self->base = (etw_schema_source){
+        .name = "TraceLogging", .observe = observe, .find = find, .free = free_source};
     self->builder = etw_tei_builder_new();
     if (self->builder == NULL) {
         free(self);

@@ -117,3 +117,21 @@ def test_recovery_takes_what_can_be_read(native_tool, tmp_path):
     assert done.returncode == 3
     said = json.loads(run(native_tool, "etw-replay", "verify", "--json", tmp_path / "out.etwcap").stdout)
     assert said["Good"] and said["Events"] == 21
+
+
+def test_a_provider_named_late_has_its_name_from_the_start(native_tool, tmp_path):
+    """In the trace file, its recording, and copies of that."""
+    provider = "{11223344-5566-7788-0102-0304050607ff}"
+    trace = Trace(buffer_size=65536)
+    trace.event(provider, id=1, data=b"no schema")
+    trace.tracelogging("", "Unnamed", [field("n", "u8", 1)], provider_id=provider)
+    trace.tracelogging("Late.Name", "Named", [field("n", "u8", 2)], provider_id=provider)
+    trace.tracelogging("Second.Name", "Renamed", [field("n", "u8", 3)], provider_id=provider)
+    trace.write(tmp_path / "a.etl")
+    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap")
+    native_tool("etw-replay", "repack", tmp_path / "a.etwcap", "-q", "-o", tmp_path / "b.etwcap")
+    native_tool("etw-replay", "cut", tmp_path / "b.etwcap", "-q", "--head", "4", "-o", tmp_path / "c.etwcap")
+    for name in ("a.etl", "a.etwcap", "b.etwcap", "c.etwcap"):
+        events = objects(run(native_tool, "etw-replay", tmp_path / name).stdout)
+        names = [event.get("ProviderName") for event in events if event.get("ProviderId") == provider]
+        assert names == ["Late.Name", "Late.Name", "Late.Name", "Second.Name"][:len(names)] and len(names) >= 3, name
