@@ -31,6 +31,9 @@ typedef struct playback {
     ULONG failure;          /* why the trace ended before its end; ERROR_SUCCESS: it did not */
     TRACEHANDLE session;    /* of a real-time trace */
     etwapi_ring *ring;      /* what providers write to the session; NULL for a file */
+    bool is_looping;        /* begins again after its last event */
+    bool is_rebased;        /* rebase_100ns is known */
+    int64_t rebase_100ns;   /* from the trace's time to the one that is told */
     bool is_endless;        /* until the session is stopped, not until the saved trace ends */
     etwapi_session enabled; /* the session as it was last looked at */
     ULONG events_since_look, read_count, buffer_count;
@@ -164,6 +167,8 @@ static void fill_header(const etw_trace *trace, TRACE_LOGFILE_HEADER *header)
     header->LogFileName = widen(trace->log_file_name);
 }
 
+static ULONG open_again(playback *trace);
+
 /* Looks ahead to the first event: the header of the trace is known from then on. */
 static void advance(playback *trace)
 {
@@ -172,6 +177,9 @@ static void advance(playback *trace)
     }
     const etw_status status = etw_replay_next(trace->replay, &trace->event, NULL);
     if (status != ETW_OK) {
+        if (status == ETW_END && trace->is_looping && open_again(trace) == ERROR_SUCCESS) {
+            return;
+        }
         trace->ended = true;
         trace->event = NULL;
         /* Half a trace must not look like a whole one: ProcessTrace tells at its end. */
@@ -181,7 +189,7 @@ static void advance(playback *trace)
     etwapi_learn(trace->event);
 }
 
-static ULONG open_file(playback *trace, const char *path)
+static ULONG open_replay(const char *path, etw_replay **replay)
 {
     const etwapi_settings *settings = etwapi_get_settings();
     const char *manifests[] = {settings->manifest_path};
@@ -189,15 +197,44 @@ static ULONG open_file(playback *trace, const char *path)
                                         .manifest_paths = manifests,
                                         .manifest_path_count =
                                             settings->manifest_path[0] == '\0' ? 0 : 1};
-    const etw_status status = etw_replay_open(path, &options, &trace->replay, NULL);
-    if (status != ETW_OK) {
-        return code_of(status);
+    const etw_status status = etw_replay_open(path, &options, replay, NULL);
+    return status == ETW_OK ? (ULONG)ERROR_SUCCESS : code_of(status);
+}
+
+/* The trace from its start; it was there before, and has an event. */
+static ULONG open_again(playback *trace)
+{
+    etw_replay_close(trace->replay);
+    trace->replay = NULL;
+    const ULONG code = open_replay(etwapi_get_settings()->trace_path, &trace->replay);
+    if (code != ERROR_SUCCESS) {
+        return code;
+    }
+    trace->is_paced = false;
+    trace->is_rebased = false;
+    return etw_replay_next(trace->replay, &trace->event, NULL) == ETW_OK
+               ? (ULONG)ERROR_SUCCESS
+               : (ULONG)ERROR_FILE_CORRUPT;
+}
+
+static ULONG open_file(playback *trace, const char *path)
+{
+    const ULONG opened = open_replay(path, &trace->replay);
+    if (opened != ERROR_SUCCESS) {
+        return opened;
     }
     advance(trace);
     if (trace->event != NULL) {
         fill_header(etw_event_trace(trace->event), &trace->log.LogfileHeader);
     }
     return trace->failure;
+}
+
+static int64_t now_100ns(void)
+{
+    FILETIME now;
+    GetSystemTimePreciseAsFileTime(&now);
+    return (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
 }
 
 /* A session over no saved trace: what this system is. */
@@ -209,17 +246,15 @@ static void describe_session(playback *trace)
     GetNativeSystemInfo(&system);
     LARGE_INTEGER frequency;
     (void)QueryPerformanceFrequency(&frequency);
-    FILETIME now;
-    GetSystemTimePreciseAsFileTime(&now);
-    const int64_t now_100ns = (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
+    const int64_t started_100ns = now_100ns();
     header->BufferSize = properties->BufferSize * 1024u;
     header->NumberOfProcessors = system.dwNumberOfProcessors;
     header->TimerResolution = 156250;
     header->LogFileMode = properties->LogFileMode;
     header->PointerSize = sizeof(void *);
     header->PerfFreq = frequency;
-    header->StartTime = large(now_100ns);
-    header->BootTime = large(now_100ns - (int64_t)GetTickCount64() * 10000);
+    header->StartTime = large(started_100ns);
+    header->BootTime = large(started_100ns - (int64_t)GetTickCount64() * 10000);
     header->ReservedFlags =
         properties->Wnode.ClientContext == 0 ? 1 : properties->Wnode.ClientContext;
     header->LoggerName = _wcsdup(trace->enabled.name);
@@ -274,6 +309,7 @@ static ULONG open_session(playback *trace, const wchar_t *name)
         return ERROR_NO_SYSTEM_RESOURCES;
     }
     if (path[0] != '\0') {
+        trace->is_looping = etwapi_get_settings()->loop_at_end;
         const ULONG code = open_file(trace, path);
         if (code == ERROR_SUCCESS && !etwapi_get_settings()->header_event) {
             take_live_clock(trace);
@@ -485,10 +521,24 @@ static void give_record(playback *trace, etw_event_record *record)
     }
 }
 
+/* The time of the event at hand, moved to now where that was asked for. */
+static int64_t told_time_100ns(playback *trace)
+{
+    const int64_t time_100ns = etw_event_time_100ns(trace->event);
+    if (!trace->is_real_time || !etwapi_get_settings()->rebase) {
+        return time_100ns;
+    }
+    if (!trace->is_rebased) {
+        trace->is_rebased = true;
+        trace->rebase_100ns = now_100ns() - time_100ns;
+    }
+    return time_100ns + trace->rebase_100ns;
+}
+
 static void give(playback *trace, ULONG enable_property, bool keep_all_items)
 {
     etw_event_record record = *etw_event_record_of(trace->event);
-    const int64_t time_100ns = etw_event_time_100ns(trace->event);
+    const int64_t time_100ns = told_time_100ns(trace);
     if (!trace->is_raw) {
         record.EventHeader.TimeStamp = time_100ns;
     } else if (trace->is_real_time && !etwapi_get_settings()->header_event) {
@@ -520,6 +570,18 @@ static bool is_lost(playback *trace)
     return true;
 }
 
+/* Whether ETWAPI_ONLY lets the event through. */
+static bool is_chosen(const etw_event_record *record)
+{
+    const etwapi_settings *settings = etwapi_get_settings();
+    for (uint32_t i = 0; i < settings->only_count; i++) {
+        if (etw_guid_equal(&settings->only[i], &record->EventHeader.ProviderId)) {
+            return true;
+        }
+    }
+    return settings->only_count == 0;
+}
+
 /* One event is due: it is delivered, filtered out, or lost on request. */
 static void deliver(playback *trace)
 {
@@ -534,7 +596,7 @@ static void deliver(playback *trace)
     if (filtered && !etwapi_wants(&trace->enabled, record, &enable_property)) {
         return;
     }
-    if (is_lost(trace)) {
+    if ((trace->is_real_time && !is_chosen(record)) || is_lost(trace)) {
         return;
     }
     give(trace, enable_property, !filtered);

@@ -24,6 +24,25 @@ static bool variable_is(const wchar_t *name, const char *value)
     return strcmp(text, value) == 0;
 }
 
+/* GUIDs with commas between them. What is no GUID lets nothing through, rather than everything. */
+static void read_only(etwapi_settings *settings)
+{
+    char text[ETWAPI_MAX_ONLY * 40];
+    read_variable(L"ETWAPI_ONLY", text, (int)sizeof text);
+    char *rest = text;
+    while (*rest != '\0' && settings->only_count < ETWAPI_MAX_ONLY) {
+        char *one = rest;
+        rest += strcspn(rest, ",");
+        if (*rest != '\0') {
+            *rest++ = '\0';
+        }
+        if (!etw_guid_parse(one, &settings->only[settings->only_count])) {
+            settings->only[settings->only_count] = (etw_guid){0};
+        }
+        settings->only_count++;
+    }
+}
+
 static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **context)
 {
     (void)once;
@@ -37,6 +56,9 @@ static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **cont
     read_variable(L"ETWAPI_LOSE", text, (int)sizeof text);
     settings->lose_each = (uint32_t)strtoul(text, NULL, 10);
     settings->filter = !variable_is(L"ETWAPI_FILTER", "off");
+    settings->loop_at_end = variable_is(L"ETWAPI_AT_END", "loop");
+    settings->rebase = variable_is(L"ETWAPI_REBASE", "now");
+    read_only(settings);
     settings->wait_at_end = variable_is(L"ETWAPI_AT_END", "wait");
     settings->header_event = variable_is(L"ETWAPI_HEADER_EVENT", "on");
     settings->slow_providers = variable_is(L"ETWAPI_PROVIDERS", "slow");

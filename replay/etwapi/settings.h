@@ -3,18 +3,25 @@
 #ifndef ETW_REPLAY_ETWAPI_SETTINGS_H
 #define ETW_REPLAY_ETWAPI_SETTINGS_H
 
+#include "format/base/guid.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 #define ETWAPI_MAX_PATH_BYTES 4096u
+#define ETWAPI_MAX_ONLY       16u
 
 typedef struct etwapi_settings {
     char trace_path[ETWAPI_MAX_PATH_BYTES];    /* ETWAPI_TRACE: what real-time sessions deliver */
     char manifest_path[ETWAPI_MAX_PATH_BYTES]; /* ETWAPI_MANIFESTS: "" for none */
     double speed;        /* ETWAPI_SPEED: 0 as fast as possible, 1 the recorded pace */
     bool filter;         /* ETWAPI_FILTER: off delivers everything, whatever was enabled */
-    bool wait_at_end;    /* ETWAPI_AT_END: wait keeps the session open, stop ends it */
-    bool deny_start;     /* ETWAPI_DENY: start refuses StartTrace */
+    bool wait_at_end;    /* ETWAPI_AT_END: wait keeps the session open after the last event */
+    bool loop_at_end;    /* ETWAPI_AT_END: loop begins again */
+    bool rebase;         /* ETWAPI_REBASE: times of a session as if its first event were now */
+    uint32_t only_count; /* 0: all providers */
+    etw_guid only[ETWAPI_MAX_ONLY]; /* ETWAPI_ONLY: sessions deliver these providers alone */
+    bool deny_start;                /* ETWAPI_DENY: start refuses StartTrace */
     bool header_event;   /* ETWAPI_HEADER_EVENT: on gives the header event and clock of the trace */
     bool slow_providers; /* ETWAPI_PROVIDERS: slow, whoever waits for one gets ERROR_TIMEOUT */
     uint32_t lose_each;  /* ETWAPI_LOSE: each so many-th event is lost, 0 none */

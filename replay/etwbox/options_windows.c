@@ -13,6 +13,9 @@ static const struct {
     {L"--drop", L"ETWAPI_LOSE", NULL, false},
     {L"--schemas", L"ETWAPI_MANIFESTS", NULL, true},
     {L"--wait", L"ETWAPI_AT_END", L"wait", false},
+    {L"--loop", L"ETWAPI_AT_END", L"loop", false},
+    {L"--rebase", L"ETWAPI_REBASE", L"now", false},
+    {L"--only-provider", L"ETWAPI_ONLY", NULL, false},
     {L"--all", L"ETWAPI_FILTER", L"off", false},
     {L"--deny-start", L"ETWAPI_DENY", L"start", false},
 };
@@ -32,6 +35,11 @@ void etwbox_print_help(void)
          "  --speed N         1: at the recorded pace; 10: ten times as fast (default: at once)\n"
          "  --drop N          lose every Nth event, and count it in EventsLost\n"
          "  --wait            keep a session open after the last event of TRACE\n"
+         "  --loop            begin again after the last event of TRACE, until the session is "
+         "stopped\n"
+         "  --rebase          times as if the first event of TRACE happened now\n"
+         "  --only-provider G deliver the events of this provider only: a GUID, or some with "
+         "commas\n"
          "  --all             deliver every event, whatever was enabled\n"
          "  --deny-start      refuse to start sessions, as without administrator's rights\n"
          "  --help            this text\n"

@@ -241,3 +241,7 @@ def test_denied_sessions_are_refused(consumer, small):
 
 def test_results_are_those_of_the_documentation(win64_tool, small):
     run_to_its_end(win64_tool, "tests/etwapi_checks", env={"ETWAPI_TRACE": str(small)})
+
+
+def test_providers_are_told_and_answered_as_documented(win64_tool):
+    run_to_its_end(win64_tool, "tests/etwapi_provider_checks", env={})

@@ -1,5 +1,6 @@
 """etwbox: programs that know nothing of this project run with event tracing replaced, under Wine."""
 import json
+import time
 import uuid
 
 import pytest
@@ -61,6 +62,29 @@ def test_options_reach_the_program(box, win64_tool, small):
     program = win64_tool.path("tests/etwbox_consumer")
     assert lines(box(["--drop", 10, small], program, *LIVE))[-1]["EventsLost"] == (EVENTS + 1) // 10
     assert lines(box(["--deny-start", small], program, *LIVE, status=1)) == [{"OpenTrace": 5}]
+
+
+def test_a_trace_can_begin_again(box, win64_tool, small):
+    wanted = 3 * (EVENTS + 1)
+    done = box(["--loop", small], win64_tool.path("tests/etwbox_consumer"), *LIVE, "close-after=%d" % wanted, status=None)
+    events = lines(done)[:-1]
+    assert len(events) == wanted
+    assert events[EVENTS + 1:2 * (EVENTS + 1)] == events[:EVENTS + 1]
+
+
+def test_times_can_be_moved_to_now(box, win64_tool, small):
+    program = win64_tool.path("tests/etwbox_consumer")
+    recorded, moved = (lines(box([*options, small], program, *LIVE))[:-1] for options in ([], ["--rebase"]))
+    shifts = {m["TimeStamp"] - r["TimeStamp"] for m, r in zip(moved, recorded)}
+    assert len(shifts) == 1 and len(moved) == len(recorded)
+    now = int((time.time() + 11644473600) * 10**7)
+    assert 0 < now - moved[0]["TimeStamp"] < 600 * 10**7
+
+
+@pytest.mark.parametrize("only, count", [(PROVIDER_ID, EVENTS), ("{00000000-0000-0000-0000-000000000001}", 0)])
+def test_one_provider_can_be_chosen(box, win64_tool, small, only, count):
+    done = box(["--only-provider", only, small], win64_tool.path("tests/etwbox_consumer"), *LIVE)
+    assert len(lines(done)[:-1]) == count
 
 
 @pytest.mark.parametrize("code", [0, 7])

@@ -1,0 +1,279 @@
+/* The provider's side of the drop-in API: callbacks, result codes, losses, and what it tells of
+ * itself. */
+#include "replay/etwapi/etw_headers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <evntprov.h>
+
+#define INFO_SET_TRAITS      2
+#define PERFORMANCE_TRACE    0x1Fu
+#define GROUP_MASKS          1u
+#define INVALID_LENGTH       ((LONG)0xC0000004)
+#define RING_FULL_AT_MOST    10000
+#define WAIT_FOR_CALLBACK_MS 2000u
+
+LONG WINAPI NtQuerySystemInformation(ULONG, void *, ULONG, ULONG *);
+LONG WINAPI NtSetSystemInformation(ULONG, void *, ULONG);
+
+static const GUID provider_id = {
+    0xb0c5e101, 0x1111, 0x4222, {0x83, 0x33, 0x44, 0x44, 0x55, 0x55, 0x66, 0x66}};
+static const GUID source_id = {
+    0xb0c5e102, 0x1111, 0x4222, {0x83, 0x33, 0x44, 0x44, 0x55, 0x55, 0x66, 0x66}};
+
+typedef struct properties {
+    EVENT_TRACE_PROPERTIES head;
+    WCHAR name[64];
+} properties;
+
+static void fresh(properties *of)
+{
+    memset(of, 0, sizeof *of);
+    of->head.Wnode.BufferSize = sizeof *of;
+    of->head.Wnode.Flags = WNODE_FLAG_TRACED_GUID;
+    of->head.Wnode.ClientContext = 1;
+    of->head.LogFileMode = EVENT_TRACE_REAL_TIME_MODE;
+    of->head.LoggerNameOffset = offsetof(properties, name);
+}
+
+static TRACEHANDLE start(void)
+{
+    properties with;
+    TRACEHANDLE session;
+    fresh(&with);
+    assert_int_equal(StartTraceW(&session, L"provider checks", &with.head), ERROR_SUCCESS);
+    return session;
+}
+
+static properties control(TRACEHANDLE session, ULONG code)
+{
+    properties with;
+    fresh(&with);
+    assert_int_equal(ControlTraceW(session, NULL, &with.head, code), ERROR_SUCCESS);
+    return with;
+}
+
+static void enable(TRACEHANDLE session, ULONG code, UCHAR level, ULONGLONG any)
+{
+    ENABLE_TRACE_PARAMETERS with = {.Version = ENABLE_TRACE_PARAMETERS_VERSION_2,
+                                    .SourceId = source_id};
+    assert_int_equal(EnableTraceEx2(session, &provider_id, code, level, any, 0, 0, &with),
+                     ERROR_SUCCESS);
+}
+
+/* What a callback was told, the last time. */
+typedef struct told {
+    volatile LONG calls;
+    ULONG code;
+    UCHAR level;
+    ULONGLONG any;
+    GUID source;
+    ULONG instances, enables; /* EnumerateTraceGuidsEx inside the callback */
+} told;
+
+static void ask_for_instances(told *of)
+{
+    BYTE answer[512];
+    ULONG size = 0;
+    GUID id = provider_id;
+    if (EnumerateTraceGuidsEx(TraceGuidQueryInfo, &id, sizeof id, answer, sizeof answer, &size) ==
+        ERROR_SUCCESS) {
+        const TRACE_PROVIDER_INSTANCE_INFO *first =
+            (const TRACE_PROVIDER_INSTANCE_INFO *)(const void *)(answer + sizeof(TRACE_GUID_INFO));
+        of->instances = ((const TRACE_GUID_INFO *)(const void *)answer)->InstanceCount;
+        of->enables = first->Pid == GetCurrentProcessId() ? first->EnableCount : 0;
+    }
+}
+
+static void NTAPI on_enable(LPCGUID source, ULONG code, UCHAR level, ULONGLONG any, ULONGLONG all,
+                            PEVENT_FILTER_DESCRIPTOR filter, PVOID context)
+{
+    (void)all, (void)filter;
+    told *of = context;
+    of->code = code;
+    of->level = level;
+    of->any = any;
+    of->source = *source;
+    ask_for_instances(of);
+    (void)InterlockedIncrement(&of->calls);
+}
+
+static void wait_for(const told *of, LONG calls)
+{
+    for (ULONG waited = 0; of->calls < calls && waited < WAIT_FOR_CALLBACK_MS; waited++) {
+        Sleep(1);
+    }
+    assert_int_equal(of->calls, calls);
+}
+
+static void test_an_enabled_provider_is_told_inside_its_registration(void **state)
+{
+    (void)state;
+    const TRACEHANDLE session = start();
+    enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 0, 0);
+    told of = {0};
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(&provider_id, on_enable, &of, &handle), ERROR_SUCCESS);
+    const GUID none = {0};
+    assert_int_equal(of.calls, 1);
+    assert_int_equal(of.code, EVENT_CONTROL_CODE_ENABLE_PROVIDER);
+    /* Providers compare: what means everything to a session must let everything through. */
+    assert_int_equal(of.level, 255);
+    assert_true(of.any == UINT64_MAX);
+    assert_memory_equal(&of.source, &none, sizeof none);
+    assert_int_equal(of.instances, 1);
+    assert_int_equal(of.enables, 1);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+    (void)control(session, EVENT_TRACE_CONTROL_STOP);
+}
+
+static void test_each_change_is_told(void **state)
+{
+    (void)state;
+    told of = {0};
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(&provider_id, on_enable, &of, &handle), ERROR_SUCCESS);
+    assert_int_equal(of.calls, 0);
+    const TRACEHANDLE session = start();
+    enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 3, 6);
+    wait_for(&of, 1);
+    assert_int_equal(of.level, 3);
+    assert_int_equal(of.any, 6);
+    assert_memory_equal(&of.source, &source_id, sizeof source_id);
+    assert_true(EventProviderEnabled(handle, 3, 2));
+    assert_false(EventProviderEnabled(handle, 4, 2));
+    assert_false(EventProviderEnabled(handle, 3, 8));
+    enable(session, EVENT_CONTROL_CODE_CAPTURE_STATE, 0, 0);
+    wait_for(&of, 2);
+    assert_int_equal(of.code, EVENT_CONTROL_CODE_CAPTURE_STATE);
+    enable(session, EVENT_CONTROL_CODE_DISABLE_PROVIDER, 0, 0);
+    wait_for(&of, 3);
+    assert_int_equal(of.code, EVENT_CONTROL_CODE_DISABLE_PROVIDER);
+    enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 5, 0);
+    wait_for(&of, 4);
+    (void)control(session, EVENT_TRACE_CONTROL_STOP);
+    wait_for(&of, 5);
+    assert_int_equal(of.code, EVENT_CONTROL_CODE_DISABLE_PROVIDER);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
+static void test_results_of_writing(void **state)
+{
+    (void)state;
+    static BYTE bytes[0x10000];
+    static EVENT_DATA_DESCRIPTOR many[MAX_EVENT_DATA_DESCRIPTORS + 1];
+    const EVENT_DESCRIPTOR event = {.Id = 1};
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(NULL, NULL, NULL, &handle), ERROR_INVALID_PARAMETER);
+    assert_int_equal(EventRegister(&provider_id, NULL, &handle, &handle), ERROR_INVALID_PARAMETER);
+    assert_int_equal(EventRegister(&provider_id, NULL, NULL, &handle), ERROR_SUCCESS);
+    assert_int_equal(EventWrite(handle, &event, 0, NULL), ERROR_SUCCESS); /* nobody wants it */
+    const TRACEHANDLE session = start();
+    enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 0, 0);
+    EventDataDescCreate(&many[0], bytes, sizeof bytes);
+    assert_int_equal(EventWrite(handle, &event, 1, many), ERROR_ARITHMETIC_OVERFLOW);
+    assert_int_equal(EventWrite(handle, NULL, 0, NULL), ERROR_INVALID_PARAMETER);
+    assert_int_equal(EventWrite(handle, &event, MAX_EVENT_DATA_DESCRIPTORS + 1, many),
+                     ERROR_INVALID_PARAMETER);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+    assert_int_equal(EventWrite(handle, &event, 0, NULL), ERROR_INVALID_HANDLE);
+    assert_int_equal(EventUnregister(handle), ERROR_INVALID_HANDLE);
+    (void)control(session, EVENT_TRACE_CONTROL_STOP);
+}
+
+static void test_events_without_room_are_counted(void **state)
+{
+    (void)state;
+    static BYTE bytes[60000];
+    const EVENT_DESCRIPTOR event = {.Id = 1};
+    EVENT_DATA_DESCRIPTOR data;
+    EventDataDescCreate(&data, bytes, sizeof bytes);
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(&provider_id, NULL, NULL, &handle), ERROR_SUCCESS);
+    const TRACEHANDLE session = start();
+    enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 0, 0);
+    assert_int_equal(control(session, EVENT_TRACE_CONTROL_QUERY).head.BuffersWritten, 0);
+    ULONG code = ERROR_SUCCESS, written = 0;
+    while (code == ERROR_SUCCESS && written < RING_FULL_AT_MOST) {
+        code = EventWrite(handle, &event, 1, &data);
+        written++;
+    }
+    assert_int_equal(code, ERROR_NOT_ENOUGH_MEMORY);
+    assert_int_equal(EventWrite(handle, &event, 1, &data), ERROR_NOT_ENOUGH_MEMORY);
+    const properties now = control(session, EVENT_TRACE_CONTROL_QUERY);
+    assert_int_equal(now.head.EventsLost, 2);
+    assert_true(now.head.BuffersWritten > 0);
+    (void)control(session, EVENT_TRACE_CONTROL_STOP);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
+static void test_traits_are_set_once_and_must_add_up(void **state)
+{
+    (void)state;
+    BYTE traits[] = "\x07\x00Name";
+    BYTE wrong[] = "\x08\x00Name";
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(&provider_id, NULL, NULL, &handle), ERROR_SUCCESS);
+    const EVENT_INFO_CLASS set = (EVENT_INFO_CLASS)INFO_SET_TRAITS;
+    assert_int_equal(EventSetInformation(handle, set, wrong, sizeof wrong), ERROR_FILE_CORRUPT);
+    assert_int_equal(EventSetInformation(handle, set, traits, sizeof traits), ERROR_SUCCESS);
+    assert_int_equal(EventSetInformation(handle, set, traits, sizeof traits), ERROR_GEN_FAILURE);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
+static void test_activities_are_a_threads_own(void **state)
+{
+    (void)state;
+    const GUID none = {0};
+    GUID id;
+    assert_int_equal(EventActivityIdControl(EVENT_ACTIVITY_CTRL_GET_ID, &id), ERROR_SUCCESS);
+    assert_memory_equal(&id, &none, sizeof id);
+    id = source_id;
+    assert_int_equal(EventActivityIdControl(EVENT_ACTIVITY_CTRL_GET_SET_ID, &id), ERROR_SUCCESS);
+    assert_memory_equal(&id, &none, sizeof id);
+    assert_int_equal(EventActivityIdControl(EVENT_ACTIVITY_CTRL_CREATE_SET_ID, &id), ERROR_SUCCESS);
+    assert_memory_equal(&id, &source_id, sizeof id);
+    assert_int_equal(EventActivityIdControl(6, &id), ERROR_INVALID_PARAMETER);
+}
+
+static void test_group_masks_of_a_kernel_session(void **state)
+{
+    (void)state;
+    struct {
+        ULONG information;
+        ULONG64 session;
+        ULONG masks[8];
+    } masks = {.information = GROUP_MASKS, .session = start()};
+    ULONG size = 0;
+    assert_int_equal(NtQuerySystemInformation(PERFORMANCE_TRACE, &masks, sizeof masks, &size), 0);
+    assert_int_equal(size, sizeof masks);
+    masks.masks[0] = 5;
+    masks.masks[1] = 2;
+    assert_int_equal(NtSetSystemInformation(PERFORMANCE_TRACE, &masks, sizeof masks), 0);
+    assert_int_equal(NtSetSystemInformation(PERFORMANCE_TRACE, &masks, 16), INVALID_LENGTH);
+    memset(masks.masks, 0, sizeof masks.masks);
+    assert_int_equal(NtQuerySystemInformation(PERFORMANCE_TRACE, &masks, sizeof masks, &size), 0);
+    assert_int_equal(masks.masks[0], 5);
+    assert_int_equal(masks.masks[1], 2);
+    const properties now = control(masks.session, EVENT_TRACE_CONTROL_STOP);
+    assert_int_equal(now.head.EnableFlags, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_enabled_provider_is_told_inside_its_registration),
+        cmocka_unit_test(test_each_change_is_told),
+        cmocka_unit_test(test_results_of_writing),
+        cmocka_unit_test(test_events_without_room_are_counted),
+        cmocka_unit_test(test_traits_are_set_once_and_must_add_up),
+        cmocka_unit_test(test_activities_are_a_threads_own),
+        cmocka_unit_test(test_group_masks_of_a_kernel_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
