@@ -244,12 +244,26 @@ typedef struct dll_notice {
 
 #define DLL_LOADED 1u
 
+/* One of Windows' DLLs that the program loads itself, as Go programs do. */
+static void patch_late_exports(const void *base)
+{
+    for (size_t i = 0; i < sizeof dlls / sizeof dlls[0]; i++) {
+        if (base == (void *)GetModuleHandleA(dlls[i])) {
+            patch_exports(dlls[i]);
+        }
+    }
+}
+
 static VOID CALLBACK on_dll(ULONG reason, const dll_notice *notice, void *context)
 {
     (void)context;
-    if (reason == DLL_LOADED && !needs_originals(notice->base)) {
+    if (reason != DLL_LOADED) {
+        return;
+    }
+    if (!needs_originals(notice->base)) {
         patch_imports(notice->base);
     }
+    patch_late_exports(notice->base);
 }
 
 static void watch_dlls(void)

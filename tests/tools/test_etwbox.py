@@ -52,6 +52,10 @@ def test_a_program_in_the_box_gets_the_trace(box, win64_tool, small):
     assert len(lines(expected)) > EVENTS
 
 
+def test_a_dll_that_is_loaded_late_is_redirected(box, win64_tool, small):
+    assert int(box([small], win64_tool.path("tests/etwbox_by_name")).stdout) == 2  # the header event has one too
+
+
 def test_children_are_in_the_box_too(box, win64_tool, small):
     program = "z:" + str(win64_tool.path("tests/etwbox_consumer")).replace("/", "\\")
     done = box([small], "cmd.exe", "/c", program, *LIVE)
