@@ -153,8 +153,10 @@ ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTI
         return code != ERROR_SUCCESS ? code : ERROR_INVALID_PARAMETER;
     }
     *handle = 0;
+    /* The documentation asks for WNODE_FLAG_TRACED_GUID; golang-etw sets WNODE_FLAG_ALL_DATA in its
+     * place, and works on Windows. */
     if (wcslen(name) >= ETWAPI_NAME_UNITS || name[0] == L'\0' ||
-        (properties->Wnode.Flags & WNODE_FLAG_TRACED_GUID) == 0 ||
+        (properties->Wnode.Flags & (WNODE_FLAG_TRACED_GUID | WNODE_FLAG_ALL_DATA)) == 0 ||
         is_inside_structure(properties->LogFileNameOffset) ||
         is_inside_structure(properties->LoggerNameOffset)) {
         return ERROR_INVALID_PARAMETER;

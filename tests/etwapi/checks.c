@@ -78,6 +78,9 @@ static void start_refuses_bad_arguments(void **state)
     properties.head.Wnode.Flags = 0;
     assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_INVALID_PARAMETER);
     assert_true(session == 0);
+    properties.head.Wnode.Flags = WNODE_FLAG_ALL_DATA; /* as golang-etw has it */
+    assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_SUCCESS);
+    assert_int_equal(StopTraceW(session, NULL, &properties.head), ERROR_SUCCESS);
 }
 
 static void start_refuses_a_block_without_room_for_the_name(void **state)
