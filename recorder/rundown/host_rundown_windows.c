@@ -12,6 +12,7 @@
 
 #define MAX_IMAGES_PER_PROCESS 4096u
 #define MAX_PATH_UNITS         1024u
+#define MAX_SNAPSHOT_TRIES     16u
 
 /* A rundown being made: processes gather in blob until it is full. */
 typedef struct making {
@@ -111,10 +112,23 @@ static etw_status add_kernel(making *work, etw_error *error)
     return add_one(work, error);
 }
 
+/* ERROR_BAD_LENGTH: the process was loading images meanwhile; its documentation says to try again.
+ */
+static HANDLE snapshot_of(DWORD process_id)
+{
+    HANDLE images = INVALID_HANDLE_VALUE;
+    for (uint32_t i = 0; i < MAX_SNAPSHOT_TRIES; i++) {
+        images = CreateToolhelp32Snapshot(TH32CS_SNAPMODULE | TH32CS_SNAPMODULE32, process_id);
+        if (images != INVALID_HANDLE_VALUE || GetLastError() != ERROR_BAD_LENGTH) {
+            break;
+        }
+    }
+    return images;
+}
+
 static void add_images(making *work, DWORD process_id)
 {
-    const HANDLE images =
-        CreateToolhelp32Snapshot(TH32CS_SNAPMODULE | TH32CS_SNAPMODULE32, process_id);
+    const HANDLE images = snapshot_of(process_id);
     if (images == INVALID_HANDLE_VALUE) {
         return;
     }
