@@ -8,6 +8,8 @@
  *     a live session (Windows)            etw_session_open          recorder/session/session.h
  *     both behind one handle              etw_consume               format/event/consumer.h
  *     an event's properties               etw_event_property_value  format/event/event.h
+ *     an event's process                  etw_event_process_of      format/event/event.h
+ *     processes, threads, images          etw_replay_state          replay/query/state.h
  *     an event as JSON                    etw_event_json            format/output/event_json.h
  *     recording into a file               etw_capture_open          recorder/capture/capture.h
  *     writing a file event by event       etw_writer_create         format/etwcap/writer.h
@@ -61,6 +63,7 @@ extern "C" {
 #include "format/schema/resolver.h"
 #include "recorder/capture/capture.h"
 #include "recorder/session/session.h"
+#include "replay/query/state.h"
 #include "replay/replay.h"
 
 #ifdef __cplusplus

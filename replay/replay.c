@@ -5,6 +5,7 @@
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
 #include "replay/query/provider_guids.h"
+#include "replay/query/state_pass.h"
 #include "replay/query/where.h"
 #include "replay/replay_input.h"
 
@@ -27,6 +28,9 @@ struct etw_replay {
     uint32_t of_file_count;
     uint32_t of_file_capacity;
     etw_event_maker *maker;
+    etw_event_process process; /* of the event that next gave */
+    etw_state *state;          /* NULL: processes were not asked for */
+    bool learns;               /* it is fed as events come */
     etw_replay_totals totals;
     uint16_t trace_index; /* of the last event */
     bool has_times;       /* of an .etl's scan; the two below are set */
@@ -184,6 +188,24 @@ static etw_status open_source(etw_replay *replay, etw_error *error)
                : status;
 }
 
+static etw_status open_state(etw_replay *replay, etw_error *error)
+{
+    const etw_filter *filter = &replay->options.filter;
+    const bool is_wanted = replay->options.processes ||
+                           (filter->where != NULL && etw_where_wants_processes(filter->where));
+    if (!is_wanted) {
+        return ETW_OK;
+    }
+    replay->learns = !etw_input_can_seek(replay->input);
+    if (!replay->learns) {
+        return etw_state_read(replay->input, false, &replay->state, error);
+    }
+    replay->state = etw_state_new();
+    return replay->state != NULL
+               ? ETW_OK
+               : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
+}
+
 static etw_status open_parts(etw_replay *replay, etw_error *error)
 {
     const etw_resolver_options resolver_options = {
@@ -199,8 +221,11 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
     if (replay->store == NULL || replay->maker == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a replay");
     }
-    const etw_status status =
+    etw_status status =
         etw_resolver_new(replay->store, &resolver_options, &replay->resolver, error);
+    if (!etw_failed(status)) {
+        status = open_state(replay, error);
+    }
     return etw_failed(status) ? status : open_source(replay, error);
 }
 
@@ -265,6 +290,7 @@ void etw_replay_close(etw_replay *replay)
     if (replay->owns_input) {
         etw_input_close(replay->input);
     }
+    etw_state_free(replay->state);
     etw_resolver_free(replay->resolver);
     etw_schema_store_free(replay->store);
     etw_guid_list_free(&replay->wanted);
@@ -406,6 +432,7 @@ static etw_status is_wanted_whole(etw_replay *replay, const etw_replay_item *ite
         return no_plan(error);
     }
     etw_event_set_trace_number(replay->maker, item->trace_number);
+    etw_event_set_process(replay->maker, item->has_process ? &item->process : NULL);
     *is_wanted = filter->provider_name_count == 0 ||
                  etw_filter_provider(filter, &item->record->EventHeader.ProviderId,
                                      etw_event_provider_name(made));
@@ -426,6 +453,18 @@ static etw_verdict header_verdict(const etw_replay *replay, const etw_replay_ite
                      etw_clock_to_filetime(clock, item->record->EventHeader.TimeStamp));
 }
 
+static void find_process(const etw_replay *replay, etw_replay_item *item)
+{
+    etw_owner owner = {0};
+    if (replay->state != NULL) {
+        etw_state_owner(replay->state, item->record, item->trace, &owner);
+    }
+    item->has_process = owner.process != NULL;
+    if (item->has_process) {
+        etw_state_describe(replay->state, owner.process, &item->process);
+    }
+}
+
 /* *is_wanted: whether the filter lets the event pass. */
 static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_item *item,
                           bool *is_wanted, etw_error *error)
@@ -433,6 +472,9 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     const etw_filter *filter = &replay->options.filter;
     item->record = from->record;
     item->trace = etw_source_trace(replay->source, from->trace_index);
+    if (replay->learns && !etw_state_feed(replay->state, item->record, item->trace)) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
+    }
     const etw_verdict verdict = header_verdict(replay, item);
     *is_wanted = verdict != ETW_VERDICT_NO;
     if (!*is_wanted) {
@@ -446,6 +488,7 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     replay->trace_index = from->trace_index;
     const bool is_alone = etw_source_trace_count(replay->source) <= 1;
     item->trace_number = is_alone ? 0 : (uint16_t)(from->trace_index + 1);
+    find_process(replay, item);
     *is_wanted = true;
     const bool is_open = verdict == ETW_VERDICT_OPEN;
     return filter->provider_name_count > 0 || is_open
@@ -504,6 +547,8 @@ etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_erro
         return no_plan(error);
     }
     etw_event_set_trace_number(replay->maker, item.trace_number);
+    replay->process = item.process;
+    etw_event_set_process(replay->maker, item.has_process ? &replay->process : NULL);
     return ETW_OK;
 }
 
@@ -594,6 +639,11 @@ const etw_input *etw_replay_input(const etw_replay *replay)
 bool etw_replay_is_etl(const etw_replay *replay)
 {
     return replay->is_etl;
+}
+
+const etw_state *etw_replay_state(const etw_replay *replay)
+{
+    return replay->state;
 }
 
 const etw_schema_store *etw_replay_schemas(const etw_replay *replay)

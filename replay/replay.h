@@ -13,6 +13,7 @@
 #include "format/etwcap/reader.h"
 #include "format/event/consumer.h"
 #include "replay/query/filter.h"
+#include "replay/query/state.h"
 
 typedef struct etw_input etw_input; /* format/input/input.h */
 
@@ -23,6 +24,10 @@ typedef struct etw_replay_options {
     double speed;      /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
     bool raw_time;     /* TimeStamp stays in raw ticks */
     bool headers_only; /* no user data, no items */
+    /* Finds the process that each event is about (etw_event_process_of). A file is read once more
+     * first, so that what its end tells is known from its start; of a pipe only what came before.
+     * A filter with ProcessName asks for it, too. */
+    bool processes;
     const char *const *manifest_paths;
     uint32_t manifest_path_count;
     bool use_default_schemas; /* look at $ETWCAP_SCHEMAS and the user's folder of schemas, too */
@@ -72,6 +77,9 @@ typedef struct etw_replay_item {
     const etw_schema *schema;
     const char *provider_name;
     uint16_t trace_number; /* etw_event_set_trace_number */
+    bool has_process;
+    etw_event_process
+        process; /* has_process: etw_event_set_process; its texts live as the replay */
 } etw_replay_item;
 /* As etw_replay_next, without making the event. */
 ETW_API_CHECKED etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item,
@@ -110,6 +118,10 @@ ETW_API uint64_t etw_replay_schema_errors(const etw_replay *replay, const char *
 
 /* The provider names that the trace has told so far, by index; NULL past the last. */
 ETW_API const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index);
+
+/* Processes, threads and images of the trace: all of a file, of a pipe what came so far. NULL where
+ * options did not ask for processes. */
+ETW_API const etw_state *etw_replay_state(const etw_replay *replay);
 
 /* The source behind it: statistics, traces, schemas. */
 ETW_API etw_source *etw_replay_source(etw_replay *replay);

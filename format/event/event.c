@@ -13,6 +13,7 @@ struct etw_event {
     const etw_schema *schema;
     const etw_plan *plan;
     const char *provider_name;
+    const etw_event_process *process;
 };
 
 /* Two events take turns, so that one kept past its callback is seen to be expired while the next
@@ -74,6 +75,7 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
     event->pointer_size = etw_record_pointer_size(record, trace->pointer_size);
     event->trace = trace;
     event->trace_number = 0;
+    event->process = NULL;
     event->schema = schema;
     if (!find_plan(maker, event)) {
         return NULL;
@@ -88,6 +90,16 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
 void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_number)
 {
     maker->events[maker->current].trace_number = trace_number;
+}
+
+void etw_event_set_process(etw_event_maker *maker, const etw_event_process *process)
+{
+    maker->events[maker->current].process = process;
+}
+
+const etw_event_process *etw_event_process_of(const etw_event *event)
+{
+    return event->live ? event->process : NULL;
 }
 
 void etw_event_expire(etw_event_maker *maker)

@@ -22,6 +22,18 @@ ETW_API uint16_t etw_event_trace_number(const etw_event *event);
 /* NULL where nothing explains the event. */
 ETW_API const etw_schema *etw_event_schema(const etw_event *event);
 ETW_API const etw_plan *etw_event_plan(const etw_event *event);
+/* The process that an event is about, as far as its trace tells; texts are UTF-8, "" where unknown.
+ */
+typedef struct etw_event_process {
+    uint32_t process_id, parent_id;
+    uint32_t session_id;            /* UINT32_MAX: unknown */
+    int64_t start_100ns, end_100ns; /* FILETIME; INT64_MIN and INT64_MAX: not in the trace */
+    const char *name, *parent_name; /* "svchost.exe" */
+    const char *path, *command_line;
+    const char *user; /* the SID */
+} etw_event_process;
+/* NULL where unknown, and where the loop was not asked to find it. */
+ETW_API const etw_event_process *etw_event_process_of(const etw_event *event);
 /* The name of the provider, UTF-8: the one in the event's schema; where that has none, the one that
  * the trace first gives the GUID; NULL where unknown. */
 ETW_API const char *etw_event_provider_name(const etw_event *event);
@@ -50,6 +62,8 @@ ETW_API const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_
                                         const char *provider_name);
 /* Of the event made last, which has 0 before. */
 ETW_API void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_number);
+/* As set_trace_number; lent until the event expires. NULL: unknown. */
+ETW_API void etw_event_set_process(etw_event_maker *maker, const etw_event_process *process);
 ETW_API void etw_event_expire(etw_event_maker *maker);
 
 #endif

@@ -25,10 +25,11 @@ static void csv_close(etw_output *output)
 static void csv_begin(etw_output *output, etw_text *text)
 {
     (void)output;
-    etw_text_append_z(text, "TimeStamp,ProviderName,ProviderId,EventName,Id,Version,Channel,Level,"
-                            "Opcode,Task,Keyword,ProcessId,ThreadId,ProcessorIndex,ActivityId,"
-                            "Flags,EventProperty,KernelTime,UserTime,SchemaHash,Message,"
-                            "EventProperties,EventPropertiesError,UserData,ExtendedInfo\r\n");
+    etw_text_append_z(text,
+                      "TimeStamp,ProviderName,ProviderId,EventName,Id,Version,Channel,Level,"
+                      "Opcode,Task,Keyword,ProcessId,ThreadId,ProcessorIndex,ActivityId,"
+                      "Flags,EventProperty,KernelTime,UserTime,SchemaHash,Message,"
+                      "EventProperties,EventPropertiesError,UserData,ExtendedInfo,ProcessName\r\n");
 }
 
 /* Appends a comma and the field in quotes, its own quotes doubled; an empty field stays empty. */
@@ -147,6 +148,8 @@ static void csv_event(etw_output *output, const etw_event *event, etw_text *text
         etw_json_append_extended_info(record, has_schema, output->options.rundown, &csv->field);
     }
     append_field(csv, text);
+    const etw_event_process *process = etw_event_process_of(event);
+    append_name(csv, process == NULL ? NULL : process->name, text);
     etw_text_append(text, "\r\n", 2);
 }
 

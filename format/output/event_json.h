@@ -7,13 +7,14 @@
 
 /* How events are made text; all zero: as `etw-replay` does without options. */
 typedef struct etw_output_options {
-    bool message;     /* the event's message with its inserts filled in */
-    bool exact;       /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
-    bool typed;       /* typed values where the format has them (JSON) */
-    bool hex_numbers; /* of typed values those that Windows shows in hex, too */
-    bool names;       /* of level, opcode, task, keywords and channel (JSON) */
-    bool raw_time;    /* time stamps as raw ticks of the trace's clock */
-    bool schema_hash; /* which schema explained the event */
+    bool message;      /* the event's message with its inserts filled in */
+    bool exact;        /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
+    bool typed;        /* typed values where the format has them (JSON) */
+    bool hex_numbers;  /* of typed values those that Windows shows in hex, too */
+    bool names;        /* of level, opcode, task, keywords and channel (JSON) */
+    bool raw_time;     /* time stamps as raw ticks of the trace's clock */
+    bool process_info; /* what is known of the event's process, as an object (JSON) */
+    bool schema_hash;  /* which schema explained the event */
     /* Names the images that hold the addresses of stacks; NULL: none are named. */
     const etw_rundown *rundown;
 } etw_output_options;

@@ -136,13 +136,17 @@ static char *put_cpu_times(char *at, const etw_trace *trace, const etw_event_rec
     return at;
 }
 
-/* From the process id to the CPU times. */
+static char *put_ids(char *at, const etw_event_header *header)
+{
+    at = etw_put_u32(at, header->ProcessId);
+    at = ETW_PUT_LITERAL(at, ",\"ThreadId\":");
+    return etw_put_u32(at, header->ThreadId);
+}
+
+/* From the processor to the CPU times. */
 static char *put_context(char *at, const etw_trace *trace, const etw_event_record *record)
 {
     const etw_event_header *header = &record->EventHeader;
-    at = etw_put_u32(at, header->ProcessId);
-    at = ETW_PUT_LITERAL(at, ",\"ThreadId\":");
-    at = etw_put_u32(at, header->ThreadId);
     at = ETW_PUT_LITERAL(at, ",\"ProcessorIndex\":");
     at = etw_put_u32(at, etw_record_processor(record));
     if (!etw_guid_is_zero(&header->ActivityId)) {
@@ -188,8 +192,52 @@ static void append_header(const etw_output_options *options, etw_put_time_cache 
     }
     char *at = put_time_stamp(start, options, time, event);
     at = etw_put_bytes(at, kind->data, kind->size);
-    at = put_context(at, etw_event_trace(event), etw_event_record_of(event));
+    at = put_ids(at, &etw_event_record_of(event)->EventHeader);
     text->size += (size_t)(at - start);
+    const etw_event_process *process = etw_event_process_of(event);
+    if (process != NULL && process->name[0] != '\0') {
+        append_string_member(text, ",\"ProcessName\":", process->name);
+    }
+    char *const rest = etw_text_reserve(text, HEADER_MAX);
+    if (rest != NULL) {
+        at = put_context(rest, etw_event_trace(event), etw_event_record_of(event));
+        text->size += (size_t)(at - rest);
+    }
+}
+
+static void append_time_member(etw_text *text, const char *name_with_colon, int64_t time_100ns)
+{
+    etw_text_append_z(text, name_with_colon);
+    etw_text_append_char(text, '"');
+    etw_text_append_time(text, time_100ns);
+    etw_text_append_char(text, '"');
+}
+
+static void append_known(etw_text *text, const char *name_with_colon, const char *utf8)
+{
+    if (utf8[0] != '\0') {
+        append_string_member(text, name_with_colon, utf8);
+    }
+}
+
+static void append_process(const etw_event_process *p, etw_text *text)
+{
+    etw_text_printf(text, ",\"Process\":{\"ProcessId\":%u,\"ParentId\":%u", p->process_id,
+                    p->parent_id);
+    append_known(text, ",\"ParentName\":", p->parent_name);
+    if (p->session_id != UINT32_MAX) {
+        etw_text_printf(text, ",\"SessionId\":%u", p->session_id);
+    }
+    if (p->start_100ns != INT64_MIN) {
+        append_time_member(text, ",\"Start\":", p->start_100ns);
+    }
+    if (p->end_100ns != INT64_MAX) {
+        append_time_member(text, ",\"End\":", p->end_100ns);
+    }
+    append_known(text, ",\"User\":", p->user);
+    append_known(text, ",\"Image\":", p->path);
+    append_known(text, ",\"CommandLine\":", p->command_line);
+    etw_text_append_char(text, '}');
 }
 
 static void append_schema_hash(const etw_event *event, etw_text *text)
@@ -423,6 +471,9 @@ static void append_rest(const etw_output_options *options, const etw_event *even
         etw_text_append_z(text, ",\"Trace\":");
         etw_text_append_u64(text, etw_event_trace_number(event));
     }
+    if (options->process_info && etw_event_process_of(event) != NULL) {
+        append_process(etw_event_process_of(event), text);
+    }
     if (options->names) {
         append_names(event, text);
     }
@@ -469,14 +520,6 @@ etw_status etw_event_json(const etw_event *event, const etw_output_options *opti
     return text->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
 }
 
-static void append_loss_time(etw_text *text, const char *name_with_colon, int64_t time_100ns)
-{
-    etw_text_append_z(text, name_with_colon);
-    etw_text_append_char(text, '"');
-    etw_text_append_time(text, time_100ns);
-    etw_text_append_char(text, '"');
-}
-
 void etw_json_append_loss(const etw_loss *loss, etw_text *text)
 {
     append_string_member(text, "{\"Cause\":", etw_loss_cause_name(loss->cause));
@@ -493,8 +536,8 @@ void etw_json_append_loss(const etw_loss *loss, etw_text *text)
         etw_text_printf(text, ",\"Bytes\":%llu", (unsigned long long)loss->bytes);
     }
     if (loss->from_time_100ns != 0 || loss->to_time_100ns != 0) {
-        append_loss_time(text, ",\"From\":", loss->from_time_100ns);
-        append_loss_time(text, ",\"To\":", loss->to_time_100ns);
+        append_time_member(text, ",\"From\":", loss->from_time_100ns);
+        append_time_member(text, ",\"To\":", loss->to_time_100ns);
     }
     if (loss->detail[0] != '\0') {
         append_string_member(text, ",\"Detail\":", loss->detail);

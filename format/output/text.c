@@ -245,8 +245,13 @@ static void text_event(etw_output *output, const etw_event *event, etw_text *tex
     const etw_event_record *record = etw_event_record_of(event);
     const uint32_t form = output->options.exact ? ETW_TEXT_EXACT : 0;
     append_time((text_output *)output, event, text);
-    etw_text_printf(text, " %u.%u [%u] ", record->EventHeader.ProcessId,
-                    record->EventHeader.ThreadId, etw_record_processor(record));
+    etw_text_printf(text, " %u.%u", record->EventHeader.ProcessId, record->EventHeader.ThreadId);
+    const etw_event_process *process = etw_event_process_of(event);
+    if (process != NULL && process->name[0] != '\0') {
+        etw_text_append_char(text, ' ');
+        append_safe(text, process->name);
+    }
+    etw_text_printf(text, " [%u] ", etw_record_processor(record));
     append_level(text, record->EventHeader.EventDescriptor.Level);
     etw_text_append_char(text, ' ');
     append_names(event, text);

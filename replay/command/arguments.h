@@ -34,6 +34,10 @@ struct etw_replay_arguments {
     bool json;
     bool processes; /* of info: list what ran on the recording host */
     bool quiet;
+    bool no_process_names;
+    bool tree;           /* of ps */
+    const char *at;      /* of ps and images; as given */
+    const char *process; /* of images: only those of processes with this name */
     uint32_t threads;
     uint32_t max_differences;
     etw_replay_options replay; /* filter, head, speed, raw time, manifests */

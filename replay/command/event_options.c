@@ -104,8 +104,7 @@ static etw_status apply_where(const etw_option_use *use)
                                     use->error);
 }
 
-/* Kept as text: relative times need the trace. */
-static etw_status check_time(const etw_option_use *use)
+etw_status etw_option_check_time(const etw_option_use *use)
 {
     int64_t ignored;
     const etw_status status = etw_option_store_value(use);
@@ -170,13 +169,13 @@ static const etw_option rows[] = {
      .help = "only events from this time on: 2024-05-01T12:00:00Z, or +1.5s after the trace's "
              "start",
      .group = ETW_TAKES_FILTER,
-     .apply = check_time,
+     .apply = etw_option_check_time,
      IN(since)},
     {.name = "until",
      .value = "TIME",
      .help = "only events before this time",
      .group = ETW_TAKES_FILTER,
-     .apply = check_time,
+     .apply = etw_option_check_time,
      IN(until)},
     {.name = "head",
      .value = "N",
@@ -215,6 +214,15 @@ static const etw_option rows[] = {
      .help = "write time stamps in ticks of the trace's clock",
      .group = ETW_TAKES_RENDERING,
      IN(rendering.raw_time)},
+    {.name = "process-info",
+     .help = "add what the trace tells of the event's process: parent, user, command line, ... "
+             "(JSON)",
+     .group = ETW_TAKES_RENDERING,
+     IN(rendering.process_info)},
+    {.name = "no-process-names",
+     .help = "do not read the trace once more for the names of processes",
+     .group = ETW_TAKES_RENDERING,
+     IN(no_process_names)},
     {.name = "schema-hash",
      .help = "add the hash of the schema that explains the event, as `schemas` lists it",
      .group = ETW_TAKES_RENDERING,

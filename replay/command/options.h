@@ -19,8 +19,14 @@ enum {
     ETW_TAKES_THREADS = 0x200,
     ETW_TAKES_COUNT = 0x400,
     ETW_TAKES_SPEED = 0x800,
-    ETW_TAKES_PROCESSES = 0x1000
+    ETW_TAKES_PROCESSES = 0x1000,
+    ETW_TAKES_TREE = 0x100000,
+    ETW_TAKES_AT = 0x200000,
+    ETW_TAKES_PROCESS = 0x400000
 };
+
+/* For .apply of a time, which is kept as text: relative ones need the trace. */
+etw_status etw_option_check_time(const etw_option_use *use);
 
 extern const etw_option_section etw_event_options; /* which events, and how they are printed */
 extern const etw_option_section etw_trace_options; /* all others */

@@ -24,6 +24,8 @@ typedef struct job_event {
     const etw_schema *schema;
     const char *provider_name;
     uint16_t trace_number;
+    bool has_process;
+    etw_event_process process;
     etw_loss *loss; /* not NULL: a loss stands here instead of an event; owned */
 } job_event;
 
@@ -132,6 +134,7 @@ static void render(etw_pipeline *p, const pen *with, job *j)
             return;
         }
         etw_event_set_trace_number(with->maker, e->trace_number);
+        etw_event_set_process(with->maker, e->has_process ? &e->process : NULL);
         format->event(with->output, event, &j->text);
         if (j->text.size > MAX_JOB_TEXT && !j->text.failed) {
             spill(p, j);
@@ -568,6 +571,8 @@ static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_
     e->schema = item->schema;
     e->provider_name = item->provider_name;
     e->trace_number = item->trace_number;
+    e->has_process = item->has_process;
+    e->process = item->process;
     e->loss = NULL;
     j->count++;
     return ETW_OK;
@@ -600,6 +605,7 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
     }
     etw_event_set_trace_number(pipeline->own.maker, item->trace_number);
+    etw_event_set_process(pipeline->own.maker, item->has_process ? &item->process : NULL);
     pipeline->options.format->event(pipeline->own.output, event, &stream->text);
     if (pipeline->collector != NULL) {
         return collect_waiting(pipeline, COLLECT_BYTES, error);

@@ -402,6 +402,19 @@ static etw_status set_times(const etw_replay_arguments *arguments, etw_input *in
     return ETW_OK;
 }
 
+etw_status etw_tool_time(const char *text, etw_input *input, int64_t *time_100ns, etw_error *error)
+{
+    int64_t start_100ns = 0;
+    etw_status status = ETW_OK;
+    if (etw_replay_time_is_relative(text)) {
+        status = start_of_trace(input, &start_100ns, error);
+    }
+    if (!etw_failed(status) && !etw_replay_time_parse(text, start_100ns, time_100ns)) {
+        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "not a time");
+    }
+    return status;
+}
+
 static void say_note(void *context, const char *message)
 {
     (void)context;

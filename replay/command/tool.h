@@ -78,6 +78,9 @@ etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *inpu
 etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input *input,
                                etw_replay_options *options, etw_replay **replay, etw_error *error);
 
+/* A time of an option, which may count from the trace's start. input can seek. */
+etw_status etw_tool_time(const char *text, etw_input *input, int64_t *time_100ns, etw_error *error);
+
 /* Opens what the arguments name, files in folders and archives too, one after the other, so that it
  * can be read more than once. A failure is said, and the next argument follows. */
 etw_exit etw_tool_each_input(const etw_replay_arguments *arguments,

@@ -114,6 +114,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     options.exchange = exchange;
     options.drained = drained;
     options.exchange_context = c;
+    options.processes = !arguments->no_process_names;
     etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
     if (etw_failed(status)) {
         return status;

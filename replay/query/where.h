@@ -4,7 +4,8 @@
  *
  * A test is a field, an operator and a value; tests combine by and, or, not and parentheses.
  *
- * Fields are the names of the JSON object (TimeStamp, ProviderName, Id, ExtendedInfo.UserSID, ...);
+ * Fields are the names of the JSON object (TimeStamp, ProviderName, Id, ExtendedInfo.UserSID, ...)
+ * and ParentName, of the process that began the event's process;
  * any other name is a property of the event. EventProperties.Id reaches a property that has a
  * header field's name, Peer.Port a struct's member, Tags[2] an element; without an index any
  * element of an array may pass. Names ignore case; a quoted name is taken as it is.
@@ -50,10 +51,8 @@ static inline bool etw_where_wants_times(const etw_where *where)
 }
 void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100ns);
 
-/* The name of an event's process; NULL where it is not known. Without this function ProcessName is
- * never there. */
-typedef const char *(*etw_where_process_name)(void *context, const etw_event *event);
-void etw_where_set_process_names(etw_where *where, etw_where_process_name function, void *context);
+/* Whether the text names ProcessName or ParentName: events then need etw_event_set_process. */
+bool etw_where_wants_processes(const etw_where *where);
 
 typedef enum etw_verdict { ETW_VERDICT_NO, ETW_VERDICT_YES, ETW_VERDICT_OPEN } etw_verdict;
 

@@ -24,6 +24,7 @@ static const field_row rows[] = {
     [ETW_WHERE_PROCESS_ID] = {"ProcessId", true},
     [ETW_WHERE_THREAD_ID] = {"ThreadId", true},
     [ETW_WHERE_PROCESS_NAME] = {"ProcessName", false},
+    [ETW_WHERE_PARENT_NAME] = {"ParentName", false},
     [ETW_WHERE_PROCESSOR_INDEX] = {"ProcessorIndex", true},
     [ETW_WHERE_ACTIVITY_ID] = {"ActivityId", true},
     [ETW_WHERE_FLAGS] = {"Flags", true},
@@ -159,15 +160,17 @@ static bool extended_operand(etw_where *where, etw_where_field field,
     }
 }
 
-static bool text_operand(etw_where *where, etw_where_field field, const etw_event *event,
-                         etw_operand *operand)
+static bool text_operand(etw_where_field field, const etw_event *event, etw_operand *operand)
 {
     const etw_plan *plan = etw_event_plan(event);
+    const etw_event_process *process = etw_event_process_of(event);
     const char *text = NULL;
     if (field == ETW_WHERE_PROVIDER_NAME) {
         text = etw_event_provider_name(event);
-    } else if (field == ETW_WHERE_PROCESS_NAME && where->process_name != NULL) {
-        text = where->process_name(where->process_name_context, event);
+    } else if (field == ETW_WHERE_PROCESS_NAME) {
+        text = process == NULL ? NULL : process->name;
+    } else if (field == ETW_WHERE_PARENT_NAME) {
+        text = process == NULL ? NULL : process->parent_name;
     } else if (field == ETW_WHERE_EVENT_NAME && plan != NULL) {
         text = etw_plan_event_name(plan)->utf8;
     }
@@ -318,7 +321,8 @@ etw_status etw_where_test_field(etw_where *where, const etw_where_node *node,
     case ETW_WHERE_PROVIDER_NAME:
     case ETW_WHERE_EVENT_NAME:
     case ETW_WHERE_PROCESS_NAME:
-        is_there = text_operand(where, node->field, event, &operand);
+    case ETW_WHERE_PARENT_NAME:
+        is_there = text_operand(node->field, event, &operand);
         break;
     case ETW_WHERE_KERNEL_TIME:
     case ETW_WHERE_USER_TIME:

@@ -342,10 +342,15 @@ void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100
     where->has_first = where->has_last = true;
 }
 
-void etw_where_set_process_names(etw_where *where, etw_where_process_name function, void *context)
+bool etw_where_wants_processes(const etw_where *where)
 {
-    where->process_name = function;
-    where->process_name_context = context;
+    for (uint32_t i = 0; i < where->node_count; i++) {
+        const etw_where_field field = where->nodes[i].field;
+        if (field == ETW_WHERE_PROCESS_NAME || field == ETW_WHERE_PARENT_NAME) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static const etw_where_node *unseen_node(const etw_where *where, uint32_t index)

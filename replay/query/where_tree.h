@@ -69,6 +69,7 @@ typedef enum etw_where_field {
     ETW_WHERE_PROCESS_ID,
     ETW_WHERE_THREAD_ID,
     ETW_WHERE_PROCESS_NAME,
+    ETW_WHERE_PARENT_NAME,
     ETW_WHERE_PROCESSOR_INDEX,
     ETW_WHERE_ACTIVITY_ID,
     ETW_WHERE_FLAGS,
@@ -132,8 +133,6 @@ struct etw_where {
     bool wants_first, wants_last;
     int64_t first_100ns, last_100ns;
     bool has_first, has_last;
-    etw_where_process_name process_name;
-    void *process_name_context;
     etw_text scratch;
 };
 

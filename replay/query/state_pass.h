@@ -1,0 +1,12 @@
+/* The state of a whole file, by reading it once: blocks of an .etwcap that cannot tell of processes
+ * are passed over. */
+#ifndef ETW_REPLAY_QUERY_STATE_PASS_H
+#define ETW_REPLAY_QUERY_STATE_PASS_H
+
+#include "format/input/input.h"
+#include "replay/query/state.h"
+
+/* input can seek. counts: etw_state_count for each event, too, which reads all of them. */
+etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state, etw_error *error);
+
+#endif
