@@ -394,7 +394,9 @@ bool etw_state_feed_rundown(etw_state *state, const etw_rundown *rundown)
                                        .session_id = UINT32_MAX,
                                        .path = path,
                                        .name = etw_path_last_part(path)};
-        etw_state_process_told(state, 0, INT64_MIN, ETW_LIFE_IS, &told);
+        if (from->process_id != 0) { /* which stands for the kernel's images */
+            etw_state_process_told(state, 0, INT64_MIN, ETW_LIFE_IS, &told);
+        }
         for (uint32_t k = 0; k < from->image_count; k++) {
             const etw_state_image image = {.process_id = from->process_id,
                                            .base = from->images[k].base,
