@@ -592,12 +592,7 @@ etw_status etw_where_compile(const char *text, etw_where **where, etw_error *err
 
 etw_status etw_where_copy(const etw_where *where, etw_where **copy, etw_error *error)
 {
-    const etw_status status = etw_where_compile(where->text, copy, error);
-    if (!etw_failed(status)) {
-        (*copy)->process_name = where->process_name;
-        (*copy)->process_name_context = where->process_name_context;
-    }
-    return status;
+    return etw_where_compile(where->text, copy, error);
 }
 
 void etw_where_free(etw_where *where)
