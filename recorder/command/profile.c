@@ -87,7 +87,7 @@ static etw_status convert(const char *raw, size_t size, etw_profile *profile, et
         profile->words[profile->count++] = out;
         if (memchr(from, '\0', (size_t)(end - from)) != NULL || !convert_line(from, end, &out)) {
             return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                                 "line %u: wanted 'option = value' or 'option'", line);
+                                 "line %u: expected 'option = value' or 'option'", line);
         }
     }
     return ETW_OK;

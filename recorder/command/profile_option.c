@@ -13,8 +13,8 @@ static etw_status apply_line(etw_record_arguments *arguments, char *line, etw_er
     const etw_option *option =
         etw_command_option_find(&etw_record_command, etw_record_command.verbs, name);
     if (option != NULL && (option->apply == etw_apply_profile || option->role != ETW_ROLE_OWN)) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "'%s' is no option for a profile",
-                             name);
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "option '%s' is not allowed in a profile", name);
     }
     return etw_command_apply(&etw_record_command, name, equals == NULL ? NULL : equals + 1,
                              arguments, error);

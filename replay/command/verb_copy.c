@@ -50,7 +50,7 @@ static void tell_recovered(const etw_replay_arguments *arguments, const etw_reco
         }
     }
     if (report->unreadable) {
-        etw_tool_say("some of %s could not be read, and was taken for zeros", arguments->inputs[0]);
+        etw_tool_say("part of %s could not be read and was treated as zeros", arguments->inputs[0]);
     }
     if (report->missing_blocks > 0) {
         etw_tool_say("blocks without a trace: %" PRIu64, report->missing_blocks);
