@@ -129,11 +129,43 @@ static bool fits_name(EVENT_TRACE_PROPERTIES *properties, const wchar_t *name)
             wcslen(name) < units);
 }
 
+/* SeSystemProfilePrivilege, switched on in this process' token. */
+static bool may_profile(void)
+{
+    PRIVILEGE_SET needed = {.PrivilegeCount = 1, .Control = PRIVILEGE_SET_ALL_NECESSARY};
+    HANDLE token = NULL;
+    BOOL held = FALSE;
+    if (!LookupPrivilegeValueW(NULL, L"SeSystemProfilePrivilege", &needed.Privilege[0].Luid) ||
+        !OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) {
+        return false;
+    }
+    const bool known = PrivilegeCheck(token, &needed, &held) != FALSE;
+    (void)CloseHandle(token);
+    return known && held != FALSE;
+}
+
+/* Sessions with the system-logger mode beside the two that Windows keeps. */
+#define MAX_SYSTEM_LOGGERS 6u
+
+static bool has_system_loggers(const etwapi_session *table)
+{
+    ULONG loggers = 0;
+    for (ULONG i = 0; i < ETWAPI_MAX_SESSIONS; i++) {
+        loggers += etwapi_is_used(&table[i]) &&
+                   (table[i].properties.LogFileMode & EVENT_TRACE_SYSTEM_LOGGER_MODE) != 0;
+    }
+    return loggers >= MAX_SYSTEM_LOGGERS;
+}
+
 static ULONG start_in(etwapi_session *table, TRACEHANDLE *handle, const wchar_t *name,
                       EVENT_TRACE_PROPERTIES *properties)
 {
     if (etwapi_by_name(table, name) != NULL) {
         return ERROR_ALREADY_EXISTS;
+    }
+    if ((properties->LogFileMode & EVENT_TRACE_SYSTEM_LOGGER_MODE) != 0 &&
+        has_system_loggers(table)) {
+        return ERROR_NO_SYSTEM_RESOURCES;
     }
     etwapi_session *session = etwapi_take_slot(table);
     if (session == NULL) {
@@ -172,6 +204,9 @@ ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTI
     }
     if (etwapi_get_settings()->deny_start) {
         return ERROR_ACCESS_DENIED;
+    }
+    if ((properties->EnableFlags & EVENT_TRACE_FLAG_PROFILE) != 0 && !may_profile()) {
+        return ERROR_PRIVILEGE_NOT_HELD;
     }
     etwapi_session *table = etwapi_lock_sessions();
     const ULONG started = table == NULL ? (ULONG)ERROR_NO_SYSTEM_RESOURCES

@@ -1,5 +1,7 @@
 #include "replay/etwapi/delivery.h"
 
+#include "replay/etwapi/settings.h"
+
 #include <string.h>
 
 #define HEADER_EVENT_CLASS 0x68fdd900u
@@ -74,8 +76,11 @@ static bool passes_level(const etwapi_provider *provider, uint8_t level)
 
 static bool passes_keyword(const etwapi_provider *provider, uint64_t keyword)
 {
-    if (keyword == 0) {
+    if (keyword == 0 && !etwapi_get_settings()->classic_providers) {
         return (provider->enable_property & PROPERTY_IGNORE_KEYWORD_0) == 0;
+    }
+    if (provider->any_keyword == 0 && etwapi_get_settings()->classic_providers) {
+        return false;
     }
     /* EnableTraceEx2's page: MatchAllKeyword is not used where MatchAnyKeyword is 0. */
     return provider->any_keyword == 0 ||

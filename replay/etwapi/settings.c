@@ -61,6 +61,7 @@ static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **cont
     read_only(settings);
     settings->wait_at_end = variable_is(L"ETWAPI_AT_END", "wait");
     settings->header_event = variable_is(L"ETWAPI_HEADER_EVENT", "on");
+    settings->classic_providers = variable_is(L"ETWAPI_PROVIDERS", "classic");
     settings->slow_providers = variable_is(L"ETWAPI_PROVIDERS", "slow");
     read_variable(L"ETWAPI_LOSE_BUFFERS", text, (int)sizeof text);
     settings->lose_each_buffer = (uint32_t)strtoul(text, NULL, 10);

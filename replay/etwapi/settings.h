@@ -24,7 +24,8 @@ typedef struct etwapi_settings {
     bool deny_start;                /* ETWAPI_DENY: start refuses StartTrace */
     bool header_event;   /* ETWAPI_HEADER_EVENT: on gives the header event and clock of the trace */
     bool slow_providers; /* ETWAPI_PROVIDERS: slow, whoever waits for one gets ERROR_TIMEOUT */
-    uint32_t lose_each;  /* ETWAPI_LOSE: each so many-th event is lost, 0 none */
+    bool classic_providers; /* ETWAPI_PROVIDERS: classic, MatchAnyKeyword 0 lets nothing through */
+    uint32_t lose_each;     /* ETWAPI_LOSE: each so many-th event is lost, 0 none */
     uint32_t lose_each_buffer; /* ETWAPI_LOSE_BUFFERS: each so many-th buffer, 0 none */
 } etwapi_settings;
 
