@@ -154,6 +154,10 @@ ETW_API void etw_session_get_losses(const etw_session *session, etw_session_loss
 /* UTF-8. */
 ETW_API const char *etw_session_name(const etw_session *session);
 
+/* The name that a session of these options will have: that of the NT Kernel Logger, or theirs.
+ * NULL: one is made. */
+ETW_API const char *etw_session_fixed_name(const etw_session_options *options);
+
 /* Stops any session by its name. ETW_ERROR_NOT_FOUND where there is none. */
 ETW_API_CHECKED etw_status etw_session_kill(const char *name, etw_error *error);
 

@@ -10,8 +10,25 @@
 
 #include <tdh.h>
 
+#define GONE_WAIT_MS 2000u
+#define GONE_POLL_MS 50u
+
 /* More than any Windows allows (EtwMaxLoggers is at most 256). */
 #define MAX_LISTED_SESSIONS 256u
+
+/* A stopped session is gone when its last buffer was written; until then its name is taken. */
+static void wait_until_gone(const wchar_t *name)
+{
+    for (unsigned waited_ms = 0; waited_ms < GONE_WAIT_MS; waited_ms += GONE_POLL_MS) {
+        etw_session_properties properties;
+        etw_session_properties_clear(&properties);
+        if (ControlTraceW(0, name, &properties.head, EVENT_TRACE_CONTROL_QUERY) ==
+            ERROR_WMI_INSTANCE_NOT_FOUND) {
+            return;
+        }
+        Sleep(GONE_POLL_MS);
+    }
+}
 
 etw_status etw_session_kill(const char *name, etw_error *error)
 {
@@ -21,6 +38,9 @@ etw_status etw_session_kill(const char *name, etw_error *error)
     const ULONG code = wide == NULL
                            ? ERROR_NOT_ENOUGH_MEMORY
                            : ControlTraceW(0, wide, &properties.head, EVENT_TRACE_CONTROL_STOP);
+    if (code == ERROR_SUCCESS || code == ERROR_MORE_DATA) {
+        wait_until_gone(wide);
+    }
     free(wide);
     if (code == ERROR_WMI_INSTANCE_NOT_FOUND) {
         return etw_error_set(error, ETW_ERROR_NOT_FOUND, "there is no session named '%s'", name);

@@ -86,7 +86,20 @@ etw_status etw_error_set_start(etw_error *error, unsigned long code, const char 
                                          "to profile the system, SeSystemProfilePrivilege)"
                                        : "an elevated administrator or a member of the group "
                                          "Performance Log Users");
+    case ERROR_PRIVILEGE_NOT_HELD:
+        return etw_error_set(error, ETW_ERROR_ACCESS,
+                             "starting session '%s' was denied: it needs the right to profile the "
+                             "system (SeSystemProfilePrivilege), which an elevated administrator "
+                             "has",
+                             session_name);
     case ERROR_NO_SYSTEM_RESOURCES:
+        if (is_kernel) {
+            return etw_error_set(error, ETW_ERROR_LIMIT,
+                                 "session '%s' cannot start: the system's 8 sessions for kernel "
+                                 "events, of which Windows keeps two, are in use, or all its %u "
+                                 "sessions; 'etw-record --list-sessions' shows them",
+                                 session_name, ETW_SYSTEM_MAX_SESSIONS);
+        }
         return etw_error_set(error, ETW_ERROR_LIMIT,
                              "session '%s' cannot start: the system's %u sessions are in use; "
                              "'etw-record --list-sessions' shows them, --reclaim stops those that "
@@ -95,4 +108,13 @@ etw_status etw_error_set_start(etw_error *error, unsigned long code, const char 
     default:
         return etw_error_set_windows(error, code, "starting session '%s'", session_name);
     }
+}
+
+etw_status etw_error_set_enable(etw_error *error, unsigned long code)
+{
+    return code == ERROR_NO_SYSTEM_RESOURCES
+               ? etw_error_set(error, ETW_ERROR_LIMIT,
+                               "it is enabled in as many sessions as Windows allows for one "
+                               "provider (8); 'etw-record --list-sessions' shows the sessions")
+               : etw_error_set_windows(error, code, "enabling a provider");
 }

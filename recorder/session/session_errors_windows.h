@@ -12,4 +12,7 @@ etw_status etw_error_set_windows(etw_error *error, unsigned long code, const cha
 etw_status etw_error_set_start(etw_error *error, unsigned long code, const char *session_name,
                                bool is_kernel);
 
+/* Of EnableTraceEx2. */
+etw_status etw_error_set_enable(etw_error *error, unsigned long code);
+
 #endif

@@ -1,5 +1,6 @@
 #include "recorder/session/session_handle_windows.h"
 
+#include "recorder/session/privilege_windows.h"
 #include "recorder/session/session_errors_windows.h"
 #include "recorder/session/session_filters_windows.h"
 #include "recorder/session/session_properties_windows.h"
@@ -13,6 +14,9 @@
  * us, and be no reason not to record the others. */
 #define NO_WAIT 0u
 
+/* SE_SYSTEM_PROFILE_NAME, wide whatever the build. */
+#define PROFILE_PRIVILEGE L"SeSystemProfilePrivilege"
+
 /* ---- Names and memory ---- */
 
 static char *generated_name(void)
@@ -24,17 +28,16 @@ static char *generated_name(void)
     return strdup(name);
 }
 
-static bool is_kernel_logger(const etw_session_options *options)
+const char *etw_session_fixed_name(const etw_session_options *options)
 {
-    return options->kernel_flags != 0 && !options->system_logger;
+    return options->kernel_flags != 0 && !options->system_logger ? "NT Kernel Logger"
+                                                                 : options->name;
 }
 
 static char *session_name(const etw_session_options *options)
 {
-    if (is_kernel_logger(options)) {
-        return etw_utf8_from_wide(KERNEL_LOGGER_NAMEW);
-    }
-    return options->name == NULL ? generated_name() : strdup(options->name);
+    const char *name = etw_session_fixed_name(options);
+    return name == NULL ? generated_name() : strdup(name);
 }
 
 static etw_status check_options(const etw_session_options *options, etw_error *error)
@@ -48,6 +51,11 @@ static etw_status check_options(const etw_session_options *options, etw_error *e
         return etw_error_set(error, ETW_ERROR_LIMIT,
                              "at most %u providers and %u kernel stacks in a session",
                              ETW_SESSION_MAX_PROVIDERS, ETW_MAX_KERNEL_STACKS);
+    }
+    if (options->clock_type == ETW_CLOCK_CPU_CYCLE) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                             "the clock 'cycle' cannot be recorded live: nothing relates a "
+                             "processor's cycles to the time of day; take qpc");
     }
     if (options->name != NULL && strlen(options->name) >= ETW_SESSION_NAME_UNITS) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "a session's name has at most %u characters",
@@ -90,16 +98,17 @@ static etw_status enable(etw_session_handle *handle, const etw_provider_options 
     etw_filters filters;
     etw_status status = etw_filters_build(provider, &filters, error);
     if (status == ETW_OK) {
-        ENABLE_TRACE_PARAMETERS parameters = {.Version = ENABLE_TRACE_PARAMETERS_VERSION_2,
-                                              .EnableProperty = provider->enable_properties,
-                                              .EnableFilterDesc =
-                                                  filters.count == 0 ? NULL : filters.descriptors,
-                                              .FilterDescCount = filters.count};
+        /* The ids of stacks choose among stacks, and ask for none. */
+        const uint32_t stacks = provider->stack_ids.count == 0 ? 0 : ETW_ENABLE_STACK_TRACE;
+        ENABLE_TRACE_PARAMETERS parameters = {
+            .Version = ENABLE_TRACE_PARAMETERS_VERSION_2,
+            .EnableProperty = provider->enable_properties | stacks,
+            .EnableFilterDesc = filters.count == 0 ? NULL : filters.descriptors,
+            .FilterDescCount = filters.count};
         const ULONG code = EnableTraceEx2(
             handle->controller, (LPCGUID)&provider->id, EVENT_CONTROL_CODE_ENABLE_PROVIDER,
             provider->level, provider->any_keyword, provider->all_keyword, NO_WAIT, &parameters);
-        status = code == ERROR_SUCCESS ? ETW_OK
-                                       : etw_error_set_windows(error, code, "enabling a provider");
+        status = code == ERROR_SUCCESS ? ETW_OK : etw_error_set_enable(error, code);
     }
     etw_filters_free(&filters);
     if (status == ETW_OK && provider->capture_state) {
@@ -228,15 +237,30 @@ void etw_session_handle_free(etw_session_handle *handle)
 
 /* ---- Starting ---- */
 
+/* Sampling by the profile interrupt wants a right that administrators hold switched off. */
+static ULONG start_trace(etw_session_handle *handle, etw_session_properties *properties)
+{
+    bool was_on = true;
+    const bool profiles = (handle->options.kernel_flags & EVENT_TRACE_FLAG_PROFILE) != 0;
+    const bool switched =
+        profiles && etw_privilege_set(PROFILE_PRIVILEGE, true, &was_on) && !was_on;
+    const ULONG code = StartTraceW(&handle->controller, handle->name, &properties->head);
+    if (switched) {
+        (void)etw_privilege_set(PROFILE_PRIVILEGE, false, NULL);
+    }
+    return code;
+}
+
 /* Inside the lock. */
 static etw_status start(etw_session_handle *handle, etw_error *error)
 {
     etw_session_properties properties;
     etw_session_properties_for_start(&handle->options, &properties);
-    const ULONG code = StartTraceW(&handle->controller, handle->name, &properties.head);
+    const ULONG code = start_trace(handle, &properties);
     if (code != ERROR_SUCCESS) {
         return etw_error_set_start(error, code, handle->utf8_name,
-                                   handle->options.kernel_flags != 0);
+                                   handle->options.kernel_flags != 0 ||
+                                       handle->options.system_logger);
     }
     handle->running = true;
     etw_status status = open_consumer(handle, error);

@@ -82,6 +82,11 @@ const char *etw_session_name(const etw_session *session)
     return "";
 }
 
+const char *etw_session_fixed_name(const etw_session_options *options)
+{
+    return options->name;
+}
+
 etw_status etw_session_kill(const char *name, etw_error *error)
 {
     (void)name;

@@ -47,6 +47,13 @@ void etw_session_properties_for_start(const etw_session_options *options,
     head->MinimumBuffers = or_default(options->minimum_buffers, processors * 2);
     head->MaximumBuffers =
         or_default(options->maximum_buffers, default_buffers(processors, head->BufferSize));
+    /* The most that was asked for is a bound; the least that was asked for raises a default. */
+    if (options->maximum_buffers == 0 && head->MaximumBuffers < head->MinimumBuffers) {
+        head->MaximumBuffers = head->MinimumBuffers;
+    }
+    if (head->MinimumBuffers > head->MaximumBuffers) {
+        head->MinimumBuffers = head->MaximumBuffers;
+    }
     head->FlushTimer = or_default(options->flush_seconds, 1);
     head->EnableFlags = options->kernel_flags;
     head->LogFileMode = EVENT_TRACE_REAL_TIME_MODE;
@@ -54,7 +61,7 @@ void etw_session_properties_for_start(const etw_session_options *options,
         /* One session's stalled consumer must not make the provider drop events for the others. */
         head->LogFileMode |= EVENT_TRACE_INDEPENDENT_SESSION_MODE;
     }
-    if (options->kernel_flags != 0 && options->system_logger) {
+    if (options->system_logger) {
         head->LogFileMode |= EVENT_TRACE_SYSTEM_LOGGER_MODE;
     }
     if (options->kernel_flags != 0 && !options->system_logger) {

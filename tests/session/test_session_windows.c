@@ -585,6 +585,55 @@ static void wrong_options_are_refused(void **state)
     }
 }
 
+static void cycles_are_no_clock(void **state)
+{
+    (void)state;
+    setup with = everything();
+    with.options.providers = with.providers;
+    with.options.clock_type = ETW_CLOCK_CPU_CYCLE;
+    etw_session *session = NULL;
+    etw_error error = {0};
+    assert_int_equal(etw_session_open(&with.options, &session, &error), ETW_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "qpc"));
+}
+
+static void the_limit_of_a_provider_is_told_apart(void **state)
+{
+    (void)state;
+    setup with = everything();
+    etw_session *sessions[8], *ninth = NULL;
+    for (size_t i = 0; i < 8; i++) {
+        sessions[i] = open_session(&with);
+    }
+    etw_error error = {0};
+    const etw_status status = etw_session_open(&with.options, &ninth, &error);
+    for (size_t i = 0; i < 8; i++) {
+        etw_session_close(sessions[i]);
+    }
+    assert_int_equal(status, ETW_ERROR_LIMIT);
+    assert_non_null(strstr(error.message, "for one provider (8)"));
+}
+
+/* System providers need the mode, and no kernel flags. */
+static void system_loggers_need_no_kernel_flags_and_are_few(void **state)
+{
+    (void)state;
+    setup with = everything();
+    with.options.system_logger = true;
+    with.options.provider_count = 1;
+    etw_session *sessions[6], *seventh = NULL;
+    for (size_t i = 0; i < 6; i++) {
+        sessions[i] = open_session(&with);
+    }
+    etw_error error = {0};
+    const etw_status status = etw_session_open(&with.options, &seventh, &error);
+    for (size_t i = 0; i < 6; i++) {
+        etw_session_close(sessions[i]);
+    }
+    assert_int_equal(status, ETW_ERROR_LIMIT);
+    assert_non_null(strstr(error.message, "8 sessions for kernel events"));
+}
+
 static void match_provider(void *context, const etw_guid *id, const char *name)
 {
     *(bool *)context |= etw_guid_equal(id, &alpha) && strcmp(name, "Test-Alpha") == 0;
@@ -711,6 +760,9 @@ int main(void)
         cmocka_unit_test(a_taken_name_is_told_and_can_be_freed),
         cmocka_unit_test(the_systems_limit_is_named),
         cmocka_unit_test(wrong_options_are_refused),
+        cmocka_unit_test(cycles_are_no_clock),
+        cmocka_unit_test(the_limit_of_a_provider_is_told_apart),
+        cmocka_unit_test(system_loggers_need_no_kernel_flags_and_are_few),
         cmocka_unit_test(providers_are_found_by_name_and_guid),
         cmocka_unit_test(two_sessions_run_side_by_side),
         cmocka_unit_test(next_gives_what_fits_the_queue_and_counts_the_rest),
