@@ -129,7 +129,9 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
         status = reclaim(&error);
         break;
     case ETW_RECORD_CAPTURE:
-        if (etw_record_is_live(arguments)) {
+        /* A service is told by its manager. The console's events are not for it: each logoff of
+         * any user is one of them. */
+        if (etw_record_is_live(arguments) && !arguments->service) {
             etw_stop_signal_install(signal);
         }
         return arguments->service ? capture_as_service(&job) : capture(&job);

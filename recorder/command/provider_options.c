@@ -3,6 +3,8 @@
 #include "recorder/command/options.h"
 
 #define DEFAULT_LEVEL 5u
+/* Classic providers (MOF, WPP) take no bit for no events, the others for all. */
+#define DEFAULT_ANY_KEYWORD UINT64_MAX
 
 static etw_status bad_provider(const etw_option_use *use)
 {
@@ -35,6 +37,7 @@ static bool parse_any_keyword(const char *text, etw_provider_argument *provider)
         return true;
     }
     const bool is_number = text[0] >= '0' && text[0] <= '9';
+    provider->options.any_keyword = 0; /* but for these names */
     provider->keyword_names = is_number || text[0] == '\0' ? NULL : strdup(text);
     return provider->keyword_names != NULL;
 }
@@ -63,8 +66,9 @@ static etw_status apply_provider(const etw_option_use *use)
                              ETW_SESSION_MAX_PROVIDERS);
     }
     etw_provider_argument *provider = &arguments->providers[arguments->provider_count];
-    *provider =
-        (etw_provider_argument){.name = strdup(use->value), .options = {.level = DEFAULT_LEVEL}};
+    *provider = (etw_provider_argument){
+        .name = strdup(use->value),
+        .options = {.level = DEFAULT_LEVEL, .any_keyword = DEFAULT_ANY_KEYWORD}};
     if (provider->name == NULL) {
         return etw_error_set(use->error, ETW_ERROR_NO_MEMORY, "out of memory for a provider");
     }
@@ -217,10 +221,10 @@ static const etw_option rows[] = {
     {.name = "provider",
      .letter = 'p',
      .value = "SPEC",
-     .help =
-         "a provider's registered name, GUID, or *Name for EventSource and TraceLogging; level "
-         "1 to 5 or 255, or critical to verbose, all (default 5), keyword masks or, for ANY, names "
-         "as in Name+Other: NAME|GUID[:LEVEL[:ANY[:ALL]]]; repeatable",
+     .help = "a provider's registered name, GUID, or *Name for EventSource and TraceLogging; level "
+             "1 to 5 or 255, or critical to verbose, all (default 5), keyword masks (default all) "
+             "or, for ANY, names "
+             "as in Name+Other: NAME|GUID[:LEVEL[:ANY[:ALL]]]; repeatable",
      .apply = apply_provider},
     {.name = "enable",
      .value = "LIST",

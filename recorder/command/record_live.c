@@ -31,6 +31,7 @@ typedef struct live {
     bool trace_added;
     etw_status_line line;
     uint64_t last_events; /* at the last status line */
+    int64_t last_line_ns; /* when that was; 0: there was none */
     etw_error error;      /* of the first failure inside the sink */
 } live;
 
@@ -202,6 +203,21 @@ static etw_status print_what_came(live *recording)
     return status;
 }
 
+/* Events a second since the last status line, by the clock. */
+static uint64_t rate_since_last(live *recording, uint64_t events)
+{
+    const etw_os *os = recording->line.os;
+    const int64_t now_ns = os->monotonic_ns(os->context);
+    const int64_t from_ns =
+        recording->last_line_ns == 0 ? recording->line.begun_ns : recording->last_line_ns;
+    const uint64_t rate = now_ns <= from_ns ? 0
+                                            : (uint64_t)((double)(events - recording->last_events) *
+                                                         1e9 / (double)(now_ns - from_ns));
+    recording->last_line_ns = now_ns;
+    recording->last_events = events;
+    return rate;
+}
+
 static void show_status(live *recording)
 {
     if (!etw_status_line_is_due(&recording->line)) {
@@ -212,10 +228,9 @@ static void show_status(live *recording)
     etw_status_line_show(&recording->line,
                          "%" PRIu64 " events (%" PRIu64 "/s), %.1f MB, %" PRIu64 " lost, %" PRIu64
                          " dropped, %" PRIu64 " queued",
-                         totals.events, totals.events - recording->last_events,
+                         totals.events, rate_since_last(recording, totals.events),
                          (double)totals.file_bytes / 1e6, totals.lost, totals.dropped,
                          totals.queued);
-    recording->last_events = totals.events;
 }
 
 static etw_status on_tick(void *context)
@@ -264,10 +279,11 @@ static etw_status open_with_options(const etw_record_arguments *arguments,
                                     const etw_session_options *options, etw_session **session,
                                     etw_error *error)
 {
+    const char *name = etw_session_fixed_name(options);
     etw_status status = etw_session_open(options, session, error);
-    if (status == ETW_ERROR_EXISTS && arguments->replace_session && options->name != NULL) {
-        status = etw_session_kill(options->name, error);
-        if (status == ETW_OK) {
+    if (status == ETW_ERROR_EXISTS && arguments->replace_session && name != NULL) {
+        status = etw_session_kill(name, error);
+        if (status == ETW_OK || status == ETW_ERROR_NOT_FOUND) {
             status = etw_session_open(options, session, error);
         }
     }
@@ -278,13 +294,14 @@ static etw_status open_session(live *recording)
 {
     const etw_record_arguments *arguments = recording->arguments;
     etw_error *error = &recording->error;
-    if (arguments->reclaim_first) {
-        uint32_t stopped = 0;
-        const etw_status status = etw_session_reclaim(&stopped, error);
-        if (status != ETW_OK) {
-            return status;
-        }
+    /* What a killed recorder left runs until the next boot if nobody stops it. Others' rights and
+     * troubles are no reason not to record, unless this was asked for. */
+    uint32_t stopped = 0;
+    const etw_status reclaimed = etw_session_reclaim(&stopped, error);
+    if (reclaimed != ETW_OK && arguments->reclaim_first) {
+        return reclaimed;
     }
+    etw_error_clear(error);
     etw_provider_options *providers = calloc(arguments->provider_count + 1u, sizeof *providers);
     if (providers == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the providers");
@@ -295,6 +312,9 @@ static etw_status open_session(live *recording)
     etw_status status = find_providers(arguments, providers, error);
     if (status == ETW_OK) {
         status = open_with_options(arguments, &options, &recording->session, error);
+    }
+    if (status == ETW_OK) {
+        atomic_store(&recording->signal->session, etw_session_name(recording->session));
     }
     free(providers);
     return status;
@@ -475,6 +495,7 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
     } else {
         etw_report_error(&recording.error);
     }
+    atomic_store(&signal->session, NULL);
     etw_session_close(recording.session);
     if (etw_run_while_end(recording.run, &recording.error) != ETW_OK) {
         etw_report_error(&recording.error);

@@ -51,10 +51,8 @@ static etw_status apply_session(const etw_option_use *use)
     return use->value[0] == '\0' ? etw_option_bad_value(use, "a name") : ETW_OK;
 }
 
-static const etw_option_word clock_words[] = {{"qpc", ETW_CLOCK_QPC},
-                                              {"system", ETW_CLOCK_SYSTEM_TIME},
-                                              {"cycle", ETW_CLOCK_CPU_CYCLE},
-                                              {NULL, 0}};
+static const etw_option_word clock_words[] = {
+    {"qpc", ETW_CLOCK_QPC}, {"system", ETW_CLOCK_SYSTEM_TIME}, {NULL, 0}};
 
 static const etw_option rows[] = {
     {.name = "kernel",
@@ -67,7 +65,8 @@ static const etw_option rows[] = {
      .help = "stacks for this kernel event",
      .apply = apply_kernel_stack},
     {.name = "system-logger",
-     .help = "kernel events in a private session (Windows 8 and later)",
+     .help =
+         "kernel events, or system providers (Windows 10 20348 and later), in a private session",
      ETW_RECORD_STORES(session.system_logger)},
     {.name = "session",
      .value = "NAME",
@@ -106,7 +105,7 @@ static const etw_option rows[] = {
      ETW_RECORD_STORES(session.flush_seconds)},
     {.name = "clock",
      .value = "NAME",
-     .help = "qpc (default), system or cycle",
+     .help = "qpc (default) or system",
      .words = clock_words,
      ETW_RECORD_STORES(session.clock_type)},
     {.name = "no-independent",

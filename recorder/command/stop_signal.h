@@ -11,6 +11,9 @@ typedef struct etw_stop_signal {
     atomic_bool stop; /* an end was asked for */
     atomic_bool dump; /* Ctrl+Break, SIGUSR1: the flight recorder should write; taken by exchange */
     atomic_bool done; /* set by the program when its files are closed */
+    /* On Windows: the session that runs, which a death at once would leave running until the next
+     * boot. Lent; NULL: none. */
+    const char *_Atomic session;
     bool break_dumps; /* Ctrl+Break dumps instead of ending */
 } etw_stop_signal;
 

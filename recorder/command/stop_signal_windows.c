@@ -1,5 +1,7 @@
 #include "recorder/command/stop_signal.h"
 
+#include "recorder/session/session.h"
+
 #include <stddef.h>
 
 #include <windows.h>
@@ -18,6 +20,15 @@ static void wait_until_done(const etw_stop_signal *target)
     }
 }
 
+/* By its name and in this thread: the others may hang. */
+static void stop_session(etw_stop_signal *target)
+{
+    const char *name = atomic_exchange(&target->session, NULL);
+    if (name != NULL && !atomic_load(&target->done)) {
+        etw_ignore(etw_session_kill(name, NULL));
+    }
+}
+
 static BOOL WINAPI on_control(DWORD event)
 {
     etw_stop_signal *target = atomic_load(&installed);
@@ -29,7 +40,11 @@ static BOOL WINAPI on_control(DWORD event)
     if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT) {
         /* Close, logoff, shutdown: returning ends the process, so the clean end comes first. */
         wait_until_done(target);
+        stop_session(target);
         return TRUE;
+    }
+    if (asked_before) {
+        stop_session(target);
     }
     return asked_before ? FALSE : TRUE;
 }
