@@ -1,5 +1,6 @@
 /* TDH over the schemas of saved traces: information, maps, properties (tdh.h). */
 #include "format/event/render/plan.h"
+#include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
 
@@ -90,6 +91,38 @@ typedef struct search {
     const uint8_t *from, *end; /* what was found, NULL: nothing yet */
 } search;
 
+/* Bytes of one element where the walk gives an array of characters as one value; else 0. */
+static ULONG character_size(const etw_property *property)
+{
+    if (etw_property_out_type(property) != ETW_OUT_STRING) {
+        return 0;
+    }
+    switch (etw_property_in_type(property)) {
+    case ETW_IN_UNICODECHAR:
+        return 2;
+    case ETW_IN_ANSICHAR:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* One character of such an array. True: the property is one, and the search ends. */
+static bool see_character(search *look, const etw_value *value)
+{
+    const path_part *part = &look->parts[look->matched];
+    const ULONG size = character_size(value->property);
+    if (size == 0 || part->index == ULONG_MAX ||
+        strcmp(part->name, etw_property_name(value->property)->utf8) != 0) {
+        return false;
+    }
+    if (part->index < value->whole.size / size) {
+        look->from = value->whole.data + (size_t)part->index * size;
+        look->end = look->from + size;
+    }
+    return true;
+}
+
 static bool is_part(const path_part *part, const etw_property *property, uint32_t element)
 {
     return strcmp(part->name, etw_property_name(property)->utf8) == 0 &&
@@ -99,8 +132,13 @@ static bool is_part(const path_part *part, const etw_property *property, uint32_
 static etw_status see_value(void *context, const etw_value *value)
 {
     search *look = context;
-    if (look->matched + 1 != look->part_count || look->depth != look->matched ||
-        !is_part(&look->parts[look->matched], value->property, value->element)) {
+    if (look->matched + 1 != look->part_count || look->depth != look->matched) {
+        return ETW_OK;
+    }
+    if (see_character(look, value)) {
+        return ETW_END;
+    }
+    if (!is_part(&look->parts[look->matched], value->property, value->element)) {
         return ETW_OK;
     }
     /* TDH counts prefixes and terminators to a property (live TDH: sizes of z-strings and counted

@@ -454,6 +454,42 @@ static void a_provider_is_in_eight_sessions_at_most(void **state)
 /* --- TDH ----------------------------------------------------------------------------------------
  */
 
+/* SystemConfig_V2_CPU, one of the classes that are built in: five numbers, then ComputerName of 256
+ * characters. */
+static void an_element_of_a_character_array_is_one_character(void **state)
+{
+    (void)state;
+    static BYTE data[20 + 512 + 264 + 8];
+    WCHAR *computer = (WCHAR *)(void *)(data + 20);
+    computer[0] = L'P';
+    computer[1] = L'C';
+    EVENT_RECORD event = {.UserData = data, .UserDataLength = sizeof data};
+    event.EventHeader.ProviderId =
+        (GUID){0x01853a65, 0x418f, 0x4f36, {0xae, 0xfc, 0xdc, 0x0f, 0x1d, 0x2f, 0xd2, 0x35}};
+    event.EventHeader.Flags = EVENT_HEADER_FLAG_CLASSIC_HEADER | EVENT_HEADER_FLAG_64_BIT_HEADER;
+    event.EventHeader.EventDescriptor.Version = 2;
+    event.EventHeader.EventDescriptor.Opcode = 10;
+    const struct {
+        ULONG index, code, size;
+        WCHAR first;
+    } rows[] = {{0, ERROR_SUCCESS, 2, L'P'},
+                {1, ERROR_SUCCESS, 2, L'C'},
+                {255, ERROR_SUCCESS, 2, 0},
+                {256, ERROR_NOT_FOUND, 0, 0},
+                {ULONG_MAX, ERROR_SUCCESS, 512, L'P'}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        PROPERTY_DATA_DESCRIPTOR property = {(ULONGLONG)(uintptr_t)L"ComputerName", rows[i].index,
+                                             0};
+        ULONG size = 0;
+        WCHAR text[256] = {0};
+        assert_int_equal(TdhGetPropertySize(&event, 0, NULL, 1, &property, &size), rows[i].code);
+        assert_int_equal(size, rows[i].size);
+        assert_int_equal(TdhGetProperty(&event, 0, NULL, 1, &property, size, (BYTE *)text),
+                         rows[i].code);
+        assert_int_equal(text[0], rows[i].first);
+    }
+}
+
 static const seen *played(void)
 {
     static seen s;
@@ -666,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_trace_may_be_closed_in_its_callback),
         cmocka_unit_test(the_callers_handle_may_be_reset_while_it_is_processed),
         cmocka_unit_test(event_id_filters_have_the_size_they_say),
+        cmocka_unit_test(an_element_of_a_character_array_is_one_character),
         cmocka_unit_test(a_provider_is_in_eight_sessions_at_most),
         cmocka_unit_test(information_comes_in_the_size_it_asked_for),
         cmocka_unit_test(properties_are_found_by_name),
