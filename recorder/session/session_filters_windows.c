@@ -1,5 +1,6 @@
 #include "recorder/session/session_filters_windows.h"
 
+#include "format/event/tei.h"
 #include "recorder/session/wide_windows.h"
 
 #include <stdlib.h>
@@ -107,8 +108,12 @@ typedef struct payload_predicate {
 
 #define MAX_PAYLOAD_PREDICATES 8u
 
+/* PAYLOAD_OPERATOR of tdh.h. */
+enum { PAYLOAD_EQ = 0, PAYLOAD_NE = 1, PAYLOAD_IS = 30, PAYLOAD_ISNOT = 31 };
+
 typedef ULONG(WINAPI *create_payload_filter)(LPCGUID, const EVENT_DESCRIPTOR *, BOOLEAN, ULONG,
                                              payload_predicate *, PVOID *);
+typedef ULONG(WINAPI *get_manifest_event)(LPCGUID, EVENT_DESCRIPTOR *, TRACE_EVENT_INFO *, ULONG *);
 typedef ULONG(WINAPI *aggregate_payload_filters)(ULONG, PVOID *, BOOLEAN *,
                                                  EVENT_FILTER_DESCRIPTOR *);
 typedef ULONG(WINAPI *delete_payload_filter)(PVOID *);
@@ -120,6 +125,60 @@ static FARPROC tdh_function(const char *name)
 {
     const HMODULE tdh = GetModuleHandleW(L"tdh.dll");
     return tdh == NULL ? NULL : GetProcAddress(tdh, name);
+}
+
+/* Whether the manifest says that the property is text, a GUID or a SID, which PAYLOADFIELD_IS
+ * compares; EQ and NE are for numbers. Where it cannot be asked, a value that is no number is
+ * text. */
+static bool is_text_like(const TRACE_EVENT_INFO *info, const payload_predicate *predicate)
+{
+    for (ULONG i = 0; info != NULL && i < info->TopLevelPropertyCount; i++) {
+        const EVENT_PROPERTY_INFO *property = &info->EventPropertyInfoArray[i];
+        const wchar_t *name =
+            (const wchar_t *)(const void *)((const BYTE *)info + property->NameOffset);
+        if ((property->Flags & PropertyStruct) == 0 && wcscmp(name, predicate->field) == 0) {
+            const USHORT type = property->nonStructType.InType;
+            return type == ETW_IN_UNICODESTRING || type == ETW_IN_ANSISTRING ||
+                   type == ETW_IN_GUID || type == ETW_IN_SID;
+        }
+    }
+    wchar_t *end = NULL;
+    (void)wcstoul(predicate->value, &end, 0);
+    return end == predicate->value || *end != L'\0';
+}
+
+/* The event as the provider's registered manifest has it; NULL where TDH cannot tell. Owned. */
+static TRACE_EVENT_INFO *manifest_event(const etw_guid *provider, EVENT_DESCRIPTOR *descriptor)
+{
+    const get_manifest_event get =
+        (get_manifest_event)(void *)tdh_function("TdhGetManifestEventInformation");
+    ULONG size = 0;
+    if (get == NULL ||
+        get((LPCGUID)provider, descriptor, NULL, &size) != ERROR_INSUFFICIENT_BUFFER) {
+        return NULL;
+    }
+    TRACE_EVENT_INFO *info = malloc(size);
+    if (info != NULL && get((LPCGUID)provider, descriptor, info, &size) != ERROR_SUCCESS) {
+        free(info);
+        info = NULL;
+    }
+    return info;
+}
+
+/* Each equality by the type of its property. */
+static void choose_equalities(const etw_guid *provider, EVENT_DESCRIPTOR *descriptor,
+                              payload_predicate *predicates, ULONG count)
+{
+    TRACE_EVENT_INFO *info = manifest_event(provider, descriptor);
+    for (ULONG i = 0; i < count; i++) {
+        const bool is_equality = predicates[i].compare_operator == PAYLOAD_EQ ||
+                                 predicates[i].compare_operator == PAYLOAD_NE;
+        if (is_equality && is_text_like(info, &predicates[i])) {
+            predicates[i].compare_operator =
+                predicates[i].compare_operator == PAYLOAD_EQ ? PAYLOAD_IS : PAYLOAD_ISNOT;
+        }
+    }
+    free(info);
 }
 
 /* Splits "Property=value" in place. */
@@ -172,6 +231,7 @@ static etw_status create_payload(etw_filters *filters, const etw_provider_option
         return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
                              "payload filters need Windows 8.1 or later");
     }
+    choose_equalities(&provider->id, &descriptor, predicates, count);
     ULONG code = create((LPCGUID)&provider->id, &descriptor, FALSE, count, predicates,
                         &filters->payload_filter);
     if (code == ERROR_SUCCESS) {
