@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+from etlwriter import Trace, field, stack64
 
 from conftest import ROOT
 from whole import status_of
@@ -89,6 +90,18 @@ def test_profiling_switches_its_privilege_on(live, native_tool, corpus, tmp_path
     live("--kernel", "IMAGE_LOAD,PROFILE", "-o", tmp_path / "a.etwcap", "--max-events", 10,
          ETWAPI_TRACE=str(corpus("ShutdownPerfDiagLogger.etl")), ETWAPI_AT_END="wait")
     assert count_of(native_tool, tmp_path / "a.etwcap") == 10
+
+
+def test_ids_of_stacks_ask_for_stacks(live, native_tool, tmp_path):
+    """The filter chooses among stacks that the enable property asks for; alone it gives none."""
+    trace = Trace()
+    for number in range(4):
+        trace.tracelogging("Tests.Stacks", "Counted", [field("Count", "u32", number)], items=[stack64(0, [0x1000, 0x2000])])
+    trace.write(tmp_path / "stacks.etl")
+    live("--provider", "*Tests.Stacks", "--stack-ids", "0", "-o", tmp_path / "a.etwcap", "--max-events", 4,
+         ETWAPI_TRACE=str(tmp_path / "stacks.etl"), ETWAPI_AT_END="wait")
+    got = native_tool("etw-replay", tmp_path / "a.etwcap").stdout
+    assert got.count(b'"0x2000"') == 4
 
 
 def test_the_kernel_logger_can_be_replaced(live, corpus, tmp_path):
