@@ -20,4 +20,16 @@ ULONG WINAPI TdhGetWppMessage(HANDLE handle, EVENT_RECORD *event, ULONG *size, B
 ULONG WINAPI TdhGetWppProperty(HANDLE handle, EVENT_RECORD *event, PWSTR name, ULONG *size,
                                BYTE *buffer);
 
+/* Since Windows 8.1. */
+typedef struct PROVIDER_EVENT_INFO {
+    ULONG NumberOfEvents;
+    ULONG Reserved;
+    EVENT_DESCRIPTOR EventDescriptorsArray[];
+} PROVIDER_EVENT_INFO;
+ULONG WINAPI TdhEnumerateManifestProviderEvents(GUID *provider, PROVIDER_EVENT_INFO *info,
+                                                ULONG *size);
+ULONG WINAPI TdhGetManifestEventInformation(GUID *provider, EVENT_DESCRIPTOR *event,
+                                            TRACE_EVENT_INFO *info, ULONG *size);
+ULONG WINAPI TdhLoadManifestFromBinary(PWSTR path);
+
 #endif

@@ -257,6 +257,12 @@ ULONG WINAPI TdhLoadManifest(PWSTR path)
     }
 }
 
+/* A file with a WEVT_TEMPLATE resource: it is told from a manifest by its content. */
+ULONG WINAPI TdhLoadManifestFromBinary(PWSTR path)
+{
+    return TdhLoadManifest(path);
+}
+
 ULONG WINAPI TdhUnloadManifest(PWSTR path)
 {
     /* What was learnt stays: a trace's events need it until the process ends. */

@@ -281,3 +281,101 @@ ULONG WINAPI EnumerateTraceGuidsEx(TRACE_QUERY_INFO_CLASS information, void *in,
     }
     return etwapi_query_provider(in, out, out_size, size);
 }
+
+/* --- events of a provider ------------------------------------------------------------------------
+ */
+
+/* Two passes, as above. */
+typedef struct event_list {
+    const GUID *provider;
+    PROVIDER_EVENT_INFO *info; /* NULL: only count */
+    ULONG count;
+} event_list;
+
+/* The schema of an event that a manifest defines, of this provider. */
+static const TRACE_EVENT_INFO *manifest_event(const etw_schema *schema, const GUID *provider)
+{
+    const TRACE_EVENT_INFO *info = (const TRACE_EVENT_INFO *)(const void *)schema->tei.data;
+    return schema->tei.size >= sizeof *info && info->DecodingSource == DecodingSourceXMLFile &&
+                   memcmp(&info->ProviderGuid, provider, sizeof *provider) == 0
+               ? info
+               : NULL;
+}
+
+static void visit_event(void *context, const etw_schema *schema)
+{
+    event_list *list = context;
+    const TRACE_EVENT_INFO *info = manifest_event(schema, list->provider);
+    if (info != NULL) {
+        if (list->info != NULL) {
+            list->info->EventDescriptorsArray[list->count] = info->EventDescriptor;
+        }
+        list->count++;
+    }
+}
+
+ULONG WINAPI TdhEnumerateManifestProviderEvents(GUID *provider, PROVIDER_EVENT_INFO *info,
+                                                ULONG *size)
+{
+    if (provider == NULL || size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    know_trace();
+    event_list list = {.provider = provider};
+    etwapi_visit_schemas(visit_event, &list);
+    if (list.count == 0) {
+        return ERROR_NOT_FOUND;
+    }
+    const ULONG needed = (ULONG)offsetof(PROVIDER_EVENT_INFO, EventDescriptorsArray) +
+                         list.count * (ULONG)sizeof(EVENT_DESCRIPTOR);
+    const bool has_room = info != NULL && *size >= needed;
+    *size = needed;
+    if (!has_room) {
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    info->NumberOfEvents = list.count;
+    info->Reserved = 0;
+    event_list fill = {.provider = provider, .info = info};
+    etwapi_visit_schemas(visit_event, &fill);
+    return ERROR_SUCCESS;
+}
+
+/* The first schema of this id and version. */
+typedef struct event_search {
+    const GUID *provider;
+    const EVENT_DESCRIPTOR *wanted;
+    etw_bytes found;
+} event_search;
+
+static void match_event(void *context, const etw_schema *schema)
+{
+    event_search *search = context;
+    const TRACE_EVENT_INFO *info = manifest_event(schema, search->provider);
+    if (search->found.data == NULL && info != NULL &&
+        info->EventDescriptor.Id == search->wanted->Id &&
+        info->EventDescriptor.Version == search->wanted->Version) {
+        search->found = schema->tei;
+    }
+}
+
+ULONG WINAPI TdhGetManifestEventInformation(GUID *provider, EVENT_DESCRIPTOR *event,
+                                            TRACE_EVENT_INFO *info, ULONG *size)
+{
+    if (provider == NULL || event == NULL || size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    know_trace();
+    event_search search = {.provider = provider, .wanted = event};
+    etwapi_visit_schemas(match_event, &search);
+    if (search.found.data == NULL) {
+        return ERROR_NOT_FOUND;
+    }
+    const ULONG needed = (ULONG)search.found.size;
+    const bool has_room = info != NULL && *size >= needed;
+    *size = needed;
+    if (!has_room) {
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    memcpy(info, search.found.data, needed);
+    return ERROR_SUCCESS;
+}

@@ -435,6 +435,24 @@ static void event_id_filters_have_the_size_they_say(void **state)
     stop(session);
 }
 
+/* The small trace is TraceLogging's, which no manifest defines. */
+static void events_of_no_manifest_are_not_found(void **state)
+{
+    (void)state;
+    GUID provider = any_provider;
+    EVENT_DESCRIPTOR event = {.Id = 1};
+    WCHAR missing[] = L"no such file.dll";
+    ULONG size = 0;
+    assert_int_equal(TdhEnumerateManifestProviderEvents(&provider, NULL, &size), ERROR_NOT_FOUND);
+    assert_int_equal(TdhEnumerateManifestProviderEvents(NULL, NULL, &size),
+                     ERROR_INVALID_PARAMETER);
+    assert_int_equal(TdhGetManifestEventInformation(&provider, &event, NULL, &size),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(TdhGetManifestEventInformation(&provider, NULL, NULL, &size),
+                     ERROR_INVALID_PARAMETER);
+    assert_int_equal(TdhLoadManifestFromBinary(missing), ERROR_FILE_NOT_FOUND);
+}
+
 static void a_provider_is_in_eight_sessions_at_most(void **state)
 {
     (void)state;
@@ -704,6 +722,7 @@ int main(void)
         cmocka_unit_test(event_id_filters_have_the_size_they_say),
         cmocka_unit_test(an_element_of_a_character_array_is_one_character),
         cmocka_unit_test(a_provider_is_in_eight_sessions_at_most),
+        cmocka_unit_test(events_of_no_manifest_are_not_found),
         cmocka_unit_test(information_comes_in_the_size_it_asked_for),
         cmocka_unit_test(properties_are_found_by_name),
         cmocka_unit_test(wpp_messages_are_answered),

@@ -17,7 +17,7 @@
 
 #include <windows.h>
 
-#include <evntrace.h>
+#include "replay/etwapi/etw_headers.h"
 
 #define EVENTS     20000u
 #define DELIVERED  (EVENTS + 1) /* and the header of the trace, which every session gives */
@@ -634,6 +634,30 @@ static void system_loggers_need_no_kernel_flags_and_are_few(void **state)
     assert_non_null(strstr(error.message, "8 sessions for kernel events"));
 }
 
+/* Of the trace that sessions deliver: what its files say of the events that manifests define. */
+static void events_of_a_manifest_are_listed(void **state)
+{
+    (void)state;
+    GUID provider;
+    memcpy(&provider, &alpha, sizeof provider);
+    BYTE bytes[4096];
+    PROVIDER_EVENT_INFO *events = (PROVIDER_EVENT_INFO *)(void *)bytes;
+    TRACE_EVENT_INFO *info = (TRACE_EVENT_INFO *)(void *)bytes;
+    ULONG size = 0;
+    assert_int_equal(TdhEnumerateManifestProviderEvents(&provider, NULL, &size),
+                     ERROR_INSUFFICIENT_BUFFER);
+    assert_int_equal(TdhEnumerateManifestProviderEvents(&provider, events, &size), ERROR_SUCCESS);
+    assert_int_equal(events->NumberOfEvents, 1);
+    EVENT_DESCRIPTOR event = events->EventDescriptorsArray[0];
+    assert_int_equal(event.Id, EVENT_ID);
+    size = sizeof bytes;
+    assert_int_equal(TdhGetManifestEventInformation(&provider, &event, info, &size), ERROR_SUCCESS);
+    assert_int_equal(info->TopLevelPropertyCount, 2);
+    event.Version++;
+    assert_int_equal(TdhGetManifestEventInformation(&provider, &event, info, &size),
+                     ERROR_NOT_FOUND);
+}
+
 static void match_provider(void *context, const etw_guid *id, const char *name)
 {
     *(bool *)context |= etw_guid_equal(id, &alpha) && strcmp(name, "Test-Alpha") == 0;
@@ -763,6 +787,7 @@ int main(void)
         cmocka_unit_test(cycles_are_no_clock),
         cmocka_unit_test(the_limit_of_a_provider_is_told_apart),
         cmocka_unit_test(system_loggers_need_no_kernel_flags_and_are_few),
+        cmocka_unit_test(events_of_a_manifest_are_listed),
         cmocka_unit_test(providers_are_found_by_name_and_guid),
         cmocka_unit_test(two_sessions_run_side_by_side),
         cmocka_unit_test(next_gives_what_fits_the_queue_and_counts_the_rest),

@@ -179,6 +179,11 @@ void etw_session_get_losses(const etw_session *session, etw_session_losses *loss
     *losses = (etw_session_losses){0};
 }
 
+const char *etw_session_fixed_name(const etw_session_options *options)
+{
+    return options->name;
+}
+
 etw_status etw_session_kill(const char *name, etw_error *error)
 {
     (void)name;
