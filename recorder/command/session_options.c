@@ -51,8 +51,10 @@ static etw_status apply_session(const etw_option_use *use)
     return use->value[0] == '\0' ? etw_option_bad_value(use, "a name") : ETW_OK;
 }
 
-static const etw_option_word clock_words[] = {
-    {"qpc", ETW_CLOCK_QPC}, {"system", ETW_CLOCK_SYSTEM_TIME}, {NULL, 0}};
+static const etw_option_word clock_words[] = {{"qpc", ETW_CLOCK_QPC},
+                                              {"system", ETW_CLOCK_SYSTEM_TIME},
+                                              {"cycle", ETW_CLOCK_CPU_CYCLE},
+                                              /* refused with its reason */ {NULL, 0}};
 
 static const etw_option rows[] = {
     {.name = "kernel",
