@@ -152,6 +152,8 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->manifests);
     free(arguments->redacted);
     free(arguments->where);
+    free(arguments->stats.by);
+    free(arguments->stats.wishes);
     etw_where_free(arguments->replay.filter.where);
     *arguments = (etw_replay_arguments){0};
 }

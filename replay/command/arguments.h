@@ -20,6 +20,25 @@ typedef struct etw_verb {
 
 #define ETW_MAX_THREADS 16u
 
+/* A column of `stats`: kind is an etw_calculation_kind; percent, where not 0, asks for that
+ * percentile instead. */
+typedef struct etw_stats_wish {
+    uint32_t kind;
+    uint32_t percent;
+    const char *field;
+} etw_stats_wish;
+
+typedef struct etw_stats_arguments {
+    const char **by; /* lists with commas between */
+    uint32_t by_count;
+    uint32_t top;
+    uint64_t interval_ms; /* 0: none */
+    etw_stats_wish *wishes;
+    uint32_t wish_count;
+    uint32_t pairs; /* an etw_pairs_by */
+    bool csv;
+} etw_stats_arguments;
+
 struct etw_replay_arguments {
     const etw_verb *verb;
     const char **inputs; /* owned array of words of argv */
@@ -46,6 +65,7 @@ struct etw_replay_arguments {
     const char **redacted; /* names of properties */
     uint32_t redacted_count;
     bool drop_strings;
+    etw_stats_arguments stats;
     bool keep_unexplained; /* of a redaction */
     bool allow_missing;    /* a redaction may name properties that no event has */
     /* What the lists of the filter point to. */

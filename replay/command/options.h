@@ -22,6 +22,7 @@ enum {
     ETW_TAKES_PROCESSES = 0x1000,
     ETW_TAKES_TREE = 0x100000,
     ETW_TAKES_AT = 0x200000,
+    ETW_TAKES_STATS = 0x2000,
     ETW_TAKES_PROCESS = 0x400000
 };
 
@@ -29,6 +30,7 @@ enum {
 etw_status etw_option_check_time(const etw_option_use *use);
 
 extern const etw_option_section etw_event_options; /* which events, and how they are printed */
+extern const etw_option_section etw_stats_options; /* what is counted, and how */
 extern const etw_option_section etw_trace_options; /* all others */
 
 #endif

@@ -40,6 +40,12 @@ static const etw_verb verbs[] = {
      1,
      ANY_INPUTS,
      false},
+    {{"stats", "FILE...", "count events by any field, measure values and durations",
+      ETW_TAKES_FILTER | ETW_TAKES_STATS | ETW_TAKES_JSON | ETW_TAKES_MANIFEST | FILES},
+     etw_verb_stats,
+     1,
+     ANY_INPUTS,
+     false},
     {{"schemas", "FILE...", "print the schemas that explain the events",
       ETW_TAKES_JSON | ETW_TAKES_MANIFEST},
      etw_verb_schemas,
@@ -97,7 +103,8 @@ static void append_formats(etw_text *text, const etw_verb_row *verb)
     }
 }
 
-static const etw_option_section *const sections[] = {&etw_event_options, &etw_trace_options};
+static const etw_option_section *const sections[] = {&etw_event_options, &etw_stats_options,
+                                                     &etw_trace_options};
 
 const etw_command etw_replay_command = {
     .tool = "etw-replay",

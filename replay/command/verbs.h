@@ -15,6 +15,7 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments); /* and export */
 etw_exit etw_verb_info(const etw_replay_arguments *arguments);
 etw_exit etw_verb_ps(const etw_replay_arguments *arguments);
 etw_exit etw_verb_images(const etw_replay_arguments *arguments);
+etw_exit etw_verb_stats(const etw_replay_arguments *arguments);
 etw_exit etw_verb_schemas(const etw_replay_arguments *arguments);
 etw_exit etw_verb_verify(const etw_replay_arguments *arguments);
 etw_exit etw_verb_recover(const etw_replay_arguments *arguments);

@@ -320,8 +320,7 @@ static int order_ip(const uint8_t *ip, uint32_t size, const etw_where_literal *l
                     of_event[whole] >> shift > literal->ip[whole] >> shift);
 }
 
-/* The operand's text, made where it has none. */
-static etw_where_slice text_of(etw_where *where, const etw_operand *operand)
+etw_where_slice etw_where_operand_text(etw_where *where, const etw_operand *operand)
 {
     if (operand->text != NULL) {
         return (etw_where_slice){operand->text, operand->text_size};
@@ -346,7 +345,7 @@ static etw_where_slice text_of(etw_where *where, const etw_operand *operand)
 static int order_text(etw_where *where, const etw_operand *operand,
                       const etw_where_literal *literal)
 {
-    const etw_where_slice text = text_of(where, operand);
+    const etw_where_slice text = etw_where_operand_text(where, operand);
     char copy[64];
     if (text.size < sizeof copy && (literal->ip_size != 0 || literal->has_real)) {
         etw_where_literal theirs = {.text = copy};
@@ -410,7 +409,7 @@ int etw_where_order(etw_where *where, const etw_operand *operand, const etw_wher
     case ETW_OPERAND_TEXT:
         return order_text(where, operand, literal);
     }
-    return etw_where_text_order(text_of(where, operand),
+    return etw_where_text_order(etw_where_operand_text(where, operand),
                                 (etw_where_slice){literal->text, literal->text_size});
 }
 
@@ -431,7 +430,7 @@ static bool is_set(etw_where *where, const etw_operand *operand)
     case ETW_OPERAND_TEXT:
         break;
     }
-    return text_of(where, operand).size > 0;
+    return etw_where_operand_text(where, operand).size > 0;
 }
 
 static bool is_any_equal(etw_where *where, const etw_where_node *node, const etw_operand *operand)
@@ -502,6 +501,9 @@ etw_status etw_where_compare(etw_where *where, const etw_where_node *node,
     switch (node->operator_) {
     case ETW_WHERE_IS_THERE:
         *passes = true;
+        if (where->take != NULL) {
+            where->take(where->take_context, &masked);
+        }
         break;
     case ETW_WHERE_IS_SET:
         *passes = is_set(where, &masked);
@@ -523,7 +525,7 @@ etw_status etw_where_compare(etw_where *where, const etw_where_node *node,
         *passes = order == 0 || order == 1;
         break;
     default:
-        return compare_text(where, node, text_of(where, &masked), passes, error);
+        return compare_text(where, node, etw_where_operand_text(where, &masked), passes, error);
     }
     return where->scratch.failed
                ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a value's text")

@@ -5,6 +5,12 @@
 #include "format/base/arena.h"
 #include "replay/query/where.h"
 
+/* A text that is lent. */
+typedef struct etw_where_slice {
+    const char *text;
+    size_t size;
+} etw_where_slice;
+
 typedef enum etw_where_kind {
     ETW_WHERE_AND,
     ETW_WHERE_OR,
@@ -124,18 +130,6 @@ typedef struct etw_where_node {
     etw_where_place *places; /* ETW_WHERE_CACHE of them, for properties of one part */
 } etw_where_node;
 
-struct etw_where {
-    etw_arena arena; /* names, texts, literals */
-    const char *text;
-    etw_where_node *nodes;
-    uint32_t node_count, node_capacity;
-    uint32_t root;
-    bool wants_first, wants_last;
-    int64_t first_100ns, last_100ns;
-    bool has_first, has_last;
-    etw_text scratch;
-};
-
 /* where_literal.c: what a value written so can stand for. */
 void etw_where_read_literal(etw_where_literal *literal, bool is_quoted);
 bool etw_where_parse_ip(const char *text, uint8_t ip[16], uint32_t *size, uint32_t *prefix);
@@ -165,9 +159,26 @@ typedef struct etw_operand {
     bool is_empty; /* no value at all */
 } etw_operand;
 
+struct etw_where {
+    etw_arena arena; /* names, texts, literals */
+    const char *text;
+    etw_where_node *nodes;
+    uint32_t node_count, node_capacity;
+    uint32_t root;
+    bool wants_first, wants_last;
+    int64_t first_100ns, last_100ns;
+    bool has_first, has_last;
+    etw_text scratch;
+    void (*take)(void *context,
+                 const etw_operand *operand); /* shown each value of `has`; or NULL */
+    void *take_context;
+};
+
 /* Whether the operand passes the test of the node. */
 etw_status etw_where_compare(etw_where *where, const etw_where_node *node,
                              const etw_operand *operand, bool *passes, etw_error *error);
+/* The operand's text, made where it has none; valid until the next is made. */
+etw_where_slice etw_where_operand_text(etw_where *where, const etw_operand *operand);
 /* -1, 0, 1; 2 where they cannot be compared. */
 int etw_where_order(etw_where *where, const etw_operand *operand, const etw_where_literal *literal);
 
@@ -184,10 +195,6 @@ etw_status etw_where_test_field(etw_where *where, const etw_where_node *node,
                                 const etw_event *event, bool *passes, etw_error *error);
 
 /* where_text.c: text that ignores case. */
-typedef struct etw_where_slice {
-    const char *text;
-    size_t size;
-} etw_where_slice;
 int etw_where_text_order(etw_where_slice a, etw_where_slice b);
 bool etw_where_text_equal(etw_where_slice a, etw_where_slice b);
 bool etw_where_text_contains(etw_where_slice text, etw_where_slice part);

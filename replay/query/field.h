@@ -1,0 +1,25 @@
+/* The value of one field, by the names of the filter language (where.h), in event after event. */
+#ifndef ETW_REPLAY_QUERY_FIELD_H
+#define ETW_REPLAY_QUERY_FIELD_H
+
+#include "format/event/event.h"
+
+typedef struct etw_field etw_field;
+
+/* ETW_ERROR_INVALID_ARGUMENT where the text is no name. Used by one thread at a time. */
+etw_status etw_field_open(const char *name, etw_field **field, etw_error *error);
+void etw_field_close(etw_field *field);
+
+typedef struct etw_field_value {
+    bool is_there;
+    bool has_number;
+    double number;
+    const char *text; /* as cat shows it, not NUL terminated; lent until the next call */
+    size_t text_size;
+} etw_field_value;
+
+/* Of an array the first element, or the one that the name asks for. */
+etw_status etw_field_get(etw_field *field, const etw_event *event, etw_field_value *value,
+                         etw_error *error);
+
+#endif
