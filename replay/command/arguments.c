@@ -81,31 +81,56 @@ static etw_status check(const etw_replay_arguments *arguments, etw_error *error)
     return ETW_OK;
 }
 
-/* Several filters are one, joined by and; a single one stays as it was written, so that errors show
- * the user's own text. */
+/* Errors show the user's own text, so each is compiled alone first. */
+static etw_status check_where(const etw_replay_arguments *arguments, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < arguments->where_count && !etw_failed(status); i++) {
+        etw_where *alone;
+        status = etw_where_compile(arguments->where[i], &alone, error);
+        etw_where_free(alone);
+    }
+    return etw_failed(status) ? etw_error_wrap(error, status, "--where") : status;
+}
+
+/* Several expressions and the short forms are one, joined by and. */
 static etw_status compile_where(etw_replay_arguments *arguments, etw_error *error)
 {
     etw_text joined = {0};
-    const char *text = arguments->where_count > 0 ? arguments->where[0] : NULL;
-    if (arguments->where_count > 1) {
-        for (uint32_t i = 0; i < arguments->where_count; i++) {
-            etw_text_printf(&joined, "%s(%s)", i > 0 ? " and " : "", arguments->where[i]);
-        }
-        text = etw_text_z(&joined);
+    etw_status status = check_where(arguments, error);
+    for (uint32_t i = 0; i < arguments->where_count; i++) {
+        etw_text_printf(&joined, "%s(%s)", i > 0 ? " and " : "", arguments->where[i]);
     }
-    etw_status status = ETW_OK;
-    if (joined.failed) {
+    etw_short_forms_append(&arguments->shorts, &joined);
+    if (!etw_failed(status) && joined.failed) {
         status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the arguments");
-    } else if (text != NULL) {
-        status = etw_where_compile(text, &arguments->replay.filter.where, error);
-        status = etw_failed(status) ? etw_error_wrap(error, status, "--where") : status;
+    }
+    if (!etw_failed(status) && joined.size > 0) {
+        status = etw_where_compile(etw_text_z(&joined), &arguments->replay.filter.where, error);
     }
     etw_text_free(&joined);
     return status;
 }
 
+/* What the filter's own lists cannot say, the expression does. */
+static void drop_lists(etw_replay_arguments *arguments)
+{
+    etw_filter *filter = &arguments->replay.filter;
+    const bool *is_needed = arguments->shorts.is_needed;
+    if (is_needed[ETW_SHORT_PROVIDER]) {
+        filter->provider_count = filter->provider_name_count = 0;
+    }
+    if (is_needed[ETW_SHORT_ID]) {
+        filter->id_count = 0;
+    }
+    if (is_needed[ETW_SHORT_PID]) {
+        filter->process_id_count = 0;
+    }
+}
+
 static void connect(etw_replay_arguments *arguments)
 {
+    drop_lists(arguments);
     etw_filter *filter = &arguments->replay.filter;
     filter->providers = arguments->providers;
     filter->provider_names = arguments->provider_names;
@@ -152,6 +177,7 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->manifests);
     free(arguments->redacted);
     free(arguments->where);
+    etw_short_forms_free(&arguments->shorts);
     free(arguments->stats.by);
     free(arguments->stats.wishes);
     etw_where_free(arguments->replay.filter.where);

@@ -6,6 +6,7 @@
 #include "format/base/options.h"
 #include "format/etwcap/writer.h"
 #include "format/output/output.h"
+#include "replay/command/short_forms.h"
 #include "replay/replay.h"
 
 typedef struct etw_replay_arguments etw_replay_arguments;
@@ -71,6 +72,7 @@ struct etw_replay_arguments {
     /* What the lists of the filter point to. */
     etw_guid *providers;
     const char **provider_names;
+    etw_short_forms shorts;
     const char **where; /* the texts of --where */
     uint32_t where_count;
     uint16_t *ids;

@@ -12,11 +12,22 @@ static etw_replay_arguments *arguments_of(const etw_option_use *use)
     return use->arguments;
 }
 
+/* Plain values go into the filter's lists; the short forms take all, and are needed where one is
+ * not plain. */
+static bool is_needed(const etw_option_use *use, etw_short_form form)
+{
+    return arguments_of(use)->shorts.is_needed[form];
+}
+
 static etw_status apply_provider(const etw_option_use *use)
 {
     etw_replay_arguments *arguments = arguments_of(use);
     etw_filter *filter = &arguments->replay.filter;
     etw_guid guid;
+    const etw_status status = etw_short_forms_take(&arguments->shorts, ETW_SHORT_PROVIDER, use);
+    if (etw_failed(status) || is_needed(use, ETW_SHORT_PROVIDER)) {
+        return status;
+    }
     if (!etw_guid_parse(use->value, &guid)) {
         return etw_arguments_add_string(&arguments->provider_names, &filter->provider_name_count,
                                         use->value, use->error);
@@ -36,8 +47,8 @@ static etw_status take_id(const etw_option_use *use, const char *part, void *con
     etw_replay_arguments *arguments = context;
     uint32_t *count = &arguments->replay.filter.id_count;
     uint64_t id;
-    if (!etw_parse_number(part, &id) || id > UINT16_MAX) {
-        return etw_option_bad_value(use, "numbers up to 65535 with commas between");
+    if (!etw_parse_number(part, &id)) {
+        return ETW_OK; /* the short form has it */
     }
     uint16_t *longer = etw_arguments_grown(arguments->ids, *count, sizeof *longer, use->error);
     if (longer == NULL) {
@@ -50,7 +61,10 @@ static etw_status take_id(const etw_option_use *use, const char *part, void *con
 
 static etw_status apply_id(const etw_option_use *use)
 {
-    return etw_option_each_part(use, use->value, use->arguments, take_id);
+    const etw_status status = etw_short_forms_take(&arguments_of(use)->shorts, ETW_SHORT_ID, use);
+    return etw_failed(status) || is_needed(use, ETW_SHORT_ID)
+               ? status
+               : etw_option_each_part(use, use->value, use->arguments, take_id);
 }
 
 static etw_status take_process(const etw_option_use *use, const char *part, void *context)
@@ -58,8 +72,8 @@ static etw_status take_process(const etw_option_use *use, const char *part, void
     etw_replay_arguments *arguments = context;
     uint32_t *count = &arguments->replay.filter.process_id_count;
     uint64_t id;
-    if (!etw_parse_number(part, &id) || id > UINT32_MAX) {
-        return etw_option_bad_value(use, "numbers up to 4294967295 with commas between");
+    if (!etw_parse_number(part, &id)) {
+        return ETW_OK; /* the short form has it */
     }
     uint32_t *longer =
         etw_arguments_grown(arguments->process_ids, *count, sizeof *longer, use->error);
@@ -73,7 +87,25 @@ static etw_status take_process(const etw_option_use *use, const char *part, void
 
 static etw_status apply_pid(const etw_option_use *use)
 {
-    return etw_option_each_part(use, use->value, use->arguments, take_process);
+    const etw_status status = etw_short_forms_take(&arguments_of(use)->shorts, ETW_SHORT_PID, use);
+    return etw_failed(status) || is_needed(use, ETW_SHORT_PID)
+               ? status
+               : etw_option_each_part(use, use->value, use->arguments, take_process);
+}
+
+static const etw_option_word short_forms[] = {{"event", ETW_SHORT_EVENT},
+                                              {"tid", ETW_SHORT_TID},
+                                              {"process", ETW_SHORT_PROCESS},
+                                              {"keyword", ETW_SHORT_KEYWORD},
+                                              {"opcode", ETW_SHORT_OPCODE},
+                                              {"activity", ETW_SHORT_ACTIVITY},
+                                              {NULL, 0}};
+
+static etw_status apply_short_form(const etw_option_use *use)
+{
+    uint32_t form = 0;
+    (void)etw_option_word_find(short_forms, use->option->name, &form);
+    return etw_short_forms_take(&arguments_of(use)->shorts, (etw_short_form)form, use);
 }
 
 static const etw_option_word levels[] = {{"critical", 1}, {"error", 2},   {"warning", 3},
@@ -133,12 +165,19 @@ static const char *format_at(size_t index)
 static const etw_option rows[] = {
     {.name = "provider",
      .value = "NAME|GUID",
-     .help = "only events of this provider; repeatable",
+     .help =
+         "only events of this provider, which may have * and ? in it; a ! before it leaves them "
+         "out; repeatable, as those below",
      .group = ETW_TAKES_FILTER,
      .apply = apply_provider},
+    {.name = "event",
+     .value = "NAME",
+     .help = "only events of this name; *, ? and ! as above",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_short_form},
     {.name = "id",
-     .value = "N[,N...]",
-     .help = "only events with one of these ids; repeatable",
+     .value = "N|N-M[,...]",
+     .help = "only events with one of these ids: 1-5,9,!3",
      .group = ETW_TAKES_FILTER,
      .apply = apply_id},
     {.name = "level",
@@ -153,11 +192,36 @@ static const etw_option rows[] = {
      .help = "leave out events of level 0, which pass every --level",
      .group = ETW_TAKES_FILTER,
      IN(replay.filter.no_level_0)},
+    {.name = "keyword",
+     .value = "MASK|NAME[,...]",
+     .help = "only events that have one of these keywords",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_short_form},
+    {.name = "opcode",
+     .value = "N|NAME[,...]",
+     .help = "only events with one of these opcodes",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_short_form},
     {.name = "pid",
-     .value = "N[,N...]",
-     .help = "only events of one of these processes; repeatable",
+     .value = "N|N-M[,...]",
+     .help = "only events of one of these processes",
      .group = ETW_TAKES_FILTER,
      .apply = apply_pid},
+    {.name = "process",
+     .value = "NAME",
+     .help = "only events of processes of this name; *, ? and ! as above",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_short_form},
+    {.name = "tid",
+     .value = "N|N-M[,...]",
+     .help = "only events of one of these threads",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_short_form},
+    {.name = "activity",
+     .value = "GUID[,...]",
+     .help = "only events of one of these activities, or related to one",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_short_form},
     {.name = "where",
      .value = "EXPR",
      .help = "only events that pass, such as 'Id in (1, 5..9) and QueryName contains \"x\"'; "

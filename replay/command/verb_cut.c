@@ -23,6 +23,12 @@ static void describe_filter(const etw_replay_arguments *arguments, etw_text *tex
     if (filter->has_level) {
         etw_text_printf(text, " level=%u", filter->max_level);
     }
+    etw_text shorts = {0};
+    etw_short_forms_append(&arguments->shorts, &shorts);
+    if (shorts.size > 0) {
+        etw_text_printf(text, " where=%s", etw_text_z(&shorts));
+    }
+    etw_text_free(&shorts);
     for (uint32_t i = 0; i < arguments->where_count; i++) {
         etw_text_printf(text, " where=%s", arguments->where[i]);
     }

@@ -3,6 +3,7 @@
 #include "replay/etwapi/known_schemas.h"
 #include "replay/etwapi/live_ring.h"
 #include "replay/etwapi/settings.h"
+#include "replay/query/where.h"
 #include "replay/replay.h"
 
 #include <stdlib.h>
@@ -189,15 +190,20 @@ static void advance(playback *trace)
     etwapi_learn(trace->event);
 }
 
-static ULONG open_replay(const char *path, etw_replay **replay)
+/* where: what a session delivers; "" is everything. */
+static ULONG open_replay(const char *path, const char *where, etw_replay **replay)
 {
     const etwapi_settings *settings = etwapi_get_settings();
     const char *manifests[] = {settings->manifest_path};
-    const etw_replay_options options = {.raw_time = true,
-                                        .manifest_paths = manifests,
-                                        .manifest_path_count =
-                                            settings->manifest_path[0] == '\0' ? 0 : 1};
+    etw_replay_options options = {.raw_time = true,
+                                  .manifest_paths = manifests,
+                                  .manifest_path_count =
+                                      settings->manifest_path[0] == '\0' ? 0 : 1};
+    if (where[0] != '\0' && etw_where_compile(where, &options.filter.where, NULL) != ETW_OK) {
+        return ERROR_INVALID_PARAMETER;
+    }
     const etw_status status = etw_replay_open(path, &options, replay, NULL);
+    etw_where_free(options.filter.where);
     return status == ETW_OK ? (ULONG)ERROR_SUCCESS : code_of(status);
 }
 
@@ -206,7 +212,8 @@ static ULONG open_again(playback *trace)
 {
     etw_replay_close(trace->replay);
     trace->replay = NULL;
-    const ULONG code = open_replay(etwapi_get_settings()->trace_path, &trace->replay);
+    const etwapi_settings *settings = etwapi_get_settings();
+    const ULONG code = open_replay(settings->trace_path, settings->where, &trace->replay);
     if (code != ERROR_SUCCESS) {
         return code;
     }
@@ -217,9 +224,9 @@ static ULONG open_again(playback *trace)
                : (ULONG)ERROR_FILE_CORRUPT;
 }
 
-static ULONG open_file(playback *trace, const char *path)
+static ULONG open_file(playback *trace, const char *path, const char *where)
 {
-    const ULONG opened = open_replay(path, &trace->replay);
+    const ULONG opened = open_replay(path, where, &trace->replay);
     if (opened != ERROR_SUCCESS) {
         return opened;
     }
@@ -310,7 +317,7 @@ static ULONG open_session(playback *trace, const wchar_t *name)
     }
     if (path[0] != '\0') {
         trace->is_looping = etwapi_get_settings()->loop_at_end;
-        const ULONG code = open_file(trace, path);
+        const ULONG code = open_file(trace, path, etwapi_get_settings()->where);
         if (code == ERROR_SUCCESS && !etwapi_get_settings()->header_event) {
             take_live_clock(trace);
         }
@@ -326,7 +333,7 @@ static ULONG open_log_file(playback *trace, const wchar_t *name)
     if (WideCharToMultiByte(CP_UTF8, 0, name, -1, path, (int)sizeof path, NULL, NULL) <= 0) {
         return ERROR_BAD_PATHNAME;
     }
-    return open_file(trace, path);
+    return open_file(trace, path, "");
 }
 
 static ULONG open_playback(const EVENT_TRACE_LOGFILEW *log, playback **opened)

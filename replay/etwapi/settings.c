@@ -51,6 +51,7 @@ static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **cont
     char text[64];
     read_variable(L"ETWAPI_TRACE", settings->trace_path, ETWAPI_MAX_PATH_BYTES);
     read_variable(L"ETWAPI_MANIFESTS", settings->manifest_path, ETWAPI_MAX_PATH_BYTES);
+    read_variable(L"ETWAPI_WHERE", settings->where, ETWAPI_MAX_PATH_BYTES);
     read_variable(L"ETWAPI_SPEED", text, (int)sizeof text);
     settings->speed = strtod(text, NULL);
     read_variable(L"ETWAPI_LOSE", text, (int)sizeof text);

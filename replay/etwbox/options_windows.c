@@ -16,6 +16,7 @@ static const struct {
     {L"--loop", L"ETWAPI_AT_END", L"loop", false},
     {L"--rebase", L"ETWAPI_REBASE", L"now", false},
     {L"--only-provider", L"ETWAPI_ONLY", NULL, false},
+    {L"--where", L"ETWAPI_WHERE", NULL, false},
     {L"--all", L"ETWAPI_FILTER", L"off", false},
     {L"--deny-start", L"ETWAPI_DENY", L"start", false},
 };
@@ -40,6 +41,7 @@ void etwbox_print_help(void)
          "  --rebase          times as if the first event of TRACE happened now\n"
          "  --only-provider G deliver the events of this provider only: a GUID, or some with "
          "commas\n"
+         "  --where EXPR      deliver only events that pass, as etw-replay --where\n"
          "  --all             deliver every event, whatever was enabled\n"
          "  --deny-start      refuse to start sessions, as without administrator's rights\n"
          "  --help            this text\n"

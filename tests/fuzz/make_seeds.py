@@ -247,6 +247,11 @@ def add_schemas(seeds):
     seeds.add("mof", "mof", MOF.encode())
 
 
+WHERE = ["Id in (3, 5..9) and a == 7", "b contains 'B.c' or not (c > 2.4)", "b ~ '^a.*$' and Level <= error", "has d",
+         "d == {00000000-0000-0000-0000-000000000000}", "TimeStamp >= +5s or TimeStamp < -1ms", "ProviderName like 'S?o*'",
+         "Keyword & 0x10 == 0x10", "b startswith a and b endswith '\xc4'", "x.y[2]#3 != 10.0.0.0/8", "!a&&b||c", "a in -1..1k"]
+
+
 def add_texts(seeds):
     for index, data in enumerate([b"abcabcabcabcabc" * 9, bytes(300), bytes(range(256)) * 3, b"x" * 70000]):
         for step in (1, 255):
@@ -254,6 +259,8 @@ def add_texts(seeds):
     for index, text in enumerate(["2020-07-29T00:07:10.6912345Z", "2020-07-29 00:07:10+02:00", "2020-07-29", "+1.5s",
                                   "+20ms", PROVIDER, "10k", "4M", "0x10", "30s", "2h", "18446744073709551615"]):
         seeds.add("texts", str(index), b"\0" + text.encode())
+    for index, text in enumerate(WHERE):
+        seeds.add("where", str(index), text.encode())
     record = [["--input", "a.etl", "-i", "b.etl", "-o", "c.etwcap", "--level", "19", "--threads", "4", "--sync", "block",
                "--interval", "1s", "--on-overload", "drop", "--manifest", "m", "--force", "-q"],
               ["-p", "Prov:5:0xFF:0x1", "--event-ids", "1,2,!3", "--stack-ids", "7", "--pids", "4", "--enable", "stack",

@@ -165,6 +165,11 @@ def test_level_and_keywords_choose_events(live, choice, wanted):
     assert end["ProcessTrace"] == 0
 
 
+def test_an_expression_chooses_what_sessions_deliver(live):
+    assert counts(live(ETWAPI_WHERE="Count in (1, 3..4) and ProcessId > 0")[0]) == [1, 3, 4]
+    assert counts(live(level=3, ETWAPI_WHERE="Count < 6")[0]) == [0, 2, 4]
+
+
 def test_filter_off_delivers_everything(live):
     assert counts(live(level=1, ETWAPI_FILTER="off")[0]) == list(range(EVENTS))
 

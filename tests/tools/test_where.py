@@ -153,3 +153,28 @@ def test_what_a_cut_leaves_out_is_told_with_the_filter(native_tool, trace, tmp_p
     native_tool("etw-replay", "cut", trace, "--where", "Id in (1, 2)", "-o", tmp_path / "c.etwcap")
     assert ids(native_tool, tmp_path / "c.etwcap") == [1, 2]
     assert b"Id in (1, 2)" in native_tool("etw-replay", "info", tmp_path / "c.etwcap").stdout
+
+
+@pytest.mark.parametrize("options, expected", [
+    (["--provider", "Sh*"], ALL[:-1]), (["--provider", "!shop"], [9]), (["--provider", "sho?", "--provider", "{00000000-0000-0000-0000-00000000ff01}"], ALL),
+    (["--provider", "Shop", "--provider", "!S*"], []), (["--provider", "Shop"], ALL[:-1]),
+    (["--event", "asked"], [1, 2]), (["--event", "A*", "--event", "!Asked"], [3, 4]), (["--event", "it's"], []),
+    (["--id", "1-3,9"], [1, 2, 3, 9]), (["--id", "!3,!5"], [1, 2, 4, 6, 9]), (["--id", "1-5,!2", "--id", "9"], [1, 3, 4, 5, 9]),
+    (["--id", "2,0x3"], [2, 3]), (["--id", "1-4", "--where", "Opcode == stop or Level == error"], [1, 3]),
+    (["--pid", "99-100"], [1, 2]), (["--pid", "!100"], ALL[2:]), (["--tid", "0-4294967295"], ALL), (["--tid", "7777"], []),
+    (["--keyword", "1"], [1]), (["--keyword", "!0x10"], ALL[2:]), (["--opcode", "stop"], [3]), (["--opcode", "start,2"], [3, 4]),
+    (["--activity", ACTIVITY], [2, 3]), (["--activity", "!" + ACTIVITY], [1, 4, 5, 6, 9]), (["--process", "x"], [])])
+def test_short_forms(native_tool, trace, options, expected):
+    assert ids(native_tool, trace, *options) == expected
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--id", "5-1"], "ranges"), (["--id", "65536"], "up to 65535"), (["--id", "!"], "behind the !"), (["--id", "1-x"], "ranges"),
+    (["--activity", "x"], "a GUID"), (["--opcode", "256"], "up to 255"), (["--where", "Id ==", "--id", "1-2"], "expected a value")])
+def test_short_forms_that_are_wrong(native_tool, trace, options, said):
+    assert said in native_tool("etw-replay", trace, *options, status=2).stderr.decode()
+
+
+def test_a_cut_by_short_forms_tells_them(native_tool, trace, tmp_path):
+    native_tool("etw-replay", "cut", trace, "--id", "1-2", "-o", tmp_path / "c.etwcap")
+    assert b"Id in (1..2)" in native_tool("etw-replay", "info", tmp_path / "c.etwcap").stdout
