@@ -33,6 +33,7 @@ typedef struct stats {
     etw_statistics *groups;
     etw_statistics *files; /* one group each; shown where there are several and no --by */
     etw_pairs *pairs;      /* NULL: not asked for */
+    bool wants_processes;
     etw_event_maker *maker;
     etw_text key;
     recent *recent;
@@ -60,8 +61,10 @@ static etw_status add_column(stats *s, const char *name, size_t size, etw_error 
         return no_memory(error);
     }
     const etw_status status = etw_field_open(copy, &s->columns[s->table.column_count], error);
-    s->table.columns[s->table.column_count] = copy;
-    s->table.column_count += etw_failed(status) ? 0 : 1;
+    if (!etw_failed(status)) {
+        s->wants_processes |= etw_field_wants_processes(s->columns[s->table.column_count]);
+        s->table.columns[s->table.column_count++] = copy;
+    }
     return etw_failed(status) ? etw_error_wrap(error, status, "--by") : status;
 }
 
@@ -348,6 +351,7 @@ static etw_status take_item(stats *s, const etw_replay_item *item, etw_error *er
     if (event == NULL) {
         return no_memory(error);
     }
+    etw_event_set_process(s->maker, item->has_process ? &item->process : NULL);
     const etw_status status = take_event(s, event, &group, error);
     if (!etw_failed(status) && is_plain) {
         *r = (recent){item->schema, item->provider_name, header->ProviderId,
@@ -388,6 +392,7 @@ static etw_status take_input(void *context, etw_input *input, etw_error *error)
     etw_replay *replay;
     const char *name = etw_input_name(input);
     etw_replay_options options = s->arguments->replay;
+    options.processes = s->wants_processes;
     s->file = etw_arena_copy(&s->names, name, strlen(name));
     if (s->file == NULL) {
         etw_input_close(input);

@@ -74,6 +74,11 @@ void etw_field_close(etw_field *field)
     }
 }
 
+bool etw_field_wants_processes(const etw_field *field)
+{
+    return etw_where_wants_processes(field->where);
+}
+
 etw_status etw_field_get(etw_field *field, const etw_event *event, etw_field_value *value,
                          etw_error *error)
 {

@@ -10,6 +10,9 @@ typedef struct etw_field etw_field;
 etw_status etw_field_open(const char *name, etw_field **field, etw_error *error);
 void etw_field_close(etw_field *field);
 
+/* Whether it is of the event's process (etw_event_set_process). */
+bool etw_field_wants_processes(const etw_field *field);
+
 typedef struct etw_field_value {
     bool is_there;
     bool has_number;

@@ -108,12 +108,13 @@ def test_counts_equal_those_of_the_ndjson(native_tool, corpus, name):
     path = corpus(name)
     events = native_tool.events(path, status=None)
     count, first = collections.Counter(), {}
-    processes, sizes = collections.Counter(), collections.Counter()
+    processes, names, sizes = collections.Counter(), collections.Counter(), collections.Counter()
     for event in events:
         key = event.get("ProviderName", event["ProviderId"].lower()), event.get("EventName"), event["Id"]
         count[key] += 1
         first[key] = min(first.get(key, event["TimeStamp"]), event["TimeStamp"])
         processes[event["ProcessId"]] += 1
+        names[event.get("ProcessName")] += 1
         size = [value for key, value in event.get("EventProperties", {}).items() if key.lower() == "size"]
         sizes[event["ProcessId"]] += int(size[0], 0) if size else 0
     found = rows(native_tool, path, status=None)
@@ -124,3 +125,4 @@ def test_counts_equal_those_of_the_ndjson(native_tool, corpus, name):
     found = rows(native_tool, path, "--by", "ProcessId", "--sum", "size", status=None)
     assert {row["ProcessId"]: row["Events"] for row in found} == dict(processes)
     assert {row["ProcessId"]: row.get("sum(size)", 0) for row in found} == dict(sizes)
+    assert {row.get("ProcessName"): row["Events"] for row in rows(native_tool, path, "--by", "ProcessName", status=None)} == dict(names)
