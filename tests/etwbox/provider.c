@@ -135,7 +135,7 @@ int main(int argc, char **argv)
         code = run_again(argv[1]);
     }
     if (argc > 2 && strcmp(argv[2], "crash") == 0) {
-        *(volatile int *)(uintptr_t)16 = 0;
+        RaiseException(EXCEPTION_ACCESS_VIOLATION, EXCEPTION_NONCONTINUABLE, 0, NULL);
     }
     (void)EventUnregister(all.manifest);
     (void)EventUnregister(all.tracelogging);
