@@ -5,6 +5,7 @@
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
 #include "replay/query/provider_guids.h"
+#include "replay/query/stacks.h"
 #include "replay/query/state_pass.h"
 #include "replay/query/where.h"
 #include "replay/replay_input.h"
@@ -29,8 +30,11 @@ struct etw_replay {
     uint32_t of_file_capacity;
     etw_event_maker *maker;
     etw_event_process process; /* of the event that next gave */
-    etw_state *state;          /* NULL: processes were not asked for */
-    bool learns;               /* it is fed as events come */
+    etw_event_stack stack;
+    etw_stacks *stacks; /* NULL: they were not asked for */
+    etw_state *state;   /* NULL: processes were not asked for */
+    bool names_processes;
+    bool learns; /* it is fed as events come */
     etw_replay_totals totals;
     uint16_t trace_index; /* of the last event */
     bool has_times;       /* of an .etl's scan; the two below are set */
@@ -191,14 +195,15 @@ static etw_status open_source(etw_replay *replay, etw_error *error)
 static etw_status open_state(etw_replay *replay, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
-    const bool is_wanted = replay->options.processes ||
-                           (filter->where != NULL && etw_where_wants_processes(filter->where));
-    if (!is_wanted) {
+    replay->names_processes = replay->options.processes ||
+                              (filter->where != NULL && etw_where_wants_processes(filter->where));
+    if (!replay->names_processes && !replay->options.stacks) {
         return ETW_OK;
     }
     replay->learns = !etw_input_can_seek(replay->input);
     if (!replay->learns) {
-        return etw_state_read(replay->input, false, &replay->state, error);
+        return etw_state_read(replay->input, false, &replay->state,
+                              replay->options.stacks ? &replay->stacks : NULL, error);
     }
     replay->state = etw_state_new();
     return replay->state != NULL
@@ -290,6 +295,7 @@ void etw_replay_close(etw_replay *replay)
     if (replay->owns_input) {
         etw_input_close(replay->input);
     }
+    etw_stacks_free(replay->stacks);
     etw_state_free(replay->state);
     etw_resolver_free(replay->resolver);
     etw_schema_store_free(replay->store);
@@ -456,13 +462,15 @@ static etw_verdict header_verdict(const etw_replay *replay, const etw_replay_ite
 static void find_process(const etw_replay *replay, etw_replay_item *item)
 {
     etw_owner owner = {0};
-    if (replay->state != NULL) {
+    if (replay->names_processes) {
         etw_state_owner(replay->state, item->record, item->trace, &owner);
     }
     item->has_process = owner.process != NULL;
     if (item->has_process) {
         etw_state_describe(replay->state, owner.process, &item->process);
     }
+    item->has_stack = replay->stacks != NULL &&
+                      etw_stacks_find(replay->stacks, item->record, item->trace, &item->stack);
 }
 
 /* *is_wanted: whether the filter lets the event pass. */
@@ -549,6 +557,8 @@ etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_erro
     etw_event_set_trace_number(replay->maker, item.trace_number);
     replay->process = item.process;
     etw_event_set_process(replay->maker, item.has_process ? &replay->process : NULL);
+    replay->stack = item.stack;
+    etw_event_set_stack(replay->maker, item.has_stack ? &replay->stack : NULL);
     return ETW_OK;
 }
 

@@ -28,6 +28,9 @@ typedef struct etw_replay_options {
      * first, so that what its end tells is known from its start; of a pipe only what came before.
      * A filter with ProcessName asks for it, too. */
     bool processes;
+    /* Joins stacks that came in events of their own to the events they belong to
+     * (etw_event_stack_of); not of a pipe. */
+    bool stacks;
     const char *const *manifest_paths;
     uint32_t manifest_path_count;
     bool use_default_schemas; /* look at $ETWCAP_SCHEMAS and the user's folder of schemas, too */
@@ -77,6 +80,8 @@ typedef struct etw_replay_item {
     const etw_schema *schema;
     const char *provider_name;
     uint16_t trace_number; /* etw_event_set_trace_number */
+    bool has_stack;
+    etw_event_stack stack; /* has_stack: etw_event_set_stack; lives as the replay */
     bool has_process;
     etw_event_process
         process; /* has_process: etw_event_set_process; its texts live as the replay */

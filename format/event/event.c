@@ -14,6 +14,7 @@ struct etw_event {
     const etw_plan *plan;
     const char *provider_name;
     const etw_event_process *process;
+    const etw_event_stack *stack;
 };
 
 /* Two events take turns, so that one kept past its callback is seen to be expired while the next
@@ -76,6 +77,7 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
     event->trace = trace;
     event->trace_number = 0;
     event->process = NULL;
+    event->stack = NULL;
     event->schema = schema;
     if (!find_plan(maker, event)) {
         return NULL;
@@ -100,6 +102,16 @@ void etw_event_set_process(etw_event_maker *maker, const etw_event_process *proc
 const etw_event_process *etw_event_process_of(const etw_event *event)
 {
     return event->live ? event->process : NULL;
+}
+
+void etw_event_set_stack(etw_event_maker *maker, const etw_event_stack *stack)
+{
+    maker->events[maker->current].stack = stack;
+}
+
+const etw_event_stack *etw_event_stack_of(const etw_event *event)
+{
+    return event->live ? event->stack : NULL;
 }
 
 void etw_event_expire(etw_event_maker *maker)

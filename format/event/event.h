@@ -34,6 +34,16 @@ typedef struct etw_event_process {
 } etw_event_process;
 /* NULL where unknown, and where the loop was not asked to find it. */
 ETW_API const etw_event_process *etw_event_process_of(const etw_event *event);
+/* The call stack that the trace has for an event in other events: addresses of the kernel, then of
+ * the process, each from the leaf on. Where a process has a kernel part alone, its own part was
+ * lost or never logged. */
+typedef struct etw_event_stack {
+    uint32_t process_id; /* whose addresses they are */
+    uint32_t kernel_count, user_count;
+    const uint64_t *kernel, *user;
+} etw_event_stack;
+/* NULL where there is none, and where the loop was not asked to find it. */
+ETW_API const etw_event_stack *etw_event_stack_of(const etw_event *event);
 /* The name of the provider, UTF-8: the one in the event's schema; where that has none, the one that
  * the trace first gives the GUID; NULL where unknown. */
 ETW_API const char *etw_event_provider_name(const etw_event *event);
@@ -64,6 +74,7 @@ ETW_API const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_
 ETW_API void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_number);
 /* As set_trace_number; lent until the event expires. NULL: unknown. */
 ETW_API void etw_event_set_process(etw_event_maker *maker, const etw_event_process *process);
+ETW_API void etw_event_set_stack(etw_event_maker *maker, const etw_event_stack *stack);
 ETW_API void etw_event_expire(etw_event_maker *maker);
 
 #endif

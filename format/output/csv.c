@@ -139,13 +139,11 @@ static void append_properties(csv_output *csv, const etw_event *event, etw_text 
 static void csv_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     csv_output *csv = (csv_output *)output;
-    const etw_event_record *record = etw_event_record_of(event);
-    const bool has_schema = etw_event_schema(event) != NULL;
     append_header(csv, event, text);
     append_schema_and_message(csv, event, text);
     append_properties(csv, event, text);
-    if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
-        etw_json_append_extended_info(record, has_schema, output->options.rundown, &csv->field);
+    if (etw_extended_info_any(event, &output->options)) {
+        etw_json_append_extended_info(&output->options, event, &csv->field);
     }
     append_field(csv, text);
     const etw_event_process *process = etw_event_process_of(event);

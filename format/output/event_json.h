@@ -3,7 +3,24 @@
 #define ETW_FORMAT_OUTPUT_EVENT_JSON_H
 
 #include "format/event/event.h"
-#include "format/event/rundown.h"
+
+/* Names addresses of stacks. */
+typedef struct etw_address_namer {
+    const void *context;
+    /* Appends the name of an address of that process at the event's time, such as
+     * "ntdll.dll+0x1234"; with_methods: and the method of .NET, where it lies in an image, too.
+     * False and nothing appended where it has none. Called by several threads at once. */
+    bool (*append)(const void *context, const etw_event *event, uint32_t process_id,
+                   uint64_t address, bool with_methods, etw_text *text);
+} etw_address_namer;
+
+/* How much of call stacks is shown. */
+typedef enum etw_stack_form {
+    ETW_STACK_MODULES,   /* "ntdll.dll+0x1234" beside the addresses */
+    ETW_STACK_NONE,      /* nothing */
+    ETW_STACK_ADDRESSES, /* addresses alone */
+    ETW_STACK_NAMES      /* beside the modules, the methods of .NET that the trace names */
+} etw_stack_form;
 
 /* How events are made text; all zero: as `etw-replay` does without options. */
 typedef struct etw_output_options {
@@ -15,8 +32,8 @@ typedef struct etw_output_options {
     bool raw_time;     /* time stamps as raw ticks of the trace's clock */
     bool process_info; /* what is known of the event's process, as an object (JSON) */
     bool schema_hash;  /* which schema explained the event */
-    /* Names the images that hold the addresses of stacks; NULL: none are named. */
-    const etw_rundown *rundown;
+    uint32_t stacks;   /* an etw_stack_form */
+    const etw_address_namer *namer; /* NULL: addresses have no names */
 } etw_output_options;
 
 /* Appends the JSON object that `etw-replay` writes as one line, without the line's end. options may

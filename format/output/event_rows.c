@@ -174,11 +174,9 @@ static void append_message(const etw_output_options *options, const etw_event *e
 static void append_extended(const etw_output_options *options, const etw_event *event,
                             etw_text *rows)
 {
-    const etw_event_record *record = etw_event_record_of(event);
-    const bool has_schema = etw_event_schema(event) != NULL;
     const size_t start = begin_field(rows);
-    if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
-        etw_json_append_extended_info(record, has_schema, options->rundown, rows);
+    if (etw_extended_info_any(event, options)) {
+        etw_json_append_extended_info(options, event, rows);
         end_field(rows, start);
     }
 }

@@ -15,7 +15,8 @@ typedef struct telling {
     const etw_info_sink *sink;
     void *context;
     char name[NAME_SIZE];
-    const etw_rundown *rundown; /* NULL: none */
+    const etw_event *event;
+    const etw_output_options *options;
     etw_event_record alone;
     uint32_t told[KIND_COUNT + 1]; /* by ExtType; the last one for all others */
 } telling;
@@ -86,14 +87,26 @@ static bool tell_instance(const telling *t)
     return true;
 }
 
-/* "ntdll.dll+0x1234", or "?" where no image holds the address. A sink takes plain ASCII. */
-static void name_address(const telling *t, uint64_t address, etw_text *text)
+/* The addresses of a stack, wherever they are. */
+typedef struct address_list {
+    const etw_stack *item; /* of an extended item; NULL: the two below */
+    const etw_event_stack *joined;
+    uint32_t count, process_id;
+} address_list;
+
+static uint64_t address_at(const address_list *list, uint32_t index)
 {
-    etw_text_clear(text);
-    if (!etw_rundown_append_symbol(t->rundown, t->alone.EventHeader.ProcessId, address,
-                                   ETW_ESCAPE_NONE, text)) {
-        etw_text_append_char(text, '?');
+    if (list->item != NULL) {
+        return etw_stack_address(list->item, index);
     }
+    const etw_event_stack *stack = list->joined;
+    return index < stack->kernel_count ? stack->kernel[index]
+                                       : stack->user[index - stack->kernel_count];
+}
+
+/* Makes plain ASCII of it, as a sink takes. */
+static void make_plain(etw_text *text)
+{
     for (size_t i = 0; i < text->size; i++) {
         const unsigned char c = (unsigned char)text->data[i];
         if (c < ' ' || c > '~' || strchr("\"\\<>&", c) != NULL) {
@@ -102,30 +115,56 @@ static void name_address(const telling *t, uint64_t address, etw_text *text)
     }
 }
 
-static bool any_image(const telling *t, const etw_stack *stack)
+/* The name, or "?" where there is none. */
+static bool name_address(const telling *t, const address_list *list, uint32_t index, etw_text *text)
 {
-    for (uint32_t i = 0; t->rundown != NULL && i < stack->count; i++) {
-        if (etw_rundown_image_of(t->rundown, t->alone.EventHeader.ProcessId,
-                                 etw_stack_address(stack, i)) != NULL) {
+    const etw_address_namer *namer = t->options->namer;
+    etw_text_clear(text);
+    const bool has_name =
+        namer->append(namer->context, t->event, list->process_id, address_at(list, index),
+                      t->options->stacks == ETW_STACK_NAMES, text);
+    if (!has_name) {
+        etw_text_append_char(text, '?');
+    }
+    make_plain(text);
+    return has_name;
+}
+
+static bool any_name(const telling *t, const address_list *list, etw_text *text)
+{
+    const bool names = t->options->stacks != ETW_STACK_ADDRESSES && t->options->namer != NULL;
+    for (uint32_t i = 0; names && i < list->count; i++) {
+        if (name_address(t, list, i, text)) {
             return true;
         }
     }
     return false;
 }
 
-static void tell_modules(const telling *t, const etw_stack *stack)
+static void tell_modules(const telling *t, const address_list *list)
 {
-    if (!any_image(t, stack)) {
-        return;
-    }
     etw_text text = {0};
-    t->sink->open_list(t->context, "Modules");
-    for (uint32_t i = 0; i < stack->count; i++) {
-        name_address(t, etw_stack_address(stack, i), &text);
-        t->sink->list_item(t->context, etw_text_z(&text), text.size);
+    if (any_name(t, list, &text)) {
+        t->sink->open_list(t->context, "Modules");
+        for (uint32_t i = 0; i < list->count; i++) {
+            (void)name_address(t, list, i, &text);
+            t->sink->list_item(t->context, etw_text_z(&text), text.size);
+        }
+        t->sink->close_list(t->context, "Modules");
     }
-    t->sink->close_list(t->context, "Modules");
     etw_text_free(&text);
+}
+
+static void tell_addresses(const telling *t, const address_list *list)
+{
+    t->sink->open_list(t->context, "Addresses");
+    for (uint32_t i = 0; i < list->count; i++) {
+        char text[ETW_PUT_HEX_MAX];
+        const char *end = etw_put_hex(text, address_at(list, i));
+        t->sink->list_item(t->context, text, (size_t)(end - text));
+    }
+    t->sink->close_list(t->context, "Addresses");
+    tell_modules(t, list);
 }
 
 static bool tell_stack(const telling *t)
@@ -134,18 +173,33 @@ static bool tell_stack(const telling *t)
     if (!etw_record_stack(&t->alone, &stack)) {
         return false;
     }
+    const address_list list = {
+        .item = &stack, .count = stack.count, .process_id = t->alone.EventHeader.ProcessId};
     t->sink->open_group(t->context, t->name);
     t->sink->number(t->context, "MatchId", stack.match_id);
-    t->sink->open_list(t->context, "Addresses");
-    for (uint32_t i = 0; i < stack.count; i++) {
-        char text[ETW_PUT_HEX_MAX];
-        const char *end = etw_put_hex(text, etw_stack_address(&stack, i));
-        t->sink->list_item(t->context, text, (size_t)(end - text));
-    }
-    t->sink->close_list(t->context, "Addresses");
-    tell_modules(t, &stack);
+    tell_addresses(t, &list);
     t->sink->close_group(t->context, t->name);
     return true;
+}
+
+/* Idle and System run in the kernel alone. */
+static bool lacks_user_part(const etw_event_stack *stack)
+{
+    return stack->user_count == 0 && stack->process_id != 0 && stack->process_id != 4;
+}
+
+static void tell_joined_stack(const telling *t, const etw_event_stack *stack)
+{
+    static const char missing[] = "the process' part";
+    const address_list list = {.joined = stack,
+                               .count = stack->kernel_count + stack->user_count,
+                               .process_id = stack->process_id};
+    t->sink->open_group(t->context, t->name);
+    if (lacks_user_part(stack)) {
+        t->sink->text(t->context, "Missing", missing, sizeof missing - 1);
+    }
+    tell_addresses(t, &list);
+    t->sink->close_group(t->context, t->name);
 }
 
 static bool tell_pebs(const telling *t)
@@ -325,33 +379,62 @@ static void tell_item(etw_extended_data_item *item, telling *t)
     tell_raw(item, nth, t);
 }
 
-bool etw_extended_info_any(const etw_event_record *record, bool has_schema)
+static bool is_stack(const etw_extended_data_item *item)
 {
+    return item->ExtType == ETW_EXT_STACK_TRACE32 || item->ExtType == ETW_EXT_STACK_TRACE64;
+}
+
+/* Traits are told for their provider group alone. */
+static bool is_told(const etw_extended_data_item *item, const etw_output_options *options,
+                    bool has_schema)
+{
+    if (is_shown_elsewhere(item, has_schema) ||
+        (is_stack(item) && options->stacks == ETW_STACK_NONE)) {
+        return false;
+    }
+    if (item->ExtType != ETW_EXT_PROV_TRAITS) {
+        return true;
+    }
+    etw_provider_traits traits;
+    etw_extended_data_item copy = *item;
+    const etw_event_record alone = {.ExtendedDataCount = 1, .ExtendedData = &copy};
+    return !etw_record_provider_traits(&alone, &traits) || traits.has_group;
+}
+
+static const etw_event_stack *joined_stack(const etw_event *event,
+                                           const etw_output_options *options)
+{
+    return options->stacks == ETW_STACK_NONE ? NULL : etw_event_stack_of(event);
+}
+
+bool etw_extended_info_any(const etw_event *event, const etw_output_options *options)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    const bool has_schema = etw_event_schema(event) != NULL;
     for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
-        const etw_extended_data_item *item = &record->ExtendedData[i];
-        if (is_shown_elsewhere(item, has_schema)) {
-            continue;
-        }
-        if (item->ExtType != ETW_EXT_PROV_TRAITS) {
-            return true;
-        }
-        etw_provider_traits traits;
-        etw_event_record alone = {.ExtendedDataCount = 1, .ExtendedData = &record->ExtendedData[i]};
-        if (!etw_record_provider_traits(&alone, &traits) || traits.has_group) {
+        if (is_told(&record->ExtendedData[i], options, has_schema)) {
             return true;
         }
     }
-    return false;
+    return joined_stack(event, options) != NULL;
 }
 
-void etw_extended_info_tell(const etw_event_record *record, bool has_schema,
-                            const etw_rundown *rundown, const etw_info_sink *sink, void *context)
+void etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
+                            const etw_info_sink *sink, void *context)
 {
-    telling t = {.sink = sink, .context = context, .rundown = rundown, .alone = *record};
+    const etw_event_record *record = etw_event_record_of(event);
+    const bool has_schema = etw_event_schema(event) != NULL;
+    telling t = {
+        .sink = sink, .context = context, .event = event, .options = options, .alone = *record};
     t.alone.ExtendedDataCount = 1;
     for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
-        if (!is_shown_elsewhere(&record->ExtendedData[i], has_schema)) {
+        if (is_told(&record->ExtendedData[i], options, has_schema)) {
             tell_item(&record->ExtendedData[i], &t);
         }
+    }
+    const etw_event_stack *stack = joined_stack(event, options);
+    if (stack != NULL) {
+        set_name(&t, "StackTrace", count_kind(&t, ETW_EXT_STACK_TRACE32));
+        tell_joined_stack(&t, stack);
     }
 }

@@ -7,8 +7,7 @@
 #ifndef ETW_FORMAT_OUTPUT_EXTENDED_INFO_H
 #define ETW_FORMAT_OUTPUT_EXTENDED_INFO_H
 
-#include "format/event/record.h"
-#include "format/event/rundown.h"
+#include "format/output/event_json.h"
 
 /* All texts are plain ASCII without quotes, backslashes or angle brackets. */
 typedef struct etw_info_sink {
@@ -22,12 +21,13 @@ typedef struct etw_info_sink {
 } etw_info_sink;
 
 /* Whether etw_extended_info_tell would tell anything. */
-bool etw_extended_info_any(const etw_event_record *record, bool has_schema);
+bool etw_extended_info_any(const etw_event *event, const etw_output_options *options);
 
-/* A second item of one kind gets "#2" behind its name, a third "#3", and so on. Where the rundown
- * (may be NULL) has an image for any address of a stack, a list of "ntdll.dll+0x1234" stands beside
- * the addresses, as long as theirs, "?" where no image holds the address. */
-void etw_extended_info_tell(const etw_event_record *record, bool has_schema,
-                            const etw_rundown *rundown, const etw_info_sink *sink, void *context);
+/* A second item of one kind gets "#2" behind its name, a third "#3", and so on. A stack that came
+ * in events of its own is told as the last StackTrace. Where options' namer names any address
+ * of a stack, a list of "ntdll.dll+0x1234" stands beside the addresses, as long as theirs,
+ * "?" where an address has no name. */
+void etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
+                            const etw_info_sink *sink, void *context);
 
 #endif

@@ -454,19 +454,18 @@ static const etw_info_sink info_sink = {info_text,        info_number,    info_o
                                         info_close_group, info_open_list, info_list_item,
                                         info_close_list};
 
-void etw_json_append_extended_info(const etw_event_record *record, bool has_schema,
-                                   const etw_rundown *rundown, etw_text *text)
+void etw_json_append_extended_info(const etw_output_options *options, const etw_event *event,
+                                   etw_text *text)
 {
     etw_nesting info = {.text = text, .separator = ',', .is_first = true};
     etw_text_append_char(text, '{');
-    etw_extended_info_tell(record, has_schema, rundown, &info_sink, &info);
+    etw_extended_info_tell(event, options, &info_sink, &info);
     etw_text_append_char(text, '}');
 }
 
 /* All that stands behind the header. */
 static void append_rest(const etw_output_options *options, const etw_event *event, etw_text *text)
 {
-    const etw_event_record *record = etw_event_record_of(event);
     if (etw_event_trace_number(event) != 0) {
         etw_text_append_z(text, ",\"Trace\":");
         etw_text_append_u64(text, etw_event_trace_number(event));
@@ -484,10 +483,9 @@ static void append_rest(const etw_output_options *options, const etw_event *even
         append_message(options, event, text);
     }
     append_properties(options, event, text);
-    const bool has_schema = etw_event_schema(event) != NULL;
-    if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
+    if (etw_extended_info_any(event, options)) {
         etw_text_append_z(text, ",\"ExtendedInfo\":");
-        etw_json_append_extended_info(record, has_schema, options->rundown, text);
+        etw_json_append_extended_info(options, event, text);
     }
     etw_text_append_char(text, '}');
 }

@@ -10,8 +10,8 @@ void etw_json_append_properties(const etw_output_options *options, const etw_eve
                                 etw_text *text, etw_property_outcome *outcome);
 
 /* Appends "{...}" with the extended items. */
-void etw_json_append_extended_info(const etw_event_record *record, bool has_schema,
-                                   const etw_rundown *rundown, etw_text *text);
+void etw_json_append_extended_info(const etw_output_options *options, const etw_event *event,
+                                   etw_text *text);
 
 /* Appends "{...}" with what is known of a loss. */
 void etw_json_append_loss(const etw_loss *loss, etw_text *text);

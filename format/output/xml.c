@@ -440,15 +440,14 @@ static void info_list_item(void *context, const char *value, size_t size)
     etw_text_append_z(text, "</Item>");
 }
 
-static void append_extended_info(const etw_event *event, const etw_rundown *rundown, etw_text *text)
+static void append_extended_info(const etw_event *event, const etw_output_options *options,
+                                 etw_text *text)
 {
     static const etw_info_sink sink = {info_text, info_number,    info_open, info_close,
                                        info_open, info_list_item, info_close};
-    const etw_event_record *record = etw_event_record_of(event);
-    const bool has_schema = etw_event_schema(event) != NULL;
-    if (record->ExtendedDataCount > 0 && etw_extended_info_any(record, has_schema)) {
+    if (etw_extended_info_any(event, options)) {
         etw_text_append_z(text, "<ExtendedInfo xmlns=\"" INFO_NAMESPACE "\">");
-        etw_extended_info_tell(record, has_schema, rundown, &sink, text);
+        etw_extended_info_tell(event, options, &sink, text);
         etw_text_append_z(text, "</ExtendedInfo>");
     }
 }
@@ -461,7 +460,7 @@ static void xml_event(etw_output *output, const etw_event *event, etw_text *text
     append_properties(xml, event, text);
     append_rendering_info(event, &output->options, text);
     append_tracing_info(event, text);
-    append_extended_info(event, output->options.rundown, text);
+    append_extended_info(event, &output->options, text);
     etw_text_append_z(text, "</Event>\n");
 }
 

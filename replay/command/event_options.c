@@ -162,6 +162,12 @@ static const char *format_at(size_t index)
     return output == NULL ? NULL : output->name;
 }
 
+static const etw_option_word stack_forms[] = {{"none", ETW_STACK_NONE},
+                                              {"addresses", ETW_STACK_ADDRESSES},
+                                              {"modules", ETW_STACK_MODULES},
+                                              {"names", ETW_STACK_NAMES},
+                                              {NULL, 0}};
+
 static const etw_option rows[] = {
     {.name = "provider",
      .value = "NAME|GUID",
@@ -283,6 +289,12 @@ static const etw_option rows[] = {
              "(JSON)",
      .group = ETW_TAKES_RENDERING,
      IN(rendering.process_info)},
+    {.name = "stacks",
+     .value = "HOW",
+     .help = "call stacks: none, addresses, modules (default), or names, with the methods of .NET",
+     .group = ETW_TAKES_RENDERING,
+     .words = stack_forms,
+     IN(rendering.stacks)},
     {.name = "no-process-names",
      .help = "do not read the trace once more for the names of processes",
      .group = ETW_TAKES_RENDERING,

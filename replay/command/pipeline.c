@@ -24,7 +24,8 @@ typedef struct job_event {
     const etw_schema *schema;
     const char *provider_name;
     uint16_t trace_number;
-    bool has_process;
+    bool has_process, has_stack;
+    etw_event_stack stack;
     etw_event_process process;
     etw_loss *loss; /* not NULL: a loss stands here instead of an event; owned */
 } job_event;
@@ -135,6 +136,7 @@ static void render(etw_pipeline *p, const pen *with, job *j)
         }
         etw_event_set_trace_number(with->maker, e->trace_number);
         etw_event_set_process(with->maker, e->has_process ? &e->process : NULL);
+        etw_event_set_stack(with->maker, e->has_stack ? &e->stack : NULL);
         format->event(with->output, event, &j->text);
         if (j->text.size > MAX_JOB_TEXT && !j->text.failed) {
             spill(p, j);
@@ -573,6 +575,8 @@ static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_
     e->trace_number = item->trace_number;
     e->has_process = item->has_process;
     e->process = item->process;
+    e->has_stack = item->has_stack;
+    e->stack = item->stack;
     e->loss = NULL;
     j->count++;
     return ETW_OK;
@@ -606,6 +610,7 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
     }
     etw_event_set_trace_number(pipeline->own.maker, item->trace_number);
     etw_event_set_process(pipeline->own.maker, item->has_process ? &item->process : NULL);
+    etw_event_set_stack(pipeline->own.maker, item->has_stack ? &item->stack : NULL);
     pipeline->options.format->event(pipeline->own.output, event, &stream->text);
     if (pipeline->collector != NULL) {
         return collect_waiting(pipeline, COLLECT_BYTES, error);

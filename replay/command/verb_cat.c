@@ -1,8 +1,8 @@
 /* cat and export: events as text, packets, ... */
 #include "replay/command/pipeline.h"
-#include "replay/command/rundown_file.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
+#include "replay/replay_input.h"
 
 #include <unistd.h>
 
@@ -11,7 +11,7 @@ typedef struct cat {
     etw_stream stream;
     etw_replay *replay;
     etw_pipeline *pipeline;
-    etw_rundown *rundown;   /* NULL where the file has none */
+    etw_address_namer namer;
     etw_status side_status; /* of the callbacks, which cannot return one */
     etw_error side_error;
 } cat;
@@ -98,7 +98,11 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
                                     .is_live = is_live,
                                     .is_lent = !etw_replay_is_etl(c->replay),
                                     .stream = &c->stream};
-    options.rendering.rundown = c->rundown;
+    /* Of a pipe it changes while threads render. */
+    if (etw_replay_state(c->replay) != NULL && etw_input_can_seek(etw_replay_input(c->replay))) {
+        etw_state_get_namer(etw_replay_state(c->replay), &c->namer);
+        options.rendering.namer = &c->namer;
+    }
     if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not for a terminal: give a file with -o", c->format->name);
@@ -115,6 +119,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     options.drained = drained;
     options.exchange_context = c;
     options.processes = !arguments->no_process_names;
+    options.stacks = arguments->rendering.stacks != ETW_STACK_NONE;
     etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
     if (etw_failed(status)) {
         return status;
@@ -124,10 +129,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     if (etw_failed(status)) {
         return etw_stream_close(&c->stream, status, error);
     }
-    status = etw_rundown_file_read(etw_replay_input(c->replay), &c->rundown, error);
-    if (!etw_failed(status)) {
-        status = open_pipeline(c, arguments, error);
-    }
+    status = open_pipeline(c, arguments, error);
     if (!etw_failed(status)) {
         status = print_events(c, error);
     }
@@ -154,7 +156,6 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
         }
     }
     etw_pipeline_close(c.pipeline);
-    etw_rundown_free(c.rundown);
     etw_replay_close(c.replay);
     return etw_failed(status) ? etw_tool_fail(&error) : etw_tool_conclude(arguments, &totals);
 }

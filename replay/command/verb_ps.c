@@ -348,7 +348,7 @@ static etw_status take_input(listing *l, etw_input *input, bool is_ps, etw_error
     etw_state *state = NULL;
     etw_status status = find_time(l, input, error);
     if (!etw_failed(status)) {
-        status = etw_state_read(input, is_ps, &state, error);
+        status = etw_state_read(input, is_ps, &state, NULL, error);
     }
     if (!etw_failed(status)) {
         l->state = state;

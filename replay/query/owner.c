@@ -99,11 +99,9 @@ static void take_payload(const etw_event_record *record, const etw_trace *trace,
     }
 }
 
-void etw_state_owner(const etw_state *state, const etw_event_record *record, const etw_trace *trace,
-                     etw_owner *owner)
+void etw_owner_of_payload(const etw_event_record *record, const etw_trace *trace, etw_owner *owner)
 {
     const etw_event_header *header = &record->EventHeader;
-    const uint16_t host = etw_state_host(state, trace);
     *owner = (etw_owner){.has_process = header->ProcessId != NOBODY,
                          .has_thread = header->ThreadId != NOBODY,
                          .process_id = header->ProcessId,
@@ -111,10 +109,17 @@ void etw_state_owner(const etw_state *state, const etw_event_record *record, con
     if ((header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0) {
         take_payload(record, trace, owner);
     }
+}
+
+void etw_state_owner(const etw_state *state, const etw_event_record *record, const etw_trace *trace,
+                     etw_owner *owner)
+{
+    const uint16_t host = etw_state_host(state, trace);
+    etw_owner_of_payload(record, trace, owner);
     if (host == UINT16_MAX || state->processes.count == 0) {
         return;
     }
-    const int64_t time_100ns = etw_clock_to_filetime(&trace->clock, header->TimeStamp);
+    const int64_t time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
     if (!owner->has_process && owner->has_thread) {
         owner->has_process =
             owner->thread_id == 0 ||

@@ -89,6 +89,7 @@ void etw_state_free(etw_state *state)
     for (uint32_t i = 0; i < state->images.count; i++) {
         free(((etw_image_list *)state->images.newest[i])->images);
     }
+    etw_method_list_free(&state->methods);
     free_index(&state->processes);
     free_index(&state->threads);
     free_index(&state->images);
@@ -120,8 +121,8 @@ const char *etw_state_text(etw_state *state, const char *text, size_t size)
 
 uint16_t etw_state_host(const etw_state *state, const etw_trace *trace)
 {
-    if (trace->boot_time_100ns == 0) {
-        return 0;
+    if (trace->boot_time_100ns == 0 || state->host_count == 0) {
+        return 0; /* what a rundown alone tells is of the first, too */
     }
     for (uint16_t i = 0; i < state->host_count; i++) {
         const int64_t boot_100ns = state->boot_times_100ns[i];
@@ -571,6 +572,61 @@ const etw_state_image *etw_state_image_at(const etw_state *state, uint16_t host,
     }
     const etw_image_list *kernel = etw_life_newest(&state->images, etw_life_key(host, 0));
     return image_in(kernel, address, time_100ns, is_timely);
+}
+
+/* Methods. */
+
+void etw_state_settle(etw_state *state)
+{
+    etw_method_list_settle(&state->methods);
+    state->totals.dropped += state->methods.dropped;
+    state->totals.methods = state->methods.count;
+}
+
+bool etw_state_method_at(const etw_state *state, uint16_t host, uint32_t process_id,
+                         uint64_t address, int64_t time_100ns, const char **name, uint64_t *offset)
+{
+    const etw_method *m =
+        etw_method_list_find(&state->methods, etw_life_key(host, process_id), address, time_100ns);
+    if (m == NULL) {
+        return false;
+    }
+    *name = m->name;
+    *offset = address - m->start;
+    return true;
+}
+
+/* Names of addresses. */
+
+static bool append_name(const void *context, const etw_event *event, uint32_t process_id,
+                        uint64_t address, bool with_methods, etw_text *text)
+{
+    const etw_state *state = context;
+    const uint16_t host = etw_state_host(state, etw_event_trace(event));
+    const int64_t time_100ns = etw_event_time_100ns(event);
+    bool is_timely;
+    const etw_state_image *image =
+        etw_state_image_at(state, host, process_id, address, time_100ns, &is_timely);
+    const char *method = "";
+    uint64_t offset = image == NULL ? 0 : address - image->base;
+    const bool has_method =
+        (image == NULL || with_methods) &&
+        etw_state_method_at(state, host, process_id, address, time_100ns, &method, &offset);
+    if (image == NULL && !has_method) {
+        return false;
+    }
+    const char *name = image == NULL ? "" : etw_path_last_part(image->path);
+    etw_text_append_utf8(text, (const uint8_t *)name, strlen(name), ETW_ESCAPE_NONE);
+    etw_text_append_z(text, image != NULL && has_method ? "!" : "");
+    etw_text_append_z(text, method);
+    etw_text_append_char(text, '+');
+    etw_text_append_hex(text, offset);
+    return true;
+}
+
+void etw_state_get_namer(const etw_state *state, etw_address_namer *namer)
+{
+    *namer = (etw_address_namer){.context = state, .append = append_name};
 }
 
 /* What is known. */

@@ -12,8 +12,8 @@
 #ifndef ETW_REPLAY_QUERY_STATE_H
 #define ETW_REPLAY_QUERY_STATE_H
 
-#include "format/event/event.h"
 #include "format/event/rundown.h"
+#include "format/output/event_json.h"
 
 #define ETW_STATE_MAX_PROCESSES ((uint32_t)1 << 17)
 #define ETW_STATE_MAX_THREADS   ((uint32_t)1 << 20)
@@ -83,7 +83,7 @@ ETW_API void etw_state_count(etw_state *state, const etw_event_record *record,
 /* Whom the event is about. */
 ETW_API void etw_state_owner(const etw_state *state, const etw_event_record *record,
                              const etw_trace *trace, etw_owner *owner);
-/* The host of a trace; UINT16_MAX where nothing was fed of it. */
+/* The host of a trace; UINT16_MAX where others were fed and it was not. */
 ETW_API uint16_t etw_state_host(const etw_state *state, const etw_trace *trace);
 /* Who had the id at that time, or at most 10 ms from it; NULL: unknown. */
 ETW_API const etw_state_process *etw_state_process_at(const etw_state *state, uint16_t host,
@@ -104,6 +104,14 @@ ETW_API const etw_state_image *etw_state_image_at(const etw_state *state, uint16
                                                   uint32_t process_id, uint64_t address,
                                                   int64_t time_100ns, bool *is_timely);
 
+/* The method of .NET whose code holds the address, and how far it is from its start. */
+ETW_API bool etw_state_method_at(const etw_state *state, uint16_t host, uint32_t process_id,
+                                 uint64_t address, int64_t time_100ns, const char **name,
+                                 uint64_t *offset);
+
+/* For etw_output_options; lives as the state, which is fed no more while it is in use. */
+ETW_API void etw_state_get_namer(const etw_state *state, etw_address_namer *namer);
+
 /* All that the trace tells of, in its order; NULL where there is none. */
 ETW_API const etw_state_process *etw_state_first_process(const etw_state *state);
 ETW_API const etw_state_image *etw_state_first_image(const etw_state *state);
@@ -112,6 +120,7 @@ ETW_API uint32_t etw_state_sample_100ns(const etw_state *state);
 
 typedef struct etw_state_totals {
     uint64_t processes, defunct, threads, images, kernel_images;
+    uint64_t methods; /* of .NET; known when all of a file was read */
     uint64_t dropped; /* lives above a limit */
 } etw_state_totals;
 ETW_API void etw_state_get_totals(const etw_state *state, etw_state_totals *totals);

@@ -5,6 +5,7 @@
 #include "format/base/arena.h"
 #include "format/base/probe.h"
 #include "format/base/table.h"
+#include "replay/query/methods.h"
 #include "replay/query/state.h"
 
 #define ETW_STATE_MS_100NS INT64_C(10000)
@@ -43,6 +44,7 @@ struct etw_state {
     int64_t boot_times_100ns[ETW_STATE_MAX_HOSTS]; /* of hosts */
     uint16_t host_count;
     etw_life_index processes, threads, images;
+    etw_method_list methods;
     etw_state_process *first_process, *last_process;
     etw_state_image *first_image, *last_image;
     etw_table texts; /* each once */
@@ -62,6 +64,9 @@ static inline uint64_t etw_life_key(uint16_t host, uint32_t id)
 void *etw_life_newest(const etw_life_index *index, uint64_t key);
 /* Sets it; false where memory is out. */
 bool etw_life_put(etw_life_index *index, uint64_t key, void *newest);
+
+/* No more will be fed. */
+void etw_state_settle(etw_state *state);
 
 /* The text, kept once; "" where memory or room is out. */
 const char *etw_state_text(etw_state *state, const char *text, size_t size);
@@ -99,10 +104,16 @@ typedef enum etw_kernel_group {
     ETW_KERNEL_TCP_IP,
     ETW_KERNEL_UDP_IP,
     ETW_KERNEL_CONFIG,
-    ETW_KERNEL_PROCESS_PROVIDER
+    ETW_KERNEL_PROCESS_PROVIDER,
+    ETW_CLR,
+    ETW_CLR_PRIVATE,
+    ETW_CLR_RUNDOWN
 } etw_kernel_group;
 etw_kernel_group etw_kernel_group_of(const etw_guid *provider);
-/* Whose events etw_state_feed learns from. */
-const etw_guid *etw_state_providers(uint32_t *count);
+/* Whose events etw_state_feed learns from, and, with_stacks, etw_stacks_feed. */
+const etw_guid *etw_state_providers(bool with_stacks, uint32_t *count);
+
+/* Whom the payload says a classic event is about; where it says nothing, whoever logged it. */
+void etw_owner_of_payload(const etw_event_record *record, const etw_trace *trace, etw_owner *owner);
 
 #endif

@@ -27,53 +27,77 @@ static etw_status take_block(void *context, const etw_side_block *block, etw_err
     return status;
 }
 
-static etw_status open_source(const etw_input *input, bool counts, etw_state *state,
-                              etw_source **source, etw_error *error)
+/* What a pass fills. */
+typedef struct pass {
+    etw_state *state;
+    etw_stacks *stacks; /* NULL: not wanted */
+    bool counts;
+} pass;
+
+static etw_status open_source(const etw_input *input, const pass *p, etw_source **source,
+                              etw_error *error)
 {
     const etw_os *os = etw_input_os(input);
     const char *name = etw_input_name(input);
-    etw_reader_options options = {.block = take_block, .block_context = state};
-    if (!counts) {
-        options.providers = etw_state_providers(&options.provider_count);
+    etw_reader_options options = {.block = take_block, .block_context = p->state};
+    if (!p->counts) {
+        /* Those of stacks stand behind those of processes. */
+        options.providers = etw_state_providers(p->stacks != NULL, &options.provider_count);
     }
     const etw_status status = etw_reader_open(os, name, &options, source, error);
     return status == ETW_ERROR_NOT_THIS ? etw_etl_open(os, name, NULL, source, error) : status;
 }
 
-static etw_status take_item(etw_state *state, const etw_source *source, const etw_item *item,
-                            bool counts, etw_error *error)
+static etw_status take_item(const pass *p, const etw_source *source, const etw_item *item,
+                            etw_error *error)
 {
     if (item->kind != ETW_ITEM_EVENT) {
+        if (p->stacks != NULL) {
+            etw_stacks_lost(p->stacks);
+        }
         return ETW_OK;
     }
     const etw_trace *trace = etw_source_trace(source, item->trace_index);
-    if (!etw_state_feed(state, item->record, trace)) {
+    if (!etw_state_feed(p->state, item->record, trace) ||
+        (p->stacks != NULL && !etw_stacks_feed(p->stacks, item->record, trace))) {
         return no_memory(error);
     }
-    if (counts) {
-        etw_state_count(state, item->record, trace);
+    if (p->counts) {
+        etw_state_count(p->state, item->record, trace);
     }
     return ETW_OK;
 }
 
-etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state, etw_error *error)
+static etw_status read_all(const etw_input *input, const pass *p, etw_error *error)
 {
     etw_source *source = NULL;
-    *state = etw_state_new();
-    etw_status status =
-        *state == NULL ? no_memory(error) : open_source(input, counts, *state, &source, error);
+    etw_status status = open_source(input, p, &source, error);
     while (status == ETW_OK) {
         etw_item item;
         status = etw_source_next(source, &item, error);
         if (status == ETW_OK) {
-            status = take_item(*state, source, &item, counts, error);
+            status = take_item(p, source, &item, error);
         }
     }
     etw_source_close(source);
-    if (status != ETW_END) {
-        etw_state_free(*state);
-        *state = NULL;
+    return status == ETW_END ? ETW_OK : status;
+}
+
+etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state,
+                          etw_stacks **stacks, etw_error *error)
+{
+    const pass p = {etw_state_new(), stacks == NULL ? NULL : etw_stacks_new(), counts};
+    const bool is_well = p.state != NULL && (stacks == NULL || p.stacks != NULL);
+    const etw_status status = is_well ? read_all(input, &p, error) : no_memory(error);
+    if (etw_failed(status)) {
+        etw_state_free(p.state);
+        etw_stacks_free(p.stacks);
         return status;
     }
-    return ETW_OK;
+    etw_state_settle(p.state);
+    *state = p.state;
+    if (stacks != NULL) {
+        *stacks = p.stacks;
+    }
+    return status;
 }

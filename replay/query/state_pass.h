@@ -4,9 +4,12 @@
 #define ETW_REPLAY_QUERY_STATE_PASS_H
 
 #include "format/input/input.h"
+#include "replay/query/stacks.h"
 #include "replay/query/state.h"
 
-/* input can seek. counts: etw_state_count for each event, too, which reads all of them. */
-etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state, etw_error *error);
+/* input can seek. counts: etw_state_count for each event, too, which reads all of them.
+ * stacks may be NULL: none are wanted. */
+etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state,
+                          etw_stacks **stacks, etw_error *error);
 
 #endif

@@ -10,72 +10,51 @@ enum { OPCODE_IMAGE_LOAD = 10, OPCODE_DEFUNCT = 39 };
 enum { OPCODE_COLLECTION_START = 73 };
 enum { OPCODE_IMAGE_ID = 0, OPCODE_RSDS = 36 };
 
-/* In the order of groups. The first LEARNT_COUNT are those that the state learns from. */
+/* Event classes and providers; the first LEARNT_COUNT are those that the state learns from, the
+ * next ones up to STACKS_COUNT tell of stacks. */
 static const etw_guid classes[] = {
-    {0x3D6FA8D0,
-     0xFE05,
-     0x11D0,
-     {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}}, /* ETW_KERNEL_PROCESS */
-    {0x3D6FA8D1,
-     0xFE05,
-     0x11D0,
-     {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}}, /* ETW_KERNEL_THREAD */
-    {0x2CB15D1D,
-     0x5FC1,
-     0x11D2,
-     {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}}, /* ETW_KERNEL_IMAGE */
-    {0xCE1DBFB4,
-     0x137E,
-     0x4DA6,
-     {0x87, 0xB0, 0x3F, 0x59, 0xAA, 0x10, 0x2C, 0xBC}}, /* ETW_KERNEL_PERF_INFO */
-    {0x22FB2CD6,
-     0x0E7B,
-     0x422B,
-     {0xA0, 0xC7, 0x2F, 0xAD, 0x1F, 0xD0, 0xE7, 0x16}}, /* ETW_KERNEL_PROCESS_PROVIDER */
-    {0xB3E675D7,
-     0x2554,
-     0x4F18,
-     {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}}, /* ETW_KERNEL_IMAGE_ID */
-    {0xDEF2FE46,
-     0x7BD6,
-     0x4B80,
-     {0xBD, 0x94, 0xF5, 0x7F, 0xE2, 0x0D, 0x0C, 0xE3}}, /* ETW_KERNEL_STACK_WALK */
-    {0x3D6FA8D4,
-     0xFE05,
-     0x11D0,
-     {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}}, /* ETW_KERNEL_DISK_IO */
-    {0x90CBDC39,
-     0x4A3E,
-     0x11D1,
-     {0x84, 0xF4, 0x00, 0x00, 0xF8, 0x04, 0x64, 0xE3}}, /* ETW_KERNEL_FILE_IO */
-    {0x3D6FA8D3,
-     0xFE05,
-     0x11D0,
-     {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}}, /* ETW_KERNEL_PAGE_FAULT */
-    {0x9A280AC0,
-     0xC8E0,
-     0x11D1,
-     {0x84, 0xE2, 0x00, 0xC0, 0x4F, 0xB9, 0x98, 0xA2}}, /* ETW_KERNEL_TCP_IP */
-    {0xBF3A50C5,
-     0xA9C9,
-     0x4988,
-     {0xA0, 0x05, 0x2D, 0xF0, 0xB7, 0xC8, 0x0F, 0x80}}, /* ETW_KERNEL_UDP_IP */
-    {0x01853A65,
-     0x418F,
-     0x4F36,
-     {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}}, /* ETW_KERNEL_CONFIG */
+    {0x3D6FA8D0, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
+    {0x3D6FA8D1, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
+    {0x2CB15D1D, 0x5FC1, 0x11D2, {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}},
+    {0xCE1DBFB4, 0x137E, 0x4DA6, {0x87, 0xB0, 0x3F, 0x59, 0xAA, 0x10, 0x2C, 0xBC}},
+    {0x22FB2CD6, 0x0E7B, 0x422B, {0xA0, 0xC7, 0x2F, 0xAD, 0x1F, 0xD0, 0xE7, 0x16}},
+    {0xDEF2FE46, 0x7BD6, 0x4B80, {0xBD, 0x94, 0xF5, 0x7F, 0xE2, 0x0D, 0x0C, 0xE3}},
+    {0xE13C0D23, 0xCCBC, 0x4E12, {0x93, 0x1B, 0xD9, 0xCC, 0x2E, 0xEE, 0x27, 0xE4}},
+    {0x763FD754, 0x7086, 0x4DFE, {0x95, 0xEB, 0xC0, 0x1A, 0x46, 0xFA, 0xF4, 0xCA}},
+    {0xA669021C, 0xC450, 0x4609, {0xA0, 0x35, 0x5A, 0xF5, 0x9A, 0xF4, 0xDF, 0x18}},
+    {0xB3E675D7, 0x2554, 0x4F18, {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}},
+    {0x3D6FA8D4, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
+    {0x90CBDC39, 0x4A3E, 0x11D1, {0x84, 0xF4, 0x00, 0x00, 0xF8, 0x04, 0x64, 0xE3}},
+    {0x3D6FA8D3, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
+    {0x9A280AC0, 0xC8E0, 0x11D1, {0x84, 0xE2, 0x00, 0xC0, 0x4F, 0xB9, 0x98, 0xA2}},
+    {0xBF3A50C5, 0xA9C9, 0x4988, {0xA0, 0x05, 0x2D, 0xF0, 0xB7, 0xC8, 0x0F, 0x80}},
+    {0x01853A65, 0x418F, 0x4F36, {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}},
 };
+/* In the same order. */
 static const etw_kernel_group groups[] = {
-    ETW_KERNEL_PROCESS,          ETW_KERNEL_THREAD,     ETW_KERNEL_IMAGE,      ETW_KERNEL_PERF_INFO,
-    ETW_KERNEL_PROCESS_PROVIDER, ETW_KERNEL_IMAGE_ID,   ETW_KERNEL_STACK_WALK, ETW_KERNEL_DISK_IO,
-    ETW_KERNEL_FILE_IO,          ETW_KERNEL_PAGE_FAULT, ETW_KERNEL_TCP_IP,     ETW_KERNEL_UDP_IP,
+    ETW_KERNEL_PROCESS,
+    ETW_KERNEL_THREAD,
+    ETW_KERNEL_IMAGE,
+    ETW_KERNEL_PERF_INFO,
+    ETW_KERNEL_PROCESS_PROVIDER,
+    ETW_KERNEL_STACK_WALK,
+    ETW_CLR,
+    ETW_CLR_PRIVATE,
+    ETW_CLR_RUNDOWN,
+    ETW_KERNEL_IMAGE_ID,
+    ETW_KERNEL_DISK_IO,
+    ETW_KERNEL_FILE_IO,
+    ETW_KERNEL_PAGE_FAULT,
+    ETW_KERNEL_TCP_IP,
+    ETW_KERNEL_UDP_IP,
     ETW_KERNEL_CONFIG,
 };
 #define LEARNT_COUNT 5u
+#define STACKS_COUNT 9u
 
-const etw_guid *etw_state_providers(uint32_t *count)
+const etw_guid *etw_state_providers(bool with_stacks, uint32_t *count)
 {
-    *count = LEARNT_COUNT;
+    *count = with_stacks ? STACKS_COUNT : LEARNT_COUNT;
     return classes;
 }
 
@@ -330,6 +309,39 @@ static void feed_process_provider(feeding *f)
     }
 }
 
+enum { ID_METHOD_LOAD_VERBOSE = 143, ID_METHOD_UNLOAD_VERBOSE = 144 };
+
+/* Of the runtime, and of its rundown, where both ids tell of what is there. */
+static void feed_clr(feeding *f, bool is_rundown)
+{
+    const uint16_t id = f->record->EventHeader.EventDescriptor.Id;
+    if (id != ID_METHOD_LOAD_VERBOSE && id != ID_METHOD_UNLOAD_VERBOSE) {
+        return;
+    }
+    (void)etw_cursor_take(&f->cursor, 16); /* method and module */
+    etw_method method = {
+        .process = etw_life_key(f->host, f->record->EventHeader.ProcessId),
+        .event = is_rundown                     ? ETW_METHOD_IS
+                 : id == ID_METHOD_LOAD_VERBOSE ? ETW_METHOD_LOAD
+                                                : ETW_METHOD_UNLOAD,
+        .from_100ns = f->time_100ns,
+    };
+    method.start = etw_cursor_u64(&f->cursor);
+    method.size = etw_cursor_u32(&f->cursor);
+    (void)etw_cursor_take(&f->cursor, 8); /* token and flags */
+    if (f->cursor.failed) {
+        return;
+    }
+    const char *scope = take_wide(f), *name = take_wide(f);
+    etw_text_append_z(&f->text, scope);
+    etw_text_append_z(&f->text, scope[0] == '\0' ? "" : ".");
+    etw_text_append_z(&f->text, name);
+    method.name = keep(f);
+    if (!etw_method_list_add(&f->state->methods, &method)) {
+        f->state->is_out_of_memory = true;
+    }
+}
+
 static void feed_group(feeding *f, etw_kernel_group group)
 {
     switch (group) {
@@ -348,6 +360,10 @@ static void feed_group(feeding *f, etw_kernel_group group)
     case ETW_KERNEL_PROCESS_PROVIDER:
         feed_process_provider(f);
         break;
+    case ETW_CLR:
+    case ETW_CLR_RUNDOWN:
+        feed_clr(f, group == ETW_CLR_RUNDOWN);
+        break;
     default:
         break;
     }
@@ -360,7 +376,7 @@ bool etw_state_feed(etw_state *state, const etw_event_record *record, const etw_
     const bool is_classic = (header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0;
     const uint16_t host = etw_state_host_of(state, trace);
     if (group == ETW_KERNEL_OTHER || host == UINT16_MAX ||
-        is_classic == (group == ETW_KERNEL_PROCESS_PROVIDER)) {
+        is_classic == (group >= ETW_KERNEL_PROCESS_PROVIDER)) {
         return !state->is_out_of_memory;
     }
     feeding f = {.state = state,

@@ -230,3 +230,145 @@ def test_real_traces_give_what_a_second_program_finds(native_tool, corpus, name)
     assert sorted((row["ProcessId"], int(row["Base"], 0), row.get("Load", ""), row.get("Unload", ""))
                   for row in rows) == state_oracle.images(events)
     assert state_oracle.threads(events) == FIGURES[name][2]
+
+
+# Stacks.
+
+STACK_CLASS = "{def2fe46-7bd6-4b80-bd94-f57fe20d0ce3}"
+KERNEL_ADDRESS, USER_ADDRESS = 0xFFFFF80000000010, 0x10010
+CLR = "{e13c0d23-ccbc-4e12-931b-d9cc2eee27e4}"
+
+
+def stacks_of(events, name):
+    found = [event.get("ExtendedInfo", {}).get("StackTrace") for event in events
+             if event.get("EventName", "").split("/")[-1] == name or event.get("Id") == name]
+    return [stack and [int(address, 0) for address in stack["Addresses"]] for stack in found]
+
+
+class Stacked(Host):
+    def walk(self, of, seconds, addresses, tid=40, pid=100, opcode=32, cpu=0):
+        """of: seconds of the event that the stack belongs to."""
+        data = struct.pack("<qII", self.at(of), pid, tid) + struct.pack("<%dQ" % len(addresses), *addresses)
+        self.full(STACK_CLASS, opcode, data, version=2, time=self.at(seconds), pid=NOBODY, tid=NOBODY, cpu=cpu)
+
+    def define(self, key, seconds, addresses, opcode=35):
+        self.full(STACK_CLASS, opcode, struct.pack("<%dQ" % (1 + len(addresses)), key, *addresses), version=2,
+                  time=self.at(seconds), pid=NOBODY, tid=NOBODY)
+
+    def sample(self, seconds, tid=40, cpu=0):
+        self.full(PERF_CLASS, 46, struct.pack("<QIHH", KERNEL_ADDRESS, tid, 1, 0), version=2, time=self.at(seconds),
+                  pid=NOBODY, tid=NOBODY, cpu=cpu)
+
+
+def stacked(tmp_path, *steps):
+    out, path = Stacked(processors=2), tmp_path / "a.etl"
+    out.process(DC_START, 100, "a.exe", 0.1)
+    out.image(DC_START, 0, 0xFFFFF80000000000, 0x1000, r"\SystemRoot\ntoskrnl.exe", 0.2)
+    out.image(DC_START, 100, 0x10000, 0x1000, r"\Windows\one.dll", 0.3)
+    out.thread(DC_START, 100, 40, 0.4)
+    for name, *arguments in steps:
+        getattr(out, name)(*arguments)
+    out.write(path)
+    return path
+
+
+def test_a_stack_is_joined_to_its_event(tool, tmp_path):
+    path = stacked(tmp_path, ("sample", 1), ("walk", 1, 1.1, [KERNEL_ADDRESS]), ("walk", 1, 1.2, [USER_ADDRESS, 0x7FF000000000, 0]))
+    event = next(event for event in tool.events(path) if event.get("EventName") == "PerfInfo/SampleProf")
+    assert event["ExtendedInfo"] == {"StackTrace": {
+        "Addresses": ["0xFFFFF80000000010", "0x10010", "0x7FF000000000"], "Modules": ["ntoskrnl.exe+0x10", "one.dll+0x10", "?"]}}
+
+
+def test_one_user_part_serves_a_stay_in_the_kernel(native_tool, tmp_path):
+    path = stacked(tmp_path, ("sample", 0.9), ("walk", 0.9, 0.95, [KERNEL_ADDRESS + 9]), ("sample", 1),
+                   ("walk", 1, 1.1, [KERNEL_ADDRESS]), ("sample", 2), ("walk", 2, 2.1, [KERNEL_ADDRESS + 1]),
+                   ("walk", 1, 2.2, [USER_ADDRESS]), ("sample", 3), ("walk", 3, 3.1, [KERNEL_ADDRESS + 2]))
+    assert stacks_of(native_tool.events(path), "SampleProf") == [
+        [KERNEL_ADDRESS + 9], [KERNEL_ADDRESS, USER_ADDRESS], [KERNEL_ADDRESS + 1, USER_ADDRESS], [KERNEL_ADDRESS + 2]]
+    last = native_tool.events(path)[-2]
+    assert last["ExtendedInfo"]["StackTrace"]["Missing"] == "the process' part"
+
+
+def test_the_idle_thread_of_each_processor_has_its_own(native_tool, tmp_path):
+    path = stacked(tmp_path, ("sample", 1, 0, 0), ("sample", 1, 0, 1), ("walk", 1, 1.1, [KERNEL_ADDRESS], 0, 0, 32, 0),
+                   ("walk", 1, 1.1, [KERNEL_ADDRESS + 1], 0, 0, 32, 1))
+    assert sorted(stacks_of(native_tool.events(path), "SampleProf")) == [[KERNEL_ADDRESS], [KERNEL_ADDRESS + 1]]
+
+
+def test_a_key_stands_for_its_next_definition_of_its_kind(native_tool, tmp_path):
+    path = stacked(tmp_path, ("sample", 1), ("walk", 1, 1.1, [77], 40, 100, 37), ("walk", 1, 1.2, [77], 40, 100, 38),
+                   ("define", 77, 1.3, [USER_ADDRESS]), ("define", 77, 1.4, [KERNEL_ADDRESS]),
+                   ("sample", 2), ("walk", 2, 2.1, [77], 40, 100, 38), ("define", 77, 2.2, [USER_ADDRESS + 4], 36),
+                   ("sample", 3), ("walk", 3, 3.1, [78], 40, 100, 38))
+    assert stacks_of(native_tool.events(path), "SampleProf") == [[KERNEL_ADDRESS, USER_ADDRESS], [USER_ADDRESS + 4], None]
+
+
+def test_a_stack_of_the_clr_belongs_to_the_event_before(native_tool, tmp_path):
+    out, path = Stacked(), tmp_path / "a.etl"
+    frames = [USER_ADDRESS + index for index in range(5)]
+    for tid in (40, 44):
+        out.event(CLR, id=10, data=bytes(20), pid=100, tid=tid, time=out.at(tid / 40))
+    for second, (tid, addresses) in enumerate(((40, frames), (44, frames[:2]), (44, frames[:1]))):
+        data = struct.pack("<HBBI", 1, 0, 0, len(addresses)) + struct.pack("<%dQ" % len(addresses), *addresses)
+        out.event(CLR, id=82, data=data, pid=100, tid=tid, time=out.at(2 + second))
+    out.write(path)
+    events = native_tool.events(path)
+    assert stacks_of(events, 10) == [frames, frames[:2]]
+    assert stacks_of(events, 82) == [frames, frames[:2], frames[:1]]
+
+
+def test_how_much_of_stacks_is_shown(native_tool, tmp_path):
+    path = stacked(tmp_path, ("sample", 1), ("walk", 1, 1.1, [KERNEL_ADDRESS]))
+    show = lambda how: native_tool("etw-replay", path, "--stacks", how).stdout.decode()  # noqa: E731
+    assert "StackTrace" not in show("none") and '"Modules"' not in show("addresses") and '"Addresses"' in show("addresses")
+    assert show("modules") == native_tool("etw-replay", path).stdout.decode()
+    assert native_tool("etw-replay", path, "--threads", 0).stdout == native_tool("etw-replay", path, "--threads", 3).stdout
+    saved = tmp_path / "a.etwcap"
+    native_tool("etw-record", "--input", path, "-o", saved)
+    assert native_tool("etw-replay", saved).stdout.decode() == show("modules")
+
+
+def test_methods_of_net_are_named(native_tool, tmp_path):
+    out, path = Stacked(), tmp_path / "a.etl"
+    rundown = "{a669021c-c450-4609-a035-5af59af4df18}"
+
+    def method(provider, id, start, name, seconds):
+        data = struct.pack("<QQQIII", 1, 2, start, 0x20, 3, 8) + utf16z("Shop.Till") + utf16z(name) + utf16z("void  ()")
+        out.event(provider, id=id, data=data + bytes(10), version=2, pid=100, time=out.at(seconds))
+
+    out.image(DC_START, 100, 0x90000, 0x1000, r"\Windows\till.ni.dll", 0.1)
+    method(CLR, 143, 0x5000, "Open", 1)
+    method(CLR, 144, 0x5000, "Open", 2)
+    method(CLR, 143, 0x5000, "Close", 3)
+    method(rundown, 144, 0x90100, "Ring", 9)
+    for seconds in (1.5, 3.5):
+        out.sample(seconds)
+        out.walk(seconds, seconds + 0.1, [0x5004, 0x90110, 0x8000])
+    out.write(path)
+    names = [event["ExtendedInfo"]["StackTrace"]["Modules"] for event in native_tool.events(path, "--stacks", "names")
+             if event.get("EventName") == "PerfInfo/SampleProf"]
+    assert names == [["Shop.Till.%s+0x4" % name, "till.ni.dll!Shop.Till.Ring+0x10", "?"] for name in ("Open", "Close")]
+
+
+def resolved(events, wanted):
+    modules = [name for event in events if wanted(event) for name in event["ExtendedInfo"]["StackTrace"].get("Modules", ["?"])]
+    return sum(name != "?" for name in modules) / len(modules)
+
+
+@pytest.mark.parametrize("name, samples, least, least_items", [("net.4.5.2.x64", 6318, 0.998, 0.997),
+                                                               ("net.4.5.x86.old", 16684, 0.998, 0.942)])
+def test_real_traces_have_all_their_stacks(native_tool, corpus, name, samples, least, least_items):
+    """The figures were found by other programs; each StackWalk event must have reached an event of its time and thread."""
+    events = native_tool.events(corpus(name + ".etl"), "--raw-time", status=None)
+    kernel = [event for event in events if event.get("ProviderName") == "MSNT_SystemTrace" and "StackTrace" in event.get("ExtendedInfo", {})]
+    times = {event["TimeStamp"] for event in kernel}
+    walks = [int(event["EventProperties"]["EventTimeStamp"]) for event in events
+             if event.get("EventName") in ("StackWalk/Stack", "StackWalk/StackKeyKernel", "StackWalk/StackKeyUser")]
+    assert len(walks) == {"net.4.5.2.x64": 9359, "net.4.5.x86.old": 18532}[name] and set(walks) <= times
+    assert sum(event["EventName"] == "PerfInfo/SampleProf" for event in kernel) == samples
+    assert resolved(kernel, lambda event: True) >= least
+    items = [event for event in events if "MatchId" in event.get("ExtendedInfo", {}).get("StackTrace", {})]
+    assert resolved(items, lambda event: True) >= least_items
+    clr = [event for event in events if event.get("ProviderName") == "Microsoft-Windows-DotNETRuntime"
+           and event["Id"] != 82 and "StackTrace" in event.get("ExtendedInfo", {})]
+    assert len(clr) == {"net.4.5.2.x64": 14983, "net.4.5.x86.old": 54165}[name]

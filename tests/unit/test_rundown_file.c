@@ -10,6 +10,7 @@
 #include "format/etwcap/block.h"
 #include "format/output/json.h"
 #include "replay/command/rundown_file.h"
+#include "replay/query/state.h"
 #include "tests/support/faulty_os.h"
 #include "tests/support/sample.h"
 
@@ -105,6 +106,12 @@ static void images_stand_beside_the_addresses(void **state)
     etw_rundown *rundown = NULL;
     write_file(os, "mem:with", true);
     assert_int_equal(read_rundown(os, "mem:with", &rundown), ETW_OK);
+    const etw_trace trace = {.pointer_size = 8, .boot_time_100ns = 1};
+    etw_event_maker *maker = etw_event_maker_new(false);
+    etw_state *known = etw_state_new();
+    etw_address_namer namer;
+    assert_true(etw_state_feed_rundown(known, rundown));
+    etw_state_get_namer(known, &namer);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t stack[3] = {7, rows[i].addresses[0], rows[i].addresses[1]};
         etw_extended_data_item item = {0, ETW_EXT_STACK_TRACE64, 0, sizeof stack,
@@ -113,8 +120,9 @@ static void images_stand_beside_the_addresses(void **state)
                                          .ExtendedDataCount = 1,
                                          .ExtendedData = &item};
         etw_text with = {0}, without = {0};
-        etw_json_append_extended_info(&record, false, rundown, &with);
-        etw_json_append_extended_info(&record, false, NULL, &without);
+        const etw_event *event = etw_event_make(maker, &record, &trace, NULL, NULL);
+        etw_json_append_extended_info(&(etw_output_options){.namer = &namer}, event, &with);
+        etw_json_append_extended_info(&(etw_output_options){0}, event, &without);
         assert_null(strstr(etw_text_z(&without), "Modules"));
         if (rows[i].modules == NULL) {
             assert_string_equal(etw_text_z(&with), etw_text_z(&without));
@@ -126,6 +134,8 @@ static void images_stand_beside_the_addresses(void **state)
         etw_text_free(&with);
         etw_text_free(&without);
     }
+    etw_event_maker_free(maker);
+    etw_state_free(known);
     etw_rundown_free(rundown);
     faulty_os_free(files);
 }

@@ -1,0 +1,494 @@
+#include "replay/query/stacks.h"
+
+#include "format/base/arena.h"
+#include "format/base/table.h"
+#include "replay/query/state_lives.h"
+
+#include <stdlib.h>
+
+enum { OPCODE_STACK = 32, OPCODE_KEY_DELETE = 35, OPCODE_KEY_RUNDOWN = 36 };
+enum { OPCODE_KERNEL_KEY = 37, OPCODE_USER_KEY = 38 };
+#define ID_CLR_STACK_WALK    82u
+#define ID_CLR_PRIVATE_STACK 151u
+#define USER_SPACE_END_64    UINT64_C(0x800000000000)
+#define USER_SPACE_END_32    UINT64_C(0x80000000)
+
+typedef struct frames {
+    uint32_t count;
+    bool is_kernel; /* its root is there */
+    uint64_t addresses[];
+} frames;
+
+typedef enum part { PART_KERNEL, PART_USER, PART_COUNT } part;
+/* What kind of event a stack belongs to: events of different kinds may share time and thread. */
+typedef enum domain { DOMAIN_CLASSIC, DOMAIN_CLR, DOMAIN_CLR_STACK } domain;
+
+typedef struct key {
+    int64_t ticks;
+    uint32_t thread_id;
+    uint16_t processor; /* of the idle thread, which each processor has; else 0 */
+    uint16_t domain;
+} key;
+
+typedef struct entry {
+    key key;
+    uint32_t process_id;
+    uint32_t epoch; /* at which it began to wait for a user part */
+    const frames *parts[PART_COUNT];
+    bool is_waiting;
+    struct entry *waiting; /* the thread's next older one that has no user part yet */
+} entry;
+
+/* What refers to a key that is not yet defined. */
+typedef struct reference {
+    entry *entry;
+    struct reference *next;
+    int64_t logged_ticks;
+} reference;
+
+typedef struct cached {
+    uint64_t key;
+    reference *references[PART_COUNT];
+} cached;
+
+typedef struct thread {
+    uint32_t thread_id;
+    bool has_clr_event;
+    uint32_t clr_process_id;
+    int64_t clr_ticks;
+    entry *waiting; /* newest first */
+} thread;
+
+struct etw_stacks {
+    etw_table entries; /* key -> entry */
+    etw_table frames;  /* addresses -> frames */
+    etw_table cache;   /* key -> cached */
+    etw_table threads; /* thread id -> thread */
+    etw_arena arena;   /* of all */
+    reference *spare;
+    uint32_t entry_count;
+    uint32_t epoch;
+    etw_stacks_totals totals;
+    bool is_out_of_memory;
+    uint64_t scratch[ETW_STACKS_MAX_DEPTH];
+};
+
+static bool is_clr(etw_kernel_group group)
+{
+    return group == ETW_CLR || group == ETW_CLR_PRIVATE;
+}
+
+static bool is_clr_stack(const etw_event_header *header)
+{
+    const bool is_private = etw_kernel_group_of(&header->ProviderId) == ETW_CLR_PRIVATE;
+    return header->EventDescriptor.Id == (is_private ? ID_CLR_PRIVATE_STACK : ID_CLR_STACK_WALK);
+}
+
+etw_stacks *etw_stacks_new(void)
+{
+    etw_stacks *stacks = calloc(1, sizeof *stacks);
+    if (stacks != NULL) {
+        stacks->arena.limit_bytes = ETW_STACKS_MAX_BYTES;
+    }
+    return stacks;
+}
+
+void etw_stacks_free(etw_stacks *stacks)
+{
+    if (stacks == NULL) {
+        return;
+    }
+    etw_table_free(&stacks->entries);
+    etw_table_free(&stacks->frames);
+    etw_table_free(&stacks->cache);
+    etw_table_free(&stacks->threads);
+    etw_arena_free(&stacks->arena);
+    free(stacks);
+}
+
+/* Above the limit it is counted, without memory noted. */
+static void *allocate(etw_stacks *stacks, size_t size)
+{
+    void *memory = etw_arena_alloc(&stacks->arena, size);
+    if (memory == NULL && etw_arena_full(&stacks->arena, size + sizeof(max_align_t))) {
+        stacks->totals.dropped++;
+    } else if (memory == NULL) {
+        stacks->is_out_of_memory = true;
+    }
+    return memory;
+}
+
+static void set(etw_stacks *stacks, etw_table *table, const void *with, size_t size, void *value)
+{
+    if (!etw_table_set(table, with, size, value)) {
+        stacks->is_out_of_memory = true;
+    }
+}
+
+/* Frames. */
+
+/* The addresses that are left, those at the end without the zeros there; NULL: none, or no room. */
+static const frames *take_frames(etw_stacks *stacks, etw_cursor *cursor, uint32_t pointer_size)
+{
+    size_t count = etw_cursor_left(cursor) / pointer_size;
+    count = count < ETW_STACKS_MAX_DEPTH ? count : ETW_STACKS_MAX_DEPTH;
+    for (size_t i = 0; i < count; i++) {
+        stacks->scratch[i] = pointer_size == 8 ? etw_cursor_u64(cursor) : etw_cursor_u32(cursor);
+    }
+    while (count > 0 && stacks->scratch[count - 1] == 0) {
+        count--;
+    }
+    if (count == 0) {
+        return NULL;
+    }
+    const size_t size = count * sizeof *stacks->scratch;
+    const frames *known = etw_table_get(&stacks->frames, stacks->scratch, size);
+    if (known != NULL) {
+        return known;
+    }
+    frames *kept = allocate(stacks, sizeof *kept + size);
+    if (kept == NULL) {
+        return NULL;
+    }
+    kept->count = (uint32_t)count;
+    kept->is_kernel =
+        stacks->scratch[count - 1] >= (pointer_size == 8 ? USER_SPACE_END_64 : USER_SPACE_END_32);
+    memcpy(kept->addresses, stacks->scratch, size);
+    set(stacks, &stacks->frames, kept->addresses, size, kept);
+    return kept;
+}
+
+/* Entries. */
+
+static key key_of(int64_t ticks, uint32_t thread_id, uint16_t processor, domain of)
+{
+    return (key){ticks, thread_id, thread_id == 0 ? processor : 0, (uint16_t)of};
+}
+
+static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
+{
+    entry *e = etw_table_get(&stacks->entries, &wanted, sizeof wanted);
+    if (e != NULL) {
+        return e;
+    }
+    if (stacks->entry_count >= ETW_STACKS_MAX) {
+        stacks->totals.dropped++;
+        return NULL;
+    }
+    e = allocate(stacks, sizeof *e);
+    if (e != NULL) {
+        e->key = wanted;
+        e->process_id = process_id;
+        stacks->entry_count++;
+        set(stacks, &stacks->entries, &e->key, sizeof e->key, e);
+    }
+    return e;
+}
+
+static thread *thread_for(etw_stacks *stacks, uint32_t thread_id)
+{
+    thread *t = etw_table_get(&stacks->threads, &thread_id, sizeof thread_id);
+    if (t == NULL) {
+        t = allocate(stacks, sizeof *t);
+        if (t != NULL) {
+            t->thread_id = thread_id;
+            set(stacks, &stacks->threads, &t->thread_id, sizeof t->thread_id, t);
+        }
+    }
+    return t;
+}
+
+/* The processes Idle and System have no user part. */
+static void wait_for_user_part(etw_stacks *stacks, entry *e)
+{
+    thread *t =
+        e->process_id == 0 || e->process_id == 4 ? NULL : thread_for(stacks, e->key.thread_id);
+    if (t != NULL && e->parts[PART_USER] == NULL && !e->is_waiting) {
+        e->is_waiting = true;
+        e->epoch = stacks->epoch;
+        e->waiting = t->waiting;
+        t->waiting = e;
+    }
+}
+
+/* A user part: of its own event, and of all that the thread logged since in the same stay. Keys are
+ * not yet known then: refer is called instead of setting frames. */
+static void serve(etw_stacks *stacks, entry *own,
+                  void (*give)(etw_stacks *stacks, entry *to, const void *what), const void *what,
+                  bool is_shared)
+{
+    thread *t = etw_table_get(&stacks->threads, &own->key.thread_id, sizeof own->key.thread_id);
+    give(stacks, own, what);
+    if (t == NULL) {
+        return;
+    }
+    for (entry *e = t->waiting; e != NULL; e = e->waiting) {
+        e->is_waiting = false;
+        if (is_shared && e != own && e->epoch == stacks->epoch && e->key.ticks >= own->key.ticks) {
+            give(stacks, e, what);
+            stacks->totals.shared++;
+        }
+    }
+    t->waiting = NULL; /* older ones belong to a stay that ended without one */
+}
+
+static void give_frames(etw_stacks *stacks, entry *to, const void *what)
+{
+    (void)stacks;
+    to->parts[PART_USER] = what;
+}
+
+static cached *cached_for(etw_stacks *stacks, uint64_t cache_key)
+{
+    cached *c = etw_table_get(&stacks->cache, &cache_key, sizeof cache_key);
+    if (c == NULL) {
+        c = allocate(stacks, sizeof *c);
+        if (c != NULL) {
+            c->key = cache_key;
+            set(stacks, &stacks->cache, &c->key, sizeof c->key, c);
+        }
+    }
+    return c;
+}
+
+static void refer(etw_stacks *stacks, cached *c, entry *to, part of)
+{
+    reference *r = stacks->spare;
+    if (r != NULL) {
+        stacks->spare = r->next;
+    } else {
+        r = allocate(stacks, sizeof *r);
+    }
+    if (r != NULL) {
+        r->entry = to;
+        r->next = c->references[of];
+        c->references[of] = r;
+        stacks->totals.unresolved++;
+    }
+}
+
+static void give_key(etw_stacks *stacks, entry *to, const void *what)
+{
+    cached *c = (cached *)(uintptr_t)what; /* from cached_for */
+    refer(stacks, c, to, PART_USER);
+}
+
+static void define(etw_stacks *stacks, uint64_t cache_key, const frames *as)
+{
+    cached *c = etw_table_get(&stacks->cache, &cache_key, sizeof cache_key);
+    const part of = as->is_kernel ? PART_KERNEL : PART_USER;
+    while (c != NULL && c->references[of] != NULL) {
+        reference *r = c->references[of];
+        c->references[of] = r->next;
+        r->entry->parts[of] = as;
+        r->next = stacks->spare;
+        stacks->spare = r;
+        stacks->totals.unresolved--;
+    }
+}
+
+/* Events. */
+
+static void feed_key(etw_stacks *stacks, entry *e, uint64_t cache_key, part of)
+{
+    cached *c = cached_for(stacks, cache_key);
+    if (c == NULL) {
+        return;
+    }
+    if (of == PART_KERNEL) {
+        refer(stacks, c, e, of);
+        wait_for_user_part(stacks, e);
+    } else {
+        serve(stacks, e, give_key, c, true);
+    }
+}
+
+static void feed_frames(etw_stacks *stacks, entry *e, const frames *as, bool begins_in_kernel)
+{
+    if (as->is_kernel) {
+        e->parts[PART_KERNEL] = as;
+        wait_for_user_part(stacks, e);
+    } else {
+        serve(stacks, e, give_frames, as, !begins_in_kernel);
+    }
+}
+
+static void feed_stack_walk(etw_stacks *stacks, const etw_event_record *record,
+                            uint32_t pointer_size)
+{
+    etw_cursor cursor = etw_cursor_over(etw_record_user_data(record));
+    const uint8_t opcode = record->EventHeader.EventDescriptor.Opcode;
+    if (opcode == OPCODE_KEY_DELETE || opcode == OPCODE_KEY_RUNDOWN) {
+        const uint64_t cache_key =
+            pointer_size == 8 ? etw_cursor_u64(&cursor) : etw_cursor_u32(&cursor);
+        const frames *as = cursor.failed ? NULL : take_frames(stacks, &cursor, pointer_size);
+        if (as != NULL) {
+            define(stacks, cache_key, as);
+        }
+        return;
+    }
+    if (opcode != OPCODE_STACK && opcode != OPCODE_KERNEL_KEY && opcode != OPCODE_USER_KEY) {
+        return;
+    }
+    const int64_t ticks = (int64_t)etw_cursor_u64(&cursor);
+    const uint32_t process_id = etw_cursor_u32(&cursor), thread_id = etw_cursor_u32(&cursor);
+    if (cursor.failed) {
+        return;
+    }
+    stacks->totals.fragments++;
+    entry *e = entry_for(
+        stacks, key_of(ticks, thread_id, etw_record_processor(record), DOMAIN_CLASSIC), process_id);
+    if (e == NULL) {
+        return;
+    }
+    if (opcode != OPCODE_STACK) {
+        const uint64_t cache_key =
+            pointer_size == 8 ? etw_cursor_u64(&cursor) : etw_cursor_u32(&cursor);
+        if (!cursor.failed) {
+            feed_key(stacks, e, cache_key, opcode == OPCODE_KERNEL_KEY ? PART_KERNEL : PART_USER);
+        }
+        return;
+    }
+    const frames *as = take_frames(stacks, &cursor, pointer_size);
+    if (as != NULL) {
+        const uint64_t end = pointer_size == 8 ? USER_SPACE_END_64 : USER_SPACE_END_32;
+        feed_frames(stacks, e, as, as->addresses[0] >= end);
+    }
+}
+
+/* u16 runtime, two bytes, u32 count, addresses. */
+static void feed_clr_stack(etw_stacks *stacks, const etw_event_record *record, thread *t,
+                           uint32_t pointer_size)
+{
+    etw_cursor cursor = etw_cursor_over(etw_record_user_data(record));
+    (void)etw_cursor_take(&cursor, 8);
+    const frames *as = cursor.failed ? NULL : take_frames(stacks, &cursor, pointer_size);
+    const etw_event_header *header = &record->EventHeader;
+    if (as == NULL) {
+        return;
+    }
+    entry *own = entry_for(stacks, key_of(header->TimeStamp, header->ThreadId, 0, DOMAIN_CLR_STACK),
+                           header->ProcessId);
+    if (own != NULL) {
+        own->parts[PART_USER] = as;
+    }
+    if (!t->has_clr_event || t->clr_process_id != header->ProcessId) {
+        return;
+    }
+    t->has_clr_event = false; /* a second stack is not this event's */
+    entry *e =
+        entry_for(stacks, key_of(t->clr_ticks, header->ThreadId, 0, DOMAIN_CLR), header->ProcessId);
+    if (e != NULL) {
+        e->parts[PART_USER] = as;
+        stacks->totals.clr++;
+    }
+}
+
+static void feed_clr(etw_stacks *stacks, const etw_event_record *record, uint32_t pointer_size)
+{
+    const etw_event_header *header = &record->EventHeader;
+    thread *t = thread_for(stacks, header->ThreadId);
+    if (t == NULL) {
+        return;
+    }
+    if (is_clr_stack(header)) {
+        feed_clr_stack(stacks, record, t, pointer_size);
+        return;
+    }
+    t->has_clr_event = true;
+    t->clr_process_id = header->ProcessId;
+    t->clr_ticks = header->TimeStamp;
+}
+
+bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record, const etw_trace *trace)
+{
+    const etw_event_header *header = &record->EventHeader;
+    const bool is_classic = (header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0;
+    const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
+    const etw_kernel_group group = etw_kernel_group_of(&header->ProviderId);
+    if (is_classic && group == ETW_KERNEL_STACK_WALK) {
+        feed_stack_walk(stacks, record, pointer_size);
+    } else if (!is_classic && is_clr(group)) {
+        feed_clr(stacks, record, pointer_size);
+    }
+    return !stacks->is_out_of_memory;
+}
+
+void etw_stacks_lost(etw_stacks *stacks)
+{
+    stacks->epoch++;
+}
+
+/* Finding. */
+
+/* Events of the kernel that can share a stack's time and thread by chance, and never have one: what
+ * a merge adds, and disk transfers that are complete (their beginning has the stack). */
+static bool may_have_stack(const etw_event_record *record)
+{
+    const uint8_t opcode = record->EventHeader.EventDescriptor.Opcode;
+    switch (etw_kernel_group_of(&record->EventHeader.ProviderId)) {
+    case ETW_KERNEL_IMAGE_ID:
+    case ETW_KERNEL_STACK_WALK:
+    case ETW_KERNEL_CONFIG:
+        return false;
+    case ETW_KERNEL_DISK_IO:
+        return opcode != 10 && opcode != 11 && opcode != 14;
+    default:
+        return true;
+    }
+}
+
+static const entry *find(const etw_stacks *stacks, const etw_event_record *record,
+                         uint32_t thread_id, domain of)
+{
+    const key wanted =
+        key_of(record->EventHeader.TimeStamp, thread_id, etw_record_processor(record), of);
+    return etw_table_get(&stacks->entries, &wanted, sizeof wanted);
+}
+
+static const entry *find_any(const etw_stacks *stacks, const etw_event_record *record,
+                             const etw_trace *trace)
+{
+    const etw_event_header *header = &record->EventHeader;
+    const bool is_classic = (header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0;
+    if (!is_classic) {
+        return !is_clr(etw_kernel_group_of(&header->ProviderId))
+                   ? NULL
+                   : find(stacks, record, header->ThreadId,
+                          is_clr_stack(header) ? DOMAIN_CLR_STACK : DOMAIN_CLR);
+    }
+    if (!may_have_stack(record)) {
+        return NULL;
+    }
+    const entry *e = find(stacks, record, header->ThreadId, DOMAIN_CLASSIC);
+    etw_owner owner;
+    if (e != NULL) {
+        return e;
+    }
+    etw_owner_of_payload(record, trace, &owner);
+    if (owner.has_thread && owner.thread_id != header->ThreadId) {
+        e = find(stacks, record, owner.thread_id, DOMAIN_CLASSIC);
+    }
+    return e;
+}
+
+bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
+                     const etw_trace *trace, etw_event_stack *stack)
+{
+    const entry *e = stacks->entry_count == 0 ? NULL : find_any(stacks, record, trace);
+    if (e == NULL || (e->parts[PART_KERNEL] == NULL && e->parts[PART_USER] == NULL)) {
+        return false;
+    }
+    const frames *kernel = e->parts[PART_KERNEL], *user = e->parts[PART_USER];
+    *stack = (etw_event_stack){.process_id = e->process_id,
+                               .kernel = kernel == NULL ? NULL : kernel->addresses,
+                               .kernel_count = kernel == NULL ? 0 : kernel->count,
+                               .user = user == NULL ? NULL : user->addresses,
+                               .user_count = user == NULL ? 0 : user->count};
+    return true;
+}
+
+void etw_stacks_get_totals(const etw_stacks *stacks, etw_stacks_totals *totals)
+{
+    *totals = stacks->totals;
+}
