@@ -107,6 +107,22 @@ static bool take_word(parser *p, const char *word)
     return true;
 }
 
+/* The value of two hexadecimal digits; 0 where there are none. */
+static unsigned hex_pair(const char *at)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned value = 0;
+    for (int i = 0; i < 2; i++) {
+        const char lower = (char)(at[i] >= 'A' && at[i] <= 'F' ? at[i] + 32 : at[i]);
+        const char *found = lower == '\0' ? NULL : strchr(digits, lower);
+        if (found == NULL) {
+            return 0;
+        }
+        value = value * 16 + (unsigned)(found - digits);
+    }
+    return value;
+}
+
 /* The text between quotes, with \\ \" \' \n \t \r \xHH. p->at is at the quote. */
 static etw_status take_quoted(parser *p, const char **text, size_t *size)
 {
@@ -131,11 +147,10 @@ static etw_status take_quoted(parser *p, const char **text, size_t *size)
             for (const char *e = escapes; *e != '\0' && known == NULL; e += 2) {
                 known = *e == c ? e : NULL;
             }
-            unsigned code;
             if (known != NULL) {
                 c = known[1];
-            } else if (c == 'x' && sscanf(p->at, "%2x", &code) == 1 && code != 0) {
-                c = (char)code;
+            } else if (c == 'x' && hex_pair(p->at) != 0) {
+                c = (char)hex_pair(p->at);
                 p->at += 2;
             }
         }
@@ -181,7 +196,7 @@ static etw_status add_part(parser *p, etw_where_node *node, const char *start, s
                            bool is_quoted)
 {
     if (node->part_count == ETW_WHERE_MAX_PATH) {
-        return fail_at(p, start, "a property's name has more than %u parts", ETW_WHERE_MAX_PATH);
+        return fail_at(p, p->at, "a property's name has more than %u parts", ETW_WHERE_MAX_PATH);
     }
     char *name = etw_arena_copy(&p->where->arena, start, size);
     if (name == NULL) {

@@ -99,7 +99,7 @@ def test_a_recording_gives_the_same(native_tool, trace, tmp_path):
     ("Query == 'x", "the quote that begins here does not end", 9), ("Query ~ '('", "missing closing parenthesis", 8),
     ("Id in (1, )", "expected a value", 10), ("Id in (1 2)", "expected , or )", 9), ("Id & x == 1", "expected a number", 5),
     ("a..b == 1", "a part of it is empty", 4), ("Tags[x] == 1", "expected a number in brackets", 7),
-    ("Id not 5", "behind not", 3)])
+    ("Id not 5", "behind not", 3), ("Query == '\\x2", "does not end", 9), ("a.b.c.d.e.f.g.h.i == 1", "more than 8 parts", 17)])
 def test_what_is_wrong_is_shown_with_its_place(native_tool, trace, text, message, caret):
     said = native_tool("etw-replay", trace, "--where", text, status=2).stderr.decode().splitlines()
     assert message in said[0]
