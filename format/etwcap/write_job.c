@@ -75,7 +75,8 @@ static void encode_schemas(etw_job_encoder *self, etw_write_job *current)
     etw_bytes_append(&raw, current->names.data, current->names.size);
     while (done < count || raw.size > 0) {
         uint32_t taken = 0;
-        etw_schemas_append(&raw, entries + done, count - done, &taken);
+        /* entries is NULL where there are names alone */
+        etw_schemas_append(&raw, count > 0 ? entries + done : NULL, count - done, &taken);
         const etw_sink_block block = {.kind = ETW_BLOCK_SCHEMAS,
                                       .raw_size = (uint32_t)raw.size,
                                       .count = taken,
