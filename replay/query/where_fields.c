@@ -254,6 +254,32 @@ static etw_status test_names(etw_where *where, const etw_where_node *node, const
     return status;
 }
 
+/* Names have no order of their own: `Level <= error` compares with the number that the name stands
+ * for, and a name that stands for none passes nothing. */
+static etw_status test_order(etw_where *where, const etw_where_node *node,
+                             const etw_operand *operand, bool *passes, etw_error *error)
+{
+    const etw_where_slice wanted = {node->literals[0].text, node->literals[0].text_size};
+    const standard_name *name = node->field == ETW_WHERE_LEVEL    ? levels
+                                : node->field == ETW_WHERE_OPCODE ? opcodes
+                                                                  : NULL;
+    if (node->literals[0].has_real) {
+        return etw_where_compare(where, node, operand, passes, error);
+    }
+    for (; name != NULL && name->name != NULL; name++) {
+        if (etw_where_text_equal(wanted, (etw_where_slice){name->name, strlen(name->name)})) {
+            const etw_where_literal number = {.has_number = true,
+                                              .magnitude = name->value,
+                                              .has_real = true,
+                                              .real = name->value};
+            etw_where_node by_number = *node;
+            by_number.literals = &number;
+            return etw_where_compare(where, &by_number, operand, passes, error);
+        }
+    }
+    return ETW_OK;
+}
+
 /* The number, and, where that does not pass, its names. */
 static etw_status test_named_number(etw_where *where, const etw_where_node *node,
                                     const etw_event *event, bool *passes, etw_error *error)
@@ -261,6 +287,9 @@ static etw_status test_named_number(etw_where *where, const etw_where_node *node
     etw_operand operand;
     const etw_event_record *record = etw_event_record_of(event);
     (void)etw_where_header_operand(node->field, record, 0, &operand);
+    if (node->operator_ >= ETW_WHERE_LESS && node->operator_ < ETW_WHERE_CONTAINS) {
+        return test_order(where, node, &operand, passes, error);
+    }
     const bool is_number = node->literal_count == 0 || node->literals[0].has_real ||
                            node->operator_ < ETW_WHERE_CONTAINS;
     const etw_status status =

@@ -37,6 +37,7 @@ ALL = [1, 2, 3, 4, 5, 6, 9]
 PASSES = [
     ("Id == 1", [1]), ("id = 0x1", [1]), ("Id in (1, 3..5, 9)", [1, 3, 4, 5, 9]), ("Id not in (1..6)", [9]),
     ("Id != 1", ALL[1:]), ("Id<3", [1, 2]), ("Id >= 5", [5, 6, 9]), ("2 < 3", None),
+    ("Level <= error", [1]), ("Level < warning", [1]), ("Opcode > start", [3]), ("Keyword > Nothing", []),
     ("Level == error", [1]), ("Level == 'warning'", [2]), ("Level <= 3", [1, 2]), ("Level != error", ALL[1:]),
     ("Opcode == stop", [3]), ("Opcode == 1", [4]), ("Task == 7", [3]),
     ("Keyword & 0x1", [1]), ("Keyword & 0x11 == 0x10", [2]), ("Keyword & 0x10", [1, 2]), ("not Keyword & 0x10", ALL[2:]),
