@@ -2,8 +2,9 @@
 #include "replay/command/copy.h"
 #include "replay/command/verbs.h"
 
-/* "provider=a id=3 since=...": which events were wanted, for the loss record of those left out. */
-static void describe_filter(const etw_replay_arguments *arguments, etw_text *text)
+/* "provider=a id=3 since=...": which events were wanted, for the loss record of those left out. An
+ * expression may hold the very text that is redacted: then it is not told. */
+static void describe_filter(const etw_replay_arguments *arguments, bool redacts, etw_text *text)
 {
     const etw_filter *filter = &arguments->replay.filter;
     etw_text_append_z(text, "cut, kept only:");
@@ -26,11 +27,11 @@ static void describe_filter(const etw_replay_arguments *arguments, etw_text *tex
     etw_text shorts = {0};
     etw_short_forms_append(&arguments->shorts, &shorts);
     if (shorts.size > 0) {
-        etw_text_printf(text, " where=%s", etw_text_z(&shorts));
+        etw_text_printf(text, " where=%s", redacts ? "(redacted)" : etw_text_z(&shorts));
     }
     etw_text_free(&shorts);
     for (uint32_t i = 0; i < arguments->where_count; i++) {
-        etw_text_printf(text, " where=%s", arguments->where[i]);
+        etw_text_printf(text, " where=%s", redacts ? "(redacted)" : arguments->where[i]);
     }
     if (arguments->since != NULL) {
         etw_text_printf(text, " since=%s", arguments->since);
@@ -51,7 +52,7 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
                                      .keeps_unexplained = arguments->keep_unexplained};
     const bool redacts = redaction.name_count > 0 || redaction.strings;
     etw_text filter = {0};
-    describe_filter(arguments, &filter);
+    describe_filter(arguments, redacts, &filter);
     const etw_copy_options options = {.arguments = arguments,
                                       .redaction = redacts ? &redaction : NULL,
                                       .carry_rundown = !redacts,
