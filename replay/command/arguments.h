@@ -45,8 +45,6 @@ struct etw_replay_arguments {
     const char **inputs; /* owned array of words of argv */
     uint32_t input_count;
     const char *member; /* --member: of archives, only files with this name */
-    bool in_order;      /* several inputs one after the other, not merged by time */
-    bool with_file;     /* each event names its file */
     const char *output; /* -o; NULL where not given */
     const char *format; /* --format; NULL where not given */
     const char *since;  /* as given: relative times need the trace */
