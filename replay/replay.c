@@ -7,7 +7,7 @@
 #include "replay/query/provider_guids.h"
 #include "replay/query/stacks.h"
 #include "replay/query/state_pass.h"
-#include "replay/query/where.h"
+#include "format/query/where.h"
 #include "replay/replay_input.h"
 
 #include <stdatomic.h>

@@ -1,6 +1,7 @@
 #include "recorder/capture/capture.h"
 
 #include "format/etwcap/block.h"
+#include "recorder/capture/event_filter.h"
 #include "recorder/capture/segment_finisher.h"
 #include "recorder/capture/segment_name.h"
 
@@ -42,6 +43,7 @@ struct etw_capture {
     etw_loss_cause end_cause; /* with totals.end_reason */
     bool has_refused;         /* the event that met the limit was not taken */
     uint64_t segment_events;  /* handed to the current segment */
+    etw_event_filter *filter; /* NULL: all events are wanted */
     etw_capture_totals totals;
 };
 
@@ -154,7 +156,13 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
         return etw_error_set_os(error, (int)-free_bytes,
                                 "the free space of the disk of %s cannot be asked", options->path);
     }
-    const etw_status status = open_segment(capture, error);
+    etw_status status =
+        options->where == NULL
+            ? ETW_OK
+            : etw_event_filter_new(options->where, options->store, &capture->filter, error);
+    if (status == ETW_OK) {
+        status = open_segment(capture, error);
+    }
     if (status != ETW_OK) {
         etw_capture_free(capture);
         return status;
@@ -372,8 +380,19 @@ static etw_status finish_here(etw_capture *capture, etw_writer *writer, char *pa
     return note_closed(capture, path, &counts, status, error);
 }
 
-static void say_closing(const etw_capture *capture)
+/* The segment says how many events were not wanted. */
+static void tell_left_out(etw_capture *capture)
 {
+    etw_loss loss;
+    if (capture->filter != NULL && etw_event_filter_take_count(capture->filter, &loss)) {
+        capture->totals.left_out += loss.events;
+        etw_ignore(etw_writer_add_loss(capture->writer, &loss, NULL));
+    }
+}
+
+static void say_closing(etw_capture *capture)
+{
+    tell_left_out(capture);
     if (capture->options.segment_closing != NULL) {
         capture->options.segment_closing(capture->options.context);
     }
@@ -583,6 +602,37 @@ static bool has_all_events(const etw_capture *capture)
     return most != 0 && capture->totals.events >= most;
 }
 
+static etw_status count_to_tick(etw_capture *capture, etw_error *error)
+{
+    return ++capture->events_since_tick < EVENTS_PER_TICK ? ETW_OK
+                                                          : etw_capture_tick(capture, error);
+}
+
+static etw_status add_event(etw_capture *capture, uint16_t trace_index,
+                            const etw_event_record *record, const etw_schema *schema,
+                            etw_error *error)
+{
+    if (capture->options.event != NULL) {
+        capture->options.event(capture->options.context, &capture->traces[trace_index], record,
+                               schema, capture->segment_events);
+    }
+    capture->segment_events++;
+    capture->totals.events++;
+    capture->totals.with_schema += schema != NULL;
+    etw_status status = etw_writer_add_event(capture->writer, record, trace_index,
+                                             schema == NULL ? 0 : schema->id, error);
+    status = taken(capture, status, error);
+    if (status != ETW_OK) {
+        return status;
+    }
+    if (has_all_events(capture)) {
+        return ended(capture, ETW_LOSS_FILTERED, "number of events reached");
+    }
+    return capture->options.is_pulled && capture->options.limits.max_total_bytes != 0
+               ? keep_total(capture, record, schema, error)
+               : ETW_OK;
+}
+
 etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
                              const etw_event_record *record, etw_error *error)
 {
@@ -595,34 +645,20 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
     if (status != ETW_OK) {
         return status;
     }
-    status = etw_resolver_find(capture->options.resolver, record, pointer_size, &schema, error);
-    if (status != ETW_OK) {
-        return status;
+    const etw_verdict verdict = capture->filter == NULL
+                                    ? ETW_VERDICT_YES
+                                    : etw_event_filter_header(capture->filter, record, trace);
+    bool is_wanted = verdict != ETW_VERDICT_NO;
+    if (is_wanted) {
+        status = etw_resolver_find(capture->options.resolver, record, pointer_size, &schema, error);
     }
-    if (capture->options.event != NULL) {
-        capture->options.event(capture->options.context, trace, record, schema,
-                               capture->segment_events);
+    if (status == ETW_OK && verdict == ETW_VERDICT_OPEN) {
+        status = etw_event_filter_event(capture->filter, record, trace, schema, &is_wanted, error);
     }
-    capture->segment_events++;
-    capture->totals.events++;
-    capture->totals.with_schema += schema != NULL;
-    status = etw_writer_add_event(capture->writer, record, trace_index,
-                                  schema == NULL ? 0 : schema->id, error);
-    status = taken(capture, status, error);
-    if (status != ETW_OK) {
-        return status;
+    if (status == ETW_OK && is_wanted) {
+        status = add_event(capture, trace_index, record, schema, error);
     }
-    if (has_all_events(capture)) {
-        return ended(capture, ETW_LOSS_FILTERED, "number of events reached");
-    }
-    if (capture->options.is_pulled && capture->options.limits.max_total_bytes != 0) {
-        status = keep_total(capture, record, schema, error);
-        if (status != ETW_OK) {
-            return status;
-        }
-    }
-    return ++capture->events_since_tick < EVENTS_PER_TICK ? ETW_OK
-                                                          : etw_capture_tick(capture, error);
+    return status == ETW_OK ? count_to_tick(capture, error) : status;
 }
 
 etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_error *error)
@@ -711,6 +747,7 @@ void etw_capture_free(etw_capture *capture)
     free(capture->kept);
     free(capture->segment_path);
     free(capture->finishing_path);
+    etw_event_filter_free(capture->filter);
     free(capture);
 }
 

@@ -5,6 +5,7 @@
 #define ETW_RECORDER_CAPTURE_H
 
 #include "format/etwcap/writer.h"
+#include "format/query/where.h"
 #include "format/schema/resolver.h"
 
 /* Limits that the capture itself enforces; 0 means none. */
@@ -29,6 +30,7 @@ typedef struct etw_capture_limits {
 typedef struct etw_capture_totals {
     uint64_t events;         /* received */
     uint64_t written;        /* in the files, removed ring segments included */
+    uint64_t left_out;       /* not wanted by the filter, and not received; of closed segments */
     uint64_t dropped;        /* not taken: the queue was full, the disk, or a limit was met */
     uint64_t queued;         /* on their way; at the end 0: received = written + dropped */
     uint64_t lost;           /* lost before they came to us, known counts */
@@ -47,6 +49,10 @@ typedef struct etw_capture_options {
     bool expands_name;         /* path has codes (segment_name.h), replaced for each segment */
     etw_writer_options writer; /* its store is set by the capture */
     etw_capture_limits limits;
+    /* Only events that pass are written; NULL: all are. The others are counted in a loss record
+     * FILTERED at the end of each segment. Copied. May not ask for names of processes or the time
+     * of the last event: ETW_ERROR_UNSUPPORTED. */
+    const etw_where *where;
     etw_resolver *resolver; /* with its store; both outlive the capture */
     etw_schema_store *store;
     /* Events come from files (etw_capture_pull): times of limits count by the events' own times,

@@ -1,6 +1,7 @@
 #include "recorder/command/arguments.h"
 
 #include "format/base/version.h"
+#include "recorder/capture/event_filter.h"
 #include "recorder/command/options.h"
 
 #include <stdlib.h>
@@ -108,6 +109,16 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
     return ETW_OK;
 }
 
+static etw_status compile_where(etw_record_arguments *arguments, etw_error *error)
+{
+    etw_status status =
+        etw_where_compile_all(arguments->where, arguments->where_count, &arguments->filter, error);
+    if (status == ETW_OK && arguments->filter != NULL) {
+        status = etw_event_filter_check(arguments->filter, error);
+    }
+    return status == ETW_OK ? status : etw_error_wrap(error, status, "--where");
+}
+
 static void set_defaults(etw_record_arguments *arguments)
 {
     if (!etw_record_is_live(arguments)) {
@@ -137,9 +148,10 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
     const size_t room = (size_t)argc + (size_t)ETW_RECORD_MAX_PROFILES * ETW_PROFILE_MAX_OPTIONS;
     arguments->inputs = calloc(room, sizeof *arguments->inputs);
     arguments->manifests = calloc(room, sizeof *arguments->manifests);
+    arguments->where = calloc(room, sizeof *arguments->where);
     etw_status status = ETW_OK;
     if (arguments->providers == NULL || arguments->kernel_stacks == NULL ||
-        arguments->inputs == NULL || arguments->manifests == NULL) {
+        arguments->inputs == NULL || arguments->manifests == NULL || arguments->where == NULL) {
         status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
     } else {
         status = parse_words(argc, argv, arguments, output, error);
@@ -152,6 +164,7 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
         } else {
             set_defaults(arguments);
             status = check_capture(arguments, error);
+            status = status == ETW_OK ? compile_where(arguments, error) : status;
         }
     }
     if (status != ETW_OK) {
@@ -173,5 +186,7 @@ void etw_record_arguments_free(etw_record_arguments *arguments)
     free(arguments->kernel_stacks);
     free(arguments->inputs);
     free(arguments->manifests);
+    free(arguments->where);
+    etw_where_free(arguments->filter);
     *arguments = (etw_record_arguments){0};
 }

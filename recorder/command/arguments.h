@@ -34,6 +34,9 @@ typedef struct etw_record_arguments {
     uint32_t input_count;
     const char **manifests;
     uint32_t manifest_count;
+    const char **where; /* the texts of --where */
+    uint32_t where_count;
+    etw_where *filter; /* of them; NULL: all events */
     bool no_default_schemas;
     const char *language;             /* of messages in .mui files; NULL: en-US */
     etw_provider_argument *providers; /* ETW_SESSION_MAX_PROVIDERS of room */

@@ -19,7 +19,20 @@ static etw_status apply_trigger(const etw_option_use *use)
     return etw_provider_find(provider, &flight->trigger_provider, use->error);
 }
 
+static etw_status apply_where(const etw_option_use *use)
+{
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    arguments->where[arguments->where_count++] = use->value;
+    return ETW_OK;
+}
+
 static const etw_option limit_rows[] = {
+    {.name = "where",
+     .value = "EXPR",
+     .help = "keep only events that pass, such as 'Id in (1, 5..9) and QueryName contains \"x\"', "
+             "as etw-replay understands it; several are joined by and. The file tells how many "
+             "events were left out",
+     .apply = apply_where},
     {.name = "max-events",
      .value = "N",
      .help = "end after this many events",

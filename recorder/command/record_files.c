@@ -155,6 +155,7 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
         const etw_capture_options options = {.path = arguments->output,
                                              .writer = arguments->writer,
                                              .limits = arguments->limits,
+                                             .where = arguments->filter,
                                              .resolver = resolver,
                                              .store = store,
                                              .is_pulled = true,

@@ -372,6 +372,7 @@ static etw_status open_capture(live *recording)
                                          .context = recording,
                                          .writer = arguments->writer,
                                          .limits = arguments->limits,
+                                         .where = arguments->filter,
                                          .resolver = recording->resolver,
                                          .store = recording->store};
     if (arguments->flight.max_bytes == 0) {

@@ -30,6 +30,9 @@ static void append_summary(etw_text *text, const char *output, const etw_capture
                     " schemas), %" PRIu64 " bytes",
                     output, totals->written, totals->with_schema, totals->schemas,
                     totals->file_bytes);
+    if (totals->left_out > 0) {
+        etw_text_printf(text, ", %" PRIu64 " events left out by --where", totals->left_out);
+    }
     if (totals->segments > 1) {
         etw_text_printf(text, ", %" PRIu32 " segments", totals->segments);
     }

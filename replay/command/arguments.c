@@ -1,8 +1,8 @@
 #include "replay/command/arguments.h"
 
 #include "format/base/version.h"
+#include "format/query/where.h"
 #include "replay/command/verbs.h"
-#include "replay/query/where.h"
 
 #include <stdlib.h>
 
@@ -81,35 +81,29 @@ static etw_status check(const etw_replay_arguments *arguments, etw_error *error)
     return ETW_OK;
 }
 
-/* Errors show the user's own text, so each is compiled alone first. */
-static etw_status check_where(const etw_replay_arguments *arguments, etw_error *error)
-{
-    etw_status status = ETW_OK;
-    for (uint32_t i = 0; i < arguments->where_count && !etw_failed(status); i++) {
-        etw_where *alone;
-        status = etw_where_compile(arguments->where[i], &alone, error);
-        etw_where_free(alone);
-    }
-    return etw_failed(status) ? etw_error_wrap(error, status, "--where") : status;
-}
-
-/* Several expressions and the short forms are one, joined by and. */
+/* Several expressions and the short forms are one. */
 static etw_status compile_where(etw_replay_arguments *arguments, etw_error *error)
 {
-    etw_text joined = {0};
-    etw_status status = check_where(arguments, error);
-    for (uint32_t i = 0; i < arguments->where_count; i++) {
-        etw_text_printf(&joined, "%s(%s)", i > 0 ? " and " : "", arguments->where[i]);
+    etw_text shorts = {0};
+    uint32_t count = arguments->where_count;
+    const char **texts = calloc(count + 1u, sizeof *texts);
+    etw_short_forms_append(&arguments->shorts, &shorts);
+    if (texts == NULL || shorts.failed) {
+        free(texts);
+        etw_text_free(&shorts);
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the arguments");
     }
-    etw_short_forms_append(&arguments->shorts, &joined);
-    if (!etw_failed(status) && joined.failed) {
-        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the arguments");
+    if (count > 0) {
+        memcpy(texts, arguments->where, count * sizeof *texts);
     }
-    if (!etw_failed(status) && joined.size > 0) {
-        status = etw_where_compile(etw_text_z(&joined), &arguments->replay.filter.where, error);
+    if (shorts.size > 0) {
+        texts[count++] = etw_text_z(&shorts);
     }
-    etw_text_free(&joined);
-    return status;
+    const etw_status status =
+        etw_where_compile_all(texts, count, &arguments->replay.filter.where, error);
+    free(texts);
+    etw_text_free(&shorts);
+    return etw_failed(status) ? etw_error_wrap(error, status, "--where") : status;
 }
 
 /* What the filter's own lists cannot say, the expression does. */

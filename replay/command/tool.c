@@ -1,7 +1,7 @@
 #include "replay/command/tool.h"
 
 #include "format/base/part_file.h"
-#include "replay/query/where.h"
+#include "format/query/where.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "replay/etwapi/known_schemas.h"
 #include "replay/etwapi/live_ring.h"
 #include "replay/etwapi/settings.h"
-#include "replay/query/where.h"
+#include "format/query/where.h"
 #include "replay/replay.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A filter of one test, `has NAME`, whose value is kept instead of judged. */
 #include "replay/query/field.h"
 
-#include "replay/query/where_tree.h"
+#include "format/query/where_tree.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 
 #include "format/event/tei.h"
 #include "replay/query/filter.h"
-#include "replay/query/where.h"
+#include "format/query/where.h"
 
 #include <stdlib.h>
 

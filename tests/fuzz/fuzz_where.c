@@ -3,7 +3,7 @@
  * the whole must be what the whole says. A copy says the same. */
 #include "format/event/event.h"
 #include "format/schema/resolver.h"
-#include "replay/query/where.h"
+#include "format/query/where.h"
 #include "tests/fuzz/fuzz.h"
 
 /* TraceLogging metadata of an event E: a (uint32), b (text), c (double), d (GUID). */

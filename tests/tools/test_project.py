@@ -45,6 +45,7 @@ ROOMS = {  # a room, and the rooms it may know besides those within itself
     "format/etl": ("format/base", "format/event"),
     "format/etwcap": ("format/base", "format/event"),
     "format/output": ("format/base", "format/event"),
+    "format/query": ("format/base", "format/event"),
     "format/input": ("format/base", "format/event", "format/schema", "format/etl", "format/etwcap"),
     "recorder": ("format",),
     "replay/etwbox": ("format", "recorder", "replay"),  # a tool over both

@@ -69,6 +69,38 @@ def test_segments_are_cut_by_the_time_of_the_trace(tool, trace, tmp_path):
     assert [segment[0] for segment in segments] == [0, 290, 590, 890] and sum(segments, []) == list(range(EVENTS))
 
 
+@pytest.mark.parametrize("text, kept", [("Id < 10", 10), ("TimeStamp < +9.96s", 90), ("Nothing == 1", 0)])
+def test_what_the_expression_leaves_out_is_counted(native_tool, trace, tmp_path, text, kept):
+    path = record(native_tool, trace, tmp_path / "a.etwcap", "--where", "Id > 0 or Id == 0", "--where", text)
+    ids, losses = contents(native_tool, path)
+    assert len(ids) == kept and losses == []
+    info = json.loads(native_tool("etw-replay", "info", "--json", path).stdout)
+    [loss] = info["Losses"]
+    assert loss["Cause"] == "left out on request" and loss["Events"] + info["Events"] == EVENTS + 1
+    assert loss["Detail"] == "recorded only: where=(Id > 0 or Id == 0) and (%s)" % text
+
+
+def test_a_recorded_choice_is_the_choice_of_a_replay(native_tool, trace, tmp_path):
+    text = "Id in (5, 7..9) or Level == 0 and Id > 990"
+    whole = contents(native_tool, record(native_tool, trace, tmp_path / "a.etwcap"))
+    part = contents(native_tool, record(native_tool, trace, tmp_path / "b.etwcap", "--where", text))
+    replayed = native_tool.events(tmp_path / "a.etwcap", "--where", text)
+    assert part[0] == [line["Id"] for line in replayed if line["ProviderId"] == PROVIDER] != whole[0]
+
+
+def test_each_segment_counts_its_own(native_tool, trace, tmp_path):
+    record(native_tool, trace, tmp_path / "a.etwcap", "--rotate-time", "30s", "--where", "Id & 1")
+    infos = [json.loads(native_tool("etw-replay", "info", "--json", path).stdout) for path in sorted(tmp_path.glob("a-*"))]
+    assert [info["Losses"][0]["Events"] for info in infos] == [146, 150, 150, 55]
+    assert sum(info["Events"] for info in infos) == 500
+
+
+@pytest.mark.parametrize("text, said", [("ProcessName == a.exe", b"ProcessId"), ("TimeStamp > -5s", b"last event"), ("Id ==", b"^")])
+def test_an_expression_that_a_recording_cannot_answer_is_refused(tool, trace, tmp_path, text, said):
+    done = tool("etw-record", "--input", trace, "-o", tmp_path / "a.etwcap", "--where", text, status=2)
+    assert b"--where" in done.stderr and said in done.stderr and not (tmp_path / "a.etwcap").exists()
+
+
 def test_a_flight_recorder_is_for_live_sessions(native_tool, trace, tmp_path):
     done = native_tool("etw-record", "--input", trace, "-o", tmp_path / "a.etwcap", "--flight", "1M", status=2)
     assert b"--flight" in done.stderr and b"live" in done.stderr and not (tmp_path / "a.etwcap").exists()

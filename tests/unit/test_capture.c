@@ -429,6 +429,25 @@ static void stdout_is_not_rotated(void **state)
     assert_non_null(strstr(error.message, "-o"));
 }
 
+static void what_is_not_wanted_is_counted_and_not_received(void **state)
+{
+    fixture *f = *state;
+    etw_where *where;
+    assert_int_equal(etw_where_compile("ThreadId == 100", &where, NULL), ETW_OK);
+    f->options.where = where;
+    open_capture(f, (etw_capture_limits){.max_events = 3});
+    etw_where_free(where);
+    add_events(f, 14);
+    assert_int_equal(add_event(f), ETW_END);
+    const etw_capture_totals totals = finish(f);
+    assert_int_equal(totals.events, 3);
+    assert_int_equal(totals.left_out, 12);
+    const content found = read_back(f, "mem:a.etwcap");
+    assert_int_equal(found.events, 3);
+    assert_int_equal(found.lost, 12);
+    assert_string_equal(found.detail, "recorded only: where=ThreadId == 100");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -450,6 +469,7 @@ int main(void)
         TEST(losses_stand_where_they_happened),
         TEST(segments_are_numbered_before_the_extension),
         TEST(stdout_is_not_rotated),
+        TEST(what_is_not_wanted_is_counted_and_not_received),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

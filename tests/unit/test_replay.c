@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "format/output/output.h"
-#include "replay/query/where.h"
+#include "format/query/where.h"
 #include "replay/replay.h"
 #include "tests/support/faulty_os.h"
 #include "tests/support/sample.h"

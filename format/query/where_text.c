@@ -1,7 +1,7 @@
 /* Comparing text without regard to case: ASCII, Latin-1 and Latin Extended-A, Greek, Cyrillic. The
  * simple folding of Unicode's CaseFolding.txt for these ranges; other letters are compared as they
  * are. Both sides are valid UTF-8, or bytes that stand for themselves. */
-#include "replay/query/where_tree.h"
+#include "format/query/where_tree.h"
 
 static uint32_t fold(uint32_t c)
 {

@@ -1,9 +1,9 @@
 /* A compiled filter; for where*.c only. */
-#ifndef ETW_REPLAY_QUERY_WHERE_TREE_H
-#define ETW_REPLAY_QUERY_WHERE_TREE_H
+#ifndef ETW_FORMAT_QUERY_WHERE_TREE_H
+#define ETW_FORMAT_QUERY_WHERE_TREE_H
 
 #include "format/base/arena.h"
-#include "replay/query/where.h"
+#include "format/query/where.h"
 
 /* A text that is lent. */
 typedef struct etw_where_slice {

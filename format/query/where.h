@@ -20,8 +20,8 @@
  * sides are numbers they are compared as such, however the event shows them; a value with a map by
  * number or by the map's text; levels, opcodes, tasks and keywords by number or name. Text ignores
  * case, except with ~. */
-#ifndef ETW_REPLAY_QUERY_WHERE_H
-#define ETW_REPLAY_QUERY_WHERE_H
+#ifndef ETW_FORMAT_QUERY_WHERE_H
+#define ETW_FORMAT_QUERY_WHERE_H
 
 #include "format/event/event.h"
 
@@ -36,8 +36,13 @@ typedef struct etw_where etw_where;
 /* ETW_ERROR_INVALID_ARGUMENT: the message shows the place in the text with a caret, and what was
  * expected. ETW_ERROR_UNSUPPORTED: `~` in a build without PCRE2. Used by one thread at a time. */
 ETW_API_CHECKED etw_status etw_where_compile(const char *text, etw_where **where, etw_error *error);
+/* All of them, joined by and; *where is NULL where there is none. */
+ETW_API_CHECKED etw_status etw_where_compile_all(const char *const *texts, uint32_t count,
+                                                 etw_where **where, etw_error *error);
 ETW_API void etw_where_free(etw_where *where);
-/* Another one of the same text, with the same function for the names of processes. */
+/* What it was compiled from. */
+const char *etw_where_text(const etw_where *where);
+/* Another one of the same text. */
 ETW_API_CHECKED etw_status etw_where_copy(const etw_where *where, etw_where **copy,
                                           etw_error *error);
 

@@ -1,5 +1,5 @@
 /* Regular expressions by PCRE2, where the build has it. */
-#include "replay/query/where_tree.h"
+#include "format/query/where_tree.h"
 
 #ifdef ETW_HAVE_PCRE2
 

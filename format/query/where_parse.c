@@ -4,7 +4,7 @@
  *     one  := not one | ( any ) | has NAME | NAME [& VALUE] [operator value]
  */
 #include "format/base/options.h"
-#include "replay/query/where_tree.h"
+#include "format/query/where_tree.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -603,6 +603,11 @@ etw_status etw_where_compile(const char *text, etw_where **where, etw_error *err
     }
     *where = made;
     return ETW_OK;
+}
+
+const char *etw_where_text(const etw_where *where)
+{
+    return where->text;
 }
 
 etw_status etw_where_copy(const etw_where *where, etw_where **copy, etw_error *error)

@@ -1,7 +1,7 @@
 /* The fields that every event has: names as in the JSON object. */
 #include "format/base/options.h"
 #include "format/event/extended.h"
-#include "replay/query/where_tree.h"
+#include "format/query/where_tree.h"
 
 typedef struct field_row {
     const char *name;

@@ -1,5 +1,5 @@
 /* Whether an event passes: the tree walked, properties found. */
-#include "replay/query/where_tree.h"
+#include "format/query/where_tree.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Values of the text, and how an event's value compares with them. */
 #include "format/event/clock.h"
-#include "replay/query/where_tree.h"
+#include "format/query/where_tree.h"
 
 #include <stdlib.h>
 
