@@ -37,6 +37,13 @@ typedef struct etw_guess {
     const void *context;
 } etw_guess;
 
+/* Integers of one column to write: values below 2^(8 * width). */
+typedef struct etw_integers {
+    const uint64_t *values;
+    uint32_t count;
+    uint32_t width; /* bytes each, 1 to 8 */
+} etw_integers;
+
 typedef struct etw_column_writer etw_column_writer;
 /* thorough: choose by compressing every way of writing, not by estimates; some fifty times slower.
  */
@@ -44,9 +51,8 @@ etw_column_writer *etw_column_writer_new(bool thorough);
 void etw_column_writer_free(etw_column_writer *writer);
 /* rows: where no transform helps, keep values whole, for columns in which sequences repeat
  * (stacks). False where memory ran out; out->failed tells of its own. */
-bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                      uint32_t width, const etw_guess *guesses, uint32_t guess_count, bool rows,
-                      etw_text *out);
+bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_guess *guesses,
+                      uint32_t guess_count, bool rows, etw_text *out);
 
 typedef struct etw_column_reader etw_column_reader;
 etw_column_reader *etw_column_reader_new(void);

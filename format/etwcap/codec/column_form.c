@@ -165,9 +165,10 @@ static void write_dictionary(etw_column_forms *forms, uint32_t count, uint32_t d
     sort_dictionary(forms, count, distinct);
     const size_t head = out->size;
     etw_text_append_char(out, 0);
-    const uint32_t written = etw_column_form_write(
-        forms, forms->distinct, distinct, etw_varying_bits(forms->distinct, distinct), width,
-        distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
+    const uint32_t written =
+        etw_column_form_write(forms, (etw_integers){forms->distinct, distinct, width},
+                              etw_varying_bits(forms->distinct, distinct),
+                              distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
     const size_t size = (size_t)count * (distinct <= 256 ? 1 : 2);
     uint8_t *to = (uint8_t *)etw_text_reserve(out, size);
     if (to == NULL) {
@@ -261,18 +262,20 @@ static void write_sparse(etw_column_forms *forms, const uint64_t *values, uint32
         const size_t head = out->size;
         etw_text_append_char(out, 0);
         const uint32_t written =
-            etw_column_form_write(forms, gathered, kept, etw_varying_bits(gathered, kept), width,
-                                  nested.form, false, out);
+            etw_column_form_write(forms, (etw_integers){gathered, kept, width},
+                                  etw_varying_bits(gathered, kept), nested.form, false, out);
         if (!out->failed) {
             out->data[head] = (char)written;
         }
     }
 }
 
-uint32_t etw_column_form_write(etw_column_forms *forms, const uint64_t *values, uint32_t count,
-                               uint64_t varying, uint32_t width, uint32_t form, bool rows,
-                               etw_text *out)
+uint32_t etw_column_form_write(etw_column_forms *forms, etw_integers column, uint64_t varying,
+                               uint32_t form, bool rows, etw_text *out)
 {
+    const uint64_t *values = column.values;
+    const uint32_t count = column.count;
+    const uint32_t width = column.width;
     const uint32_t limit =
         count / 2 < ETW_COLUMN_MAX_DICTIONARY ? count / 2 : ETW_COLUMN_MAX_DICTIONARY;
     uint32_t distinct = 0;

@@ -148,8 +148,15 @@ static bool read_buckets(etw_cursor *cursor, uint64_t *values, uint32_t count, u
     return true;
 }
 
-static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                      uint32_t count, uint32_t width, uint32_t form, uint32_t depth);
+/* Where integers of width bytes each are read to. */
+typedef struct place {
+    uint64_t *values;
+    uint32_t count;
+    uint32_t width;
+} place;
+
+static bool read_form(etw_column_reader *reader, etw_cursor *cursor, place to, uint32_t form,
+                      uint32_t depth);
 
 /* Entries ascend: each is written as its distance from the one before. */
 static bool read_dictionary(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
@@ -159,7 +166,8 @@ static bool read_dictionary(etw_column_reader *reader, etw_cursor *cursor, uint6
     const uint32_t form = etw_cursor_u8(cursor);
     uint64_t *entries = reader->distinct;
     if (distinct == 0 || distinct > ETW_COLUMN_MAX_DICTIONARY || distinct > count ||
-        !read_form(reader, cursor, entries, (uint32_t)distinct, width, form, IN_DICTIONARY)) {
+        !read_form(reader, cursor, (place){entries, (uint32_t)distinct, width}, form,
+                   IN_DICTIONARY)) {
         return false;
     }
     for (uint64_t i = 1; i < distinct; i++) {
@@ -193,7 +201,7 @@ static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t 
     /* The kept values are read to the end of the array, then spread from the front. */
     uint64_t *dense = values + (count - kept);
     const uint32_t form = kept == 0 ? 0 : etw_cursor_u8(cursor);
-    if (kept > 0 && !read_form(reader, cursor, dense, kept, width, form, IN_SPARSE)) {
+    if (kept > 0 && !read_form(reader, cursor, (place){dense, kept, width}, form, IN_SPARSE)) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -203,9 +211,12 @@ static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t 
     return true;
 }
 
-static bool read_form(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
-                      uint32_t count, uint32_t width, uint32_t form, uint32_t depth)
+static bool read_form(etw_column_reader *reader, etw_cursor *cursor, place to, uint32_t form,
+                      uint32_t depth)
 {
+    uint64_t *values = to.values;
+    const uint32_t count = to.count;
+    const uint32_t width = to.width;
     switch (form) {
     case ETW_COLUMN_CONSTANT:
         fill(values, count, take(cursor, width));
@@ -244,7 +255,7 @@ bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *va
     const uint64_t first = delta ? take(cursor, width) : 0;
     const uint32_t left = delta ? count - 1 : count;
     uint64_t *residuals = delta ? values + 1 : values;
-    if (left > 0 && !read_form(reader, cursor, residuals, left, width, head & 0xF, 0)) {
+    if (left > 0 && !read_form(reader, cursor, (place){residuals, left, width}, head & 0xF, 0)) {
         return false;
     }
     for (uint32_t i = 0; i < left && from != ETW_COLUMN_PLAIN; i++) {

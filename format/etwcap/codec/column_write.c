@@ -142,9 +142,12 @@ typedef struct choice {
     const etw_guess *guess;
 } choice;
 
-static choice choose(const etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                     uint32_t width, const etw_guess *guesses, uint32_t guess_count)
+static choice choose(const etw_column_writer *writer, etw_integers column, const etw_guess *guesses,
+                     uint32_t guess_count)
 {
+    const uint64_t *values = column.values;
+    const uint32_t count = column.count;
+    const uint32_t width = column.width;
     uint64_t sample[ETW_SAMPLE_SIZE];
     const uint32_t sampled = etw_sample_take(values, count, sample);
     choice best = {ETW_COLUMN_PLAIN,
@@ -170,14 +173,15 @@ static choice choose(const etw_column_writer *writer, const uint64_t *values, ui
 
 /* The column told and written as chosen. A form of ROWS is taken where a dictionary does not hold.
  */
-static void write_choice(etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                         uint64_t varying, uint32_t width, const choice *as, bool rows,
-                         etw_text *out)
+static void write_choice(etw_column_writer *writer, etw_integers column, uint64_t varying,
+                         const choice *as, bool rows, etw_text *out)
 {
+    const uint64_t *values = column.values;
+    const uint32_t count = column.count;
+    const uint32_t width = column.width;
     uint64_t *residuals = writer->forms.residuals;
-    const uint64_t *told = values;
+    etw_integers left = column;
     uint32_t mode = as->mode;
-    uint32_t left = count;
     uint32_t shift = 0;
     if (mode != ETW_COLUMN_PLAIN) {
         uint64_t any = 0;
@@ -186,11 +190,11 @@ static void write_choice(etw_column_writer *writer, const uint64_t *values, uint
             any = differ_from(values, count, residuals);
         } else {
             any = make_deltas(values, count, residuals);
-            left = count - 1;
+            left.count = count - 1;
         }
         shift = common_shift(any, width);
-        varying = fold_all(residuals, left, width, shift);
-        told = residuals;
+        varying = fold_all(residuals, left.count, width, shift);
+        left.values = residuals;
     }
     mode |= shift == 0 ? 0 : (uint32_t)ETW_COLUMN_SHIFTED;
     const size_t head = out->size;
@@ -201,20 +205,19 @@ static void write_choice(etw_column_writer *writer, const uint64_t *values, uint
     if (as->mode == ETW_COLUMN_DELTA) {
         etw_column_put(out, values[0], width);
     }
-    const uint32_t written = etw_column_form_write(&writer->forms, told, left, varying, width,
-                                                   as->estimate.form, rows, out);
+    const uint32_t written =
+        etw_column_form_write(&writer->forms, left, varying, as->estimate.form, rows, out);
     if (!out->failed) {
         out->data[head] = (char)(mode << 4 | written);
     }
 }
 
 /* How many bytes zstd makes of the column's first values when it is written so. */
-static size_t trial_size(etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                         uint32_t width, const choice *as)
+static size_t trial_size(etw_column_writer *writer, etw_integers column, const choice *as)
 {
     etw_text_clear(&writer->trial);
     etw_text_clear(&writer->compressed);
-    write_choice(writer, values, count, etw_varying_bits(values, count), width, as,
+    write_choice(writer, column, etw_varying_bits(column.values, column.count), as,
                  as->estimate.form == ETW_COLUMN_ROWS, &writer->trial);
     const size_t bound = ZSTD_compressBound(writer->trial.size);
     char *to = etw_text_reserve(&writer->compressed, bound);
@@ -227,19 +230,19 @@ static size_t trial_size(etw_column_writer *writer, const uint64_t *values, uint
 }
 
 /* For archives: every mode and form is tried with zstd itself. */
-static choice try_all(etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                      uint32_t width, const etw_guess *guesses, uint32_t guess_count)
+static choice try_all(etw_column_writer *writer, etw_integers column, const etw_guess *guesses,
+                      uint32_t guess_count)
 {
     static const uint32_t forms[] = {ETW_COLUMN_PLANES, ETW_COLUMN_DICTIONARY, ETW_COLUMN_SPARSE,
                                      ETW_COLUMN_ROWS, ETW_COLUMN_BUCKETS};
-    const uint32_t tried = count < TRIAL_VALUES ? count : TRIAL_VALUES;
+    column.count = column.count < TRIAL_VALUES ? column.count : TRIAL_VALUES;
     choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
     size_t least = SIZE_MAX;
     for (uint32_t way = 0; way < 2 + guess_count; way++) {
         for (uint32_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
             const etw_guess *guess = way < 2 ? NULL : &guesses[way - 2];
             const choice as = {guess == NULL ? way : guess->mode, {0, forms[f]}, guess};
-            const size_t size = trial_size(writer, values, tried, width, &as);
+            const size_t size = trial_size(writer, column, &as);
             if (size < least) {
                 least = size;
                 best = as;
@@ -249,27 +252,26 @@ static choice try_all(etw_column_writer *writer, const uint64_t *values, uint32_
     return best;
 }
 
-bool etw_column_write(etw_column_writer *writer, const uint64_t *values, uint32_t count,
-                      uint32_t width, const etw_guess *guesses, uint32_t guess_count, bool rows,
-                      etw_text *out)
+bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_guess *guesses,
+                      uint32_t guess_count, bool rows, etw_text *out)
 {
-    if (count == 0) {
+    if (column.count == 0) {
         return true;
     }
-    if (!etw_column_forms_reserve(&writer->forms, count)) {
+    if (!etw_column_forms_reserve(&writer->forms, column.count)) {
         return false;
     }
     choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
-    const uint64_t varying = etw_varying_bits(values, count);
-    if (count >= SMALL_COLUMN && varying != 0) {
+    const uint64_t varying = etw_varying_bits(column.values, column.count);
+    if (column.count >= SMALL_COLUMN && varying != 0) {
         if (writer->context != NULL) {
-            best = try_all(writer, values, count, width, guesses, guess_count);
+            best = try_all(writer, column, guesses, guess_count);
             rows = best.estimate.form == ETW_COLUMN_ROWS;
         } else {
-            best = choose(writer, values, count, width, guesses, guess_count);
+            best = choose(writer, column, guesses, guess_count);
             rows = rows && best.mode == ETW_COLUMN_PLAIN;
         }
     }
-    write_choice(writer, values, count, varying, width, &best, rows, out);
+    write_choice(writer, column, varying, &best, rows, out);
     return true;
 }

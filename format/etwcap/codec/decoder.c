@@ -464,9 +464,9 @@ static bool read_payload(etw_decoder *decoder)
     }
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
         const kind *of = &decoder->kinds[k];
-        if (of->count == 0 ||
-            !etw_payload_read(decoder->payload, &decoder->fields, &cursor, decoder->records,
-                              decoder->order + of->start, of->count, decoder->rows)) {
+        const etw_kind_records events = {decoder->records, decoder->order + of->start, of->count};
+        if (of->count == 0 || !etw_payload_read(decoder->payload, &decoder->fields, &cursor,
+                                                &events, decoder->rows)) {
             return payload_failed(decoder);
         }
         for (uint32_t i = 0; i < of->count; i++) {

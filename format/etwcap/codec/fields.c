@@ -38,8 +38,8 @@ void etw_put(etw_text *out, const void *bytes, size_t size)
 bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
                       const etw_guess *guesses, uint32_t guess_count)
 {
-    return etw_column_write(fields->columns, fields->values, count, width, guesses, guess_count,
-                            false, out);
+    const etw_integers column = {fields->values, count, width};
+    return etw_column_write(fields->columns, column, guesses, guess_count, false, out);
 }
 
 void etw_guess_from_array(const void *context, uint32_t from, uint32_t count, uint64_t *predicted)
@@ -124,5 +124,6 @@ bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *
     }
     const word_rows rows_of = {fields->words, fields->values, blobs->count};
     const etw_guess guess = {ETW_WORDS_BY_ROW, tell_words, &rows_of};
-    return etw_column_write(fields->columns, fields->words, words, word, &guess, 1, word == 8, out);
+    const etw_integers column = {fields->words, words, word};
+    return etw_column_write(fields->columns, column, &guess, 1, word == 8, out);
 }

@@ -497,21 +497,20 @@ static bool have_place(const etw_rows *table, uint32_t count, uint32_t region_co
 
 /* The records of the kept rows, in order, into the table. */
 static void set_records(etw_payload_reader *reader, const etw_row_group *group,
-                        const etw_event_record *records, const uint32_t *order, uint32_t count,
-                        const etw_bytes *rows)
+                        const etw_kind_records *kind, const etw_bytes *rows)
 {
     const etw_event_record **to = reader->table.records + group->first_row;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < kind->count; i++) {
         if (rows[i].data == NULL) {
-            *to++ = &records[order[i]];
+            *to++ = &kind->records[kind->order[i]];
         }
     }
 }
 
 bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw_cursor *cursor,
-                      const etw_event_record *records, const uint32_t *order, uint32_t count,
-                      etw_bytes *rows)
+                      const etw_kind_records *kind, etw_bytes *rows)
 {
+    const uint32_t count = kind->count;
     uint32_t odd = 0;
     memset(rows, 0, count * sizeof *rows);
     if (!read_odd_rows(reader, fields, cursor, count, rows, &odd)) {
@@ -524,7 +523,7 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
     job.reader = reader;
     job.fields = fields;
     job.cursor = cursor;
-    job.realm = records[order[0]].EventHeader.ProviderId.Data1;
+    job.realm = kind->records[kind->order[0]].EventHeader.ProviderId.Data1;
     if (!read_layout(cursor, &job.layout, job.constants)) {
         return false;
     }
@@ -534,7 +533,7 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
         reader->out_of_memory = fits;
         return false;
     }
-    set_records(reader, job.group, records, order, count, rows);
+    set_records(reader, job.group, kind, rows);
     if (!read_kept_rows(&job)) {
         return false;
     }

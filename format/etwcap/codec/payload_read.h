@@ -15,10 +15,15 @@ bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader);
 /* Starts a block; texts: its section, which must live until the next. False where it is malformed,
  * or memory is out. */
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count);
-/* The payloads of the next kind into rows, lent until the next block begins. Its events are
- * records[order[0]] ..., their headers known; count is not 0. */
+/* The events of one kind: records[order[0]], records[order[1]], ..., their headers known. */
+typedef struct etw_kind_records {
+    const etw_event_record *records;
+    const uint32_t *order;
+    uint32_t count; /* not 0 */
+} etw_kind_records;
+
+/* The payloads of the next kind into rows, lent until the next block begins. */
 bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw_cursor *cursor,
-                      const etw_event_record *records, const uint32_t *order, uint32_t count,
-                      etw_bytes *rows);
+                      const etw_kind_records *kind, etw_bytes *rows);
 
 #endif

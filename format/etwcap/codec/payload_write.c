@@ -411,6 +411,18 @@ static uint32_t try_key(etw_payload_writer *writer, const etw_row_group *group, 
     return count;
 }
 
+/* The fields of a kind's rows, as they are written. */
+typedef struct kind_job {
+    etw_payload_writer *writer;
+    etw_fields *fields;
+    etw_text *out;
+    const etw_row_group *group;
+    const etw_field *list;
+    uint32_t field_count;
+    uint32_t realm; /* of references */
+    bool keyed;     /* rows have references by a key field */
+} kind_job;
+
 /* What a key field would do for the rows that were tried. */
 typedef struct key_worth {
     uint32_t told_bytes; /* that the reference tells right, of a sample */
@@ -418,11 +430,12 @@ typedef struct key_worth {
     uint32_t tried;
 } key_worth;
 
-static key_worth weigh_key(etw_payload_writer *writer, const etw_row_group *group,
-                           const etw_field *list, uint32_t count, uint32_t key, uint32_t realm,
-                           uint64_t *values)
+static key_worth weigh_key(const kind_job *job, uint32_t key)
 {
-    key_worth worth = {0, 0, try_key(writer, group, &list[key], realm, values)};
+    etw_payload_writer *writer = job->writer;
+    const etw_row_group *group = job->group;
+    const etw_field *list = job->list;
+    key_worth worth = {0, 0, try_key(writer, group, &list[key], job->realm, job->fields->values)};
     const uint32_t step = worth.tried / 2 / KEY_SAMPLE + 1;
     for (uint32_t i = 0; i < worth.tried; i++) {
         worth.found += writer->found[i] != ETW_NO_REFERENCE;
@@ -432,7 +445,7 @@ static key_worth weigh_key(etw_payload_writer *writer, const etw_row_group *grou
         if (writer->found[i] == ETW_NO_REFERENCE) {
             continue;
         }
-        for (uint32_t f = 0; f < count && f < KEY_FIELDS; f++) {
+        for (uint32_t f = 0; f < job->field_count && f < KEY_FIELDS; f++) {
             uint64_t own = 0;
             uint64_t other = 0;
             uint64_t before = 0;
@@ -451,16 +464,16 @@ static key_worth weigh_key(etw_payload_writer *writer, const etw_row_group *grou
 }
 
 /* The field that tells most of the others, or count where none tells a byte a row; and *also, an
- * integer that names things new to the block, for kinds that come later. values: scratch. */
-static uint32_t choose_key(etw_payload_writer *writer, const etw_row_group *group,
-                           const etw_field *list, uint32_t count, uint32_t realm, uint64_t *values,
-                           uint32_t *also)
+ * integer that names things new to the block, for kinds that come later. */
+static uint32_t choose_key(const kind_job *job, uint32_t *also)
 {
+    const etw_field *list = job->list;
+    const uint32_t count = job->field_count;
     uint32_t best = count;
     uint32_t best_bytes = 0;
     uint32_t tried[2] = {0, 0};
     *also = count;
-    if (group->count < LEAST_KEYED_ROWS || count < 2) {
+    if (job->group->count < LEAST_KEYED_ROWS || count < 2) {
         return count;
     }
     for (uint32_t f = 0; f < count; f++) {
@@ -469,7 +482,7 @@ static uint32_t choose_key(etw_payload_writer *writer, const etw_row_group *grou
             continue;
         }
         tried[integer]++;
-        const key_worth worth = weigh_key(writer, group, list, count, f, realm, values);
+        const key_worth worth = weigh_key(job, f);
         if (worth.told_bytes > worth.tried && worth.told_bytes > best_bytes) {
             best_bytes = worth.told_bytes;
             best = f;
@@ -482,20 +495,20 @@ static uint32_t choose_key(etw_payload_writer *writer, const etw_row_group *grou
     return best;
 }
 
-static bool write_texts(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
-                        const etw_row_group *group, const etw_field *of, bool keyed)
+static bool write_texts(const kind_job *job, const etw_field *of)
 {
+    etw_fields *fields = job->fields;
     const etw_guess guess = {ETW_TOLD_BY_REFERENCE, etw_guess_from_array, fields->predicted};
-    if (keyed) {
-        tell_texts(writer, group, of, fields->values, fields->predicted);
+    if (job->keyed) {
+        tell_texts(job->writer, job->group, of, fields->values, fields->predicted);
     }
-    return etw_fields_write(fields, out, group->count, 4, &guess, keyed ? 1 : 0);
+    return etw_fields_write(fields, job->out, job->group->count, 4, &guess, job->keyed ? 1 : 0);
 }
 
-static bool write_integers(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
-                           const etw_row_group *group, const etw_field *list, uint32_t field,
-                           bool keyed)
+static bool write_integers(const kind_job *job, uint32_t field)
 {
+    const etw_payload_writer *writer = job->writer;
+    const etw_field *list = job->list;
     etw_told told[ETW_TOLD_END];
     etw_guess guesses[ETW_TOLD_END];
     uint32_t count = 0;
@@ -503,47 +516,59 @@ static bool write_integers(etw_payload_writer *writer, etw_fields *fields, etw_t
     for (uint32_t mode = ETW_TOLD_BY_REFERENCE; mode < ETW_TOLD_END && width > 1; mode++) {
         const bool by_field = mode == ETW_TOLD_BY_FIELD || mode == ETW_TOLD_BY_FIELD2;
         const etw_field *by = by_field ? etw_told_by(list, field, mode) : NULL;
-        if ((mode == ETW_TOLD_BY_REFERENCE && !keyed) || (by_field && by == NULL) ||
+        if ((mode == ETW_TOLD_BY_REFERENCE && !job->keyed) || (by_field && by == NULL) ||
             (mode == ETW_TOLD_BY_TIME && width < 5)) {
             continue;
         }
-        told[count] = (etw_told){&writer->table, group, &list[field], by, writer->found, mode};
+        told[count] = (etw_told){&writer->table, job->group, &list[field], by, writer->found, mode};
         guesses[count] = (etw_guess){mode, tell, &told[count]};
         count++;
     }
-    return etw_fields_write(fields, out, group->count, width, guesses, count);
+    return etw_fields_write(job->fields, job->out, job->group->count, width, guesses, count);
 }
 
-static bool write_fields(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
-                         const etw_row_group *group, const etw_field *list, uint32_t count,
-                         uint32_t realm)
+/* The field's values in all rows, into fields->values. */
+static void load_column(const kind_job *job, const etw_field *of)
 {
+    load_field(&job->writer->table, job->group, of, 0, job->group->count, job->fields->values);
+}
+
+/* The key field, from which the others' references come. */
+static bool write_key(const kind_job *job, const etw_field *key)
+{
+    load_column(job, key);
+    if (!etw_fields_write(job->fields, job->out, job->group->count,
+                          key->width == 0 ? 4 : key->width, NULL, 0)) {
+        return false;
+    }
+    link_rows(job->writer, job->group, key, job->fields->values, job->realm);
+    return true;
+}
+
+static bool write_fields(kind_job *job)
+{
+    const etw_field *list = job->list;
+    const uint32_t count = job->field_count;
     uint32_t also = count;
-    const uint32_t key = choose_key(writer, group, list, count, realm, fields->values, &also);
-    const bool keyed = key < count;
-    etw_text_append_varint(out, keyed ? key + 1 : 0);
-    etw_text_append_varint(out, also < count ? also + 1 : 0);
-    if (keyed) {
-        load_field(&writer->table, group, &list[key], 0, group->count, fields->values);
-        if (!etw_fields_write(fields, out, group->count, list[key].width == 0 ? 4 : list[key].width,
-                              NULL, 0)) {
-            return false;
-        }
-        link_rows(writer, group, &list[key], fields->values, realm);
+    const uint32_t key = choose_key(job, &also);
+    job->keyed = key < count;
+    etw_text_append_varint(job->out, job->keyed ? key + 1 : 0);
+    etw_text_append_varint(job->out, also < count ? also + 1 : 0);
+    if (job->keyed && !write_key(job, &list[key])) {
+        return false;
     }
     for (uint32_t f = 0; f < count; f++) {
         if (f == key) {
             continue;
         }
-        load_field(&writer->table, group, &list[f], 0, group->count, fields->values);
-        if (!(list[f].width == 0 ? write_texts(writer, fields, out, group, &list[f], keyed)
-                                 : write_integers(writer, fields, out, group, list, f, keyed))) {
+        load_column(job, &list[f]);
+        if (!(list[f].width == 0 ? write_texts(job, &list[f]) : write_integers(job, f))) {
             return false;
         }
     }
     if (also < count) {
-        load_field(&writer->table, group, &list[also], 0, group->count, fields->values);
-        link_rows(writer, group, &list[also], fields->values, realm);
+        load_column(job, &list[also]);
+        link_rows(job->writer, job->group, &list[also], job->fields->values, job->realm);
     }
     return true;
 }
@@ -607,6 +632,6 @@ bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t 
     }
     check_constants(writer, group, &layout);
     write_layout(writer, group, &layout, out);
-    return write_rest(writer, fields, out, &layout, group) &&
-           write_fields(writer, fields, out, group, list, etw_list_fields(&layout, list), realm);
+    kind_job job = {writer, fields, out, group, list, etw_list_fields(&layout, list), realm, false};
+    return write_rest(writer, fields, out, &layout, group) && write_fields(&job);
 }
