@@ -233,7 +233,6 @@ typedef struct application {
     void *arguments;
     const char *verb; /* the word that is the verb, or `help`; NULL: none */
     etw_command_words *words;
-    etw_text *output;
     etw_error *error;
 } application;
 
@@ -273,10 +272,10 @@ static etw_status apply_option(const application *a, const etw_option *option)
     switch (option->role) {
     case ETW_ROLE_HELP:
         etw_command_append_help(table->command, a->words->verb_is_named ? table->verb : NULL,
-                                a->output);
+                                a->words->output);
         return ETW_END;
     case ETW_ROLE_VERSION:
-        etw_text_printf(a->output, "%s " ETW_VERSION "\n", table->command->tool);
+        etw_text_printf(a->words->output, "%s " ETW_VERSION "\n", table->command->tool);
         return ETW_END;
     case ETW_ROLE_OWN:
         break;
@@ -307,7 +306,7 @@ static etw_status apply_words(const application *a, int argc)
 }
 
 etw_status etw_command_parse(const etw_command *command, int argc, char **argv, void *arguments,
-                             etw_command_words *words, etw_text *output, etw_error *error)
+                             etw_command_words *words, etw_error *error)
 {
     verb_search search = {0};
     words->verb = 0;
@@ -319,12 +318,12 @@ etw_status etw_command_parse(const etw_command *command, int argc, char **argv, 
     }
     const etw_verb_row *verb = etw_command_verb(command, words->verb);
     if (search.wants_help) {
-        etw_command_append_help(command, words->verb_is_named ? verb : NULL, output);
+        etw_command_append_help(command, words->verb_is_named ? verb : NULL, words->output);
         return ETW_END;
     }
     getopt_table table;
     fill_table(&table, command, verb);
-    const application a = {&table, argv, arguments, search.named, words, output, error};
+    const application a = {&table, argv, arguments, search.named, words, error};
     return apply_words(&a, argc);
 }
 

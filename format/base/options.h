@@ -139,17 +139,18 @@ typedef struct etw_command_words {
     bool verb_is_named;
     const char **words; /* the caller's array, with room for argc of them */
     uint32_t count;
+    etw_text *output; /* the caller's: where --help and --version go */
 } etw_command_words;
 
 /* Parses argv[1] and on. The first word that names a verb is the verb, wherever it stands; words
  * behind -- are never verbs. Each option is applied to arguments in order. Without a verb the first
  * one is taken.
  *
- * ETW_END: --help, --version or `help` was asked for; *output has what to print.
+ * ETW_END: --help, --version or `help` was asked for; words->output has what to print.
  * ETW_ERROR_INVALID_ARGUMENT: wrong usage; the message names the word that is wrong and the nearest
  * right one. Uses getopt_long, and so its global variables: one call at a time. */
 etw_status etw_command_parse(const etw_command *command, int argc, char **argv, void *arguments,
-                             etw_command_words *words, etw_text *output, etw_error *error);
+                             etw_command_words *words, etw_error *error);
 
 /* Applies one option that stands elsewhere than on the command line, a line of a file. value: NULL
  * where none is given. */

@@ -25,13 +25,13 @@ etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size,
     return ETW_OK;
 }
 
-etw_status etw_os_read_at_full(const etw_os *os, int file, void *into, size_t size, uint64_t offset,
+etw_status etw_os_read_at_full(const etw_os *os, int file, etw_room into, uint64_t offset,
                                size_t *got, etw_error *error)
 {
     *got = 0;
-    while (*got < size) {
-        const int64_t count =
-            os->read_at(os->context, file, (uint8_t *)into + *got, size - *got, offset + *got);
+    while (*got < into.size) {
+        const int64_t count = os->read_at(os->context, file, (uint8_t *)into.data + *got,
+                                          into.size - *got, offset + *got);
         if (count == -EINTR) {
             continue;
         }

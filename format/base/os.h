@@ -104,10 +104,16 @@ void etw_os_host_name(char name[ETW_OS_HOST_NAME_SIZE]);
 /* A number that nobody can guess, for the seeds of tables; never for what is stored. */
 ETW_API uint64_t etw_os_random(void);
 
+/* Memory to be filled. */
+typedef struct etw_room {
+    void *data;
+    size_t size;
+} etw_room;
+
 /* Reads until size bytes are there or the file ends; *got tells how many. */
 ETW_API_CHECKED etw_status etw_os_read_full(const etw_os *os, int file, void *into, size_t size,
                                             size_t *got, etw_error *error);
-ETW_API_CHECKED etw_status etw_os_read_at_full(const etw_os *os, int file, void *into, size_t size,
+ETW_API_CHECKED etw_status etw_os_read_at_full(const etw_os *os, int file, etw_room into,
                                                uint64_t offset, size_t *got, etw_error *error);
 /* Writes all of it or fails; *written (may be NULL) tells how much went out before a failure. */
 ETW_API_CHECKED etw_status etw_os_write_full(const etw_os *os, int file, const void *from,

@@ -21,9 +21,9 @@ etw_status etw_chain_peek(etw_chain *chain, uint64_t offset, size_t size, etw_by
         const bool near = offset >= chain->last && offset - chain->last <= JUMP;
         const size_t ask = near || size > chain->look ? ETW_CHAIN_AHEAD : chain->look;
         chain->ahead_at = offset;
-        const etw_status status = etw_os_read_at_full(
-            chain->os, chain->file, chain->ahead, (size_t)smaller(ask, chain->file_size - offset),
-            offset, &chain->ahead_size, error);
+        const etw_room room = {chain->ahead, (size_t)smaller(ask, chain->file_size - offset)};
+        const etw_status status =
+            etw_os_read_at_full(chain->os, chain->file, room, offset, &chain->ahead_size, error);
         if (status != ETW_OK) {
             chain->ahead_size = 0;
             return status;

@@ -64,10 +64,10 @@ static void end_early(etw_run *run, const char *problem)
 }
 
 static etw_status read_file(const etw_run *run, const etw_run_input *input, uint32_t from,
-                            uint8_t *into, uint32_t size, size_t *got, etw_error *error)
+                            etw_room into, size_t *got, etw_error *error)
 {
     const etw_status status =
-        etw_os_read_at_full(input->os, input->file, into, size, run->offset + from, got, error);
+        etw_os_read_at_full(input->os, input->file, into, run->offset + from, got, error);
     return status == ETW_OK ? ETW_OK
                             : etw_error_wrap(error, status, "buffer %u at 0x%llx", run->number,
                                              (unsigned long long)run->offset);
@@ -77,7 +77,8 @@ static etw_status fill_plain(etw_run *run, const etw_run_input *input, etw_error
 {
     const uint32_t size = smaller(run->fill_size, run->limit - run->at);
     size_t got;
-    const etw_status status = read_file(run, input, run->at, run->window, size, &got, error);
+    const etw_status status =
+        read_file(run, input, run->at, (etw_room){run->window, size}, &got, error);
     if (status != ETW_OK) {
         return status;
     }
@@ -110,7 +111,7 @@ static etw_status unpack_piece(etw_run *run, const etw_run_input *input, uint32_
     const uint32_t size = smaller(ETW_RUN_SCRATCH, run->stored_size - run->input_at);
     size_t got;
     const etw_status status =
-        read_file(run, input, run->input_at, input->scratch, size, &got, error);
+        read_file(run, input, run->input_at, (etw_room){input->scratch, size}, &got, error);
     if (status != ETW_OK) {
         return status;
     }

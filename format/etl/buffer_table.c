@@ -122,11 +122,11 @@ static etw_status load_piece(etw_buffer_table *table, etw_buffer_chunk *chunk, e
 {
     const uint64_t left = chunk->end - chunk->next;
     const size_t count = left < PIECE ? (size_t)left : PIECE;
+    const etw_room room = {chunk->entries, count * sizeof *chunk->entries};
     size_t got;
-    const etw_status status =
-        etw_os_read_at_full(table->os, table->file, chunk->entries, count * sizeof *chunk->entries,
-                            chunk->next * sizeof *chunk->entries, &got, error);
-    if (status != ETW_OK || got != count * sizeof *chunk->entries) {
+    const etw_status status = etw_os_read_at_full(
+        table->os, table->file, room, chunk->next * sizeof *chunk->entries, &got, error);
+    if (status != ETW_OK || got != room.size) {
         return etw_error_wrap(error, ETW_ERROR_IO, "the table of buffers in a temporary file");
     }
     chunk->next += count;

@@ -1,12 +1,12 @@
 #include "format/etl/etl_source.h"
 
-etw_status etw_etl_read_start(etw_etl_source *self, const etw_buffer_entry *entry, uint8_t *bytes,
-                              size_t size, size_t *got, etw_buffer_header *header, etw_error *error)
+etw_status etw_etl_read_start(etw_etl_source *self, const etw_buffer_entry *entry, etw_room into,
+                              size_t *got, etw_buffer_header *header, etw_error *error)
 {
-    memset(bytes, 0, ETW_BUFFER_HEADER_SIZE);
+    memset(into.data, 0, ETW_BUFFER_HEADER_SIZE);
     const etw_status status =
-        etw_os_read_at_full(self->os, self->file, bytes, size, entry->offset, got, error);
-    *header = etw_buffer_header_read(bytes);
+        etw_os_read_at_full(self->os, self->file, into, entry->offset, got, error);
+    *header = etw_buffer_header_read(into.data);
     if (entry->kind == ETW_BUFFER_KIND_NO_HEADER) {
         header->used_size = (uint32_t)entry->size;
         header->flags &= ETW_BUFFER_PROCESSOR_INDEX;

@@ -196,8 +196,8 @@ static etw_status load_run(etw_etl_source *self, const etw_buffer_entry *entry, 
         size = size < ETW_RUN_WINDOW ? size : ETW_RUN_WINDOW;
     }
     etw_buffer_header header;
-    status =
-        etw_etl_read_start(self, entry, is_plain ? window : bytes, size, &size, &header, error);
+    const etw_room start = {is_plain ? window : bytes, size};
+    status = etw_etl_read_start(self, entry, start, &size, &header, error);
     if (status == ETW_OK && header.used_size != entry->used_size) {
         etw_etl_queue_changed(self, entry, &header);
     }

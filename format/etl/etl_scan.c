@@ -199,7 +199,8 @@ static etw_status visit_entry(etw_etl_source *self, etw_buffer_entry *entry,
         if (entry->kind == ETW_BUFFER_KIND_NO_HEADER) {
             uint8_t bytes[ETW_BUFFER_HEADER_SIZE];
             size_t got;
-            status = etw_etl_read_start(self, entry, bytes, sizeof bytes, &got, header, error);
+            const etw_room start = {bytes, sizeof bytes};
+            status = etw_etl_read_start(self, entry, start, &got, header, error);
         }
         self->statistics.compressed_buffers += (header->flags & ETW_BUFFER_COMPRESSED) != 0;
         if (status == ETW_OK) {

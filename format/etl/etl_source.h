@@ -98,11 +98,10 @@ void etw_etl_drop_run(etw_etl_source *self, etw_run *run);
 
 /* Whether an entry of the table can have records. */
 bool etw_etl_has_records(const etw_etl_source *self, const etw_buffer_entry *entry);
-/* The first size bytes of an entry that has records, at least a header's; *got of them were there.
- * The header is made usable where it is not. */
-etw_status etw_etl_read_start(etw_etl_source *self, const etw_buffer_entry *entry, uint8_t *bytes,
-                              size_t size, size_t *got, etw_buffer_header *header,
-                              etw_error *error);
+/* The first bytes of an entry that has records, into room for at least a header; *got of them were
+ * there. The header is made usable where it is not. */
+etw_status etw_etl_read_start(etw_etl_source *self, const etw_buffer_entry *entry, etw_room into,
+                              size_t *got, etw_buffer_header *header, etw_error *error);
 /* In the first buffer, moves behind the log-file header event, which is delivered by itself. */
 void etw_etl_skip_header_event(const etw_etl_source *self, etw_run *run);
 

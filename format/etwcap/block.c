@@ -28,10 +28,11 @@ void etw_head_store(uint8_t to[ETW_HEAD_SIZE])
     etw_store_u64(to + 16, etw_block_hash((etw_bytes){to, 16}));
 }
 
-etw_status etw_head_load(const uint8_t *from, size_t size, uint32_t *major, uint32_t *minor,
-                         etw_error *error)
+etw_status etw_head_load(etw_bytes head, uint32_t *major, uint32_t *minor, etw_error *error)
 {
     const size_t name_size = 7;
+    const uint8_t *from = head.data;
+    const size_t size = head.size;
     const size_t magic_size = size < sizeof magic ? size : sizeof magic;
     if (size < name_size || memcmp(from, magic, name_size) != 0) {
         return etw_error_set(error, ETW_ERROR_NOT_THIS, "not an .etwcap file");
@@ -197,9 +198,8 @@ etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, et
 const char *etw_block_kind_name(uint32_t kind)
 {
     static const char *const names[] = {
-        NULL,   "file info",     "trace",          "schemas", "events",
-        "loss", "clock anchors", "oracle texts", "index",   "summary",
-        "end"};
+        NULL,           "file info", "trace",   "schemas", "events", "loss", "clock anchors",
+        "oracle texts", "index",     "summary", "end"};
     if (kind >= ETW_BLOCK_PRIVATE_FIRST) {
         return "private";
     }

@@ -42,8 +42,7 @@ uint64_t etw_block_hash_seeded(etw_bytes bytes, uint64_t seed);
 void etw_head_store(uint8_t to[ETW_HEAD_SIZE]);
 /* NOT_THIS, DAMAGED or VERSION with a message; major and minor are set on OK and VERSION. ETW_END
  * where the file ends inside its head, after at least the seven bytes of its name. */
-etw_status etw_head_load(const uint8_t *from, size_t size, uint32_t *major, uint32_t *minor,
-                         etw_error *error);
+etw_status etw_head_load(etw_bytes from, uint32_t *major, uint32_t *minor, etw_error *error);
 
 void etw_block_header_store(const etw_block_header *header, uint8_t to[ETW_BLOCK_HEADER_SIZE]);
 /* False unless marker, header hash and all stated maxima are right. */

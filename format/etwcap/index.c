@@ -312,15 +312,14 @@ static void append_provider(etw_text *body, const etw_guid *guid, uint64_t event
     etw_bytes_append(body, name, size);
 }
 
-void etw_summary_append(etw_text *body, const etw_totals *totals, const uint64_t *trace_offsets,
-                        uint32_t trace_count, const etw_guid_table *providers,
-                        const char *(*name)(const void *context, const etw_guid *guid),
-                        const void *context)
+void etw_summary_append(etw_text *body, const etw_summary *summary)
 {
+    const etw_totals *totals = summary->totals;
+    const etw_guid_table *providers = summary->providers;
     etw_bytes_append_u32(body, (totals->lost_unknown ? SUMMARY_LOST_UNKNOWN : 0u) |
                                    (totals->providers_cut ? SUMMARY_PROVIDERS_CUT : 0u));
     etw_bytes_append_u32(body, providers->count);
-    etw_bytes_append_u32(body, trace_count);
+    etw_bytes_append_u32(body, summary->trace_count);
     etw_bytes_append_u32(body, totals->index_blocks);
     etw_bytes_append_u64(body, totals->last_index_offset);
     etw_bytes_append_u64(body, totals->events);
@@ -336,12 +335,12 @@ void etw_summary_append(etw_text *body, const etw_totals *totals, const uint64_t
     etw_bytes_append_u64(body, (uint64_t)totals->first_time_100ns);
     etw_bytes_append_u64(body, (uint64_t)totals->last_time_100ns);
     etw_bytes_append_u64(body, totals->blocks);
-    for (uint32_t i = 0; i < trace_count; i++) {
-        etw_bytes_append_u64(body, trace_offsets[i]);
+    for (uint32_t i = 0; i < summary->trace_count; i++) {
+        etw_bytes_append_u64(body, summary->trace_offsets[i]);
     }
     for (uint32_t i = 0; i < providers->count; i++) {
         append_provider(body, &providers->guids[i], providers->counts[i],
-                        name(context, &providers->guids[i]));
+                        summary->name(summary->context, &providers->guids[i]));
     }
 }
 

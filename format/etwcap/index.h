@@ -95,11 +95,18 @@ void etw_totals_add(etw_totals *totals, const etw_block_header *header, etw_byte
 /* Counts what a loss says; FILTERED is not counted. */
 void etw_totals_add_loss(etw_totals *totals, uint32_t cause, uint64_t events);
 
-/* name(context, guid) gives a provider's name or NULL. */
-void etw_summary_append(etw_text *body, const etw_totals *totals, const uint64_t *trace_offsets,
-                        uint32_t trace_count, const etw_guid_table *providers,
-                        const char *(*name)(const void *context, const etw_guid *guid),
-                        const void *context);
+/* What a summary tells. */
+typedef struct etw_summary {
+    const etw_totals *totals;
+    const uint64_t *trace_offsets;
+    uint32_t trace_count;
+    const etw_guid_table *providers;
+    /* A provider's name, or NULL. */
+    const char *(*name)(const void *context, const etw_guid *guid);
+    const void *context;
+} etw_summary;
+
+void etw_summary_append(etw_text *body, const etw_summary *summary);
 
 typedef struct etw_summary_view {
     etw_totals totals;

@@ -404,16 +404,15 @@ static etw_status allocate(reader *self, etw_error *error)
 
 static etw_status read_head(reader *self, etw_error *error)
 {
-    const uint8_t *head;
-    size_t got = 0;
-    etw_status status = etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, ETW_BLOCK_HEADER_SIZE,
-                                       &head, &got, error);
+    etw_bytes head = {0};
+    etw_status status =
+        etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, ETW_BLOCK_HEADER_SIZE, &head, error);
     if (status != ETW_OK) {
         return status;
     }
-    status = etw_head_load(head, got, &self->version_major, &self->version_minor, error);
+    status = etw_head_load(head, &self->version_major, &self->version_minor, error);
     self->cut_head = status == ETW_END;
-    self->scan.end_offset = self->cut_head ? got : 0;
+    self->scan.end_offset = self->cut_head ? head.size : 0;
     return status == ETW_END ? ETW_OK : status;
 }
 

@@ -410,12 +410,11 @@ static etw_status copy_start(recovery *self, etw_error *error)
 
 static etw_status check_head(recovery *self, etw_error *error)
 {
-    const uint8_t *head;
-    size_t got = 0;
+    etw_bytes head = {0};
     uint32_t major, minor;
-    etw_status status = etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, 0, &head, &got, error);
+    etw_status status = etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, 0, &head, error);
     if (status == ETW_OK) {
-        status = etw_head_load(head, got, &major, &minor, error);
+        status = etw_head_load(head, &major, &minor, error);
         self->report->head_damaged = status != ETW_OK && status != ETW_ERROR_VERSION;
     }
     return self->report->head_damaged ? ETW_OK : status;

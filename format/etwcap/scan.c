@@ -33,8 +33,8 @@ static size_t read_around_errors(etw_input *input, uint8_t *to, size_t size, uin
         size_t piece = ETW_INPUT_UNREADABLE_STEP - (size_t)(at % ETW_INPUT_UNREADABLE_STEP);
         size_t got = 0;
         piece = piece < size - done ? piece : size - done;
-        if (etw_os_read_at_full(input->os, input->file, to + done, piece, at, &got, NULL) !=
-            ETW_OK) {
+        if (etw_os_read_at_full(input->os, input->file, (etw_room){to + done, piece}, at, &got,
+                                NULL) != ETW_OK) {
             memset(to + done, 0, piece);
             input->unreadable_bytes += piece;
             got = piece;
@@ -54,7 +54,8 @@ static etw_status fill(etw_input *input, size_t size, etw_error *error)
     uint8_t *to = input->buffer + input->filled;
     const uint64_t offset = input->start + input->filled;
     if (input->seekable) {
-        status = etw_os_read_at_full(input->os, input->file, to, size, offset, &got, error);
+        status =
+            etw_os_read_at_full(input->os, input->file, (etw_room){to, size}, offset, &got, error);
         if (status == ETW_ERROR_IO && input->skip_unreadable_to != 0) {
             got = read_around_errors(input, to, size, offset);
             status = ETW_OK;
@@ -100,7 +101,7 @@ static etw_status move_window(etw_input *input, uint64_t offset, etw_error *erro
 }
 
 etw_status etw_input_need(etw_input *input, uint64_t offset, size_t size, size_t ahead,
-                          const uint8_t **data, size_t *got, etw_error *error)
+                          etw_bytes *bytes, etw_error *error)
 {
     const bool inside = offset >= input->start && offset - input->start <= input->filled &&
                         size <= input->filled - (size_t)(offset - input->start);
@@ -117,8 +118,8 @@ etw_status etw_input_need(etw_input *input, uint64_t offset, size_t size, size_t
     }
     const bool reached = offset >= input->start && offset - input->start <= input->filled;
     const size_t skip = reached ? (size_t)(offset - input->start) : input->filled;
-    *data = input->buffer + skip;
-    *got = input->filled - skip < size ? input->filled - skip : size;
+    bytes->data = input->buffer + skip;
+    bytes->size = input->filled - skip < size ? input->filled - skip : size;
     return status;
 }
 
@@ -141,7 +142,7 @@ void etw_scan_free(etw_scan *scan)
 static etw_status need(etw_scan *scan, uint64_t offset, size_t size, size_t ahead, etw_bytes *bytes,
                        etw_error *error)
 {
-    return etw_input_need(&scan->input, offset, size, ahead, &bytes->data, &bytes->size, error);
+    return etw_input_need(&scan->input, offset, size, ahead, bytes, error);
 }
 
 static uint64_t past(uint64_t offset, const etw_block_header *header)

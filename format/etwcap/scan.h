@@ -29,10 +29,10 @@ typedef struct etw_input {
 /* A failing read is narrowed down to places of this size: a disk's sectors and pages. */
 #define ETW_INPUT_UNREADABLE_STEP 4096u
 
-/* Gives up to size bytes at offset; fewer only where the file ends. *data is lent until the next
- * call. ahead: so many bytes more are wanted soon. */
+/* Gives up to size bytes at offset; fewer only where the file ends. They are lent until the next
+ * call. ahead: that many bytes more are wanted soon. */
 etw_status etw_input_need(etw_input *input, uint64_t offset, size_t size, size_t ahead,
-                          const uint8_t **data, size_t *got, etw_error *error);
+                          etw_bytes *bytes, etw_error *error);
 
 typedef enum etw_scan_kind { ETW_SCAN_BLOCK, ETW_SCAN_GAP } etw_scan_kind;
 

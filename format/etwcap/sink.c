@@ -428,8 +428,9 @@ static void write_end(etw_sink *sink, uint64_t received, const etw_schema_store 
     sink->totals.received = received;
     sink->totals.dropped = received - sink->totals.events;
     etw_text_clear(&sink->scratch);
-    etw_summary_append(&sink->scratch, &sink->totals, sink->trace_offsets, sink->trace_count,
-                       &sink->providers, provider_name, store);
+    const etw_summary summary = {&sink->totals,    sink->trace_offsets, sink->trace_count,
+                                 &sink->providers, provider_name,       store};
+    etw_summary_append(&sink->scratch, &summary);
     (void)write_scratch(sink, ETW_BLOCK_SUMMARY, 1);
     if (is_clear(sink)) {
         end.file_size = sink->offset + ETW_TAIL_SIZE;

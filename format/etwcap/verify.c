@@ -441,19 +441,18 @@ static void release(verifier *self)
 
 static etw_status check_file(verifier *self, int file, etw_error *error)
 {
-    const uint8_t *head;
-    size_t got = 0;
+    etw_bytes head = {0};
     uint32_t major, minor;
     const int64_t size = self->os->size(self->os->context, file);
     etw_scan_init(&self->scan, self->os, file, size >= 0);
-    etw_status status = etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, 0, &head, &got, error);
+    etw_status status = etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, 0, &head, error);
     if (status == ETW_OK) {
-        status = etw_head_load(head, got, &major, &minor, error);
+        status = etw_head_load(head, &major, &minor, error);
     }
     if (status == ETW_OK) {
         status = check_blocks(self, error);
     } else if (status == ETW_END) {
-        self->scan.end_offset = got;
+        self->scan.end_offset = head.size;
         status = ETW_OK;
     }
     if (status != ETW_OK) {

@@ -307,8 +307,8 @@ static etw_status check_texts(const etw_oracle_event *event, etw_error *error)
 }
 
 etw_status etw_oracle_compare(const etw_oracle_event *event, const etw_plan *plan,
-                              const etw_event_record *record, etw_oracle_report on_difference,
-                              void *context, etw_oracle_counts *counts, etw_error *error)
+                              const etw_event_record *record, etw_oracle_result result,
+                              etw_error *error)
 {
     static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, on_open_array,
                                         on_close_array};
@@ -322,10 +322,10 @@ etw_status etw_oracle_compare(const etw_oracle_event *event, const etw_plan *pla
                              "the event's payload is not the one that TDH rendered");
     }
     comparison c = {.texts = etw_cursor_over(event->texts),
-                    .report = on_difference,
-                    .context = context,
-                    .counts = counts};
-    counts->events++;
+                    .report = result.report,
+                    .context = result.context,
+                    .counts = result.counts};
+    result.counts->events++;
     const etw_status status = etw_plan_walk(plan, record, event->pointer_size, &visitor, &c, NULL);
     if (status == ETW_OK) {
         pass_texts(&c, event->text_count);

@@ -90,12 +90,19 @@ typedef struct etw_oracle_counts {
     uint64_t differences;
 } etw_oracle_counts;
 
-/* Renders record in the exact form and compares all of the event's texts; adds to *counts. Returns
+/* Where the result of a comparison goes. */
+typedef struct etw_oracle_result {
+    etw_oracle_report report; /* of each difference; may be NULL */
+    void *context;
+    etw_oracle_counts *counts; /* added to */
+} etw_oracle_result;
+
+/* Renders record in the exact form and compares all of the event's texts. Returns
  * ETW_ERROR_NOT_FOUND where the record's payload is not the one that TDH saw, ETW_ERROR_DAMAGED for
  * a broken entry. */
 etw_status etw_oracle_compare(const etw_oracle_event *event, const etw_plan *plan,
-                              const etw_event_record *record, etw_oracle_report report,
-                              void *context, etw_oracle_counts *counts, etw_error *error);
+                              const etw_event_record *record, etw_oracle_result result,
+                              etw_error *error);
 
 /* One line: path, in and out type, bytes, both texts; no line break at its end. */
 void etw_oracle_append_difference(etw_text *text, const etw_oracle_difference *difference);

@@ -411,37 +411,36 @@ etw_status etw_tei_builder_finish(etw_tei_builder *builder, const etw_tei_event_
     return ETW_OK;
 }
 
-static void append_map(etw_tei_builder *builder, const char *name, uint32_t flag,
-                       const etw_map_entry_spec *entries, uint32_t entry_count)
+static void append_map(etw_tei_builder *builder, const etw_map_spec *map)
 {
-    const bool manifest = (flag & (ETW_MAP_MANIFEST_VALUEMAP | ETW_MAP_MANIFEST_BITMAP)) != 0;
+    const uint32_t entry_count = map->entry_count;
+    const bool manifest = (map->flag & (ETW_MAP_MANIFEST_VALUEMAP | ETW_MAP_MANIFEST_BITMAP)) != 0;
     const size_t fixed = sizeof(etw_event_map_info) + entry_count * sizeof(etw_event_map_entry);
-    etw_event_map_info info = {.Flag = flag, .EntryCount = entry_count};
+    etw_event_map_info info = {.Flag = map->flag, .EntryCount = entry_count};
     builder->out.size = 0;
     if (reserve(builder, &builder->out, fixed) == NULL) {
         return;
     }
     builder->out.size = fixed;
-    info.NameOffset = append_string(builder, &builder->out, name, "");
+    info.NameOffset = append_string(builder, &builder->out, map->name, "");
     for (uint32_t i = 0; i < entry_count && !failed(builder); i++) {
-        etw_event_map_entry entry = {.Value = entries[i].value};
+        etw_event_map_entry entry = {.Value = map->entries[i].value};
         entry.OutputOffset =
-            append_string(builder, &builder->out, entries[i].text, manifest ? " " : "");
+            append_string(builder, &builder->out, map->entries[i].text, manifest ? " " : "");
         memcpy(builder->out.data + sizeof info + i * sizeof entry, &entry, sizeof entry);
     }
     memcpy(builder->out.data, &info, sizeof info);
 }
 
-etw_status etw_tei_builder_map(etw_tei_builder *builder, const char *name, uint32_t flag,
-                               const etw_map_entry_spec *entries, uint32_t entry_count,
-                               etw_bytes *out, etw_error *error)
+etw_status etw_tei_builder_map(etw_tei_builder *builder, const etw_map_spec *map, etw_bytes *out,
+                               etw_error *error)
 {
     const etw_error kept = builder->failure;
     builder->failure.status = ETW_OK;
-    if (entry_count > ETW_MAX_MAP_SIZE / sizeof(etw_event_map_entry)) {
+    if (map->entry_count > ETW_MAX_MAP_SIZE / sizeof(etw_event_map_entry)) {
         (void)fail(builder, ETW_ERROR_LIMIT, "map has too many entries");
     } else {
-        append_map(builder, name, flag, entries, entry_count);
+        append_map(builder, map);
     }
     const etw_error failure = builder->failure;
     builder->failure = kept;

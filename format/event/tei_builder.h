@@ -90,9 +90,15 @@ typedef struct etw_map_entry_spec {
                          added here, for flags VALUEMAP and BITMAP of manifests */
 } etw_map_entry_spec;
 
+typedef struct etw_map_spec {
+    const char *name;
+    uint32_t flag; /* ETW_MAP_... */
+    const etw_map_entry_spec *entries;
+    uint32_t entry_count;
+} etw_map_spec;
+
 /* *blob is lent until the next call on the builder; an event that is being built is left alone. */
-etw_status etw_tei_builder_map(etw_tei_builder *builder, const char *name, uint32_t flag,
-                               const etw_map_entry_spec *entries, uint32_t entry_count,
-                               etw_bytes *blob, etw_error *error);
+etw_status etw_tei_builder_map(etw_tei_builder *builder, const etw_map_spec *map, etw_bytes *blob,
+                               etw_error *error);
 
 #endif

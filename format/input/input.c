@@ -358,8 +358,7 @@ static etw_status copy_all(etw_input *input, const etw_input_options *options, e
         is_trace = is_trace || etw_buffer_header_problem(&first) == NULL;
     }
     uint32_t major, minor;
-    is_trace =
-        is_trace || etw_head_load(head.data, head.size, &major, &minor, NULL) != ETW_ERROR_NOT_THIS;
+    is_trace = is_trace || etw_head_load(head, &major, &minor, NULL) != ETW_ERROR_NOT_THIS;
     return is_trace
                ? replace_by(input, etw_unwrap_copy, error)
                : etw_error_set(error, ETW_ERROR_NOT_THIS, "neither an .etwcap nor an .etl file");

@@ -51,9 +51,9 @@ etw_status etw_unwrap_pull(etw_unwrap *unwrap, void *into, size_t size, size_t *
     const uint64_t left = unwrap->end - unwrap->at;
     const size_t wanted = size < left ? size : (size_t)left;
     const etw_status status =
-        unwrap->can_seek
-            ? etw_os_read_at_full(unwrap->os, unwrap->from, into, wanted, unwrap->at, got, error)
-            : etw_os_read_full(unwrap->os, unwrap->from, into, wanted, got, error);
+        unwrap->can_seek ? etw_os_read_at_full(unwrap->os, unwrap->from, (etw_room){into, wanted},
+                                               unwrap->at, got, error)
+                         : etw_os_read_full(unwrap->os, unwrap->from, into, wanted, got, error);
     if (status == ETW_OK) {
         unwrap->at += *got;
         unwrap->read += *got;

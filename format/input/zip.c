@@ -31,7 +31,8 @@ static etw_status read_exactly(const etw_os *os, int file, void *into, size_t si
                                etw_error *error)
 {
     size_t got;
-    const etw_status status = etw_os_read_at_full(os, file, into, size, offset, &got, error);
+    const etw_status status =
+        etw_os_read_at_full(os, file, (etw_room){into, size}, offset, &got, error);
     return status != ETW_OK || got == size ? status : damaged(error, "ends early");
 }
 
@@ -195,8 +196,8 @@ static etw_status check_crc(const etw_unwrap *unwrap, const etw_member *member, 
     uLong crc = crc32(0, NULL, 0);
     size_t got = sizeof piece;
     for (uint64_t at = 0; got == sizeof piece; at += got) {
-        const etw_status status =
-            etw_os_read_at_full(unwrap->os, unwrap->to, piece, sizeof piece, at, &got, error);
+        const etw_status status = etw_os_read_at_full(
+            unwrap->os, unwrap->to, (etw_room){piece, sizeof piece}, at, &got, error);
         if (status != ETW_OK) {
             return status;
         }

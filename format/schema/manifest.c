@@ -58,31 +58,32 @@ size_t etw_manifest_set_bytes(const etw_manifest_set *set)
     return set->model.arena.used_bytes;
 }
 
-/* What the set was before something is added. */
-typedef struct added_from {
-    const etw_manifest_provider *provider;
-    uint32_t events;
-} added_from;
+/* Something that is being added, and what the set was before. */
+typedef struct addition {
+    const etw_manifest_provider *newest_before;
+    uint32_t events_before;
+    uint32_t provider_count; /* of what is added */
+} addition;
 
-static added_from start_adding(const etw_manifest_set *set)
+static addition start_adding(const etw_manifest_set *set)
 {
-    return (added_from){set->model.providers, set->model.events.probe.used};
+    return (addition){set->model.providers, set->model.events.probe.used, 0};
 }
 
-static etw_status end_adding(etw_manifest_set *set, const added_from *from, etw_status status,
-                             uint32_t provider_count, etw_schema_store *store, uint32_t *added,
-                             etw_error *error)
+/* status: of reading it. */
+static etw_status end_adding(const etw_manifest_set *set, const addition *of, etw_status status,
+                             etw_schema_store *store, uint32_t *added, etw_error *error)
 {
-    for (const etw_manifest_provider *at = set->model.providers; at != from->provider;
+    for (const etw_manifest_provider *at = set->model.providers; at != of->newest_before;
          at = at->next) {
         if (status == ETW_OK && at->name != NULL) {
             status = etw_schema_store_set_provider_name(store, &at->guid, at->name, error);
         }
     }
     if (added != NULL) {
-        *added = set->model.events.probe.used - from->events;
+        *added = set->model.events.probe.used - of->events_before;
     }
-    if (status == ETW_OK && provider_count == 0) {
+    if (status == ETW_OK && of->provider_count == 0) {
         return etw_error_set(error, ETW_ERROR_NOT_THIS, "no provider in it");
     }
     return status;
@@ -91,19 +92,17 @@ static etw_status end_adding(etw_manifest_set *set, const added_from *from, etw_
 etw_status etw_manifest_set_add(etw_manifest_set *set, etw_bytes xml, etw_schema_store *store,
                                 uint32_t *added, etw_error *error)
 {
-    const added_from from = start_adding(set);
-    uint32_t provider_count;
-    const etw_status status = etw_manifest_read_xml(&set->model, xml, &provider_count, error);
-    return end_adding(set, &from, status, provider_count, store, added, error);
+    addition of = start_adding(set);
+    const etw_status status = etw_manifest_read_xml(&set->model, xml, &of.provider_count, error);
+    return end_adding(set, &of, status, store, added, error);
 }
 
 etw_status etw_manifest_set_add_compiled(etw_manifest_set *set, const etw_wevt *wevt,
                                          etw_schema_store *store, uint32_t *added, etw_error *error)
 {
-    const added_from from = start_adding(set);
-    uint32_t provider_count;
-    const etw_status status = etw_wevt_read(&set->model, wevt, &provider_count, error);
-    return end_adding(set, &from, status, provider_count, store, added, error);
+    addition of = start_adding(set);
+    const etw_status status = etw_wevt_read(&set->model, wevt, &of.provider_count, error);
+    return end_adding(set, &of, status, store, added, error);
 }
 
 void etw_manifest_set_providers(const etw_manifest_set *set,
@@ -248,7 +247,8 @@ static etw_status make_map(etw_manifest_set *set, const etw_manifest_provider *p
             qsort(entries, count, sizeof *entries, compare_map_entries);
         }
         const uint32_t flag = map->is_bit_map ? ETW_MAP_MANIFEST_BITMAP : ETW_MAP_MANIFEST_VALUEMAP;
-        status = etw_tei_builder_map(set->builder, map->name, flag, entries, count, &blob, error);
+        const etw_map_spec spec = {map->name, flag, entries, count};
+        status = etw_tei_builder_map(set->builder, &spec, &blob, error);
     }
     if (status == ETW_OK) {
         const char *kept = etw_arena_copy(&set->model.arena, blob.data, blob.size);
@@ -358,12 +358,19 @@ static const char *event_name(const etw_manifest_set *set, const etw_manifest_ev
     return event->name;
 }
 
-static etw_status make_tei(etw_manifest_set *set, const etw_manifest_event *event,
-                           const etw_manifest_template *template, const etw_event_record *record,
-                           uint32_t pointer_size, etw_bytes *tei, etw_error *error)
+/* An event for which a schema is made. */
+typedef struct sighting {
+    const etw_manifest_event *event;
+    const etw_event_record *record;
+    uint32_t pointer_size;
+} sighting;
+
+static etw_status make_tei(etw_manifest_set *set, const sighting *of,
+                           const etw_manifest_template *template, etw_bytes *tei, etw_error *error)
 {
+    const etw_manifest_event *event = of->event;
     const etw_manifest_provider *provider = event->provider;
-    const etw_event_descriptor *seen = &record->EventHeader.EventDescriptor;
+    const etw_event_descriptor *seen = &of->record->EventHeader.EventDescriptor;
     const etw_manifest_name *task =
         name_of(provider, ETW_MANIFEST_TASK, ETW_MANIFEST_ANY_TASK, seen->Task);
     const etw_manifest_name *opcode =
@@ -394,15 +401,15 @@ static etw_status make_tei(etw_manifest_set *set, const etw_manifest_event *even
         .event_attributes = event->attributes};
     for (etw_manifest_field *at = template == NULL ? NULL : template->first; at != NULL;
          at = at->next) {
-        add_field(set, at, pointer_size);
+        add_field(set, at, of->pointer_size);
     }
     return etw_tei_builder_finish(set->builder, &spec, tei, error);
 }
 
-static etw_status make_schema(etw_manifest_set *set, const etw_manifest_event *event,
-                              etw_schema_store *store, const etw_event_record *record,
-                              uint32_t pointer_size, const etw_schema **schema, etw_error *error)
+static etw_status make_schema(etw_manifest_set *set, const sighting *of, etw_schema_store *store,
+                              const etw_schema **schema, etw_error *error)
 {
+    const etw_manifest_event *event = of->event;
     etw_manifest_template *template =
         event->tid == NULL
             ? NULL
@@ -420,7 +427,7 @@ static etw_status make_schema(etw_manifest_set *set, const etw_manifest_event *e
         status = collect_maps(set, event->provider, template, maps, &made.map_count, error);
     }
     if (status == ETW_OK) {
-        status = make_tei(set, event, template, record, pointer_size, &made.tei, error);
+        status = make_tei(set, of, template, &made.tei, error);
     }
     return status == ETW_OK ? etw_schema_store_intern(store, &made, schema, error) : status;
 }
@@ -444,7 +451,8 @@ etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
         *schema = event->made;
         return ETW_OK;
     }
-    const etw_status status = make_schema(set, event, store, record, pointer_size, schema, error);
+    const sighting of = {event, record, pointer_size};
+    const etw_status status = make_schema(set, &of, store, schema, error);
     if (status != ETW_OK) {
         const char *name = event->provider->name;
         return etw_error_wrap(error, status, "%s event %u version %u", name == NULL ? "?" : name,

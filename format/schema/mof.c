@@ -409,8 +409,8 @@ static etw_status keep_map(making *m, const char *name, uint32_t flag,
                            const etw_map_entry_spec *entries, uint32_t count)
 {
     etw_bytes blob;
-    const etw_status status =
-        etw_tei_builder_map(m->set->builder, name, flag, entries, count, &blob, m->error);
+    const etw_map_spec spec = {name, flag, entries, count};
+    const etw_status status = etw_tei_builder_map(m->set->builder, &spec, &blob, m->error);
     if (status != ETW_OK) {
         return status;
     }
@@ -501,27 +501,13 @@ static etw_status make_tei(making *m, const kind_key *key, etw_bytes *tei)
     return status == ETW_OK ? finished : status;
 }
 
-static etw_status make_schema(etw_mof_set *set, const kind *of, const layout *from,
-                              uint32_t pointer_size, etw_schema_store *store,
-                              const etw_schema **schema, etw_error *error)
+static etw_status make_schema(making *m, const kind_key *key, etw_schema_store *store,
+                              const etw_schema **schema)
 {
-    making *m = calloc(1, sizeof *m);
-    if (m == NULL) {
-        return no_memory(error);
-    }
-    m->set = set;
-    m->of = from;
-    m->pointer_size = pointer_size;
-    m->error = error;
     etw_schema made = {.origin = ETW_SCHEMA_MOF, .maps = m->maps};
-    etw_status status = make_tei(m, &of->key, &made.tei);
+    const etw_status status = make_tei(m, key, &made.tei);
     made.map_count = m->map_count;
-    if (status == ETW_OK) {
-        status = etw_schema_store_intern(store, &made, schema, error);
-    }
-    etw_arena_free(&m->texts);
-    free(m);
-    return status;
+    return status == ETW_OK ? etw_schema_store_intern(store, &made, schema, m->error) : status;
 }
 
 etw_status etw_mof_set_find(etw_mof_set *set, etw_schema_store *store,
@@ -541,7 +527,17 @@ etw_status etw_mof_set_find(etw_mof_set *set, etw_schema_store *store,
     }
     const etw_schema **made = &of->made[pointer_size == 4 ? 0 : 1];
     if (*made == NULL) {
-        const etw_status status = make_schema(set, found, of, pointer_size, store, made, error);
+        making *m = calloc(1, sizeof *m);
+        if (m == NULL) {
+            return no_memory(error);
+        }
+        m->set = set;
+        m->of = of;
+        m->pointer_size = pointer_size;
+        m->error = error;
+        const etw_status status = make_schema(m, &found->key, store, made);
+        etw_arena_free(&m->texts);
+        free(m);
         if (status != ETW_OK) {
             *made = NULL;
             return etw_error_wrap(error, status, "class %s", of->event->name);

@@ -27,7 +27,8 @@ static bool read_piece(const reader *self, uint64_t offset, void *into, size_t s
 {
     size_t got = 0;
     return offset <= self->file_size && size <= self->file_size - offset &&
-           etw_os_read_at_full(self->os, self->file, into, size, offset, &got, NULL) == ETW_OK &&
+           etw_os_read_at_full(self->os, self->file, (etw_room){into, size}, offset, &got, NULL) ==
+               ETW_OK &&
            got == size;
 }
 
@@ -314,8 +315,8 @@ etw_status etw_resource_read(const etw_os *os, int file, const etw_resource *res
     if (*bytes == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a resource");
     }
-    etw_status status =
-        etw_os_read_at_full(os, file, *bytes, resource->size_bytes, resource->offset, &got, error);
+    etw_status status = etw_os_read_at_full(os, file, (etw_room){*bytes, resource->size_bytes},
+                                            resource->offset, &got, error);
     if (status == ETW_OK && got != resource->size_bytes) {
         status = etw_error_set(error, ETW_ERROR_DAMAGED, "a resource is cut off");
     }

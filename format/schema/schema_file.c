@@ -64,8 +64,9 @@ etw_status etw_schema_file_read(const etw_os *os, int file, size_t limit, uint8_
         return etw_error_set(error, ETW_ERROR_LIMIT, "larger than the limit of %zu bytes", limit);
     }
     *data = malloc((size_t)stated + 1);
-    return *data == NULL ? no_memory(error)
-                         : etw_os_read_at_full(os, file, *data, (size_t)stated, 0, size, error);
+    return *data == NULL
+               ? no_memory(error)
+               : etw_os_read_at_full(os, file, (etw_room){*data, (size_t)stated}, 0, size, error);
 }
 
 static char lower(char letter)

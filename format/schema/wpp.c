@@ -378,8 +378,8 @@ static etw_status keep_map(making *m, const char *name, uint32_t flag,
     if (m->map_count == ETW_MAX_MAPS_PER_SCHEMA) {
         return ETW_OK; /* the number is shown then */
     }
-    const etw_status status =
-        etw_tei_builder_map(m->set->builder, name, flag, entries, count, &blob, m->error);
+    const etw_map_spec spec = {name, flag, entries, count};
+    const etw_status status = etw_tei_builder_map(m->set->builder, &spec, &blob, m->error);
     if (status != ETW_OK) {
         return status;
     }

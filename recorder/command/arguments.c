@@ -13,12 +13,13 @@
 static etw_status parse_words(int argc, char **argv, etw_record_arguments *arguments,
                               etw_text *output, etw_error *error)
 {
-    etw_command_words words = {.words = calloc((size_t)argc + 1, sizeof *words.words)};
+    etw_command_words words = {.words = calloc((size_t)argc + 1, sizeof *words.words),
+                               .output = output};
     if (words.words == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
     }
     etw_status status =
-        etw_command_parse(&etw_record_command, argc, argv, arguments, &words, output, error);
+        etw_command_parse(&etw_record_command, argc, argv, arguments, &words, error);
     if (status == ETW_OK && words.count > 0) {
         status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                                "unexpected argument '%s'; use --input %s", words.words[0],

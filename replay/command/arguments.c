@@ -145,9 +145,9 @@ etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_argument
     if (arguments->inputs == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the arguments");
     }
-    etw_command_words words = {.words = arguments->inputs};
+    etw_command_words words = {.words = arguments->inputs, .output = output};
     etw_status status =
-        etw_command_parse(&etw_replay_command, argc, argv, arguments, &words, output, error);
+        etw_command_parse(&etw_replay_command, argc, argv, arguments, &words, error);
     if (status == ETW_OK) {
         arguments->verb = etw_verb_at(words.verb);
         arguments->input_count = words.count;

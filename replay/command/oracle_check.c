@@ -120,8 +120,9 @@ static void compare(check *c, const entry *e, const etw_item *item, const etw_so
     const etw_plan *plan = etw_plan_cache_get(plans, schema, NULL);
     c->schema = schema;
     c->event_number = e->event.event_number;
-    if (plan == NULL || etw_failed(etw_oracle_compare(&e->event, plan, item->record, pass_on, c,
-                                                      &c->counts->compared, NULL))) {
+    const etw_oracle_result result = {pass_on, c, &c->counts->compared};
+    if (plan == NULL ||
+        etw_failed(etw_oracle_compare(&e->event, plan, item->record, result, NULL))) {
         c->counts->unmatched++;
     }
 }

@@ -267,13 +267,12 @@ static etw_status print_file(const etw_os *os, int file, etw_decoder *decoder, e
 {
     etw_scan scan;
     etw_scan_item item;
-    const uint8_t *head;
-    size_t got;
+    etw_bytes head;
     uint32_t major = 0, minor = 0;
     etw_scan_init(&scan, os, file, true);
-    etw_status status = etw_input_need(&scan.input, 0, ETW_HEAD_SIZE, 0, &head, &got, error);
+    etw_status status = etw_input_need(&scan.input, 0, ETW_HEAD_SIZE, 0, &head, error);
     if (status == ETW_OK) {
-        status = etw_head_load(head, got, &major, &minor, error);
+        status = etw_head_load(head, &major, &minor, error);
     }
     if (status == ETW_OK) {
         printf("etwcap %u.%u\n", major, minor);

@@ -150,7 +150,8 @@ static etw_status make_map(etw_tei_builder *builder, enum map_kind kind, etw_byt
     static const etw_map_entry_spec entries[] = {{1, "Sun"}, {2, "Mon"}};
     static const uint32_t flags[] = {0, ETW_MAP_MANIFEST_VALUEMAP, ETW_MAP_MANIFEST_BITMAP,
                                      ETW_MAP_WBEM_BITMAP};
-    return etw_tei_builder_map(builder, "Days", flags[kind], entries, 2, map, NULL);
+    return etw_tei_builder_map(builder, &(etw_map_spec){"Days", flags[kind], entries, 2}, map,
+                               NULL);
 }
 
 static etw_status append_value(void *context, const etw_value *value)

@@ -63,9 +63,10 @@ static etw_status observe_map(fixture *self, const char *name, const char *text)
     uint8_t payload[512];
     etw_bytes blob;
     const etw_map_entry_spec entry = {.value = 7, .text = text};
-    assert_int_equal(
-        etw_tei_builder_map(self->builder, name, ETW_MAP_MANIFEST_VALUEMAP, &entry, 1, &blob, NULL),
-        ETW_OK);
+    assert_int_equal(etw_tei_builder_map(
+                         self->builder, &(etw_map_spec){name, ETW_MAP_MANIFEST_VALUEMAP, &entry, 1},
+                         &blob, NULL),
+                     ETW_OK);
     memcpy(payload, &provider, sizeof provider);
     memcpy(payload + sizeof provider, blob.data, blob.size);
     return observe(self, 33, (etw_bytes){payload, sizeof provider + blob.size});

@@ -95,8 +95,8 @@ static etw_status compare(fixture *f, const void *user_data, size_t size, etw_or
     assert_int_equal(event.event_number, 3);
     const etw_event_record record = {.UserData = (void *)user_data,
                                      .UserDataLength = (uint16_t)size};
-    const etw_status status =
-        etw_oracle_compare(&event, f->plan, &record, on_difference, &f->report, counts, NULL);
+    const etw_oracle_result result = {on_difference, &f->report, counts};
+    const etw_status status = etw_oracle_compare(&event, f->plan, &record, result, NULL);
     assert_int_equal(etw_oracle_next(&cursor, &event, NULL), ETW_END);
     return status;
 }
@@ -155,7 +155,8 @@ static void walk_blob(const uint8_t *bytes, size_t size, fixture *f)
     etw_oracle_event event;
     etw_oracle_counts counts = {0};
     while (etw_oracle_next(&cursor, &event, NULL) == ETW_OK) {
-        (void)etw_oracle_compare(&event, f->plan, &record, NULL, NULL, &counts, NULL);
+        (void)etw_oracle_compare(&event, f->plan, &record, (etw_oracle_result){NULL, NULL, &counts},
+                                 NULL);
     }
 }
 

@@ -53,9 +53,10 @@ static void make_sample(sample *s)
     assert_true(blob.size <= MAX_BLOB);
     memcpy(s->tei, blob.data, blob.size);
     s->tei_size = blob.size;
-    assert_int_equal(
-        etw_tei_builder_map(builder, "M", ETW_MAP_MANIFEST_BITMAP, entries, 3, &blob, NULL),
-        ETW_OK);
+    assert_int_equal(etw_tei_builder_map(builder,
+                                         &(etw_map_spec){"M", ETW_MAP_MANIFEST_BITMAP, entries, 3},
+                                         &blob, NULL),
+                     ETW_OK);
     memcpy(s->map, blob.data, blob.size);
     s->map_size = blob.size;
     etw_tei_builder_free(builder);

@@ -141,7 +141,8 @@ static void manifest_maps_get_their_space(void **state)
     etw_map map;
     etw_bytes units;
     assert_int_equal(
-        etw_tei_builder_map(*state, "Days", ETW_MAP_MANIFEST_BITMAP, entries, 2, &blob, NULL),
+        etw_tei_builder_map(*state, &(etw_map_spec){"Days", ETW_MAP_MANIFEST_BITMAP, entries, 2},
+                            &blob, NULL),
         ETW_OK);
     assert_int_equal(etw_map_open(blob, &map, NULL), ETW_OK);
     assert_int_equal(map.info.NameOffset, 32);
@@ -153,9 +154,10 @@ static void manifest_maps_get_their_space(void **state)
     assert_int_equal(units.size, 10);
     assert_int_equal(etw_load_u16(units.data + 2), 0xFC);
 
-    assert_int_equal(
-        etw_tei_builder_map(*state, "Days", ETW_MAP_WBEM_VALUEMAP, entries, 1, &blob, NULL),
-        ETW_OK);
+    assert_int_equal(etw_tei_builder_map(*state,
+                                         &(etw_map_spec){"Days", ETW_MAP_WBEM_VALUEMAP, entries, 1},
+                                         &blob, NULL),
+                     ETW_OK);
     assert_int_equal(etw_map_open(blob, &map, NULL), ETW_OK);
     assert_true(etw_map_string(&map, etw_map_entry(&map, 0).OutputOffset, &units));
     assert_units(units, "Sun");

@@ -397,7 +397,9 @@ static void check_map(uint32_t flag, const vector *vectors, size_t count)
     etw_tei_builder *builder = etw_tei_builder_new();
     assert_non_null(builder);
     etw_bytes map;
-    assert_int_equal(etw_tei_builder_map(builder, "Days", flag, entries, 4, &map, NULL), ETW_OK);
+    assert_int_equal(
+        etw_tei_builder_map(builder, &(etw_map_spec){"Days", flag, entries, 4}, &map, NULL),
+        ETW_OK);
     for (size_t i = 0; i < count; i++) {
         check(&vectors[i], "Days", &map);
     }
@@ -601,8 +603,10 @@ static void typed_values_have_the_text_of_their_map(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         etw_bytes map;
         etw_tei_builder *builder = etw_tei_builder_new();
-        assert_int_equal(
-            etw_tei_builder_map(builder, "Days", cases[i].flag, entries, 2, &map, NULL), ETW_OK);
+        assert_int_equal(etw_tei_builder_map(builder,
+                                             &(etw_map_spec){"Days", cases[i].flag, entries, 2},
+                                             &map, NULL),
+                         ETW_OK);
         check_typed(&cases[i].vector, &map);
         etw_tei_builder_free(builder);
     }
