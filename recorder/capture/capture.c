@@ -67,7 +67,7 @@ static etw_status create_segment(const etw_capture *capture, const char *path, e
     etw_status status =
         etw_writer_create(capture->os, path, &capture->options.writer, writer, error);
     if (status == ETW_ERROR_EXISTS) {
-        return etw_error_set(error, status, "%s exists; -f replaces it", path);
+        return etw_error_set(error, status, "%s exists", path);
     }
     for (uint16_t i = 0; status == ETW_OK && i < capture->trace_count; i++) {
         uint16_t index;
@@ -144,7 +144,7 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
     if (is_segmented(capture) && strcmp(options->path, "-") == 0) {
         etw_capture_free(capture);
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "a stream on stdout cannot be rotated; name a file with -o");
+                             "a stream on stdout cannot be rotated");
     }
     /* A floor that cannot be watched is refused: a silent one would not keep the disk from filling.
      */
@@ -154,7 +154,7 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
     if (free_bytes < 0) {
         etw_capture_free(capture);
         return etw_error_set_os(error, (int)-free_bytes,
-                                "the free space of the disk of %s cannot be asked", options->path);
+                                "cannot query the free disk space for %s", options->path);
     }
     etw_status status =
         options->where == NULL

@@ -1,6 +1,7 @@
 /* Options that bound a recording: its size, its time, what a flight recorder keeps. */
 #include "format/base/quantities.h"
 #include "recorder/command/options.h"
+#include "recorder/command/report.h"
 
 static etw_status apply_trigger(const etw_option_use *use)
 {
@@ -16,7 +17,9 @@ static etw_status apply_trigger(const etw_option_use *use)
     provider[size] = '\0';
     flight->has_trigger = true;
     flight->trigger_id = (uint16_t)id;
-    return etw_provider_find(provider, &flight->trigger_provider, use->error);
+    return etw_record_advise(ETW_STEP_FIND_PROVIDER,
+                             etw_provider_find(provider, &flight->trigger_provider, use->error),
+                             use->error);
 }
 
 static etw_status apply_where(const etw_option_use *use)

@@ -73,7 +73,8 @@ static int record_source(const etw_capture_options *options, const etw_record_ar
 {
     etw_error error = {0};
     etw_capture *capture = NULL;
-    if (etw_capture_open(options, &capture, &error) != ETW_OK) {
+    const etw_status opened = etw_capture_open(options, &capture, &error);
+    if (etw_record_advise(ETW_STEP_OPEN_OUTPUT, opened, &error) != ETW_OK) {
         etw_report_error(&error);
         return ETW_EXIT_FAILED;
     }
@@ -100,8 +101,7 @@ static bool writes_over_input(const etw_record_arguments *arguments)
             etw_os_is_same_file(arguments->inputs[i], arguments->output)) {
             etw_error error = {0};
             (void)etw_error_set(&error, ETW_ERROR_INVALID_ARGUMENT,
-                                "%s is read and cannot be written at the same time",
-                                arguments->output);
+                                "%s is an input and cannot be the output", arguments->output);
             etw_report_error(&error);
             return true;
         }

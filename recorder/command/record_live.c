@@ -262,11 +262,14 @@ static etw_status find_providers(const etw_record_arguments *arguments,
     for (uint32_t i = 0; i < arguments->provider_count; i++) {
         providers[i] = arguments->providers[i].options;
         const char *keywords = arguments->providers[i].keyword_names;
-        etw_status status =
-            etw_provider_find(arguments->providers[i].name, &providers[i].id, error);
+        etw_status status = etw_record_advise(
+            ETW_STEP_FIND_PROVIDER,
+            etw_provider_find(arguments->providers[i].name, &providers[i].id, error), error);
         if (status == ETW_OK && keywords != NULL) {
-            status =
-                etw_provider_keywords(&providers[i].id, keywords, &providers[i].any_keyword, error);
+            status = etw_record_advise(
+                ETW_STEP_FIND_KEYWORD,
+                etw_provider_keywords(&providers[i].id, keywords, &providers[i].any_keyword, error),
+                error);
         }
         if (status != ETW_OK) {
             return status;
@@ -287,7 +290,7 @@ static etw_status open_with_options(const etw_record_arguments *arguments,
             status = etw_session_open(options, session, error);
         }
     }
-    return status;
+    return etw_record_advise(ETW_STEP_START_SESSION, status, error);
 }
 
 static etw_status open_session(live *recording)
@@ -376,7 +379,9 @@ static etw_status open_capture(live *recording)
                                          .resolver = recording->resolver,
                                          .store = recording->store};
     if (arguments->flight.max_bytes == 0) {
-        return etw_capture_open(&options, &recording->capture, &recording->error);
+        return etw_record_advise(ETW_STEP_OPEN_OUTPUT,
+                                 etw_capture_open(&options, &recording->capture, &recording->error),
+                                 &recording->error);
     }
     const etw_status status =
         etw_flight_open(&arguments->flight, &options, &recording->flight, &recording->error);

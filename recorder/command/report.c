@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 const etw_console etw_record_console = {.tool = "etw-record"};
 
@@ -16,6 +17,32 @@ void etw_report_note(void *context, const char *message)
 {
     (void)context;
     SAY(ETW_MESSAGE_WARNING, "%s", message);
+}
+
+etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error *error)
+{
+    static const struct {
+        etw_record_step step;
+        etw_status status;
+        const char *advice;
+    } rows[] = {
+        {ETW_STEP_OPEN_OUTPUT, ETW_ERROR_EXISTS, "; --force replaces it"},
+        {ETW_STEP_OPEN_OUTPUT, ETW_ERROR_INVALID_ARGUMENT, "; name a file with -o"},
+        {ETW_STEP_START_SESSION, ETW_ERROR_EXISTS,
+         "; stop it with --kill or --replace-session, or choose another --session name"},
+        {ETW_STEP_START_SESSION, ETW_ERROR_LIMIT,
+         "; --list-sessions shows them, --reclaim stops those that crashed recorders left behind"},
+        {ETW_STEP_FIND_PROVIDER, ETW_ERROR_NOT_FOUND, "; --list-providers shows all"},
+        {ETW_STEP_FIND_KEYWORD, ETW_ERROR_NOT_FOUND, "; --list-provider NAME shows its keywords"},
+    };
+    for (size_t i = 0; error != NULL && i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].step == step && rows[i].status == status) {
+            const size_t size = strlen(error->message);
+            (void)snprintf(error->message + size, sizeof error->message - size, "%s",
+                           rows[i].advice);
+        }
+    }
+    return status;
 }
 
 void etw_report_written(const char *path)

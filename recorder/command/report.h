@@ -10,6 +10,17 @@ extern const etw_console etw_record_console;
 void etw_report_error(const etw_error *error);
 /* For what is passed over, such as a file of schemas that cannot be read. context is not used. */
 void etw_report_note(void *context, const char *message);
+/* What was being done when an error came. */
+typedef enum etw_record_step {
+    ETW_STEP_OPEN_OUTPUT,
+    ETW_STEP_START_SESSION,
+    ETW_STEP_FIND_PROVIDER,
+    ETW_STEP_FIND_KEYWORD
+} etw_record_step;
+
+/* Adds which option helps, where one does: the library's messages name none. Gives status. */
+etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error *error);
+
 void etw_report_written(const char *path);
 
 /* Prints the summary (unless quiet) and every kind of loss, and gives the exit status. */

@@ -6,10 +6,11 @@ static etw_status take_kernel_flag(const etw_option_use *use, const char *part, 
 {
     uint32_t flag = 0;
     if (!etw_kernel_flag_parse(part, &flag)) {
-        return etw_error_set(use->error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--%s: '%s' is no kernel flag; they are named as EVENT_TRACE_FLAG_... "
-                             "without that prefix: PROCESS, THREAD, IMAGE_LOAD, ...",
-                             use->option->name, part);
+        return etw_error_set(
+            use->error, ETW_ERROR_INVALID_ARGUMENT,
+            "--%s: '%s' is not a kernel flag; flags are named as EVENT_TRACE_FLAG_... "
+            "without that prefix: PROCESS, THREAD, IMAGE_LOAD, ...",
+            use->option->name, part);
     }
     *(uint32_t *)context |= flag;
     return ETW_OK;

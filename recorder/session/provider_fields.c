@@ -34,9 +34,7 @@ etw_status etw_provider_keywords(const etw_guid *provider, const char *names, ui
             return status;
         }
         if (!search.found) {
-            return etw_error_set(error, ETW_ERROR_NOT_FOUND,
-                                 "the provider has no keyword '%.*s'; 'etw-record "
-                                 "--list-provider NAME' shows those it has",
+            return etw_error_set(error, ETW_ERROR_NOT_FOUND, "the provider has no keyword '%.*s'",
                                  (int)search.size, search.name);
         }
         *mask |= search.mask;

@@ -236,7 +236,7 @@ etw_status etw_provider_find(const char *name_or_guid, etw_guid *id, etw_error *
         return status;
     }
     return etw_error_set(error, ETW_ERROR_NOT_FOUND,
-                         "no registered provider is named '%s'; 'etw-record --list-providers' "
-                         "shows them; an EventSource or TraceLogging provider is named '*%s'",
+                         "no registered provider is named '%s'; an EventSource or TraceLogging "
+                         "provider is named '*%s'",
                          name_or_guid, name_or_guid);
 }

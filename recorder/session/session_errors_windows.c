@@ -75,10 +75,8 @@ etw_status etw_error_set_start(etw_error *error, unsigned long code, const char 
 {
     switch (code) {
     case ERROR_ALREADY_EXISTS:
-        return etw_error_set(error, ETW_ERROR_EXISTS,
-                             "a session named '%s' already exists; stop it (etw-record --kill "
-                             "\"%s\") or choose another name",
-                             session_name, session_name);
+        return etw_error_set(error, ETW_ERROR_EXISTS, "a session named '%s' already exists",
+                             session_name);
     case ERROR_ACCESS_DENIED:
         return etw_error_set(error, ETW_ERROR_ACCESS,
                              "starting session '%s' was denied: it needs %s", session_name,
@@ -97,13 +95,11 @@ etw_status etw_error_set_start(etw_error *error, unsigned long code, const char 
             return etw_error_set(error, ETW_ERROR_LIMIT,
                                  "session '%s' cannot start: the system's 8 sessions for kernel "
                                  "events, of which Windows keeps two, are in use, or all its %u "
-                                 "sessions; 'etw-record --list-sessions' shows them",
+                                 "sessions",
                                  session_name, ETW_SYSTEM_MAX_SESSIONS);
         }
         return etw_error_set(error, ETW_ERROR_LIMIT,
-                             "session '%s' cannot start: the system's %u sessions are in use; "
-                             "'etw-record --list-sessions' shows them, --reclaim stops those that "
-                             "crashed recorders left behind",
+                             "session '%s' cannot start: the system's %u sessions are in use",
                              session_name, ETW_SYSTEM_MAX_SESSIONS);
     default:
         return etw_error_set_windows(error, code, "starting session '%s'", session_name);
@@ -115,6 +111,6 @@ etw_status etw_error_set_enable(etw_error *error, unsigned long code)
     return code == ERROR_NO_SYSTEM_RESOURCES
                ? etw_error_set(error, ETW_ERROR_LIMIT,
                                "it is enabled in as many sessions as Windows allows for one "
-                               "provider (8); 'etw-record --list-sessions' shows the sessions")
+                               "provider (8)")
                : etw_error_set_windows(error, code, "enabling a provider");
 }

@@ -672,12 +672,12 @@ etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                      counts->redacted.events, counts->redacted.emptied);
     }
     if (!arguments->quiet && counts->rundown_left_behind) {
-        etw_tool_say("without the list of processes%s",
+        etw_tool_say("dropped the list of processes%s",
                      arguments->input_count > 1 ? ": the traces are not all of one boot of one host"
                                                 : "");
     }
     if (!arguments->quiet && counts->left_behind > 0) {
-        etw_tool_say("without %" PRIu64 " blocks that only an unchanged trace can keep",
+        etw_tool_say("dropped %" PRIu64 " blocks that only an unchanged trace can keep",
                      counts->left_behind);
     }
     if (!arguments->quiet && counts->redacted.unexplained > 0) {

@@ -34,7 +34,7 @@ etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_repl
         return ETW_EXIT_WELL;
     }
     if (!arguments->quiet) {
-        etw_tool_say("something is missing, in %llu place%s: %llu event%s known to be lost%s",
+        etw_tool_say("something is missing in %llu place%s: %llu event%s known to be lost%s",
                      (unsigned long long)totals->losses, totals->losses == 1 ? "" : "s",
                      (unsigned long long)totals->lost_events, totals->lost_events == 1 ? "" : "s",
                      totals->lost_unknown ? " and an unknown number more" : "");
@@ -217,7 +217,7 @@ static bool is_input(const etw_replay_arguments *arguments, const char *path)
         const char *input = arguments->inputs[i];
         if (strcmp(input, "-") != 0 &&
             (strcmp(input, path) == 0 || etw_os_is_same_file(input, path))) {
-            etw_tool_say("%s is read and cannot be written at the same time", path);
+            etw_tool_say("%s is an input and cannot be the output", path);
             return true;
         }
     }
@@ -335,7 +335,7 @@ static etw_status settle_part(etw_stream *stream, etw_status status, etw_error *
         status = etw_part_settle(os, part, stream->path, stream->replace, error);
     }
     if (etw_failed(status) && stream->has_written) {
-        etw_tool_say("what was written until then is in %s", part);
+        etw_tool_say("partial output is in %s", part);
     } else if (etw_failed(status)) {
         (void)os->remove(os->context, part);
     }

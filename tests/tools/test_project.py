@@ -112,3 +112,15 @@ def test_no_two_headers_of_one_name():
     names = [path.name for room in ("format", "recorder", "replay") for path in (ROOT / room).rglob("*.h")]
     twice = {name for name in names if names.count(name) > 1}
     assert twice <= {"arguments.h", "options.h"}
+
+
+def test_the_library_names_no_options_in_its_messages():
+    """Whoever links it has options of his own: advice with their names is the command's (recorder/command/report.c)."""
+    found = []
+    for room in ("format/event", "format/schema", "format/etl", "format/etwcap", "recorder/capture", "recorder/session",
+                 "recorder/rundown", "replay/query", "replay/output", "replay/etwapi"):
+        for path in (ROOT / room).rglob("*.c"):
+            text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+            found += ["%s: %s" % (path.name, literal) for literal in re.findall(r'"(?:[^"\\\n]|\\.)*"', text)
+                      if re.search(r"(^|[ '(])(--[a-z]+|-[a-z])[ ;,')]|etw-re(cord|play) ", literal[1:-1] + " ")]
+    assert found == []

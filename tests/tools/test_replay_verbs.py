@@ -320,8 +320,8 @@ def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, li
     counts = {kind: struct.unpack_from("<I", content, begin + 40)[0] for kind, begin, _ in blocks_of(content)}
     assert counts.keys() & added == kinds
     assert counts.get(PRIVATE, PRIVATE_COUNT) == PRIVATE_COUNT
-    assert (b"without the list of processes" in said.stderr) == (RUNDOWN not in kinds)
-    assert b"without %d blocks" % (1 if PRIVATE in kinds else 2) in said.stderr or "--head" in words
+    assert (b"dropped the list of processes" in said.stderr) == (RUNDOWN not in kinds)
+    assert b"dropped %d blocks" % (1 if PRIVATE in kinds else 2) in said.stderr or "--head" in words
 
 
 def test_a_merge_keeps_processes_of_one_boot_alone(native_tool, live, tmp_path):

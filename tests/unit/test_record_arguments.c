@@ -51,7 +51,7 @@ static void wrong_lines_say_what_is_wrong(void **state)
         {"--provider *B --event-ids 1,65536 -o c", "0 to 65535"},
         {"--provider *B --event-ids 1,, -o c", "','"},
         {"--provider *B --pids 1,2,3,4,5,6,7,8,9 -o c", "--pids"},
-        {"--kernel NOPE -o c", "no kernel flag"},
+        {"--kernel NOPE -o c", "not a kernel flag"},
         {"--kernel PROCESS --provider *B -o c", "--system-logger"},
         {"--kernel PROCESS --kernel-stack x:1 -o c", "GUID:OPCODE"},
         {"--input a -o b --ring 3", "--rotate-size"},
