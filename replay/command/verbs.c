@@ -99,7 +99,7 @@ static void append_formats(etw_text *text, const etw_verb_row *verb)
     }
     etw_text_append_z(text, "\nFormats\n");
     for (size_t i = 0; etw_output_at(i) != NULL; i++) {
-        etw_text_printf(text, "  %-10s%s\n", etw_output_at(i)->name, etw_output_at(i)->help);
+        etw_text_printf(text, "  %-13s%s\n", etw_output_at(i)->name, etw_output_at(i)->help);
     }
 }
 
