@@ -66,15 +66,13 @@ static void sift_down(merge *merged, uint32_t at)
     merged->heap[at] = moved;
 }
 
-static etw_status map_trace(merge *merged, uint32_t input_index, etw_item *item, etw_error *error)
+etw_status etw_merge_trace_index(etw_source *source, uint32_t input_index, uint16_t trace_index,
+                                 uint16_t *merged_index, etw_error *error)
 {
+    merge *merged = (merge *)source;
     input *from = &merged->inputs[input_index];
-    if (item->trace_index >= etw_source_trace_count(from->source)) {
-        item->trace_index = 0; /* a loss before any trace was seen */
-        return ETW_OK;
-    }
-    if (item->trace_index >= from->index_count) {
-        const uint16_t wider = (uint16_t)(item->trace_index + 1);
+    if (trace_index >= from->index_count) {
+        const uint16_t wider = (uint16_t)(trace_index + 1);
         uint16_t *indexes = realloc(from->indexes, wider * sizeof *indexes);
         if (indexes == NULL) {
             return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for trace indexes");
@@ -85,16 +83,26 @@ static etw_status map_trace(merge *merged, uint32_t input_index, etw_item *item,
         from->indexes = indexes;
         from->index_count = wider;
     }
-    uint16_t *index = &from->indexes[item->trace_index];
+    uint16_t *index = &from->indexes[trace_index];
     if (*index == NO_INDEX) {
         if (merged->origin_count == ETW_MAX_TRACES) {
             return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u traces", ETW_MAX_TRACES);
         }
-        merged->origins[merged->origin_count] = (origin){input_index, item->trace_index};
+        merged->origins[merged->origin_count] = (origin){input_index, trace_index};
         *index = merged->origin_count++;
     }
-    item->trace_index = *index;
+    *merged_index = *index;
     return ETW_OK;
+}
+
+static etw_status map_trace(merge *merged, uint32_t input_index, etw_item *item, etw_error *error)
+{
+    if (item->trace_index >= etw_source_trace_count(merged->inputs[input_index].source)) {
+        item->trace_index = 0; /* a loss before any trace was seen */
+        return ETW_OK;
+    }
+    return etw_merge_trace_index(&merged->base, input_index, item->trace_index, &item->trace_index,
+                                 error);
 }
 
 static int64_t item_time(const input *from)

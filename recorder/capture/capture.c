@@ -633,12 +633,13 @@ static etw_status add_event(etw_capture *capture, uint16_t trace_index,
                : ETW_OK;
 }
 
-etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
-                             const etw_event_record *record, etw_error *error)
+/* schema_id: of the store, or 0 where it is to be looked up. */
+static etw_status take_event(etw_capture *capture, uint16_t trace_index,
+                             const etw_event_record *record, uint32_t schema_id, etw_error *error)
 {
     const etw_trace *trace = &capture->traces[trace_index];
-    const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
-    const etw_schema *schema = NULL;
+    const etw_schema *schema =
+        schema_id == 0 ? NULL : etw_schema_store_get(capture->options.store, schema_id);
     etw_resolver_set_build(capture->options.resolver, trace->os_build);
     etw_status status =
         capture->options.is_pulled ? note_time(capture, record, trace, error) : ETW_OK;
@@ -649,8 +650,10 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
                                     ? ETW_VERDICT_YES
                                     : etw_event_filter_header(capture->filter, record, trace);
     bool is_wanted = verdict != ETW_VERDICT_NO;
-    if (is_wanted) {
-        status = etw_resolver_find(capture->options.resolver, record, pointer_size, &schema, error);
+    if (is_wanted && schema == NULL) {
+        status =
+            etw_resolver_find(capture->options.resolver, record,
+                              etw_record_pointer_size(record, trace->pointer_size), &schema, error);
     }
     if (status == ETW_OK && verdict == ETW_VERDICT_OPEN) {
         status = etw_event_filter_event(capture->filter, record, trace, schema, &is_wanted, error);
@@ -659,6 +662,12 @@ etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
         status = add_event(capture, trace_index, record, schema, error);
     }
     return status == ETW_OK ? count_to_tick(capture, error) : status;
+}
+
+etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,
+                             const etw_event_record *record, etw_error *error)
+{
+    return take_event(capture, trace_index, record, 0, error);
 }
 
 etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss, etw_error *error)
@@ -751,7 +760,8 @@ void etw_capture_free(etw_capture *capture)
     free(capture);
 }
 
-static etw_status add_new_traces(etw_capture *capture, const etw_source *source, etw_error *error)
+etw_status etw_capture_add_traces_of(etw_capture *capture, const etw_source *source,
+                                     etw_error *error)
 {
     while (capture->trace_count < etw_source_trace_count(source)) {
         uint16_t index;
@@ -839,12 +849,14 @@ etw_status etw_capture_pull(etw_capture *capture, etw_source *source, etw_error 
             return status;
         }
         if (item.trace_index >= capture->trace_count) {
-            status = add_new_traces(capture, source, error);
+            status = etw_capture_add_traces_of(capture, source, error);
         }
         if (status == ETW_OK) {
-            status = item.kind == ETW_ITEM_EVENT
-                         ? etw_capture_event(capture, item.trace_index, item.record, error)
-                         : etw_capture_loss(capture, item.loss, error);
+            status =
+                item.kind == ETW_ITEM_EVENT
+                    ? take_event(capture, item.trace_index, item.record,
+                                 capture->options.items_name_schemas ? item.schema_id : 0, error)
+                    : etw_capture_loss(capture, item.loss, error);
         }
         if (status != ETW_OK) {
             return status == ETW_END ? note_rest(capture, source, error)

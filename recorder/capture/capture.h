@@ -58,6 +58,8 @@ typedef struct etw_capture_options {
     /* Events come from files (etw_capture_pull): times of limits count by the events' own times,
      * and the disk may be waited for. */
     bool is_pulled;
+    /* Pulled items name their schemas by ids of store; else each is looked up. */
+    bool items_name_schemas;
     /* Sees each event with its schema before it is written, with its number in the segment; may be
      * NULL. TDH's texts that it gathers are written by etw_capture_oracle. */
     void (*event)(void *context, const etw_trace *trace, const etw_event_record *record,
@@ -145,5 +147,11 @@ ETW_API void etw_capture_get_totals(const etw_capture *capture, etw_capture_tota
  * status is the source's, and the capture can still be finished: what was read is kept. */
 ETW_API_CHECKED etw_status etw_capture_pull(etw_capture *capture, etw_source *source,
                                             etw_error *error);
+
+/* Adds the traces of the source, which is pulled, that the capture does not have yet:
+ * etw_capture_pull does it by itself; this is for whoever adds more about such a trace than items
+ * tell. */
+etw_status etw_capture_add_traces_of(etw_capture *capture, const etw_source *source,
+                                     etw_error *error);
 
 #endif

@@ -30,8 +30,9 @@ typedef struct etw_provider_argument {
 typedef struct etw_record_arguments {
     etw_record_action action;
     const char *action_name; /* the session to kill, the part of a provider's name; may be NULL */
-    const char **inputs;     /* .etl files, "-" for stdin */
+    const char **inputs;     /* .etl and .etwcap files, folders, patterns; "-" for stdin */
     uint32_t input_count;
+    const char *member; /* of an archive; NULL: all traces in it */
     const char **manifests;
     uint32_t manifest_count;
     const char **where; /* the texts of --where */
