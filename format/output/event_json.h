@@ -31,6 +31,7 @@ typedef struct etw_output_options {
     bool names;        /* of level, opcode, task, keywords and channel (JSON) */
     bool raw_time;     /* time stamps as raw ticks of the trace's clock */
     bool process_info; /* what is known of the event's process, as an object (JSON) */
+    bool all_components; /* packets as often as PktMon logged them (packets) */
     bool schema_hash;  /* which schema explained the event */
     uint32_t stacks;   /* an etw_stack_form */
     const etw_address_namer *namer; /* NULL: addresses have no names */

@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 
+#define COLLECTOR_CHUNK ((size_t)256 << 10)
+
 static const etw_output_format *const formats[] = {
     &etw_output_json, &etw_output_text,   &etw_output_xml,     &etw_output_eventviewer,
-    &etw_output_csv,  &etw_output_pcapng, &etw_output_parquet,
+    &etw_output_csv,  &etw_output_pcapng, &etw_output_parquet, &etw_output_packets,
 };
 
 const etw_output_format *etw_output_at(size_t index)
@@ -47,6 +49,19 @@ const etw_output_format *etw_output_for_file(const char *path)
         }
     }
     return NULL;
+}
+
+etw_status etw_collector_put(const etw_collector_target *target, etw_text *out, etw_error *error)
+{
+    if (out->failed) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the output");
+    }
+    if (out->size < COLLECTOR_CHUNK) {
+        return ETW_OK;
+    }
+    const etw_status status = target->write(target->write_context, etw_text_bytes(out), error);
+    etw_text_clear(out);
+    return status;
 }
 
 etw_output *etw_output_new(size_t size, const etw_output_options *options)

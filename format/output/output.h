@@ -5,6 +5,7 @@
 #ifndef ETW_FORMAT_OUTPUT_OUTPUT_H
 #define ETW_FORMAT_OUTPUT_OUTPUT_H
 
+#include "format/base/os.h"
 #include "format/output/event_json.h"
 
 /* One renderer; the first member of each format's own structure. */
@@ -16,9 +17,21 @@ typedef struct etw_output {
  * It gets what `event` and `loss` of its format wrote, in order and never half an event, from one
  * thread at a time, and appends to out what of the file is ready. */
 typedef struct etw_collector etw_collector;
+
+/* What a collector may use of the world. */
+typedef struct etw_collector_target {
+    const etw_os *os;
+    /* Tells the user what the file cannot; may be NULL. */
+    void (*note)(void *context, const char *message);
+    void *note_context;
+    /* Writes what of the file is ready, for a finish that appends more than a few MiB. */
+    etw_status (*write)(void *context, etw_bytes bytes, etw_error *error);
+    void *write_context;
+} etw_collector_target;
+
 typedef struct etw_collector_kind {
-    etw_status (*open)(const etw_output_options *options, etw_collector **collector,
-                       etw_error *error);
+    etw_status (*open)(const etw_output_options *options, const etw_collector_target *target,
+                       etw_collector **collector, etw_error *error);
     etw_status (*take)(etw_collector *collector, etw_bytes rows, etw_text *out, etw_error *error);
     etw_status (*finish)(etw_collector *collector, etw_text *out, etw_error *error);
     void (*close)(etw_collector *collector);
@@ -42,13 +55,17 @@ typedef struct etw_output_format {
     const etw_collector_kind *collector; /* NULL: the texts are the file; else no begin and end */
 } etw_output_format;
 
+/* Within a collector's finish: writes out, and empties it, where it has become large. */
+etw_status etw_collector_put(const etw_collector_target *target, etw_text *out, etw_error *error);
+
 /* For a format's open: size zeroed bytes that begin with the options. NULL: no memory. */
 etw_output *etw_output_new(size_t size, const etw_output_options *options);
 /* For the close of a format that owns nothing more. */
 void etw_output_free(etw_output *output);
 
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
-    etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet;
+    etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet,
+    etw_output_packets;
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

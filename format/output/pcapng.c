@@ -5,18 +5,10 @@
  * where it has one, else its name and properties as JSON. Time stamps keep their 100 ns (if_tsresol
  * 7). */
 #include "format/output/json.h"
+#include "format/output/pcapng_block.h"
 
-#define LINKTYPE_ETW          290u
-#define BLOCK_SECTION         0x0A0D0D0Au
-#define BLOCK_INTERFACE       1u
-#define BLOCK_ENHANCED_PACKET 6u
-#define OPTION_TSRESOL        9u
-#define SECTION_SIZE          28u
-#define INTERFACE_SIZE        32u
-#define PACKET_OVERHEAD       32u
-#define PACKET_HEADER_SIZE    96u
-/* FILETIME of 1970-01-01. */
-#define UNIX_EPOCH_100NS UINT64_C(116444736000000000)
+#define LINKTYPE_ETW       290u
+#define PACKET_HEADER_SIZE 96u
 /* Wireshark refuses packets above 256 KiB; user data takes at most a quarter of that, and a message
  * is cut to leave room for it and the name. */
 #define MAX_MESSAGE_BYTES ((size_t)128 << 10)
@@ -43,37 +35,13 @@ static void pcapng_close(etw_output *output)
     etw_output_free(output);
 }
 
-static void append_u16(etw_text *text, uint16_t value)
-{
-    etw_text_append(text, (const char *)&value, sizeof value);
-}
-
-static void append_u32(etw_text *text, uint32_t value)
-{
-    etw_text_append(text, (const char *)&value, sizeof value);
-}
-
 static void pcapng_begin(etw_output *output, etw_text *text)
 {
     (void)output;
-    append_u32(text, BLOCK_SECTION);
-    append_u32(text, SECTION_SIZE);
-    append_u32(text, 0x1A2B3C4Du); /* byte order */
-    append_u16(text, 1);           /* version 1.0 */
-    append_u16(text, 0);
-    append_u32(text, UINT32_MAX); /* section length: not known */
-    append_u32(text, UINT32_MAX);
-    append_u32(text, SECTION_SIZE);
-    append_u32(text, BLOCK_INTERFACE);
-    append_u32(text, INTERFACE_SIZE);
-    append_u16(text, LINKTYPE_ETW);
-    append_u16(text, 0);
-    append_u32(text, 0); /* packets are not cut */
-    append_u16(text, OPTION_TSRESOL);
-    append_u16(text, 1);
-    append_u32(text, 7); /* 10^-7 s, padded to four bytes */
-    append_u32(text, 0); /* end of options */
-    append_u32(text, INTERFACE_SIZE);
+    etw_pcapng_section(text, NULL);
+    const size_t start = etw_pcapng_begin_interface(text, LINKTYPE_ETW);
+    etw_pcapng_end_options(text);
+    etw_pcapng_end(text, start);
 }
 
 /* UTF-8, cut to at most max_bytes of UTF-16LE with its NUL. Empty text: no NUL, nothing. */
@@ -89,13 +57,13 @@ static void append_utf16(etw_text *utf16, const etw_text *utf8, size_t max_bytes
             code_point = 0xFFFDu;
         }
         if (code_point >= 0x10000u) {
-            append_u16(utf16, (uint16_t)(0xD800u + ((code_point - 0x10000u) >> 10)));
+            etw_pcapng_u16(utf16, (uint16_t)(0xD800u + ((code_point - 0x10000u) >> 10)));
             code_point = 0xDC00u + ((code_point - 0x10000u) & 0x3FFu);
         }
-        append_u16(utf16, (uint16_t)code_point);
+        etw_pcapng_u16(utf16, (uint16_t)code_point);
     }
     if (utf16->size > 0) {
-        append_u16(utf16, 0);
+        etw_pcapng_u16(utf16, 0);
     }
 }
 
@@ -127,18 +95,6 @@ static void make_name(pcapng_output *pcapng, const etw_event *event)
     append_utf16(&pcapng->name, &pcapng->utf8, MAX_NAME_BYTES);
 }
 
-static uint32_t padded(size_t size)
-{
-    return (uint32_t)((size + 3) & ~(size_t)3);
-}
-
-static void append_padded(etw_text *text, const void *bytes, size_t size)
-{
-    static const char zeros[4] = {0};
-    etw_text_append(text, bytes, size);
-    etw_text_append(text, zeros, padded(size) - size);
-}
-
 static void append_packet_header(const etw_event *event, const pcapng_output *pcapng,
                                  etw_text *text)
 {
@@ -147,9 +103,9 @@ static void append_packet_header(const etw_event *event, const pcapng_output *pc
     header.TimeStamp = etw_event_time_100ns(event);
     etw_text_append(text, (const char *)&header, sizeof header);
     etw_text_append(text, (const char *)&record->BufferContext, sizeof record->BufferContext);
-    append_u32(text, record->UserDataLength);
-    append_u32(text, (uint32_t)pcapng->message.size);
-    append_u32(text, (uint32_t)pcapng->name.size);
+    etw_pcapng_u32(text, record->UserDataLength);
+    etw_pcapng_u32(text, (uint32_t)pcapng->message.size);
+    etw_pcapng_u32(text, (uint32_t)pcapng->name.size);
 }
 
 static void pcapng_event(etw_output *output, const etw_event *event, etw_text *text)
@@ -158,21 +114,19 @@ static void pcapng_event(etw_output *output, const etw_event *event, etw_text *t
     const etw_bytes user_data = etw_record_user_data(etw_event_record_of(event));
     make_message(pcapng, event);
     make_name(pcapng, event);
-    const uint32_t size = PACKET_HEADER_SIZE + padded(user_data.size) +
-                          padded(pcapng->message.size) + padded(pcapng->name.size);
-    const uint64_t time = (uint64_t)etw_event_time_100ns(event) - UNIX_EPOCH_100NS;
-    append_u32(text, BLOCK_ENHANCED_PACKET);
-    append_u32(text, PACKET_OVERHEAD + size);
-    append_u32(text, 0); /* interface */
-    append_u32(text, (uint32_t)(time >> 32));
-    append_u32(text, (uint32_t)time);
-    append_u32(text, size);
-    append_u32(text, size);
+    const uint32_t size = PACKET_HEADER_SIZE + etw_pcapng_padded_size(user_data.size) +
+                          etw_pcapng_padded_size(pcapng->message.size) +
+                          etw_pcapng_padded_size(pcapng->name.size);
+    const size_t start = etw_pcapng_begin(text, ETW_PCAPNG_PACKET);
+    etw_pcapng_u32(text, 0); /* interface */
+    etw_pcapng_time(text, etw_event_time_100ns(event));
+    etw_pcapng_u32(text, size);
+    etw_pcapng_u32(text, size);
     append_packet_header(event, pcapng, text);
-    append_padded(text, user_data.data, user_data.size);
-    append_padded(text, pcapng->message.data, pcapng->message.size);
-    append_padded(text, pcapng->name.data, pcapng->name.size);
-    append_u32(text, PACKET_OVERHEAD + size);
+    etw_pcapng_padded(text, user_data.data, user_data.size);
+    etw_pcapng_padded(text, pcapng->message.data, pcapng->message.size);
+    etw_pcapng_padded(text, pcapng->name.data, pcapng->name.size);
+    etw_pcapng_end(text, start);
 }
 
 const etw_output_format etw_output_pcapng = {

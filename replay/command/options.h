@@ -23,7 +23,8 @@ enum {
     ETW_TAKES_TREE = 0x100000,
     ETW_TAKES_AT = 0x200000,
     ETW_TAKES_STATS = 0x2000,
-    ETW_TAKES_PROCESS = 0x400000
+    ETW_TAKES_PROCESS = 0x400000,
+    ETW_TAKES_EXPORT = 0x10000000
 };
 
 /* For .apply of a time, which is kept as text: relative ones need the trace. */
@@ -31,6 +32,7 @@ etw_status etw_option_check_time(const etw_option_use *use);
 
 extern const etw_option_section etw_event_options; /* which events, and how they are printed */
 extern const etw_option_section etw_stats_options; /* what is counted, and how */
+extern const etw_option_section etw_export_options; /* what else events are made into */
 extern const etw_option_section etw_trace_options; /* all others */
 
 #endif

@@ -303,6 +303,26 @@ static bool start_threads(etw_pipeline *p)
     return is_well;
 }
 
+static etw_status write_for_collector(void *context, etw_bytes bytes, etw_error *error)
+{
+    etw_stream *stream = context;
+    const etw_status status = etw_stream_write(stream, (const char *)bytes.data, bytes.size, error);
+    return status == ETW_OK && stream->is_closed ? ETW_END : status;
+}
+
+static etw_status open_collector(etw_pipeline *p, etw_error *error)
+{
+    const etw_collector_target target = {.os = p->options.stream->os,
+                                         .note = p->options.note,
+                                         .note_context = p->options.note_context,
+                                         .write = write_for_collector,
+                                         .write_context = p->options.stream};
+    return p->options.format->collector == NULL
+               ? ETW_OK
+               : p->options.format->collector->open(&p->options.rendering, &target, &p->collector,
+                                                    error);
+}
+
 etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline **pipeline,
                              etw_error *error)
 {
@@ -321,14 +341,11 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u threads",
                              options->threads);
     }
-    if (options->format->collector != NULL) {
-        const etw_status status =
-            options->format->collector->open(&p->options.rendering, &p->collector, error);
-        if (etw_failed(status)) {
-            etw_pipeline_close(p);
-            *pipeline = NULL;
-            return status;
-        }
+    const etw_status status = open_collector(p, error);
+    if (etw_failed(status)) {
+        etw_pipeline_close(p);
+        *pipeline = NULL;
+        return status;
     }
     if (options->format->begin != NULL) {
         options->format->begin(p->own.output, &options->stream->text);

@@ -415,7 +415,7 @@ etw_status etw_tool_time(const char *text, etw_input *input, int64_t *time_100ns
     return status;
 }
 
-static void say_note(void *context, const char *message)
+void etw_tool_note(void *context, const char *message)
 {
     (void)context;
     etw_tool_say("%s", message);
@@ -435,7 +435,7 @@ etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input 
     options->progress = etw_progress_show;
     options->progress_context = &progress;
     options->use_default_schemas = !arguments->no_default_schemas;
-    options->note = say_note;
+    options->note = etw_tool_note;
     options->input = input;
     options->owns_input = true;
     status = etw_replay_open(NULL, options, replay, error);

@@ -23,6 +23,9 @@ etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_repl
  * of providers that the trace has. */
 void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay);
 
+/* A message for the user; fits the note of etw_replay_options and etw_pipeline_options. */
+void etw_tool_note(void *context, const char *message);
+
 /* The part of it about names in --where that no schema has. */
 void etw_tool_say_unseen_names(const etw_replay *replay);
 

@@ -22,6 +22,9 @@ static const etw_output_format *choose_format(const etw_replay_arguments *argume
 {
     const char *output = arguments->output;
     const etw_os *os = etw_os_default();
+    if (arguments->packets && arguments->format == NULL) {
+        return &etw_output_packets;
+    }
     if (arguments->format != NULL) {
         return etw_output_find(arguments->format);
     }
@@ -97,7 +100,8 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
                                     .threads = is_live ? 0 : arguments->threads,
                                     .is_live = is_live,
                                     .is_lent = !etw_replay_is_etl(c->replay),
-                                    .stream = &c->stream};
+                                    .stream = &c->stream,
+                                    .note = etw_tool_note};
     /* Of a pipe it changes while threads render. */
     if (etw_replay_state(c->replay) != NULL && etw_input_can_seek(etw_replay_input(c->replay))) {
         etw_state_get_namer(etw_replay_state(c->replay), &c->namer);

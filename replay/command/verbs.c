@@ -2,7 +2,9 @@
 
 #include "replay/command/options.h"
 
-#define EVENTS (ETW_TAKES_FILTER | ETW_TAKES_RENDERING | ETW_TAKES_MANIFEST | ETW_TAKES_THREADS)
+#define EVENTS                                                                                     \
+    (ETW_TAKES_FILTER | ETW_TAKES_RENDERING | ETW_TAKES_EXPORT | ETW_TAKES_MANIFEST |              \
+     ETW_TAKES_THREADS)
 #define FILES  (ETW_TAKES_OUTPUT | ETW_TAKES_FORCE)
 #define WRITES (FILES | ETW_TAKES_WRITER | ETW_TAKES_THREADS | ETW_TAKES_MANIFEST)
 
@@ -103,8 +105,8 @@ static void append_formats(etw_text *text, const etw_verb_row *verb)
     }
 }
 
-static const etw_option_section *const sections[] = {&etw_event_options, &etw_stats_options,
-                                                     &etw_trace_options};
+static const etw_option_section *const sections[] = {&etw_event_options, &etw_export_options,
+                                                     &etw_stats_options, &etw_trace_options};
 
 const etw_command etw_replay_command = {
     .tool = "etw-replay",

@@ -68,10 +68,12 @@ static void close_events(etw_collector *collector)
     }
 }
 
-static etw_status open_events(const etw_output_options *options, etw_collector **collector,
+static etw_status open_events(const etw_output_options *options,
+                              const etw_collector_target *target, etw_collector **collector,
                               etw_error *error)
 {
     (void)options;
+    (void)target;
     etw_collector *made = calloc(1, sizeof *made);
     *collector = NULL;
     if (made == NULL) {

@@ -1,0 +1,29 @@
+/* Records put aside in a temporary file, in order, to be read once more when all are known: what
+ * stands first in an output may be known last. Memory: one chunk. */
+#ifndef ETW_FORMAT_OUTPUT_SPOOL_H
+#define ETW_FORMAT_OUTPUT_SPOOL_H
+
+#include "format/base/os.h"
+#include "format/base/text.h"
+
+/* No record is larger. */
+#define ETW_SPOOL_MAX_RECORD ((size_t)1 << 20)
+
+typedef struct etw_spool {
+    const etw_os *os;
+    int file; /* -1: nothing was written to one yet */
+    uint64_t written_bytes;
+    etw_text waiting;     /* to be written; while reading: what was read */
+    uint64_t read_offset; /* of the byte in the file behind those in waiting */
+    size_t at;            /* in waiting, of the next record */
+} etw_spool;
+
+void etw_spool_open(etw_spool *spool, const etw_os *os);
+void etw_spool_close(etw_spool *spool);
+etw_status etw_spool_append(etw_spool *spool, etw_bytes record, etw_error *error);
+/* From the first record on; nothing may be appended any more. */
+etw_status etw_spool_rewind(etw_spool *spool, etw_error *error);
+/* ETW_END behind the last; the record is lent until the next call. */
+etw_status etw_spool_next(etw_spool *spool, etw_bytes *record, etw_error *error);
+
+#endif
