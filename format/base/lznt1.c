@@ -4,7 +4,7 @@
 
 /* A back reference: how many bits are length depends on how far the chunk has come, as no distance
  * is longer than that. */
-static bool copy_back(etw_text *out, size_t chunk_start, uint16_t token)
+static bool copy_back(etw_buffer *out, size_t chunk_start, uint16_t token)
 {
     const size_t written = out->size - chunk_start;
     unsigned length_bits = 12;
@@ -17,20 +17,20 @@ static bool copy_back(etw_text *out, size_t chunk_start, uint16_t token)
         return false;
     }
     for (size_t i = 0; i < length; i++) {
-        etw_text_append_char(out, out->data[out->size - distance]);
+        etw_buffer_append_u8(out, (uint8_t)out->data[out->size - distance]);
     }
     return true;
 }
 
 /* Groups of a byte of flags and eight items; a set bit is a back reference. */
-static bool unpack_chunk(etw_cursor *chunk, etw_text *out)
+static bool unpack_chunk(etw_cursor *chunk, etw_buffer *out)
 {
     const size_t start = out->size;
     while (etw_cursor_left(chunk) > 0 && !out->failed) {
         unsigned flags = etw_cursor_u8(chunk);
         for (unsigned i = 0; i < 8 && etw_cursor_left(chunk) > 0; i++, flags >>= 1) {
             if ((flags & 1u) == 0) {
-                etw_text_append_char(out, (char)etw_cursor_u8(chunk));
+                etw_buffer_append_u8(out, (uint8_t)etw_cursor_u8(chunk));
             } else if (!copy_back(out, start, etw_cursor_u16(chunk)) || chunk->failed) {
                 return false;
             }
@@ -42,7 +42,7 @@ static bool unpack_chunk(etw_cursor *chunk, etw_text *out)
     return !out->failed;
 }
 
-bool etw_lznt1_decompress(etw_bytes from, etw_text *out)
+bool etw_lznt1_decompress(etw_bytes from, etw_buffer *out)
 {
     etw_cursor cursor = etw_cursor_over(from);
     const size_t start = out->size;
@@ -58,7 +58,7 @@ bool etw_lznt1_decompress(etw_bytes from, etw_text *out)
         }
         etw_cursor chunk = etw_cursor_over((etw_bytes){data, size});
         if ((head & 0x8000u) == 0) {
-            etw_text_append(out, (const char *)data, size);
+            etw_buffer_append(out, data, size);
         } else if (!unpack_chunk(&chunk, out)) {
             return false;
         }

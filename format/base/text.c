@@ -8,44 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FIRST_CAPACITY        ((size_t)256)
 #define REPLACEMENT_CHARACTER 0xFFFDu
-
-void etw_text_free(etw_text *text)
-{
-    free(text->data);
-    *text = (etw_text){0};
-}
-
-static bool grow(etw_text *text, size_t needed)
-{
-    size_t capacity = text->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : text->capacity;
-    while (capacity < needed) {
-        capacity *= 2;
-    }
-    char *data = realloc(text->data, capacity);
-    if (data == NULL) {
-        return false;
-    }
-    text->data = data;
-    text->capacity = capacity;
-    return true;
-}
-
-char *etw_text_grow(etw_text *text, size_t extra)
-{
-    /* etw_text_z may have made room for its NUL above the limit, and appends have used it. */
-    if (text->failed || text->size > ETW_TEXT_MAX_SIZE || extra > ETW_TEXT_MAX_SIZE - text->size) {
-        text->failed = true;
-        return NULL;
-    }
-    const bool has_room = text->data != NULL && text->capacity - text->size >= extra;
-    if (!has_room && !grow(text, text->size + extra)) {
-        text->failed = true;
-        return NULL;
-    }
-    return text->data + text->size;
-}
 
 void etw_text_append_z(etw_text *text, const char *string)
 {
@@ -387,7 +350,7 @@ void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size, etw
 
 const char *etw_text_z(etw_text *text)
 {
-    if (text->size == text->capacity && !grow(text, text->size + 1)) {
+    if (text->size == text->capacity && !etw_buffer_hold(text, text->size + 1)) {
         return "";
     }
     text->data[text->size] = '\0';

@@ -1,25 +1,16 @@
-/* A growing UTF-8 text, and the conversions from Windows' encodings into it.
- *
- * Appending never fails in the caller's face: when memory runs out or the stated maximum is met,
- * the text keeps what it has, sets failed, and ignores what follows; the caller checks once at the
- * end. */
+/* A growing UTF-8 text, and the conversions from Windows' encodings into it. */
 #ifndef ETW_FORMAT_BASE_TEXT_H
 #define ETW_FORMAT_BASE_TEXT_H
 
-#include "format/base/bytes.h"
+#include "format/base/buffer.h"
 #include "format/base/status.h"
 
-/* No single text (an event's JSON, a schema's listing) may grow past this: 64 MiB. An event's
- * payload is at most 64 KiB and each byte becomes at most six ("\u001f"), so real texts stay far
- * below. */
-#define ETW_TEXT_MAX_SIZE ((size_t)64 << 20)
+/* An event's payload is at most 64 KiB and each byte becomes at most six ("\u001f"), so real texts
+ * stay far below this. */
+#define ETW_TEXT_MAX_SIZE ETW_BUFFER_MAX_SIZE
 
-typedef struct etw_text {
-    char *data; /* owned; not NUL terminated, see etw_text_z */
-    size_t size;
-    size_t capacity;
-    bool failed;
-} etw_text;
+/* A buffer that holds UTF-8; not NUL terminated, see etw_text_z. */
+typedef etw_buffer etw_text;
 
 /* How text that comes from a trace is made safe for where it goes. */
 typedef enum etw_escape {
@@ -30,63 +21,35 @@ typedef enum etw_escape {
     ETW_ESCAPE_LINE  /* for a terminal: control characters (and C1) as \xXX, \n, \t; one line */
 } etw_escape;
 
-ETW_API void etw_text_free(etw_text *text);
+static inline void etw_text_free(etw_text *text)
+{
+    etw_buffer_free(text);
+}
 
-/* Empties the text and keeps its memory; clears failed. */
 static inline void etw_text_clear(etw_text *text)
 {
-    text->size = 0;
-    text->failed = false;
+    etw_buffer_clear(text);
 }
 
-/* What it holds, lent until it changes. */
 static inline etw_bytes etw_text_bytes(const etw_text *text)
 {
-    const etw_bytes bytes = {(const uint8_t *)text->data, text->size};
-    return bytes;
+    return etw_buffer_bytes(text);
 }
 
-/* The slow half of etw_text_reserve. */
-ETW_API char *etw_text_grow(etw_text *text, size_t extra);
-
-/* Room for extra more bytes at the returned place, or NULL (failed is set). The caller writes at
- * most extra bytes there and adds what it wrote to text->size. */
+/* As etw_buffer_reserve. */
 static inline char *etw_text_reserve(etw_text *text, size_t extra)
 {
-    if (text->failed || text->capacity - text->size < extra || text->data == NULL) {
-        return etw_text_grow(text, extra);
-    }
-    return text->data + text->size;
+    return (char *)etw_buffer_reserve(text, extra);
 }
 
 static inline void etw_text_append(etw_text *text, const char *bytes, size_t size)
 {
-    char *to = etw_text_reserve(text, size);
-    if (to != NULL && size > 0) {
-        memcpy(to, bytes, size);
-        text->size += size;
-    }
+    etw_buffer_append(text, bytes, size);
 }
 
 static inline void etw_text_append_char(etw_text *text, char character)
 {
-    char *to = etw_text_reserve(text, 1);
-    if (to != NULL) {
-        *to = character;
-        text->size++;
-    }
-}
-
-/* 7 bits a byte, the lowest first, the high bit set in all but the last: etw_cursor_varint reads
- * it.
- */
-static inline void etw_text_append_varint(etw_text *text, uint64_t value)
-{
-    while (value >= 0x80) {
-        etw_text_append_char(text, (char)(0x80 | (value & 0x7F)));
-        value >>= 7;
-    }
-    etw_text_append_char(text, (char)value);
+    etw_buffer_append_u8(text, (uint8_t)character);
 }
 
 ETW_API void etw_text_append_z(etw_text *text, const char *string);

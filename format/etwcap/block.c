@@ -141,13 +141,13 @@ void etw_block_mask_body(uint8_t *body, size_t size, uint16_t *flags)
 /* A frame has about 12 bytes of its own. */
 #define MIN_COMPRESSED 64u
 
-bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_text *into)
+bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_buffer *into)
 {
     if (raw.size < MIN_COMPRESSED) {
         return false;
     }
     const size_t room = raw.size - 1;
-    char *to = etw_text_reserve(into, room);
+    char *to = etw_buffer_reserve(into, room);
     if (to == NULL) {
         return false;
     }
@@ -167,9 +167,9 @@ void etw_block_expand_free(struct ZSTD_DCtx_s *state)
 }
 
 etw_status etw_block_expand_again(struct ZSTD_DCtx_s **state, const etw_block_header *header,
-                                  etw_bytes stored, etw_text *into, etw_error *error)
+                                  etw_bytes stored, etw_buffer *into, etw_error *error)
 {
-    char *to = etw_text_reserve(into, (size_t)header->raw_size + 1);
+    char *to = etw_buffer_reserve(into, (size_t)header->raw_size + 1);
     if (*state == NULL) {
         *state = ZSTD_createDCtx();
     }
@@ -186,7 +186,7 @@ etw_status etw_block_expand_again(struct ZSTD_DCtx_s **state, const etw_block_he
     return ETW_OK;
 }
 
-etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_text *into,
+etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_buffer *into,
                             etw_error *error)
 {
     struct ZSTD_DCtx_s *state = NULL;

@@ -3,9 +3,9 @@
 #ifndef ETW_FORMAT_ETWCAP_BLOCK_H
 #define ETW_FORMAT_ETWCAP_BLOCK_H
 
+#include "format/base/buffer.h"
 #include "format/base/bytes.h"
 #include "format/base/status.h"
-#include "format/base/text.h"
 #include "format/etwcap/block_kind.h"
 
 #define ETW_FORMAT_MAJOR 1u
@@ -63,14 +63,14 @@ void etw_block_xor(uint8_t *body, size_t size, uint8_t mask);
 struct ZSTD_CCtx_s;
 /* Appends a zstd frame of raw to *into; false (and nothing appended) where that is not smaller.
  * state: zstd's, of any earlier use, or NULL. */
-bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_text *into);
+bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_buffer *into);
 /* Appends the raw body to *into: bounded by header->raw_size, which header_load checked. */
-etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_text *into,
+etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_buffer *into,
                             etw_error *error);
 /* The same, with zstd's state kept in *state from call to call; the caller frees it. */
 struct ZSTD_DCtx_s;
 etw_status etw_block_expand_again(struct ZSTD_DCtx_s **state, const etw_block_header *header,
-                                  etw_bytes stored, etw_text *into, etw_error *error);
+                                  etw_bytes stored, etw_buffer *into, etw_error *error);
 void etw_block_expand_free(struct ZSTD_DCtx_s *state);
 
 /* "events", "schemas", ...; "private" or "unknown" for others. */

@@ -12,26 +12,6 @@
 
 enum schemas_entry { ENTRY_BLOB = 1, ENTRY_SCHEMA = 2, ENTRY_PROVIDER = 3 };
 
-void etw_bytes_append(etw_text *to, const void *from, size_t size)
-{
-    etw_text_append(to, (const char *)from, size);
-}
-
-void etw_bytes_append_u16(etw_text *to, uint16_t value)
-{
-    etw_bytes_append(to, &value, sizeof value);
-}
-
-void etw_bytes_append_u32(etw_text *to, uint32_t value)
-{
-    etw_bytes_append(to, &value, sizeof value);
-}
-
-void etw_bytes_append_u64(etw_text *to, uint64_t value)
-{
-    etw_bytes_append(to, &value, sizeof value);
-}
-
 static etw_status damaged(etw_error *error, const char *what)
 {
     return etw_error_set(error, ETW_ERROR_DAMAGED, "%s", what);
@@ -51,11 +31,11 @@ static size_t cut_utf8(const char *text, size_t max)
     return size;
 }
 
-static void append_text16(etw_text *to, const char *text, size_t max)
+static void append_text16(etw_buffer *to, const char *text, size_t max)
 {
     const size_t size = cut_utf8(text, max);
-    etw_bytes_append_u16(to, (uint16_t)size);
-    etw_bytes_append(to, text, size);
+    etw_buffer_append_u16(to, (uint16_t)size);
+    etw_buffer_append(to, text, size);
 }
 
 /* Copies up to into_size - 1 bytes; a NUL inside ends the text. */
@@ -70,10 +50,10 @@ static void load_text16(etw_cursor *cursor, char *into, size_t into_size)
     into[kept] = '\0';
 }
 
-void etw_file_info_append(etw_text *body, uint32_t pair_count, const char *const *keys,
+void etw_file_info_append(etw_buffer *body, uint32_t pair_count, const char *const *keys,
                           const char *const *values)
 {
-    etw_bytes_append_u32(body, pair_count);
+    etw_buffer_append_u32(body, pair_count);
     for (uint32_t i = 0; i < pair_count; i++) {
         append_text16(body, keys[i], ETW_FILE_INFO_MAX_TEXT);
         append_text16(body, values[i], ETW_FILE_INFO_MAX_TEXT);
@@ -103,43 +83,43 @@ etw_status etw_file_info_get(etw_bytes body, const char *key, char *value, size_
     return cursor.failed ? damaged(error, "ends inside a pair") : ETW_OK;
 }
 
-void etw_trace_append(etw_text *body, uint16_t trace_index, const etw_trace *trace)
+void etw_trace_append(etw_buffer *body, uint16_t trace_index, const etw_trace *trace)
 {
     const size_t header_size = trace->logfile_header.size <= ETW_MAX_LOGFILE_HEADER_SIZE
                                    ? trace->logfile_header.size
                                    : ETW_MAX_LOGFILE_HEADER_SIZE;
-    etw_bytes_append_u16(body, trace_index);
-    etw_bytes_append_u16(body, 0);
-    etw_bytes_append_u32(body, trace->clock.type);
-    etw_bytes_append_u32(body, trace->clock.cpu_mhz);
-    etw_bytes_append_u32(body, trace->pointer_size);
-    etw_bytes_append_u64(body, trace->clock.frequency_hz);
-    etw_bytes_append_u64(body, (uint64_t)trace->clock.base_ticks);
-    etw_bytes_append_u64(body, (uint64_t)trace->clock.base_time_100ns);
-    etw_bytes_append_u32(body, trace->processor_count);
-    etw_bytes_append_u32(body, trace->os_version);
-    etw_bytes_append_u32(body, trace->os_build);
-    etw_bytes_append_u32(body, trace->timer_resolution_100ns);
-    etw_bytes_append_u32(body, trace->cpu_mhz);
-    etw_bytes_append_u32(body, trace->log_file_mode);
-    etw_bytes_append_u32(body, trace->buffer_size_bytes);
-    etw_bytes_append_u32(body, trace->buffers_written);
-    etw_bytes_append_u32(body, trace->start_buffers);
-    etw_bytes_append_u32(body, trace->maximum_file_size_mb);
-    etw_bytes_append_u32(body, trace->events_lost);
-    etw_bytes_append_u32(body, trace->buffers_lost);
-    etw_bytes_append_u32(body, (uint32_t)trace->utc_bias_minutes);
-    etw_bytes_append_u32(body, 0);
-    etw_bytes_append_u64(body, (uint64_t)trace->boot_time_100ns);
-    etw_bytes_append_u64(body, (uint64_t)trace->start_time_100ns);
-    etw_bytes_append_u64(body, (uint64_t)trace->end_time_100ns);
-    etw_bytes_append(body, &trace->log_instance_id, sizeof trace->log_instance_id);
+    etw_buffer_append_u16(body, trace_index);
+    etw_buffer_append_u16(body, 0);
+    etw_buffer_append_u32(body, trace->clock.type);
+    etw_buffer_append_u32(body, trace->clock.cpu_mhz);
+    etw_buffer_append_u32(body, trace->pointer_size);
+    etw_buffer_append_u64(body, trace->clock.frequency_hz);
+    etw_buffer_append_u64(body, (uint64_t)trace->clock.base_ticks);
+    etw_buffer_append_u64(body, (uint64_t)trace->clock.base_time_100ns);
+    etw_buffer_append_u32(body, trace->processor_count);
+    etw_buffer_append_u32(body, trace->os_version);
+    etw_buffer_append_u32(body, trace->os_build);
+    etw_buffer_append_u32(body, trace->timer_resolution_100ns);
+    etw_buffer_append_u32(body, trace->cpu_mhz);
+    etw_buffer_append_u32(body, trace->log_file_mode);
+    etw_buffer_append_u32(body, trace->buffer_size_bytes);
+    etw_buffer_append_u32(body, trace->buffers_written);
+    etw_buffer_append_u32(body, trace->start_buffers);
+    etw_buffer_append_u32(body, trace->maximum_file_size_mb);
+    etw_buffer_append_u32(body, trace->events_lost);
+    etw_buffer_append_u32(body, trace->buffers_lost);
+    etw_buffer_append_u32(body, (uint32_t)trace->utc_bias_minutes);
+    etw_buffer_append_u32(body, 0);
+    etw_buffer_append_u64(body, (uint64_t)trace->boot_time_100ns);
+    etw_buffer_append_u64(body, (uint64_t)trace->start_time_100ns);
+    etw_buffer_append_u64(body, (uint64_t)trace->end_time_100ns);
+    etw_buffer_append(body, &trace->log_instance_id, sizeof trace->log_instance_id);
     append_text16(body, trace->session_name, ETW_TRACE_NAME_SIZE - 1);
     append_text16(body, trace->log_file_name, ETW_TRACE_NAME_SIZE - 1);
     append_text16(body, trace->source_path, ETW_TRACE_NAME_SIZE - 1);
     append_text16(body, trace->host_name, ETW_TRACE_NAME_SIZE - 1);
-    etw_bytes_append_u32(body, (uint32_t)header_size);
-    etw_bytes_append(body, trace->logfile_header.data, header_size);
+    etw_buffer_append_u32(body, (uint32_t)header_size);
+    etw_buffer_append(body, trace->logfile_header.data, header_size);
 }
 
 static void load_trace_fixed(etw_cursor *cursor, etw_trace *trace)
@@ -196,16 +176,16 @@ etw_status etw_trace_load(etw_bytes body, uint16_t *trace_index, etw_trace *trac
     return ETW_OK;
 }
 
-void etw_loss_append(etw_text *body, const etw_loss *loss, bool own)
+void etw_loss_append(etw_buffer *body, const etw_loss *loss, bool own)
 {
-    etw_bytes_append_u32(body, loss->cause);
-    etw_bytes_append_u16(body, loss->trace_index);
-    etw_bytes_append_u16(body, own ? LOSS_FLAG_OWN : 0);
-    etw_bytes_append_u64(body, loss->events);
-    etw_bytes_append_u64(body, loss->buffers);
-    etw_bytes_append_u64(body, loss->bytes);
-    etw_bytes_append_u64(body, (uint64_t)loss->from_time_100ns);
-    etw_bytes_append_u64(body, (uint64_t)loss->to_time_100ns);
+    etw_buffer_append_u32(body, loss->cause);
+    etw_buffer_append_u16(body, loss->trace_index);
+    etw_buffer_append_u16(body, own ? LOSS_FLAG_OWN : 0);
+    etw_buffer_append_u64(body, loss->events);
+    etw_buffer_append_u64(body, loss->buffers);
+    etw_buffer_append_u64(body, loss->bytes);
+    etw_buffer_append_u64(body, (uint64_t)loss->from_time_100ns);
+    etw_buffer_append_u64(body, (uint64_t)loss->to_time_100ns);
     append_text16(body, loss->detail, ETW_LOSS_DETAIL_SIZE - 1);
 }
 
@@ -223,13 +203,13 @@ etw_status etw_loss_load(etw_cursor *cursor, etw_loss *loss, bool *own, etw_erro
     return cursor->failed ? damaged(error, "ends inside a loss") : ETW_OK;
 }
 
-void etw_clock_anchor_append(etw_text *body, const etw_clock_anchor *anchor)
+void etw_clock_anchor_append(etw_buffer *body, const etw_clock_anchor *anchor)
 {
-    etw_bytes_append_u16(body, anchor->trace_index);
-    etw_bytes_append_u16(body, 0);
-    etw_bytes_append_u32(body, 0);
-    etw_bytes_append_u64(body, (uint64_t)anchor->ticks);
-    etw_bytes_append_u64(body, (uint64_t)anchor->time_100ns);
+    etw_buffer_append_u16(body, anchor->trace_index);
+    etw_buffer_append_u16(body, 0);
+    etw_buffer_append_u32(body, 0);
+    etw_buffer_append_u64(body, (uint64_t)anchor->ticks);
+    etw_buffer_append_u64(body, (uint64_t)anchor->time_100ns);
 }
 
 etw_status etw_clock_anchor_load(etw_cursor *cursor, etw_clock_anchor *anchor, etw_error *error)
@@ -293,7 +273,7 @@ typedef struct blob_list {
     uint32_t count; /* of all blobs in the block */
 } blob_list;
 
-static uint32_t put_blob(etw_text *body, blob_list *blobs, etw_bytes blob)
+static uint32_t put_blob(etw_buffer *body, blob_list *blobs, etw_bytes blob)
 {
     const uint32_t kept = blobs->count < RECENT_BLOBS ? blobs->count : RECENT_BLOBS;
     for (uint32_t back = 1; back <= kept; back++) {
@@ -303,14 +283,14 @@ static uint32_t put_blob(etw_text *body, blob_list *blobs, etw_bytes blob)
             return blobs->count - back;
         }
     }
-    etw_text_append_char(body, ENTRY_BLOB);
-    etw_bytes_append_u32(body, (uint32_t)blob.size);
-    etw_bytes_append(body, blob.data, blob.size);
+    etw_buffer_append_u8(body, ENTRY_BLOB);
+    etw_buffer_append_u32(body, (uint32_t)blob.size);
+    etw_buffer_append(body, blob.data, blob.size);
     blobs->recent[blobs->count % RECENT_BLOBS] = blob;
     return blobs->count++;
 }
 
-static void append_schema(etw_text *body, blob_list *blobs, const etw_schema_entry *entry)
+static void append_schema(etw_buffer *body, blob_list *blobs, const etw_schema_entry *entry)
 {
     const etw_schema *schema = entry->schema;
     uint32_t map_blobs[ETW_MAX_MAPS_PER_SCHEMA];
@@ -318,18 +298,18 @@ static void append_schema(etw_text *body, blob_list *blobs, const etw_schema_ent
     for (uint32_t i = 0; i < schema->map_count; i++) {
         map_blobs[i] = put_blob(body, blobs, schema->maps[i]);
     }
-    etw_text_append_char(body, ENTRY_SCHEMA);
-    etw_bytes_append_u32(body, entry->file_id);
-    etw_bytes_append_u32(body, schema->origin);
-    etw_bytes_append_u64(body, schema->hash);
-    etw_bytes_append_u32(body, tei_blob);
-    etw_bytes_append_u32(body, schema->map_count);
+    etw_buffer_append_u8(body, ENTRY_SCHEMA);
+    etw_buffer_append_u32(body, entry->file_id);
+    etw_buffer_append_u32(body, schema->origin);
+    etw_buffer_append_u64(body, schema->hash);
+    etw_buffer_append_u32(body, tei_blob);
+    etw_buffer_append_u32(body, schema->map_count);
     for (uint32_t i = 0; i < schema->map_count; i++) {
-        etw_bytes_append_u32(body, map_blobs[i]);
+        etw_buffer_append_u32(body, map_blobs[i]);
     }
 }
 
-void etw_schemas_append(etw_text *body, const etw_schema_entry *entries, uint32_t entry_count,
+void etw_schemas_append(etw_buffer *body, const etw_schema_entry *entries, uint32_t entry_count,
                         uint32_t *taken)
 {
     const size_t start = body->size;
@@ -349,16 +329,16 @@ void etw_schemas_append(etw_text *body, const etw_schema_entry *entries, uint32_
     }
 }
 
-void etw_provider_name_append(etw_text *body, const etw_guid *provider, const char *utf8_name)
+void etw_provider_name_append(etw_buffer *body, const etw_guid *provider, const char *utf8_name)
 {
-    etw_text_append_char(body, ENTRY_PROVIDER);
-    etw_bytes_append(body, provider, sizeof *provider);
+    etw_buffer_append_u8(body, ENTRY_PROVIDER);
+    etw_buffer_append(body, provider, sizeof *provider);
     append_text16(body, utf8_name, ETW_TRACE_NAME_SIZE - 1);
 }
 
 /* The blobs of a block, found again by number: their places, in the order of the block. */
 typedef struct blob_table {
-    etw_text places; /* etw_bytes each */
+    etw_buffer places; /* etw_bytes each */
     uint32_t count;
 } blob_table;
 
@@ -414,7 +394,7 @@ static etw_status load_blob(etw_cursor *cursor, blob_table *blobs, etw_error *er
     if (cursor->failed || blobs->count == ETW_SCHEMAS_MAX_BLOBS) {
         return damaged(error, "ends inside a blob, or has too many");
     }
-    etw_bytes_append(&blobs->places, &blob, sizeof blob);
+    etw_buffer_append(&blobs->places, &blob, sizeof blob);
     blobs->count++;
     return blobs->places.failed
                ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for schemas")
@@ -441,30 +421,30 @@ etw_status etw_schemas_load(etw_bytes body, const etw_schemas_visitor *visitor, 
             status = damaged(error, "unknown entry");
         }
     }
-    etw_text_free(&blobs.places);
+    etw_buffer_free(&blobs.places);
     return status;
 }
 
-void etw_events_head_append(etw_text *body, const etw_provider_count *providers,
+void etw_events_head_append(etw_buffer *body, const etw_provider_count *providers,
                             uint32_t provider_count, const etw_trace_count *traces,
                             uint32_t trace_count)
 {
     const size_t start = body->size;
-    etw_bytes_append_u32(body, provider_count);
-    etw_bytes_append_u32(body, trace_count);
-    etw_bytes_append_u64(body, 0);
+    etw_buffer_append_u32(body, provider_count);
+    etw_buffer_append_u32(body, trace_count);
+    etw_buffer_append_u64(body, 0);
     for (uint32_t i = 0; i < provider_count; i++) {
-        etw_bytes_append(body, &providers[i].provider, sizeof providers[i].provider);
-        etw_bytes_append_u32(body, providers[i].events);
+        etw_buffer_append(body, &providers[i].provider, sizeof providers[i].provider);
+        etw_buffer_append_u32(body, providers[i].events);
     }
     for (uint32_t i = 0; i < trace_count; i++) {
-        etw_bytes_append_u16(body, traces[i].trace_index);
-        etw_bytes_append_u16(body, 0);
-        etw_bytes_append_u32(body, traces[i].events);
+        etw_buffer_append_u16(body, traces[i].trace_index);
+        etw_buffer_append_u16(body, 0);
+        etw_buffer_append_u32(body, traces[i].events);
     }
     if (!body->failed) {
         const etw_bytes head = {(const uint8_t *)body->data + start, body->size - start};
-        etw_bytes_append_u64(body, etw_block_hash(head));
+        etw_buffer_append_u64(body, etw_block_hash(head));
     }
 }
 

@@ -1,5 +1,5 @@
 /* The bodies of the small blocks: file info, trace, schemas, loss, clock anchors, and the head of
- * an events block. Encoders append to a text used as a byte buffer (check its failed); decoders
+ * an events block. Encoders append to a buffer (check its failed); decoders
  * check every length and give ETW_ERROR_DAMAGED with what is wrong. */
 #ifndef ETW_FORMAT_ETWCAP_BODY_H
 #define ETW_FORMAT_ETWCAP_BODY_H
@@ -15,25 +15,20 @@
 /* Ids of schemas in a file; a hostile one cannot make a reader's table larger. */
 #define ETW_FILE_MAX_SCHEMA_ID ETW_STORE_MAX_SCHEMAS
 
-void etw_bytes_append_u16(etw_text *to, uint16_t value);
-void etw_bytes_append_u32(etw_text *to, uint32_t value);
-void etw_bytes_append_u64(etw_text *to, uint64_t value);
-void etw_bytes_append(etw_text *to, const void *from, size_t size);
-
 /* File info: pairs of UTF-8 texts. value: NUL terminated, cut to the buffer; "" where key is
  * absent. */
-void etw_file_info_append(etw_text *body, uint32_t pair_count, const char *const *keys,
+void etw_file_info_append(etw_buffer *body, uint32_t pair_count, const char *const *keys,
                           const char *const *values);
 etw_status etw_file_info_get(etw_bytes body, const char *key, char *value, size_t value_size,
                              etw_error *error);
 
-void etw_trace_append(etw_text *body, uint16_t trace_index, const etw_trace *trace);
+void etw_trace_append(etw_buffer *body, uint16_t trace_index, const etw_trace *trace);
 /* trace->logfile_header points into body. */
 etw_status etw_trace_load(etw_bytes body, uint16_t *trace_index, etw_trace *trace,
                           etw_error *error);
 
 /* One loss entry; own: counted in this file's own dropped figure. */
-void etw_loss_append(etw_text *body, const etw_loss *loss, bool own);
+void etw_loss_append(etw_buffer *body, const etw_loss *loss, bool own);
 etw_status etw_loss_load(etw_cursor *cursor, etw_loss *loss, bool *own, etw_error *error);
 
 typedef struct etw_clock_anchor {
@@ -42,7 +37,7 @@ typedef struct etw_clock_anchor {
     int64_t time_100ns;
 } etw_clock_anchor;
 
-void etw_clock_anchor_append(etw_text *body, const etw_clock_anchor *anchor);
+void etw_clock_anchor_append(etw_buffer *body, const etw_clock_anchor *anchor);
 etw_status etw_clock_anchor_load(etw_cursor *cursor, etw_clock_anchor *anchor, etw_error *error);
 
 /* Whether the sizes in a body agree that no reader needs for the events: clock anchors, rendered
@@ -62,9 +57,9 @@ typedef struct etw_schema_entry {
 size_t etw_schema_size_bytes(const etw_schema *schema);
 /* Appends as many entries as fit a block; *taken tells how many (at least 1 where each is within
  * ETW_FILE_MAX_SCHEMA_SIZE). */
-void etw_schemas_append(etw_text *body, const etw_schema_entry *entries, uint32_t entry_count,
+void etw_schemas_append(etw_buffer *body, const etw_schema_entry *entries, uint32_t entry_count,
                         uint32_t *taken);
-void etw_provider_name_append(etw_text *body, const etw_guid *provider, const char *utf8_name);
+void etw_provider_name_append(etw_buffer *body, const etw_guid *provider, const char *utf8_name);
 
 typedef struct etw_schemas_visitor {
     etw_status (*schema)(void *context, const etw_schema_entry *entry, etw_error *error);
@@ -91,7 +86,7 @@ typedef struct etw_trace_count {
 #define ETW_EVENTS_HEAD_SIZE(providers, traces)                                                    \
     (16u + 20u * (size_t)(providers) + 8u * (size_t)(traces) + 8u)
 
-void etw_events_head_append(etw_text *body, const etw_provider_count *providers,
+void etw_events_head_append(etw_buffer *body, const etw_provider_count *providers,
                             uint32_t provider_count, const etw_trace_count *traces,
                             uint32_t trace_count);
 

@@ -79,8 +79,8 @@ bool etw_index_builder_init(etw_index_builder *builder)
 
 void etw_index_builder_free(etw_index_builder *builder)
 {
-    etw_text_free(&builder->entries);
-    etw_text_free(&builder->refs);
+    etw_buffer_free(&builder->entries);
+    etw_buffer_free(&builder->refs);
     etw_guid_table_free(&builder->providers);
 }
 
@@ -101,7 +101,7 @@ static void add_refs(etw_index_builder *builder, const etw_events_head *view)
 {
     for (uint32_t i = 0; i < view->provider_count; i++) {
         const etw_guid guid = etw_events_head_provider(view, i).provider;
-        etw_bytes_append_u32(&builder->refs, etw_guid_table_put(&builder->providers, &guid));
+        etw_buffer_append_u32(&builder->refs, etw_guid_table_put(&builder->providers, &guid));
     }
     builder->ref_count += view->provider_count;
 }
@@ -125,40 +125,40 @@ void etw_index_builder_add(etw_index_builder *builder, const etw_block_header *h
     if (builder->count == 0) {
         builder->first_sequence = header->sequence;
     }
-    etw_text *to = &builder->entries;
-    etw_bytes_append_u64(to, offset);
-    etw_bytes_append_u32(to, header->stored_size);
-    etw_bytes_append_u16(to, header->kind);
-    etw_bytes_append_u16(to, header->flags);
-    etw_bytes_append_u64(to, (uint64_t)header->first_time_100ns);
-    etw_bytes_append_u64(to, (uint64_t)header->last_time_100ns);
-    etw_bytes_append_u32(to, header->count);
-    etw_bytes_append_u32(to, header->raw_size);
-    etw_bytes_append_u32(to, refs);
-    etw_bytes_append_u32(to, 0);
+    etw_buffer *to = &builder->entries;
+    etw_buffer_append_u64(to, offset);
+    etw_buffer_append_u32(to, header->stored_size);
+    etw_buffer_append_u16(to, header->kind);
+    etw_buffer_append_u16(to, header->flags);
+    etw_buffer_append_u64(to, (uint64_t)header->first_time_100ns);
+    etw_buffer_append_u64(to, (uint64_t)header->last_time_100ns);
+    etw_buffer_append_u32(to, header->count);
+    etw_buffer_append_u32(to, header->raw_size);
+    etw_buffer_append_u32(to, refs);
+    etw_buffer_append_u32(to, 0);
     if (refs != 0 && refs != ETW_INDEX_ANY_PROVIDER) {
         add_refs(builder, &view);
     }
     builder->count++;
 }
 
-void etw_index_builder_take(etw_index_builder *builder, uint64_t previous_offset, etw_text *body)
+void etw_index_builder_take(etw_index_builder *builder, uint64_t previous_offset, etw_buffer *body)
 {
     if (builder->entries.failed || builder->refs.failed) {
         body->failed = true;
         return;
     }
-    etw_bytes_append_u32(body, builder->count);
-    etw_bytes_append_u32(body, builder->providers.count);
-    etw_bytes_append_u64(body, previous_offset);
-    etw_bytes_append_u64(body, builder->first_sequence);
-    etw_bytes_append_u32(body, builder->ref_count);
-    etw_bytes_append_u32(body, 0);
-    etw_bytes_append(body, builder->providers.guids, builder->providers.count * sizeof(etw_guid));
-    etw_bytes_append(body, builder->entries.data, builder->entries.size);
-    etw_bytes_append(body, builder->refs.data, builder->refs.size);
-    etw_text_clear(&builder->entries);
-    etw_text_clear(&builder->refs);
+    etw_buffer_append_u32(body, builder->count);
+    etw_buffer_append_u32(body, builder->providers.count);
+    etw_buffer_append_u64(body, previous_offset);
+    etw_buffer_append_u64(body, builder->first_sequence);
+    etw_buffer_append_u32(body, builder->ref_count);
+    etw_buffer_append_u32(body, 0);
+    etw_buffer_append(body, builder->providers.guids, builder->providers.count * sizeof(etw_guid));
+    etw_buffer_append(body, builder->entries.data, builder->entries.size);
+    etw_buffer_append(body, builder->refs.data, builder->refs.size);
+    etw_buffer_clear(&builder->entries);
+    etw_buffer_clear(&builder->refs);
     etw_guid_table_clear(&builder->providers);
     builder->count = 0;
     builder->ref_count = 0;
@@ -297,7 +297,8 @@ void etw_totals_add_loss(etw_totals *totals, uint32_t cause, uint64_t events)
     }
 }
 
-static void append_provider(etw_text *body, const etw_guid *guid, uint64_t events, const char *name)
+static void append_provider(etw_buffer *body, const etw_guid *guid, uint64_t events,
+                            const char *name)
 {
     size_t size = name == NULL ? 0 : strlen(name);
     if (size > ETW_SUMMARY_MAX_NAME) {
@@ -306,37 +307,37 @@ static void append_provider(etw_text *body, const etw_guid *guid, uint64_t event
             size--;
         }
     }
-    etw_bytes_append(body, guid, sizeof *guid);
-    etw_bytes_append_u64(body, events);
-    etw_bytes_append_u16(body, (uint16_t)size);
-    etw_bytes_append(body, name, size);
+    etw_buffer_append(body, guid, sizeof *guid);
+    etw_buffer_append_u64(body, events);
+    etw_buffer_append_u16(body, (uint16_t)size);
+    etw_buffer_append(body, name, size);
 }
 
-void etw_summary_append(etw_text *body, const etw_summary *summary)
+void etw_summary_append(etw_buffer *body, const etw_summary *summary)
 {
     const etw_totals *totals = summary->totals;
     const etw_guid_table *providers = summary->providers;
-    etw_bytes_append_u32(body, (totals->lost_unknown ? SUMMARY_LOST_UNKNOWN : 0u) |
-                                   (totals->providers_cut ? SUMMARY_PROVIDERS_CUT : 0u));
-    etw_bytes_append_u32(body, providers->count);
-    etw_bytes_append_u32(body, summary->trace_count);
-    etw_bytes_append_u32(body, totals->index_blocks);
-    etw_bytes_append_u64(body, totals->last_index_offset);
-    etw_bytes_append_u64(body, totals->events);
-    etw_bytes_append_u64(body, totals->received);
-    etw_bytes_append_u64(body, totals->dropped);
-    etw_bytes_append_u64(body, totals->event_blocks);
-    etw_bytes_append_u64(body, totals->schema_blocks);
-    etw_bytes_append_u64(body, totals->schemas);
-    etw_bytes_append_u64(body, totals->loss_records);
-    etw_bytes_append_u64(body, totals->lost_events);
-    etw_bytes_append_u64(body, totals->raw_bytes);
-    etw_bytes_append_u64(body, totals->stored_bytes);
-    etw_bytes_append_u64(body, (uint64_t)totals->first_time_100ns);
-    etw_bytes_append_u64(body, (uint64_t)totals->last_time_100ns);
-    etw_bytes_append_u64(body, totals->blocks);
+    etw_buffer_append_u32(body, (totals->lost_unknown ? SUMMARY_LOST_UNKNOWN : 0u) |
+                                    (totals->providers_cut ? SUMMARY_PROVIDERS_CUT : 0u));
+    etw_buffer_append_u32(body, providers->count);
+    etw_buffer_append_u32(body, summary->trace_count);
+    etw_buffer_append_u32(body, totals->index_blocks);
+    etw_buffer_append_u64(body, totals->last_index_offset);
+    etw_buffer_append_u64(body, totals->events);
+    etw_buffer_append_u64(body, totals->received);
+    etw_buffer_append_u64(body, totals->dropped);
+    etw_buffer_append_u64(body, totals->event_blocks);
+    etw_buffer_append_u64(body, totals->schema_blocks);
+    etw_buffer_append_u64(body, totals->schemas);
+    etw_buffer_append_u64(body, totals->loss_records);
+    etw_buffer_append_u64(body, totals->lost_events);
+    etw_buffer_append_u64(body, totals->raw_bytes);
+    etw_buffer_append_u64(body, totals->stored_bytes);
+    etw_buffer_append_u64(body, (uint64_t)totals->first_time_100ns);
+    etw_buffer_append_u64(body, (uint64_t)totals->last_time_100ns);
+    etw_buffer_append_u64(body, totals->blocks);
     for (uint32_t i = 0; i < summary->trace_count; i++) {
-        etw_bytes_append_u64(body, summary->trace_offsets[i]);
+        etw_buffer_append_u64(body, summary->trace_offsets[i]);
     }
     for (uint32_t i = 0; i < providers->count; i++) {
         append_provider(body, &providers->guids[i], providers->counts[i],
@@ -395,12 +396,12 @@ etw_status etw_summary_next_provider(etw_summary_view *view, etw_guid *provider,
     return ETW_OK;
 }
 
-void etw_end_append(etw_text *body, const etw_end *end)
+void etw_end_append(etw_buffer *body, const etw_end *end)
 {
-    etw_bytes_append_u64(body, end->summary_offset);
-    etw_bytes_append_u64(body, end->file_size);
-    etw_bytes_append_u64(body, end->blocks);
-    etw_bytes_append(body, closing_magic, sizeof closing_magic);
+    etw_buffer_append_u64(body, end->summary_offset);
+    etw_buffer_append_u64(body, end->file_size);
+    etw_buffer_append_u64(body, end->blocks);
+    etw_buffer_append(body, closing_magic, sizeof closing_magic);
 }
 
 etw_status etw_end_load(etw_bytes body, etw_end *end, etw_error *error)

@@ -45,7 +45,7 @@ typedef struct etw_index_entry {
 
 /* Gathers entries for the next index block. */
 typedef struct etw_index_builder {
-    etw_text entries, refs;
+    etw_buffer entries, refs;
     etw_guid_table providers;
     uint32_t count, ref_count;
     uint64_t first_sequence;
@@ -60,7 +60,7 @@ bool etw_index_builder_has_room(const etw_index_builder *builder, const etw_bloc
 void etw_index_builder_add(etw_index_builder *builder, const etw_block_header *header,
                            uint64_t offset, etw_bytes head);
 /* Appends the body of an index block and empties the builder. */
-void etw_index_builder_take(etw_index_builder *builder, uint64_t previous_offset, etw_text *body);
+void etw_index_builder_take(etw_index_builder *builder, uint64_t previous_offset, etw_buffer *body);
 
 /* A view of an index block's body. */
 typedef struct etw_index_view {
@@ -106,7 +106,7 @@ typedef struct etw_summary {
     const void *context;
 } etw_summary;
 
-void etw_summary_append(etw_text *body, const etw_summary *summary);
+void etw_summary_append(etw_buffer *body, const etw_summary *summary);
 
 typedef struct etw_summary_view {
     etw_totals totals;
@@ -128,7 +128,7 @@ typedef struct etw_end {
     uint64_t summary_offset, file_size, blocks;
 } etw_end;
 
-void etw_end_append(etw_text *body, const etw_end *end);
+void etw_end_append(etw_buffer *body, const etw_end *end);
 etw_status etw_end_load(etw_bytes body, etw_end *end, etw_error *error);
 
 #endif

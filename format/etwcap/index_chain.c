@@ -45,7 +45,7 @@ bool etw_index_chain_open(etw_index_chain *chain, etw_scan *scan, const etw_tota
 
 void etw_index_chain_free(etw_index_chain *chain)
 {
-    etw_text_free(&chain->body);
+    etw_buffer_free(&chain->body);
     free(chain->offsets);
     *chain = (etw_index_chain){.scan = NULL};
 }
@@ -57,12 +57,12 @@ static bool load(etw_index_chain *chain, uint32_t number)
     if (!read_block(chain->scan, chain->offsets[number], &body)) {
         return false;
     }
-    etw_text_clear(&chain->body);
-    etw_bytes_append(&chain->body, body.data, body.size);
+    etw_buffer_clear(&chain->body);
+    etw_buffer_append(&chain->body, body.data, body.size);
     if (chain->body.failed) {
         return false;
     }
-    const etw_bytes kept = etw_text_bytes(&chain->body);
+    const etw_bytes kept = etw_buffer_bytes(&chain->body);
     chain->loaded = etw_index_load(kept, &chain->view, NULL) == ETW_OK;
     return chain->loaded;
 }

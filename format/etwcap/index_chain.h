@@ -11,7 +11,7 @@ typedef struct etw_index_chain {
     uint64_t *offsets;   /* of all index blocks, in file order */
     uint32_t count;      /* of them */
     uint32_t next;       /* the one to load after that in view */
-    etw_text body;       /* of the one in view */
+    etw_buffer body;     /* of the one in view */
     etw_index_view view; /* of the one loaded last */
     bool loaded;         /* and that it is good */
 } etw_index_chain;

@@ -30,7 +30,7 @@ typedef struct reader {
     etw_trace_table traces;
     etw_decoder *decoder;
     uint32_t event_count, event_next; /* of the block in decoder */
-    etw_text losses;                  /* a loss block's body ... */
+    etw_buffer losses;                /* a loss block's body ... */
     etw_cursor loss_cursor;           /* ... and where in it */
     uint32_t losses_left;
     etw_loss loss;
@@ -130,12 +130,12 @@ static etw_status ensure_trace(reader *self, uint16_t trace_index, etw_error *er
 
 static etw_status load_losses(reader *self, etw_bytes body, uint32_t count, etw_error *error)
 {
-    etw_text_clear(&self->losses);
-    etw_bytes_append(&self->losses, body.data, body.size);
+    etw_buffer_clear(&self->losses);
+    etw_buffer_append(&self->losses, body.data, body.size);
     if (self->losses.failed) {
         return no_memory(error);
     }
-    const etw_bytes kept = etw_text_bytes(&self->losses);
+    const etw_bytes kept = etw_buffer_bytes(&self->losses);
     self->loss_cursor = etw_cursor_over(kept);
     self->losses_left = count;
     return ETW_OK;
@@ -377,7 +377,7 @@ static void reader_close(etw_source *source)
     etw_scan_free(&self->side);
     etw_decoder_free(self->decoder);
     etw_file_schemas_free(&self->schemas);
-    etw_text_free(&self->losses);
+    etw_buffer_free(&self->losses);
     etw_file_counts_free(&self->held);
     etw_block_filter_free(&self->filter);
     free(self);

@@ -136,7 +136,7 @@ void etw_scan_free(etw_scan *scan)
 {
     free(scan->input.buffer);
     etw_block_expand_free(scan->zstd);
-    etw_text_free(&scan->expanded);
+    etw_buffer_free(&scan->expanded);
 }
 
 static etw_status need(etw_scan *scan, uint64_t offset, size_t size, size_t ahead, etw_bytes *bytes,
@@ -419,8 +419,8 @@ static etw_status unmask(etw_scan *scan, etw_bytes masked, etw_bytes *plain, etw
     if (mask == 0) {
         return ETW_OK;
     }
-    etw_text_clear(&scan->expanded);
-    etw_bytes_append(&scan->expanded, masked.data, masked.size);
+    etw_buffer_clear(&scan->expanded);
+    etw_buffer_append(&scan->expanded, masked.data, masked.size);
     if (scan->expanded.failed) {
         return no_memory(error);
     }
@@ -461,11 +461,11 @@ etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error)
                              "block flags 0x%x are of a newer version", header->flags);
     }
     if ((header->flags & ETW_BLOCK_ZSTD) != 0) {
-        etw_text raw = {0};
+        etw_buffer raw = {0};
         status = etw_block_expand_again(&scan->zstd, header, *body, &raw, error);
-        etw_text_free(&scan->expanded);
+        etw_buffer_free(&scan->expanded);
         scan->expanded = raw;
-        *body = etw_text_bytes(&raw);
+        *body = etw_buffer_bytes(&raw);
     } else if (header->kind != ETW_BLOCK_EVENTS && header->raw_size != header->stored_size) {
         status = etw_error_set(error, ETW_ERROR_DAMAGED, "the raw size is wrong");
     }

@@ -60,7 +60,7 @@ typedef struct etw_scan {
     bool body_bad;          /* its body was looked at, and is broken or cut off */
     etw_block_header current;
     uint64_t searched_inside;
-    etw_text expanded;
+    etw_buffer expanded;
     struct ZSTD_DCtx_s *zstd; /* its state, or NULL */
     /* Once next gave ETW_END: */
     bool ended;          /* it stays so */

@@ -15,12 +15,12 @@ struct etw_sink {
     etw_totals totals;
     etw_guid_table providers;
     etw_index_builder index;
-    etw_text out;      /* header and body of the block being written ... */
-    size_t out_done;   /* ... and how much of it the target took */
-    etw_text scratch;  /* bodies that the sink makes itself */
-    etw_text deferred; /* an etw_sink_block and its body, again and again */
-    etw_text traces;   /* in the same form: for the copies at the end */
-    bool traces_cut;   /* they grew too large */
+    etw_buffer out;      /* header and body of the block being written ... */
+    size_t out_done;     /* ... and how much of it the target took */
+    etw_buffer scratch;  /* bodies that the sink makes itself */
+    etw_buffer deferred; /* an etw_sink_block and its body, again and again */
+    etw_buffer traces;   /* in the same form: for the copies at the end */
+    bool traces_cut;     /* they grew too large */
     uint64_t trace_offsets[ETW_MAX_TRACES];
     uint32_t trace_count;
     bool stuck; /* out is not wholly written */
@@ -102,10 +102,10 @@ void etw_sink_free(etw_sink *sink)
     }
     etw_guid_table_free(&sink->providers);
     etw_index_builder_free(&sink->index);
-    etw_text_free(&sink->out);
-    etw_text_free(&sink->scratch);
-    etw_text_free(&sink->deferred);
-    etw_text_free(&sink->traces);
+    etw_buffer_free(&sink->out);
+    etw_buffer_free(&sink->scratch);
+    etw_buffer_free(&sink->deferred);
+    etw_buffer_free(&sink->traces);
     free(sink);
 }
 
@@ -119,13 +119,13 @@ uint64_t etw_sink_size(const etw_sink *sink)
     return sink->offset;
 }
 
-void etw_sink_block_put(etw_text *to, const etw_sink_block *block)
+void etw_sink_block_put(etw_buffer *to, const etw_sink_block *block)
 {
-    etw_bytes_append(to, block, sizeof *block);
-    etw_bytes_append(to, block->body.data, block->body.size);
+    etw_buffer_append(to, block, sizeof *block);
+    etw_buffer_append(to, block->body.data, block->body.size);
 }
 
-etw_sink_block etw_sink_block_take(const etw_text *from, size_t *at)
+etw_sink_block etw_sink_block_take(const etw_buffer *from, size_t *at)
 {
     etw_sink_block block;
     memcpy(&block, from->data + *at, sizeof block);
@@ -238,9 +238,9 @@ static etw_status write_block(etw_sink *sink, const etw_sink_block *block)
         note_trace(sink, block);
     }
     etw_block_header header = header_of(sink, block);
-    etw_text_clear(&sink->out);
+    etw_buffer_clear(&sink->out);
     sink->out_done = 0;
-    char *to = etw_text_reserve(&sink->out, ETW_BLOCK_HEADER_SIZE + block->body.size);
+    char *to = etw_buffer_reserve(&sink->out, ETW_BLOCK_HEADER_SIZE + block->body.size);
     if (to == NULL) {
         return give_up(sink, ETW_ERROR_NO_MEMORY, "out of memory for a block");
     }
@@ -260,16 +260,16 @@ static etw_status write_scratch(etw_sink *sink, uint16_t kind, uint32_t count)
     if (sink->scratch.failed) {
         return give_up(sink, ETW_ERROR_NO_MEMORY, "out of memory for a block");
     }
-    etw_text packed = {0};
-    const etw_bytes raw = etw_text_bytes(&sink->scratch);
+    etw_buffer packed = {0};
+    const etw_bytes raw = etw_buffer_bytes(&sink->scratch);
     etw_sink_block block = {
         .kind = kind, .raw_size = (uint32_t)raw.size, .count = count, .body = raw};
     if (kind == ETW_BLOCK_INDEX && etw_block_compress(NULL, raw, &packed)) {
         block.flags = ETW_BLOCK_ZSTD;
-        block.body = etw_text_bytes(&packed);
+        block.body = etw_buffer_bytes(&packed);
     }
     const etw_status status = write_block(sink, &block);
-    etw_text_free(&packed);
+    etw_buffer_free(&packed);
     return status;
 }
 
@@ -277,7 +277,7 @@ static etw_status write_index(etw_sink *sink)
 {
     const uint64_t offset = sink->offset;
     const uint32_t count = sink->index.count;
-    etw_text_clear(&sink->scratch);
+    etw_buffer_clear(&sink->scratch);
     etw_index_builder_take(&sink->index, sink->totals.last_index_offset, &sink->scratch);
     sink->totals.last_index_offset = offset;
     sink->totals.index_blocks++;
@@ -338,18 +338,18 @@ static void set_aside(etw_sink *sink, const etw_sink_block *block)
 
 static void write_dropped(etw_sink *sink)
 {
-    etw_text body = {0};
+    etw_buffer body = {0};
     etw_loss_append(&body, &sink->dropped, true);
     const etw_sink_block block = {.kind = ETW_BLOCK_LOSS,
                                   .raw_size = (uint32_t)body.size,
                                   .count = 1,
                                   .first_time_100ns = sink->dropped.from_time_100ns,
                                   .last_time_100ns = sink->dropped.to_time_100ns,
-                                  .body = etw_text_bytes(&body)};
+                                  .body = etw_buffer_bytes(&body)};
     if (!body.failed && write_indexed(sink, &block)) {
         sink->dropped.events = 0;
     }
-    etw_text_free(&body);
+    etw_buffer_free(&body);
 }
 
 /* Writes what waited, in its order, the loss first: it happened among them. */
@@ -427,7 +427,7 @@ static void write_end(etw_sink *sink, uint64_t received, const etw_schema_store 
     etw_end end = {.summary_offset = sink->offset};
     sink->totals.received = received;
     sink->totals.dropped = received - sink->totals.events;
-    etw_text_clear(&sink->scratch);
+    etw_buffer_clear(&sink->scratch);
     const etw_summary summary = {&sink->totals,    sink->trace_offsets, sink->trace_count,
                                  &sink->providers, provider_name,       store};
     etw_summary_append(&sink->scratch, &summary);
@@ -435,7 +435,7 @@ static void write_end(etw_sink *sink, uint64_t received, const etw_schema_store 
     if (is_clear(sink)) {
         end.file_size = sink->offset + ETW_TAIL_SIZE;
         end.blocks = sink->sequence + 1;
-        etw_text_clear(&sink->scratch);
+        etw_buffer_clear(&sink->scratch);
         etw_end_append(&sink->scratch, &end);
         (void)write_scratch(sink, ETW_BLOCK_END, 0);
     }

@@ -43,8 +43,8 @@ typedef struct etw_sink_block {
 /* Blocks set aside in memory, one after another: put copies the body behind the block; take gives
  * the block at *at, its body lent by the text, and moves *at on. What is taken was put: it is not
  * checked. */
-void etw_sink_block_put(etw_text *to, const etw_sink_block *block);
-etw_sink_block etw_sink_block_take(const etw_text *from, size_t *at);
+void etw_sink_block_put(etw_buffer *to, const etw_sink_block *block);
+etw_sink_block etw_sink_block_take(const etw_buffer *from, size_t *at);
 
 /* Creates the file and writes its head. */
 etw_status etw_sink_open(const etw_os *os, const char *path, const etw_sink_options *options,

@@ -224,14 +224,14 @@ static etw_status check_index(verifier *self, const etw_scan_item *block, etw_by
                               etw_error *error)
 {
     etw_index_view view;
-    etw_text expected = {0};
+    etw_buffer expected = {0};
     const etw_status status = etw_index_load(body, &view, error);
     etw_index_builder_take(&self->index, self->last_index_offset, &expected);
     if (status == ETW_OK && !self->index_blind &&
         (expected.size != body.size || memcmp(expected.data, body.data, body.size) != 0)) {
         report_at(self, block, whole_size(block), "the index does not agree with the blocks");
     }
-    etw_text_free(&expected);
+    etw_buffer_free(&expected);
     self->index_blind = false;
     self->last_index_offset = block->offset;
     self->report->index_blocks++;
@@ -325,9 +325,9 @@ static void add_to_index(verifier *self, const etw_scan_item *block, etw_bytes h
 {
     if (!etw_index_builder_has_room(&self->index, &block->header, head)) {
         /* The writer would have put an index block before this one. */
-        etw_text unused = {0};
+        etw_buffer unused = {0};
         etw_index_builder_take(&self->index, 0, &unused);
-        etw_text_free(&unused);
+        etw_buffer_free(&unused);
         self->index_blind = true;
     }
     etw_index_builder_add(&self->index, &block->header, block->offset, head);

@@ -13,20 +13,20 @@ bool etw_write_job_is_empty(const etw_write_job *job)
 void etw_write_job_clear(etw_write_job *job)
 {
     etw_batch_clear(job->batch);
-    etw_text_clear(&job->before);
-    etw_text_clear(&job->schemas);
-    etw_text_clear(&job->names);
-    etw_text_clear(&job->out);
+    etw_buffer_clear(&job->before);
+    etw_buffer_clear(&job->schemas);
+    etw_buffer_clear(&job->names);
+    etw_buffer_clear(&job->out);
     job->encoded = false;
 }
 
 void etw_write_job_free(etw_write_job *job)
 {
     etw_batch_free(job->batch);
-    etw_text_free(&job->before);
-    etw_text_free(&job->schemas);
-    etw_text_free(&job->names);
-    etw_text_free(&job->out);
+    etw_buffer_free(&job->before);
+    etw_buffer_free(&job->schemas);
+    etw_buffer_free(&job->names);
+    etw_buffer_free(&job->out);
 }
 
 bool etw_job_encoder_init(etw_job_encoder *encoder, int level, const etw_clock *clocks)
@@ -41,14 +41,14 @@ void etw_job_encoder_free(etw_job_encoder *encoder)
 {
     etw_encoder_free(encoder->encoder);
     etw_guid_table_free(&encoder->providers);
-    etw_text_free(&encoder->scratch);
+    etw_buffer_free(&encoder->scratch);
 }
 
 /* Small blocks are compressed here where it helps. Losses and anchors stay plain: a reader that
  * scans wants them without a decoder. */
-static void put_packed(etw_job_encoder *self, etw_text *to, etw_sink_block block)
+static void put_packed(etw_job_encoder *self, etw_buffer *to, etw_sink_block block)
 {
-    etw_text_clear(&self->scratch);
+    etw_buffer_clear(&self->scratch);
     const bool plain = block.kind == ETW_BLOCK_LOSS || block.kind == ETW_BLOCK_CLOCK_ANCHORS;
     if (!plain &&
         etw_block_compress(etw_encoder_state(self->encoder), block.body, &self->scratch)) {
@@ -70,9 +70,9 @@ static void encode_schemas(etw_job_encoder *self, etw_write_job *current)
 {
     const etw_schema_entry *entries = (const etw_schema_entry *)(const void *)current->schemas.data;
     const uint32_t count = (uint32_t)(current->schemas.size / sizeof *entries);
-    etw_text raw = {0};
+    etw_buffer raw = {0};
     uint32_t done = 0;
-    etw_bytes_append(&raw, current->names.data, current->names.size);
+    etw_buffer_append(&raw, current->names.data, current->names.size);
     while (done < count || raw.size > 0) {
         uint32_t taken = 0;
         /* entries is NULL where there are names alone */
@@ -84,9 +84,9 @@ static void encode_schemas(etw_job_encoder *self, etw_write_job *current)
         put_packed(self, &current->out, block);
         current->out.failed = current->out.failed || raw.failed;
         done += taken;
-        etw_text_clear(&raw);
+        etw_buffer_clear(&raw);
     }
-    etw_text_free(&raw);
+    etw_buffer_free(&raw);
 }
 
 typedef struct survey {
@@ -140,7 +140,7 @@ static void survey_kinds(etw_job_encoder *self, const etw_kinds *kinds, survey *
     }
 }
 
-static void append_events_head(etw_job_encoder *self, const survey *found, etw_text *to)
+static void append_events_head(etw_job_encoder *self, const survey *found, etw_buffer *to)
 {
     etw_provider_count *providers = malloc((self->providers.count + 1u) * sizeof *providers);
     if (providers == NULL) {
@@ -162,9 +162,9 @@ void etw_write_loss_start(etw_loss *loss, uint32_t cause, const char *detail)
     etw_loss_set_detail(loss, "%s", detail);
 }
 
-void etw_write_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)
+void etw_write_own_loss(etw_buffer *to, etw_buffer *scratch, const etw_loss *loss)
 {
-    etw_text_clear(scratch);
+    etw_buffer_clear(scratch);
     etw_loss_append(scratch, loss, true);
     const etw_sink_block block = {.kind = ETW_BLOCK_LOSS,
                                   .raw_size = (uint32_t)scratch->size,
@@ -176,7 +176,7 @@ void etw_write_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss)
 }
 
 /* One block of the batch's events. A block above the limits is a failure as well. */
-static etw_status encode_batch(etw_job_encoder *self, const etw_batch *batch, etw_text *out,
+static etw_status encode_batch(etw_job_encoder *self, const etw_batch *batch, etw_buffer *out,
                                etw_error *error)
 {
     survey found;
@@ -208,7 +208,7 @@ static etw_status encode_batch(etw_job_encoder *self, const etw_batch *batch, et
 }
 
 static etw_status encode_parts(etw_job_encoder *self, etw_batch *batch, uint32_t parts,
-                               etw_text *out, etw_error *error)
+                               etw_buffer *out, etw_error *error)
 {
     const uint64_t count = etw_batch_count(batch);
     etw_status status = ETW_OK;
@@ -236,7 +236,7 @@ static etw_status encode_parts(etw_job_encoder *self, etw_batch *batch, uint32_t
 static void encode_events(etw_job_encoder *self, etw_write_job *current)
 {
     etw_error error = {ETW_OK, 0, ""};
-    etw_text *out = &current->out;
+    etw_buffer *out = &current->out;
     const size_t start = out->size;
     const uint32_t count = etw_batch_count(current->batch);
     etw_status status = encode_batch(self, current->batch, out, &error);
@@ -269,7 +269,7 @@ void etw_write_job_give_up(etw_write_job *current)
     etw_loss loss;
     etw_write_loss_start(&loss, ETW_LOSS_LIMIT, "out of memory for a block");
     loss.events = etw_batch_count(current->batch);
-    etw_text_clear(&current->out);
-    etw_text_clear(&current->names);
+    etw_buffer_clear(&current->out);
+    etw_buffer_clear(&current->names);
     etw_write_own_loss(&current->out, &current->names, &loss);
 }

@@ -10,10 +10,10 @@
 
 typedef struct etw_write_job {
     etw_batch *batch;
-    etw_text before;  /* an etw_sink_block and its body, again and again */
-    etw_text schemas; /* of etw_schema_entry: first used in this batch */
-    etw_text names;   /* entries of a schemas block */
-    etw_text out;     /* what the sink gets, in the form of before */
+    etw_buffer before;  /* an etw_sink_block and its body, again and again */
+    etw_buffer schemas; /* of etw_schema_entry: first used in this batch */
+    etw_buffer names;   /* entries of a schemas block */
+    etw_buffer out;     /* what the sink gets, in the form of before */
     bool encoded;
 } etw_write_job;
 
@@ -27,7 +27,7 @@ typedef struct etw_job_encoder {
     const etw_clock *clocks; /* by trace index; lent */
     etw_encoder *encoder;
     etw_guid_table providers;
-    etw_text scratch;
+    etw_buffer scratch;
     etw_trace_count traces[ETW_MAX_TRACES];
     int64_t first_ticks[ETW_MAX_TRACES], last_ticks[ETW_MAX_TRACES];
     uint32_t trace_slots[ETW_MAX_TRACES]; /* by trace index: its place in traces + 1, or 0 */
@@ -46,6 +46,6 @@ void etw_write_job_give_up(etw_write_job *current);
 /* A loss without events yet. */
 void etw_write_loss_start(etw_loss *loss, uint32_t cause, const char *detail);
 /* Puts a block that tells what this writer itself lost. */
-void etw_write_own_loss(etw_text *to, etw_text *scratch, const etw_loss *loss);
+void etw_write_own_loss(etw_buffer *to, etw_buffer *scratch, const etw_loss *loss);
 
 #endif

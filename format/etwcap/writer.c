@@ -359,7 +359,7 @@ static etw_status put_file_info(etw_writer *writer, etw_error *error)
     const char *keys[2];
     const char *values[2];
     uint32_t count = 0;
-    etw_text body = {0};
+    etw_buffer body = {0};
     if (writer->options.application != NULL) {
         keys[count] = "application";
         values[count++] = writer->options.application;
@@ -376,7 +376,7 @@ static etw_status put_file_info(etw_writer *writer, etw_error *error)
     const etw_status status =
         body.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer")
                     : etw_sink_put(writer->sink, &block, error);
-    etw_text_free(&body);
+    etw_buffer_free(&body);
     return status;
 }
 
@@ -494,9 +494,9 @@ static etw_write_job *current_job(etw_writer *writer)
     for (uint32_t i = 0; i < sizeof writer->drops / sizeof writer->drops[0]; i++) {
         etw_loss *drop = &writer->drops[i];
         if (drop->events > 0 && etw_batch_count(current->batch) == 0) {
-            etw_text scratch = {0};
+            etw_buffer scratch = {0};
             etw_write_own_loss(&current->before, &scratch, drop);
-            etw_text_free(&scratch);
+            etw_buffer_free(&scratch);
             drop->events = 0;
         }
     }
@@ -541,7 +541,7 @@ static uint32_t note_schema(etw_writer *writer, etw_write_job *current, uint32_t
         *state = SCHEMA_LEFT_OUT;
         if (entry.schema != NULL &&
             etw_schema_size_bytes(entry.schema) <= ETW_FILE_MAX_SCHEMA_SIZE) {
-            etw_bytes_append(&current->schemas, &entry, sizeof entry);
+            etw_buffer_append(&current->schemas, &entry, sizeof entry);
             *state = SCHEMA_KEPT;
         }
     }
@@ -735,7 +735,7 @@ static etw_status put_before(etw_writer *writer, const etw_sink_block *block, et
     return ETW_OK;
 }
 
-static etw_status add_small_block(etw_writer *writer, etw_sink_block *block, etw_text *body,
+static etw_status add_small_block(etw_writer *writer, etw_sink_block *block, etw_buffer *body,
                                   etw_error *error)
 {
     etw_status status;
@@ -748,7 +748,7 @@ static etw_status add_small_block(etw_writer *writer, etw_sink_block *block, etw
         status = put_before(writer, block, error);
         unlock(writer);
     }
-    etw_text_free(body);
+    etw_buffer_free(body);
     return status;
 }
 
@@ -759,7 +759,7 @@ etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace, uint
         return etw_error_set(error, ETW_ERROR_LIMIT, "a file holds at most %u traces",
                              ETW_MAX_TRACES);
     }
-    etw_text body = {0};
+    etw_buffer body = {0};
     etw_sink_block block = {.kind = ETW_BLOCK_TRACE, .count = 1};
     etw_trace_append(&body, writer->trace_count, trace);
     const etw_status status = add_small_block(writer, &block, &body, error);
@@ -772,7 +772,7 @@ etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace, uint
 
 etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss, etw_error *error)
 {
-    etw_text body = {0};
+    etw_buffer body = {0};
     etw_sink_block block = {.kind = ETW_BLOCK_LOSS,
                             .count = 1,
                             .first_time_100ns = loss->from_time_100ns,
@@ -785,7 +785,7 @@ etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index,
                                        int64_t time_100ns, etw_error *error)
 {
     const etw_clock_anchor anchor = {trace_index, ticks, time_100ns};
-    etw_text body = {0};
+    etw_buffer body = {0};
     etw_sink_block block = {.kind = ETW_BLOCK_CLOCK_ANCHORS,
                             .count = 1,
                             .first_time_100ns = time_100ns,
@@ -801,7 +801,7 @@ etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index,
 etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes bytes,
                                 etw_error *error)
 {
-    etw_text body = {0};
+    etw_buffer body = {0};
     etw_sink_block block = {.kind = kind, .count = count};
     const bool is_callers = kind == ETW_BLOCK_ORACLE || kind == ETW_BLOCK_RUNDOWN;
     if (!is_callers && kind < ETW_BLOCK_PRIVATE_FIRST) {
@@ -812,7 +812,7 @@ etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t coun
                              "a block of %zu bytes is above the limit of %zu", bytes.size,
                              ETW_WRITER_MAX_BLOCK);
     }
-    etw_bytes_append(&body, bytes.data, bytes.size);
+    etw_buffer_append(&body, bytes.data, bytes.size);
     return add_small_block(writer, &block, &body, error);
 }
 

@@ -10,8 +10,8 @@
 #define HEAD_SIZE 28u /* of an entry, behind its size */
 
 struct etw_oracle_builder {
-    etw_text bytes; /* a growing buffer is what it is used as */
-    size_t entry;   /* where the entry begun last starts */
+    etw_buffer bytes;
+    size_t entry; /* where the entry begun last starts */
     uint32_t text_count;
     bool handed_out;
 };
@@ -24,7 +24,7 @@ etw_oracle_builder *etw_oracle_builder_new(void)
 void etw_oracle_builder_free(etw_oracle_builder *builder)
 {
     if (builder != NULL) {
-        etw_text_free(&builder->bytes);
+        etw_buffer_free(&builder->bytes);
         free(builder);
     }
 }
@@ -34,7 +34,7 @@ static void put(etw_oracle_builder *builder, const void *bytes, size_t size)
     if (size > ETW_ORACLE_MAX_SIZE - builder->bytes.size) {
         builder->bytes.failed = true;
     }
-    etw_text_append(&builder->bytes, bytes, size);
+    etw_buffer_append(&builder->bytes, bytes, size);
 }
 
 static void put_u32(etw_oracle_builder *builder, uint32_t value)
@@ -45,7 +45,7 @@ static void put_u32(etw_oracle_builder *builder, uint32_t value)
 /* Size and count are known once the next entry begins. */
 static void end_entry(etw_oracle_builder *builder)
 {
-    etw_text *bytes = &builder->bytes;
+    etw_buffer *bytes = &builder->bytes;
     if (bytes->failed || bytes->size == builder->entry) {
         return;
     }

@@ -7,22 +7,12 @@
 
 /* Making. */
 
-static void append_u32(etw_text *text, uint32_t value)
-{
-    etw_text_append(text, (const char *)&value, sizeof value);
-}
-
-static void append_u64(etw_text *text, uint64_t value)
-{
-    etw_text_append(text, (const char *)&value, sizeof value);
-}
-
-static void append_path(etw_text *text, const char *path)
+static void append_path(etw_buffer *text, const char *path)
 {
     const size_t length = strlen(path);
     const uint16_t size = (uint16_t)(length < ETW_RUNDOWN_MAX_PATH ? length : ETW_RUNDOWN_MAX_PATH);
-    etw_text_append(text, (const char *)&size, sizeof size);
-    etw_text_append(text, path, size);
+    etw_buffer_append_u16(text, size);
+    etw_buffer_append(text, path, size);
 }
 
 /* A count is kept in place as its things are added. */
@@ -33,29 +23,29 @@ static void keep_count(etw_rundown_writer *writer, size_t at, uint32_t count)
     }
 }
 
-void etw_rundown_begin(etw_rundown_writer *writer, etw_text *blob)
+void etw_rundown_begin(etw_rundown_writer *writer, etw_buffer *blob)
 {
     *writer = (etw_rundown_writer){.blob = blob, .process_count_at = blob->size};
-    append_u32(blob, 0);
+    etw_buffer_append_u32(blob, 0);
 }
 
 void etw_rundown_process(etw_rundown_writer *writer, uint32_t process_id, uint32_t parent_id,
                          int64_t start_time_100ns, const char *path)
 {
-    append_u32(writer->blob, process_id);
-    append_u32(writer->blob, parent_id);
-    append_u64(writer->blob, (uint64_t)start_time_100ns);
+    etw_buffer_append_u32(writer->blob, process_id);
+    etw_buffer_append_u32(writer->blob, parent_id);
+    etw_buffer_append_u64(writer->blob, (uint64_t)start_time_100ns);
     append_path(writer->blob, path);
     writer->image_count_at = writer->blob->size;
     writer->image_count = 0;
-    append_u32(writer->blob, 0);
+    etw_buffer_append_u32(writer->blob, 0);
     keep_count(writer, writer->process_count_at, ++writer->process_count);
 }
 
 void etw_rundown_image(etw_rundown_writer *writer, uint64_t base, uint64_t size, const char *path)
 {
-    append_u64(writer->blob, base);
-    append_u64(writer->blob, size);
+    etw_buffer_append_u64(writer->blob, base);
+    etw_buffer_append_u64(writer->blob, size);
     append_path(writer->blob, path);
     keep_count(writer, writer->image_count_at, ++writer->image_count);
 }
@@ -268,7 +258,7 @@ bool etw_rundown_append_symbol(const etw_rundown *rundown, uint32_t process_id, 
     }
     const etw_bytes name = last_part(image->path);
     etw_text_append_utf8(text, name.data, name.size, escape);
-    etw_text_append_char(text, '+');
+    etw_buffer_append_u8(text, '+');
     etw_text_append_hex(text, address - image->base);
     return true;
 }

@@ -45,12 +45,12 @@ typedef struct etw_process {
 
 /* Making blobs: append to a text, failures as those of texts. */
 typedef struct etw_rundown_writer {
-    etw_text *blob;
+    etw_buffer *blob;
     size_t process_count_at, image_count_at; /* where the counts are kept */
     uint32_t process_count, image_count;
 } etw_rundown_writer;
 
-ETW_API void etw_rundown_begin(etw_rundown_writer *writer, etw_text *blob);
+ETW_API void etw_rundown_begin(etw_rundown_writer *writer, etw_buffer *blob);
 ETW_API void etw_rundown_process(etw_rundown_writer *writer, uint32_t process_id,
                                  uint32_t parent_id, int64_t start_time_100ns, const char *path);
 /* Of the process begun last. */

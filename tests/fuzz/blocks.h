@@ -33,7 +33,7 @@ static inline void fuzz_mutate_text(etw_text *text, size_t start)
     memcpy(copy, text->data + start, size);
     const size_t mutated = LLVMFuzzerMutate(copy, size, room);
     text->size = start;
-    etw_bytes_append(text, copy, mutated);
+    etw_buffer_append(text, copy, mutated);
     free(copy);
 }
 
@@ -53,7 +53,7 @@ static inline void fuzz_append_frame(etw_text *to, etw_bytes raw)
 static inline bool fuzz_mutate_events(etw_bytes body, etw_text *to, unsigned *seed)
 {
     etw_cursor cursor = etw_cursor_over(body);
-    etw_bytes_append_u32(to, etw_cursor_u32(&cursor));
+    etw_buffer_append_u32(to, etw_cursor_u32(&cursor));
     const unsigned chosen = fuzz_next_random(seed) % ETW_SECTION_COUNT;
     for (unsigned i = 0; i < ETW_SECTION_COUNT; i++) {
         const uint32_t raw_size = etw_cursor_u32(&cursor);
@@ -71,11 +71,11 @@ static inline bool fuzz_mutate_events(etw_bytes body, etw_text *to, unsigned *se
             const etw_bytes bytes = etw_text_bytes(&raw);
             fuzz_append_frame(&frame, bytes);
         } else {
-            etw_bytes_append(&frame, stored, stored_size);
+            etw_buffer_append(&frame, stored, stored_size);
         }
-        etw_bytes_append_u32(to, i == chosen ? (uint32_t)raw.size : raw_size);
-        etw_bytes_append_u32(to, (uint32_t)frame.size);
-        etw_bytes_append(to, frame.data, frame.size);
+        etw_buffer_append_u32(to, i == chosen ? (uint32_t)raw.size : raw_size);
+        etw_buffer_append_u32(to, (uint32_t)frame.size);
+        etw_buffer_append(to, frame.data, frame.size);
         etw_text_free(&raw);
         etw_text_free(&frame);
     }
@@ -114,8 +114,8 @@ static inline void fuzz_append_block(etw_text *to, const etw_block_header *heade
     copy.stored_size = (uint32_t)stored.size;
     copy.body_hash = etw_block_hash(stored);
     etw_block_header_store(&copy, bytes);
-    etw_bytes_append(to, bytes, sizeof bytes);
-    etw_bytes_append(to, stored.data, stored.size);
+    etw_buffer_append(to, bytes, sizeof bytes);
+    etw_buffer_append(to, stored.data, stored.size);
 }
 
 /* Events blocks: the head with its hash put right, or a section behind it. */
@@ -124,16 +124,16 @@ static inline void fuzz_mutate_events_block(etw_block_header *header, etw_bytes 
 {
     const size_t head_size = header->head_size < raw.size ? header->head_size : raw.size;
     const etw_bytes rest = {raw.data + head_size, raw.size - head_size};
-    etw_bytes_append(body, raw.data, head_size);
+    etw_buffer_append(body, raw.data, head_size);
     if (fuzz_next_random(seed) % 4 == 0 && head_size >= 8) {
         body->size -= 8;
         (void)LLVMFuzzerMutate((uint8_t *)body->data, body->size, body->size);
         const etw_bytes head = etw_text_bytes(body);
-        etw_bytes_append_u64(body, etw_block_hash(head));
-        etw_bytes_append(body, rest.data, rest.size);
+        etw_buffer_append_u64(body, etw_block_hash(head));
+        etw_buffer_append(body, rest.data, rest.size);
     } else if (!fuzz_mutate_events(rest, body, seed)) {
         body->size = head_size;
-        etw_bytes_append(body, rest.data, rest.size);
+        etw_buffer_append(body, rest.data, rest.size);
         fuzz_mutate_text(body, head_size);
     }
 }
@@ -148,7 +148,7 @@ static inline void fuzz_append_mutated(etw_text *to, const fuzz_block *block, un
     const etw_bytes unmasked = {stored, block->stored.size};
     if (etw_block_expand(&header, unmasked, &raw, NULL) != ETW_OK) {
         raw.size = 0;
-        etw_bytes_append(&raw, stored, block->stored.size);
+        etw_buffer_append(&raw, stored, block->stored.size);
     }
     const etw_bytes bytes = etw_text_bytes(&raw);
     if (header.kind == ETW_BLOCK_EVENTS) {
@@ -160,7 +160,7 @@ static inline void fuzz_append_mutated(etw_text *to, const fuzz_block *block, un
             fuzz_append_frame(&body, etw_text_bytes(&raw));
         } else {
             header.raw_size = (uint32_t)raw.size;
-            etw_bytes_append(&body, raw.data, raw.size);
+            etw_buffer_append(&body, raw.data, raw.size);
         }
     }
     fuzz_append_block(to, &header, etw_text_bytes(&body));
@@ -176,7 +176,7 @@ static inline void fuzz_put_right(etw_text *file)
     etw_text fixed = {0};
     const size_t count = fuzz_blocks_of((const uint8_t *)file->data, file->size, blocks);
     etw_end end = {.file_size = file->size, .blocks = count - 1};
-    etw_bytes_append(&fixed, file->data, ETW_HEAD_SIZE);
+    etw_buffer_append(&fixed, file->data, ETW_HEAD_SIZE);
     for (size_t i = 0; i < count; i++) {
         etw_text body = {0};
         etw_bytes stored = blocks[i].stored;
@@ -200,7 +200,7 @@ static inline void fuzz_mutate_blocks(const uint8_t *data, const fuzz_block *blo
     const size_t chosen = fuzz_next_random(seed) % count;
     const size_t other = fuzz_next_random(seed) % count;
     const unsigned action = fuzz_next_random(seed) % 10;
-    etw_bytes_append(file, data, ETW_HEAD_SIZE);
+    etw_buffer_append(file, data, ETW_HEAD_SIZE);
     for (size_t i = 0; i < count; i++) {
         etw_block_header header = blocks[i].header;
         if (i != chosen || action == 1) {

@@ -21,7 +21,7 @@ struct ZSTD_CCtx_s *etw_encoder_state(etw_encoder *encoder);
 const struct etw_kinds *etw_encoder_survey(etw_encoder *encoder, const etw_batch *batch);
 /* The second: appends the body of the batch that was surveyed last, and did not change since, to
  * *body, which keeps its memory from call to call. */
-etw_status etw_encoder_encode(etw_encoder *encoder, etw_text *body, etw_error *error);
+etw_status etw_encoder_encode(etw_encoder *encoder, etw_buffer *body, etw_error *error);
 
 /* Which parts a reader wants; header columns are always decoded. */
 enum { ETW_DECODE_PAYLOAD = 0x1, ETW_DECODE_ITEMS = 0x2, ETW_DECODE_ALL = 0x3 };

@@ -6,7 +6,7 @@
 #ifndef ETW_FORMAT_ETWCAP_COLUMN_H
 #define ETW_FORMAT_ETWCAP_COLUMN_H
 
-#include "format/base/text.h"
+#include "format/base/buffer.h"
 
 /* What a value is told from before it is written: the high half of a column's first byte. Values
  * above DELTA are the caller's: predictions by rules that writer and reader share. */
@@ -52,7 +52,7 @@ void etw_column_writer_free(etw_column_writer *writer);
 /* rows: where no transform helps, keep values whole, for columns in which sequences repeat
  * (stacks). False where memory ran out; out->failed tells of its own. */
 bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_guess *guesses,
-                      uint32_t guess_count, bool rows, etw_text *out);
+                      uint32_t guess_count, bool rows, etw_buffer *out);
 
 typedef struct etw_column_reader etw_column_reader;
 etw_column_reader *etw_column_reader_new(void);

@@ -53,11 +53,11 @@ bool etw_column_forms_reserve(etw_column_forms *forms, uint32_t count)
     return good;
 }
 
-void etw_column_put(etw_text *out, uint64_t value, uint32_t width)
+void etw_column_put(etw_buffer *out, uint64_t value, uint32_t width)
 {
     uint8_t bytes[8];
     etw_store_u64(bytes, value);
-    etw_text_append(out, (const char *)bytes, width);
+    etw_buffer_append(out, bytes, width);
 }
 
 static void write_plane(const uint64_t *values, uint32_t count, unsigned shift, uint8_t *to)
@@ -69,16 +69,16 @@ static void write_plane(const uint64_t *values, uint32_t count, unsigned shift, 
 
 /* The bytes that vary, each as a plane; the others once. */
 static void write_planes(const uint64_t *values, uint32_t count, uint32_t width, uint64_t varying,
-                         etw_text *out)
+                         etw_buffer *out)
 {
     const uint32_t top = etw_significant_bytes(varying);
     const uint32_t low = varying == 0 ? 0 : (uint32_t)__builtin_ctzll(varying) / 8;
     const uint32_t planes = top - low;
-    etw_text_append_char(out, (char)(low << 4 | planes));
+    etw_buffer_append_u8(out, (uint8_t)(low << 4 | planes));
     if (planes < width) {
         etw_column_put(out, values[0] & ~(etw_column_mask(planes) << 8 * low), width);
     }
-    uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)planes * count);
+    uint8_t *to = etw_buffer_reserve(out, (size_t)planes * count);
     if (to == NULL) {
         return;
     }
@@ -159,18 +159,18 @@ static void sort_dictionary(etw_column_forms *forms, uint32_t count, uint32_t di
 }
 
 static void write_dictionary(etw_column_forms *forms, uint32_t count, uint32_t distinct,
-                             uint32_t width, etw_text *out)
+                             uint32_t width, etw_buffer *out)
 {
-    etw_text_append_varint(out, distinct);
+    etw_buffer_append_varint(out, distinct);
     sort_dictionary(forms, count, distinct);
     const size_t head = out->size;
-    etw_text_append_char(out, 0);
+    etw_buffer_append_u8(out, 0);
     const uint32_t written =
         etw_column_form_write(forms, (etw_integers){forms->distinct, distinct, width},
                               etw_varying_bits(forms->distinct, distinct),
                               distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
     const size_t size = (size_t)count * (distinct <= 256 ? 1 : 2);
-    uint8_t *to = (uint8_t *)etw_text_reserve(out, size);
+    uint8_t *to = etw_buffer_reserve(out, size);
     if (to == NULL) {
         return;
     }
@@ -185,9 +185,9 @@ static void write_dictionary(etw_column_forms *forms, uint32_t count, uint32_t d
     out->size += size;
 }
 
-static void write_rows(const uint64_t *values, uint32_t count, uint32_t width, etw_text *out)
+static void write_rows(const uint64_t *values, uint32_t count, uint32_t width, etw_buffer *out)
 {
-    uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)count * width + 8);
+    uint8_t *to = etw_buffer_reserve(out, (size_t)count * width + 8);
     if (to == NULL) {
         return;
     }
@@ -197,10 +197,10 @@ static void write_rows(const uint64_t *values, uint32_t count, uint32_t width, e
     out->size += (size_t)count * width;
 }
 
-static void write_buckets(const uint64_t *values, uint32_t count, etw_text *out)
+static void write_buckets(const uint64_t *values, uint32_t count, etw_buffer *out)
 {
     /* 8 more than the most: whole words are stored. */
-    uint8_t *to = (uint8_t *)etw_text_reserve(out, (size_t)count * 9 + 8);
+    uint8_t *to = etw_buffer_reserve(out, (size_t)count * 9 + 8);
     if (to == NULL) {
         return;
     }
@@ -229,10 +229,10 @@ static void write_buckets(const uint64_t *values, uint32_t count, etw_text *out)
 
 /* The values that are not 0 are gathered in the residuals, which may be the values' own place. */
 static void write_sparse(etw_column_forms *forms, const uint64_t *values, uint32_t count,
-                         uint32_t width, etw_text *out)
+                         uint32_t width, etw_buffer *out)
 {
     const size_t size = ((size_t)count + 7) / 8;
-    uint8_t *bits = (uint8_t *)etw_text_reserve(out, size);
+    uint8_t *bits = etw_buffer_reserve(out, size);
     if (bits == NULL) {
         return;
     }
@@ -260,7 +260,7 @@ static void write_sparse(etw_column_forms *forms, const uint64_t *values, uint32
         const etw_estimate nested =
             etw_estimate_forms(forms->costs, sample, sampled, kept, UINT32_MAX);
         const size_t head = out->size;
-        etw_text_append_char(out, 0);
+        etw_buffer_append_u8(out, 0);
         const uint32_t written =
             etw_column_form_write(forms, (etw_integers){gathered, kept, width},
                                   etw_varying_bits(gathered, kept), nested.form, false, out);
@@ -271,7 +271,7 @@ static void write_sparse(etw_column_forms *forms, const uint64_t *values, uint32
 }
 
 uint32_t etw_column_form_write(etw_column_forms *forms, etw_integers column, uint64_t varying,
-                               uint32_t form, bool rows, etw_text *out)
+                               uint32_t form, bool rows, etw_buffer *out)
 {
     const uint64_t *values = column.values;
     const uint32_t count = column.count;

@@ -36,10 +36,10 @@ bool etw_column_forms_reserve(etw_column_forms *forms, uint32_t count);
 /* Writes values in that form where it holds, else in one that does; returns which. varying: the
  * bits that are not alike in all. rows: ROWS before BUCKETS and PLANES. */
 uint32_t etw_column_form_write(etw_column_forms *forms, etw_integers column, uint64_t varying,
-                               uint32_t form, bool rows, etw_text *out);
+                               uint32_t form, bool rows, etw_buffer *out);
 
 /* The lowest width bytes of a value. */
-void etw_column_put(etw_text *out, uint64_t value, uint32_t width);
+void etw_column_put(etw_buffer *out, uint64_t value, uint32_t width);
 
 /* The bits that are not alike in all values. */
 static inline uint64_t etw_varying_bits(const uint64_t *values, uint32_t count)

@@ -14,7 +14,7 @@ struct etw_column_writer {
     etw_column_costs costs;
     etw_column_forms forms;
     ZSTD_CCtx *context; /* of a thorough writer, else NULL */
-    etw_text trial, compressed;
+    etw_buffer trial, compressed;
 };
 
 etw_column_writer *etw_column_writer_new(bool thorough)
@@ -38,8 +38,8 @@ void etw_column_writer_free(etw_column_writer *writer)
     if (writer != NULL) {
         etw_column_forms_free(&writer->forms);
         (void)ZSTD_freeCCtx(writer->context);
-        etw_text_free(&writer->trial);
-        etw_text_free(&writer->compressed);
+        etw_buffer_free(&writer->trial);
+        etw_buffer_free(&writer->compressed);
         free(writer);
     }
 }
@@ -174,7 +174,7 @@ static choice choose(const etw_column_writer *writer, etw_integers column, const
 /* The column told and written as chosen. A form of ROWS is taken where a dictionary does not hold.
  */
 static void write_choice(etw_column_writer *writer, etw_integers column, uint64_t varying,
-                         const choice *as, bool rows, etw_text *out)
+                         const choice *as, bool rows, etw_buffer *out)
 {
     const uint64_t *values = column.values;
     const uint32_t count = column.count;
@@ -198,9 +198,9 @@ static void write_choice(etw_column_writer *writer, etw_integers column, uint64_
     }
     mode |= shift == 0 ? 0 : (uint32_t)ETW_COLUMN_SHIFTED;
     const size_t head = out->size;
-    etw_text_append_char(out, (char)(mode << 4));
+    etw_buffer_append_u8(out, (uint8_t)(mode << 4));
     if (shift != 0) {
-        etw_text_append_char(out, (char)shift);
+        etw_buffer_append_u8(out, (uint8_t)shift);
     }
     if (as->mode == ETW_COLUMN_DELTA) {
         etw_column_put(out, values[0], width);
@@ -215,12 +215,12 @@ static void write_choice(etw_column_writer *writer, etw_integers column, uint64_
 /* How many bytes zstd makes of the column's first values when it is written so. */
 static size_t trial_size(etw_column_writer *writer, etw_integers column, const choice *as)
 {
-    etw_text_clear(&writer->trial);
-    etw_text_clear(&writer->compressed);
+    etw_buffer_clear(&writer->trial);
+    etw_buffer_clear(&writer->compressed);
     write_choice(writer, column, etw_varying_bits(column.values, column.count), as,
                  as->estimate.form == ETW_COLUMN_ROWS, &writer->trial);
     const size_t bound = ZSTD_compressBound(writer->trial.size);
-    char *to = etw_text_reserve(&writer->compressed, bound);
+    char *to = etw_buffer_reserve(&writer->compressed, bound);
     if (writer->trial.failed || to == NULL) {
         return SIZE_MAX;
     }
@@ -253,7 +253,7 @@ static choice try_all(etw_column_writer *writer, etw_integers column, const etw_
 }
 
 bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_guess *guesses,
-                      uint32_t guess_count, bool rows, etw_text *out)
+                      uint32_t guess_count, bool rows, etw_buffer *out)
 {
     if (column.count == 0) {
         return true;

@@ -26,7 +26,7 @@ struct etw_decoder {
     ZSTD_DCtx *context;
     etw_fields_reader fields;
     etw_payload_reader *payload;
-    etw_text sections[ETW_SECTION_COUNT];
+    etw_buffer sections[ETW_SECTION_COUNT];
     kind *kinds;
     uint32_t kind_count, kind_capacity;
     uint32_t count;          /* events */
@@ -77,7 +77,7 @@ void etw_decoder_free(etw_decoder *decoder)
     etw_fields_reader_free(&decoder->fields);
     etw_payload_reader_free(decoder->payload);
     for (int i = 0; i < ETW_SECTION_COUNT; i++) {
-        etw_text_free(&decoder->sections[i]);
+        etw_buffer_free(&decoder->sections[i]);
     }
     etw_event_arrays_free(&decoder->arrays);
     free(decoder->kinds);
@@ -341,8 +341,8 @@ static bool read_sizes(etw_decoder *decoder, etw_cursor *cursor)
 
 static bool read_headers(etw_decoder *decoder)
 {
-    const etw_text *raw = &decoder->sections[ETW_SECTION_HEADERS];
-    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
+    const etw_buffer *raw = &decoder->sections[ETW_SECTION_HEADERS];
+    etw_cursor cursor = etw_cursor_over(etw_buffer_bytes(raw));
     return read_kinds(decoder, &cursor) && read_times(decoder, &cursor) &&
            read_processors(decoder, &cursor) && read_threads(decoder, &cursor) &&
            read_times_of_threads(decoder, &cursor) && read_activities(decoder, &cursor) &&
@@ -422,8 +422,8 @@ static bool reserve_items(etw_decoder *decoder)
 
 static bool read_items(etw_decoder *decoder)
 {
-    const etw_text *raw = &decoder->sections[ETW_SECTION_ITEMS];
-    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
+    const etw_buffer *raw = &decoder->sections[ETW_SECTION_ITEMS];
+    etw_cursor cursor = etw_cursor_over(etw_buffer_bytes(raw));
     if (!reserve_items(decoder)) {
         return false;
     }
@@ -456,10 +456,10 @@ static bool payload_failed(etw_decoder *decoder)
 
 static bool read_payload(etw_decoder *decoder)
 {
-    const etw_text *texts = &decoder->sections[ETW_SECTION_TEXTS];
-    const etw_text *raw = &decoder->sections[ETW_SECTION_PAYLOAD];
-    etw_cursor cursor = etw_cursor_over(etw_text_bytes(raw));
-    if (!etw_payload_read_begin(decoder->payload, etw_text_bytes(texts), decoder->count)) {
+    const etw_buffer *texts = &decoder->sections[ETW_SECTION_TEXTS];
+    const etw_buffer *raw = &decoder->sections[ETW_SECTION_PAYLOAD];
+    etw_cursor cursor = etw_cursor_over(etw_buffer_bytes(raw));
+    if (!etw_payload_read_begin(decoder->payload, etw_buffer_bytes(texts), decoder->count)) {
         return payload_failed(decoder);
     }
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
@@ -484,21 +484,21 @@ static bool read_payload(etw_decoder *decoder)
 /* Expands the next section of the body, or passes it over. */
 static bool read_section(etw_decoder *decoder, etw_cursor *cursor, uint32_t section, bool wanted)
 {
-    etw_text *into = &decoder->sections[section];
+    etw_buffer *into = &decoder->sections[section];
     const size_t raw_size = etw_cursor_u32(cursor);
     const size_t stored_size = etw_cursor_u32(cursor);
     const uint8_t *stored = etw_cursor_take(cursor, stored_size);
-    etw_text_clear(into);
+    etw_buffer_clear(into);
     if (stored == NULL || raw_size > MAX_SECTION) {
         return false;
     }
     if (!wanted) {
         return true;
     }
-    char *to = etw_text_reserve(into, raw_size + 1);
+    char *to = etw_buffer_reserve(into, raw_size + 1);
     if (to == NULL) {
         decoder->out_of_memory = true;
-        etw_text_free(into); /* else it would fail for good */
+        etw_buffer_free(into); /* else it would fail for good */
         return false;
     }
     into->size = ZSTD_decompressDCtx(decoder->context, to, raw_size, stored, stored_size);

@@ -39,7 +39,7 @@ struct etw_encoder {
     int level;
     etw_fields fields;
     etw_payload_writer *payload;
-    etw_text sections[ETW_SECTION_COUNT];
+    etw_buffer sections[ETW_SECTION_COUNT];
     etw_pool threads; /* thread and process id, 8 bytes */
     etw_pool activities;
     const etw_batch *batch; /* the one surveyed last */
@@ -77,7 +77,7 @@ void etw_encoder_free(etw_encoder *encoder)
     etw_fields_free(&encoder->fields);
     etw_payload_writer_free(encoder->payload);
     for (int i = 0; i < ETW_SECTION_COUNT; i++) {
-        etw_text_free(&encoder->sections[i]);
+        etw_buffer_free(&encoder->sections[i]);
     }
     etw_pool_free(&encoder->threads);
     etw_pool_free(&encoder->activities);
@@ -166,29 +166,29 @@ static void sort_kinds(etw_encoder *encoder, uint32_t count)
     }
 }
 
-static void write_kind(etw_text *out, const etw_kind *of)
+static void write_kind(etw_buffer *out, const etw_kind *of)
 {
     const etw_event_record *record = &of->first->record;
-    etw_put(out, &record->EventHeader.ProviderId, 32);
-    etw_put(out, (const uint8_t *)&record->EventHeader + 2, 6);
-    etw_put(out, &record->BufferContext.LoggerId, 2);
-    etw_put(out, &of->first->trace_index, 2);
-    etw_put(out, &of->size_excess, 2);
-    etw_text_append_varint(out, of->first->schema_id);
-    etw_text_append_varint(out, record->ExtendedDataCount);
+    etw_buffer_append(out, &record->EventHeader.ProviderId, 32);
+    etw_buffer_append(out, (const uint8_t *)&record->EventHeader + 2, 6);
+    etw_buffer_append(out, &record->BufferContext.LoggerId, 2);
+    etw_buffer_append(out, &of->first->trace_index, 2);
+    etw_buffer_append(out, &of->size_excess, 2);
+    etw_buffer_append_varint(out, of->first->schema_id);
+    etw_buffer_append_varint(out, record->ExtendedDataCount);
     for (uint32_t i = 0; i < record->ExtendedDataCount; i++) {
-        etw_put(out, &record->ExtendedData[i], 6);
+        etw_buffer_append(out, &record->ExtendedData[i], 6);
     }
 }
 
 /* ---- header columns ---- */
 
 /* Differences to the event before, kind by kind: what follows what takes its own time. */
-static bool write_times(etw_encoder *encoder, uint32_t count, etw_text *out)
+static bool write_times(etw_encoder *encoder, uint32_t count, etw_buffer *out)
 {
     const uint64_t *times = encoder->events.times;
     uint64_t *values = encoder->fields.values;
-    etw_put(out, times, 8);
+    etw_buffer_append(out, times, 8);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t e = encoder->events.order[i];
         values[i] = e == 0 ? 0 : etw_column_fold(times[e] - times[e - 1], 8, 0);
@@ -201,7 +201,7 @@ static bool is_thread(const etw_encoder *encoder, uint32_t known, uint64_t pair)
     return known != UINT32_MAX && etw_load_u64(etw_pool_get(&encoder->threads, known).data) == pair;
 }
 
-static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
+static bool write_threads(etw_encoder *encoder, uint32_t count, etw_buffer *out)
 {
     const uint64_t *threads = encoder->events.threads;
     uint32_t before = UINT32_MAX;
@@ -224,7 +224,7 @@ static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
         encoder->fields.ids[i] = code;
     }
     const uint32_t pairs = encoder->threads.count;
-    etw_text_append_varint(out, pairs);
+    etw_buffer_append_varint(out, pairs);
     for (uint32_t field = 0; field < 2; field++) {
         for (uint32_t i = 0; i < pairs; i++) {
             encoder->fields.values[i] =
@@ -240,7 +240,7 @@ static bool write_threads(etw_encoder *encoder, uint32_t count, etw_text *out)
 
 /* A column of 4-byte values, told from the same thread's last. */
 static bool write_by_thread(etw_encoder *encoder, const uint32_t *values, uint32_t count,
-                            etw_text *out)
+                            etw_buffer *out)
 {
     etw_fields *fields = &encoder->fields;
     const etw_guess guess = {ETW_COLUMN_FIRST_GUESS, etw_guess_from_array, fields->predicted};
@@ -262,9 +262,9 @@ static bool write_by_thread(etw_encoder *encoder, const uint32_t *values, uint32
 }
 
 /* GUIDs of a pool as two integers each. */
-static bool write_guids(etw_encoder *encoder, const etw_pool *pool, etw_text *out)
+static bool write_guids(etw_encoder *encoder, const etw_pool *pool, etw_buffer *out)
 {
-    etw_text_append_varint(out, pool->count);
+    etw_buffer_append_varint(out, pool->count);
     for (uint32_t half = 0; half < 2; half++) {
         for (uint32_t i = 0; i < pool->count; i++) {
             encoder->fields.values[i] = etw_load_u64(etw_pool_get(pool, i).data + 8 * half);
@@ -277,7 +277,7 @@ static bool write_guids(etw_encoder *encoder, const etw_pool *pool, etw_text *ou
 }
 
 static bool write_shorts(etw_encoder *encoder, const uint16_t *values, uint32_t count,
-                         etw_text *out)
+                         etw_buffer *out)
 {
     for (uint32_t i = 0; i < count; i++) {
         encoder->fields.values[i] = values[i];
@@ -288,8 +288,8 @@ static bool write_shorts(etw_encoder *encoder, const uint16_t *values, uint32_t 
 static bool write_headers(etw_encoder *encoder, uint32_t count)
 {
     const event_values *events = &encoder->events;
-    etw_text *out = &encoder->sections[ETW_SECTION_HEADERS];
-    etw_text_append_varint(out, encoder->kinds.count);
+    etw_buffer *out = &encoder->sections[ETW_SECTION_HEADERS];
+    etw_buffer_append_varint(out, encoder->kinds.count);
     for (uint32_t k = 0; k < encoder->kinds.count; k++) {
         write_kind(out, &encoder->kinds.kinds[k]);
     }
@@ -318,7 +318,7 @@ static uint32_t stack_word(uint16_t ext_type)
 static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_kind *of,
                        uint32_t item)
 {
-    etw_text *out = &encoder->sections[ETW_SECTION_ITEMS];
+    etw_buffer *out = &encoder->sections[ETW_SECTION_ITEMS];
     const uint32_t *order = encoder->events.order + of->start;
     etw_bytes *rows = encoder->fields.blobs;
     const uint32_t stack = stack_word(of->first->record.ExtendedData[item].ExtType);
@@ -331,17 +331,17 @@ static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_k
     }
     if (same_size && rows[0].size > 0 && rows[0].size <= 8) {
         const uint32_t width = (uint32_t)rows[0].size;
-        etw_text_append_char(out, (char)width);
+        etw_buffer_append_u8(out, (uint8_t)width);
         for (uint32_t i = 0; i < of->count; i++) {
             encoder->fields.values[i] = etw_load_u64(rows[i].data) & etw_column_mask(width);
         }
         return etw_fields_write(&encoder->fields, out, of->count, width, NULL, 0);
     }
     if (!words) {
-        etw_text_append_char(out, ETW_ITEM_BLOBS);
+        etw_buffer_append_u8(out, ETW_ITEM_BLOBS);
         return etw_fields_write_blobs(&encoder->fields, out, rows, of->count, 1);
     }
-    etw_text_append_char(out, (char)(stack == 4 ? ETW_ITEM_STACKS4 : ETW_ITEM_STACKS8));
+    etw_buffer_append_u8(out, (uint8_t)(stack == 4 ? ETW_ITEM_STACKS4 : ETW_ITEM_STACKS8));
     for (uint32_t i = 0; i < of->count; i++) {
         encoder->fields.values[i] = etw_load_u64(rows[i].data);
         rows[i].data += 8;
@@ -402,11 +402,11 @@ static int level_of(const etw_encoder *encoder, int section)
     return encoder->level + more[section] < 1 ? 1 : encoder->level + more[section];
 }
 
-static bool write_section(etw_encoder *encoder, int section, etw_text *body)
+static bool write_section(etw_encoder *encoder, int section, etw_buffer *body)
 {
-    const etw_text *raw = &encoder->sections[section];
+    const etw_buffer *raw = &encoder->sections[section];
     const size_t bound = ZSTD_compressBound(raw->size);
-    char *to = etw_text_reserve(body, bound + 16);
+    char *to = etw_buffer_reserve(body, bound + 16);
     if (to == NULL) {
         return false;
     }
@@ -421,15 +421,15 @@ static bool write_section(etw_encoder *encoder, int section, etw_text *body)
     return true;
 }
 
-etw_status etw_encoder_encode(etw_encoder *encoder, etw_text *body, etw_error *error)
+etw_status etw_encoder_encode(etw_encoder *encoder, etw_buffer *body, etw_error *error)
 {
     const etw_batch *batch = encoder->batch;
     for (int i = 0; i < ETW_SECTION_COUNT; i++) {
-        etw_text_clear(&encoder->sections[i]);
+        etw_buffer_clear(&encoder->sections[i]);
     }
     char count[4];
     etw_store_u32(count, batch->count);
-    etw_put(body, count, sizeof count);
+    etw_buffer_append(body, count, sizeof count);
     bool good = true;
     if (batch->count > 0) {
         sort_kinds(encoder, batch->count);

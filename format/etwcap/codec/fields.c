@@ -30,12 +30,7 @@ bool etw_fields_begin(etw_fields *fields, uint32_t count)
     return true;
 }
 
-void etw_put(etw_text *out, const void *bytes, size_t size)
-{
-    etw_text_append(out, (const char *)bytes, size);
-}
-
-bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
+bool etw_fields_write(etw_fields *fields, etw_buffer *out, uint32_t count, uint32_t width,
                       const etw_guess *guesses, uint32_t guess_count)
 {
     const etw_integers column = {fields->values, count, width};
@@ -47,7 +42,7 @@ void etw_guess_from_array(const void *context, uint32_t from, uint32_t count, ui
     memcpy(predicted, (const uint64_t *)context + from, count * sizeof *predicted);
 }
 
-bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count)
+bool etw_fields_write_ids(etw_fields *fields, etw_buffer *out, const uint32_t *ids, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         fields->values[i] = ids[i];
@@ -80,7 +75,7 @@ static void tell_words(const void *context, uint32_t from, uint32_t count, uint6
     }
 }
 
-bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
+bool etw_fields_write_blobs(etw_fields *fields, etw_buffer *out, const etw_bytes *rows,
                             uint32_t count, uint32_t word)
 {
     etw_pool *blobs = &fields->contents;
@@ -100,7 +95,7 @@ bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *
     if (word == 1) {
         for (uint32_t i = 0; i < blobs->count; i++) {
             const etw_bytes blob = etw_pool_get(blobs, i);
-            etw_put(out, blob.data, blob.size);
+            etw_buffer_append(out, blob.data, blob.size);
         }
         return true;
     }

@@ -24,17 +24,15 @@ void etw_fields_free(etw_fields *fields);
 /* Starts a batch of count events. False where memory is out. */
 bool etw_fields_begin(etw_fields *fields, uint32_t count);
 
-void etw_put(etw_text *out, const void *bytes, size_t size);
-
 /* A column of fields->values. guess may be NULL. */
-bool etw_fields_write(etw_fields *fields, etw_text *out, uint32_t count, uint32_t width,
+bool etw_fields_write(etw_fields *fields, etw_buffer *out, uint32_t count, uint32_t width,
                       const etw_guess *guesses, uint32_t guess_count);
-bool etw_fields_write_ids(etw_fields *fields, etw_text *out, const uint32_t *ids, uint32_t count);
+bool etw_fields_write_ids(etw_fields *fields, etw_buffer *out, const uint32_t *ids, uint32_t count);
 /* A guess that was made for all values: context is their array. */
 void etw_guess_from_array(const void *context, uint32_t from, uint32_t count, uint64_t *predicted);
 /* Byte strings of one field, fields->blobs or others: which of the distinct ones for each row, then
  * their sizes in words of 1, 4 or 8 bytes, and contents. */
-bool etw_fields_write_blobs(etw_fields *fields, etw_text *out, const etw_bytes *rows,
+bool etw_fields_write_blobs(etw_fields *fields, etw_buffer *out, const etw_bytes *rows,
                             uint32_t count, uint32_t word);
 
 #endif

@@ -20,7 +20,7 @@ enum {
 
 struct etw_payload_writer {
     etw_pool texts; /* strings of all kinds */
-    etw_text narrow;
+    etw_buffer narrow;
     etw_references references;
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
@@ -39,7 +39,7 @@ void etw_payload_writer_free(etw_payload_writer *writer)
 {
     if (writer != NULL) {
         etw_pool_free(&writer->texts);
-        etw_text_free(&writer->narrow);
+        etw_buffer_free(&writer->narrow);
         etw_references_free(&writer->references);
         etw_references_free(&writer->trial);
         etw_event_arrays_free(&writer->arrays);
@@ -62,10 +62,10 @@ bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
            etw_references_begin(&writer->references, event_count);
 }
 
-void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out)
+void etw_payload_write_texts(const etw_payload_writer *writer, etw_buffer *out)
 {
-    etw_text_append_varint(out, writer->texts.count);
-    etw_put(out, writer->texts.bytes.data, writer->texts.bytes.size);
+    etw_buffer_append_varint(out, writer->texts.count);
+    etw_buffer_append(out, writer->texts.bytes.data, writer->texts.bytes.size);
 }
 
 /* ---- rows and their regions ---- */
@@ -153,10 +153,10 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
 }
 
 /* Payloads that the layout does not fit, as bytes, each with its place among its kind. */
-static bool write_odd_rows(etw_payload_writer *writer, etw_fields *fields, etw_text *out,
+static bool write_odd_rows(etw_payload_writer *writer, etw_fields *fields, etw_buffer *out,
                            const etw_bytes *rows, uint32_t count)
 {
-    etw_text_append_varint(out, count);
+    etw_buffer_append_varint(out, count);
     for (uint32_t i = 0; i < count; i++) {
         fields->values[i] = writer->odd_places[i];
     }
@@ -170,8 +170,8 @@ static uint32_t add_text(etw_payload_writer *writer, uint32_t tail, const uint8_
     if (tail == ETW_TAIL_ANSI) {
         return etw_pool_add(&writer->texts, bytes, size - 1);
     }
-    etw_text_clear(&writer->narrow);
-    uint8_t *narrow = (uint8_t *)etw_text_reserve(&writer->narrow, size / 2 * 3);
+    etw_buffer_clear(&writer->narrow);
+    uint8_t *narrow = etw_buffer_reserve(&writer->narrow, size / 2 * 3);
     if (narrow == NULL) {
         return ETW_POOL_FULL;
     }
@@ -252,26 +252,26 @@ static void check_constants(const etw_payload_writer *writer, const etw_row_grou
 }
 
 static void write_layout(const etw_payload_writer *writer, const etw_row_group *group,
-                         const etw_layout *layout, etw_text *out)
+                         const etw_layout *layout, etw_buffer *out)
 {
     for (uint32_t r = 0; r < layout->region_count; r++) {
         const etw_region *region = &layout->regions[r];
         const uint8_t *at = writer->table.rows[group->first_row].data +
                             writer->table.bases[etw_group_cell(group, r)];
-        etw_text_append_varint(out, region->size);
+        etw_buffer_append_varint(out, region->size);
         for (uint32_t p = 0; p < region->piece_count; p++) {
             const etw_piece *piece = &layout->pieces[region->first_piece + p];
             if (piece->constant) {
-                etw_text_append_char(out, 0);
-                etw_text_append_varint(out, piece->size);
-                etw_put(out, at, piece->size);
+                etw_buffer_append_u8(out, 0);
+                etw_buffer_append_varint(out, piece->size);
+                etw_buffer_append(out, at, piece->size);
             } else {
-                etw_text_append_char(out, (char)piece->size);
+                etw_buffer_append_u8(out, (uint8_t)piece->size);
             }
             at += piece->size;
         }
         const bool more = r + 1 < layout->region_count;
-        etw_text_append_char(out, (char)(region->tail | (more ? ETW_TAIL_MORE : 0)));
+        etw_buffer_append_u8(out, (uint8_t)(region->tail | (more ? ETW_TAIL_MORE : 0)));
     }
 }
 
@@ -415,7 +415,7 @@ static uint32_t try_key(etw_payload_writer *writer, const etw_row_group *group, 
 typedef struct kind_job {
     etw_payload_writer *writer;
     etw_fields *fields;
-    etw_text *out;
+    etw_buffer *out;
     const etw_row_group *group;
     const etw_field *list;
     uint32_t field_count;
@@ -552,8 +552,8 @@ static bool write_fields(kind_job *job)
     uint32_t also = count;
     const uint32_t key = choose_key(job, &also);
     job->keyed = key < count;
-    etw_text_append_varint(job->out, job->keyed ? key + 1 : 0);
-    etw_text_append_varint(job->out, also < count ? also + 1 : 0);
+    etw_buffer_append_varint(job->out, job->keyed ? key + 1 : 0);
+    etw_buffer_append_varint(job->out, also < count ? also + 1 : 0);
     if (job->keyed && !write_key(job, &list[key])) {
         return false;
     }
@@ -574,7 +574,7 @@ static bool write_fields(kind_job *job)
 }
 
 /* The words or bytes of the one region that has them. */
-static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw_text *out,
+static bool write_rest(const etw_payload_writer *writer, etw_fields *fields, etw_buffer *out,
                        const etw_layout *layout, const etw_row_group *group)
 {
     etw_bytes *rest = fields->blobs;
@@ -609,7 +609,7 @@ etw_bytes *etw_payload_rows(etw_payload_writer *writer)
 }
 
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
-                       uint32_t realm, etw_text *out)
+                       uint32_t realm, etw_buffer *out)
 {
     etw_layout layout;
     etw_field list[ETW_MAX_FIELDS];

@@ -17,8 +17,8 @@ const etw_event_record **etw_payload_records(etw_payload_writer *writer);
 etw_bytes *etw_payload_rows(etw_payload_writer *writer);
 /* The payloads of one kind. realm: keys of different realms do not meet. */
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
-                       uint32_t realm, etw_text *out);
+                       uint32_t realm, etw_buffer *out);
 /* After all kinds: the texts that they refer to. */
-void etw_payload_write_texts(const etw_payload_writer *writer, etw_text *out);
+void etw_payload_write_texts(const etw_payload_writer *writer, etw_buffer *out);
 
 #endif

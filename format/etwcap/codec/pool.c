@@ -6,7 +6,7 @@ enum { FIRST_SLOTS = 256 };
 
 void etw_pool_free(etw_pool *pool)
 {
-    etw_text_free(&pool->bytes);
+    etw_buffer_free(&pool->bytes);
     free(pool->offsets);
     etw_probe_free(&pool->probe);
     memset(pool, 0, sizeof *pool);
@@ -14,7 +14,7 @@ void etw_pool_free(etw_pool *pool)
 
 void etw_pool_clear(etw_pool *pool)
 {
-    etw_text_clear(&pool->bytes);
+    etw_buffer_clear(&pool->bytes);
     if (pool->count > 0) {
         (void)etw_probe_begin(&pool->probe, FIRST_SLOTS, pool->probe.mask + 1);
     }
@@ -63,8 +63,8 @@ uint32_t etw_pool_add(etw_pool *pool, const uint8_t *bytes, size_t size)
     }
     etw_probe_put(probe, at, hash, pool->count);
     pool->offsets[pool->count] = (uint32_t)pool->bytes.size;
-    etw_text_append(&pool->bytes, (const char *)bytes, size);
-    etw_text_append_char(&pool->bytes, 0);
+    etw_buffer_append(&pool->bytes, bytes, size);
+    etw_buffer_append_u8(&pool->bytes, 0);
     if (pool->bytes.failed) {
         return ETW_POOL_FULL;
     }

@@ -2,8 +2,8 @@
 #ifndef ETW_FORMAT_ETWCAP_POOL_H
 #define ETW_FORMAT_ETWCAP_POOL_H
 
+#include "format/base/buffer.h"
 #include "format/base/probe.h"
-#include "format/base/text.h"
 
 /* More entries than this a pool does not take. A full batch has fewer: an event takes 120 bytes
  * there, has at most 23 strings, and that many distinct strings have three bytes each. */
@@ -11,7 +11,7 @@
 #define ETW_POOL_FULL        UINT32_MAX
 
 typedef struct etw_pool {
-    etw_text bytes;    /* all contents, one after another, each with one 0 behind it */
+    etw_buffer bytes;  /* all contents, one after another, each with one 0 behind it */
     uint32_t *offsets; /* of each entry in bytes; count + 1 of them */
     uint32_t count;
     etw_probe probe; /* over the entries */

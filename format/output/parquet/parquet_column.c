@@ -235,7 +235,7 @@ static size_t run_at(const etw_text *from, value_at at, size_t index, size_t cou
 
 static void append_run(etw_text *out, uint32_t value, size_t count, uint32_t bits)
 {
-    etw_text_append_varint(out, (uint64_t)count << 1);
+    etw_buffer_append_varint(out, (uint64_t)count << 1);
     etw_text_append(out, (const char *)&value, (bits + 7) / 8);
 }
 
@@ -246,7 +246,7 @@ static void append_packed(etw_text *out, const etw_text *from, value_at at, size
     const size_t groups = (count + 7) / 8;
     uint64_t waiting = 0;
     uint32_t used = 0;
-    etw_text_append_varint(out, (uint64_t)groups << 1 | 1);
+    etw_buffer_append_varint(out, (uint64_t)groups << 1 | 1);
     for (size_t i = 0; i < groups * 8; i++) {
         waiting |= (uint64_t)(i < count ? at(from, index + i) : 0) << used;
         for (used += bits; used >= 8; used -= 8, waiting >>= 8) {

@@ -14,7 +14,7 @@ static void begin_field(etw_thrift *thrift, int16_t field, int type)
         etw_text_append_char(thrift->text, (char)(delta << 4 | type));
     } else {
         etw_text_append_char(thrift->text, (char)type);
-        etw_text_append_varint(thrift->text, zigzag(field));
+        etw_buffer_append_varint(thrift->text, zigzag(field));
     }
     thrift->last[thrift->depth] = field;
 }
@@ -64,19 +64,19 @@ void etw_thrift_byte(etw_thrift *thrift, int16_t field, int8_t value)
 void etw_thrift_i32(etw_thrift *thrift, int16_t field, int32_t value)
 {
     begin_field(thrift, field, ETW_THRIFT_I32);
-    etw_text_append_varint(thrift->text, zigzag(value));
+    etw_buffer_append_varint(thrift->text, zigzag(value));
 }
 
 void etw_thrift_i64(etw_thrift *thrift, int16_t field, int64_t value)
 {
     begin_field(thrift, field, TYPE_I64);
-    etw_text_append_varint(thrift->text, zigzag(value));
+    etw_buffer_append_varint(thrift->text, zigzag(value));
 }
 
 void etw_thrift_binary(etw_thrift *thrift, int16_t field, const void *bytes, size_t size)
 {
     begin_field(thrift, field, ETW_THRIFT_BINARY);
-    etw_text_append_varint(thrift->text, size);
+    etw_buffer_append_varint(thrift->text, size);
     etw_text_append(thrift->text, bytes, size);
 }
 
@@ -92,18 +92,18 @@ void etw_thrift_list(etw_thrift *thrift, int16_t field, uint32_t count, int elem
         etw_text_append_char(thrift->text, (char)(count << 4 | (uint32_t)element_type));
     } else {
         etw_text_append_char(thrift->text, (char)(0xF0 | element_type));
-        etw_text_append_varint(thrift->text, count);
+        etw_buffer_append_varint(thrift->text, count);
     }
 }
 
 void etw_thrift_list_i32(etw_thrift *thrift, int32_t value)
 {
-    etw_text_append_varint(thrift->text, zigzag(value));
+    etw_buffer_append_varint(thrift->text, zigzag(value));
 }
 
 void etw_thrift_list_string(etw_thrift *thrift, const char *string)
 {
     const size_t size = strlen(string);
-    etw_text_append_varint(thrift->text, size);
+    etw_buffer_append_varint(thrift->text, size);
     etw_text_append(thrift->text, string, size);
 }
