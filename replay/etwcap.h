@@ -57,6 +57,7 @@ extern "C" {
 #include "format/etwcap/verify.h"
 #include "format/etwcap/writer.h"
 #include "format/event/consumer.h"
+#include "format/event/donor.h"
 #include "format/event/rundown.h"
 #include "format/event/tei.h"
 #include "format/output/event_json.h"

@@ -1,6 +1,7 @@
 #include "replay/replay.h"
 
 #include "format/etl/etl.h"
+#include "format/input/donor_file.h"
 #include "format/input/input.h"
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
@@ -215,6 +216,7 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
 {
     const etw_resolver_options resolver_options = {
         .os = replay->options.os,
+        .open_donor = etw_donor_open,
         .manifest_paths = replay->options.manifest_paths,
         .manifest_path_count = replay->options.manifest_path_count,
         .use_defaults = replay->options.use_default_schemas,
@@ -608,6 +610,12 @@ void etw_replay_stop(etw_replay *replay)
 void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals)
 {
     *totals = replay->totals;
+}
+
+const etw_candidates *etw_replay_candidates(const etw_replay *replay, const etw_schema *schema,
+                                            uint32_t *place)
+{
+    return etw_resolver_candidates(replay->resolver, schema, place);
 }
 
 uint64_t etw_replay_schema_errors(const etw_replay *replay, const char **first)

@@ -12,6 +12,7 @@
 #include "format/base/os.h"
 #include "format/etwcap/reader.h"
 #include "format/event/consumer.h"
+#include "format/schema/resolver.h"
 #include "replay/query/filter.h"
 #include "replay/query/state.h"
 
@@ -120,6 +121,11 @@ ETW_API void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *
 /* How many schemas in the trace could not be read so far (manifests that are no XML, damaged
  * metadata), and what was wrong with the first, "" where nothing was; lent by the replay. */
 ETW_API uint64_t etw_replay_schema_errors(const etw_replay *replay, const char **first);
+
+/* The definitions from files (options->manifest_paths) among which a schema of etw_replay_schemas
+ * was chosen, and its place among them; NULL where it came from none. */
+ETW_API const etw_candidates *etw_replay_candidates(const etw_replay *replay,
+                                                    const etw_schema *schema, uint32_t *place);
 
 /* The provider names that the trace has told so far, by index; NULL past the last. */
 ETW_API const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index);

@@ -143,6 +143,11 @@ void etw_block_mask_body(uint8_t *body, size_t size, uint16_t *flags)
 
 bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_buffer *into)
 {
+    return etw_block_compress_at(state, SMALL_BLOCK_LEVEL, raw, into);
+}
+
+bool etw_block_compress_at(struct ZSTD_CCtx_s *state, int level, etw_bytes raw, etw_buffer *into)
+{
     if (raw.size < MIN_COMPRESSED) {
         return false;
     }
@@ -151,9 +156,9 @@ bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_buffer *in
     if (to == NULL) {
         return false;
     }
-    const size_t size =
-        state == NULL ? ZSTD_compress(to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL)
-                      : ZSTD_compressCCtx(state, to, room, raw.data, raw.size, SMALL_BLOCK_LEVEL);
+    const size_t size = state == NULL
+                            ? ZSTD_compress(to, room, raw.data, raw.size, level)
+                            : ZSTD_compressCCtx(state, to, room, raw.data, raw.size, level);
     if (ZSTD_isError(size)) {
         return false;
     }
@@ -198,8 +203,8 @@ etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, et
 const char *etw_block_kind_name(uint32_t kind)
 {
     static const char *const names[] = {
-        NULL,           "file info", "trace",   "schemas", "events", "loss", "clock anchors",
-        "oracle texts", "index",     "summary", "end"};
+        NULL,           "file info", "trace",   "schemas", "events",  "loss",    "clock anchors",
+        "oracle texts", "index",     "summary", "end",     "rundown", "catalog", "packed schemas"};
     if (kind >= ETW_BLOCK_PRIVATE_FIRST) {
         return "private";
     }

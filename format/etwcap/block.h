@@ -64,6 +64,8 @@ struct ZSTD_CCtx_s;
 /* Appends a zstd frame of raw to *into; false (and nothing appended) where that is not smaller.
  * state: zstd's, of any earlier use, or NULL. */
 bool etw_block_compress(struct ZSTD_CCtx_s *state, etw_bytes raw, etw_buffer *into);
+/* The same at a zstd level, 1 to 19. */
+bool etw_block_compress_at(struct ZSTD_CCtx_s *state, int level, etw_bytes raw, etw_buffer *into);
 /* Appends the raw body to *into: bounded by header->raw_size, which header_load checked. */
 etw_status etw_block_expand(const etw_block_header *header, etw_bytes stored, etw_buffer *into,
                             etw_error *error);

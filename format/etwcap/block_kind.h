@@ -14,6 +14,8 @@ typedef enum etw_block_kind {
     ETW_BLOCK_SUMMARY = 9,
     ETW_BLOCK_END = 10,
     ETW_BLOCK_RUNDOWN = 11,          /* processes and images of the host: format/event/rundown.h */
+    ETW_BLOCK_CATALOG = 12,          /* of a pack: which schema explains which events */
+    ETW_BLOCK_PACKED_SCHEMAS = 13,   /* of a pack */
     ETW_BLOCK_PRIVATE_FIRST = 0x8000 /* up to 0xFFFF: never used by this specification */
 } etw_block_kind;
 

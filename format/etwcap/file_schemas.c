@@ -36,24 +36,28 @@ static bool reserve_id(etw_file_schemas *schemas, uint32_t file_id)
     return true;
 }
 
-static etw_status keep_schema(void *context, const etw_schema_entry *entry, etw_error *error)
+etw_status etw_file_schemas_add(etw_file_schemas *schemas, const etw_schema_entry *entry,
+                                etw_error *error)
 {
-    etw_file_schemas *schemas = context;
     const etw_schema *kept = NULL;
     if (!reserve_id(schemas, entry->file_id)) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for reading");
     }
     const etw_status status = etw_schema_store_intern(schemas->store, entry->schema, &kept, error);
-    if (status != ETW_OK) {
-        return status;
-    }
-    if (kept->hash != entry->schema->hash) {
-        return etw_error_set(error, ETW_ERROR_DAMAGED, "schema %u: wrong hash", entry->file_id);
-    }
-    if (schemas->ids[entry->file_id] == 0) {
+    if (status == ETW_OK && schemas->ids[entry->file_id] == 0) {
         schemas->ids[entry->file_id] = kept->id;
     }
-    return ETW_OK;
+    return status;
+}
+
+static etw_status keep_schema(void *context, const etw_schema_entry *entry, etw_error *error)
+{
+    etw_file_schemas *schemas = context;
+    const etw_status status = etw_file_schemas_add(schemas, entry, error);
+    const uint32_t id = status == ETW_OK ? schemas->ids[entry->file_id] : 0;
+    return id != 0 && etw_schema_store_get(schemas->store, id)->hash != entry->schema->hash
+               ? etw_error_set(error, ETW_ERROR_DAMAGED, "schema %u: wrong hash", entry->file_id)
+               : status;
 }
 
 static etw_status keep_provider(void *context, const etw_guid *provider, const char *utf8_name,

@@ -3,7 +3,7 @@
 #ifndef ETW_FORMAT_ETWCAP_FILE_SCHEMAS_H
 #define ETW_FORMAT_ETWCAP_FILE_SCHEMAS_H
 
-#include "format/event/schema.h"
+#include "format/etwcap/body.h"
 
 typedef struct etw_file_schemas {
     etw_schema_store *store;
@@ -17,6 +17,10 @@ void etw_file_schemas_free(etw_file_schemas *schemas);
 
 /* Adds those of a block's body; one that is there already stays. */
 etw_status etw_file_schemas_load(etw_file_schemas *schemas, etw_bytes body, etw_error *error);
+
+/* Adds one. */
+etw_status etw_file_schemas_add(etw_file_schemas *schemas, const etw_schema_entry *entry,
+                                etw_error *error);
 
 /* The store's number of a schema; 0 where the file has not told it. */
 static inline uint32_t etw_file_schemas_id(const etw_file_schemas *schemas, uint32_t file_id)

@@ -513,6 +513,24 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
     return status;
 }
 
+/* What cannot be made of one manifest costs no other. */
+static etw_status each(etw_schema_source *base, etw_schema_store *store,
+                       const etw_definition_visitor *visitor, etw_error *error)
+{
+    eventsource *self = (eventsource *)base;
+    for (uint32_t i = 0; i < self->manifest_count; i++) {
+        etw_manifest_set *set = self->manifests[i].set;
+        etw_error failure = {0};
+        const etw_status status =
+            set == NULL ? ETW_OK
+                        : etw_manifest_set_each(set, store, visitor, "", base->build, &failure);
+        if (status == ETW_ERROR_NO_MEMORY || status == ETW_ERROR_LIMIT) {
+            return etw_error_set(error, status, "%s", failure.message);
+        }
+    }
+    return ETW_OK;
+}
+
 static void free_source(etw_schema_source *base)
 {
     eventsource *self = (eventsource *)base;
@@ -534,8 +552,11 @@ etw_schema_source *etw_eventsource_source_new(void)
     if (self == NULL) {
         return NULL;
     }
-    self->base = (etw_schema_source){
-        .name = "EventSource manifests", .find = find, .observe = observe, .free = free_source};
+    self->base = (etw_schema_source){.name = "EventSource manifests",
+                                     .find = find,
+                                     .observe = observe,
+                                     .each = each,
+                                     .free = free_source};
     self->builder = etw_tei_builder_new();
     if (self->builder == NULL) {
         free_source(&self->base);

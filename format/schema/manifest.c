@@ -463,3 +463,31 @@ etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
     event->made_pointer_size = pointer_size;
     return ETW_OK;
 }
+
+etw_status etw_manifest_set_each(etw_manifest_set *set, etw_schema_store *store,
+                                 const etw_definition_visitor *visitor, const char *from,
+                                 uint32_t build, etw_error *error)
+{
+    const etw_table *events = &set->model.events;
+    etw_status first = ETW_OK;
+    for (uint32_t i = 0; i < events->probe.used; i++) {
+        const etw_manifest_event *event = events->entries[i].value;
+        const etw_schema *schema = NULL;
+        etw_error failure = {0};
+        const etw_event_record record = {
+            .EventHeader = {.ProviderId = event->key.provider,
+                            .EventDescriptor = etw_manifest_descriptor(event)}};
+        etw_status status =
+            etw_manifest_set_find(set, store, &record, sizeof(uint64_t), &schema, &failure);
+        if (status == ETW_OK && schema != NULL) {
+            status = visitor->take(visitor->context, schema, from, build, &failure);
+        }
+        if (status != ETW_OK && (first == ETW_OK || status == ETW_ERROR_NO_MEMORY)) {
+            first = etw_error_set(error, status, "%s", failure.message);
+        }
+        if (status == ETW_ERROR_NO_MEMORY) {
+            return status;
+        }
+    }
+    return first;
+}

@@ -44,6 +44,13 @@ etw_status etw_manifest_set_add_compiled(etw_manifest_set *set, const struct etw
 void etw_manifest_set_providers(const etw_manifest_set *set,
                                 void (*take)(void *into, const etw_guid *provider), void *into);
 
+/* Calls the visitor with the schema of each event, as if a 64-bit record with the event's own
+ * descriptor asked for it. An event of which none can be made is passed over; the first such
+ * failure is returned at the end. from, build: told to the visitor. */
+etw_status etw_manifest_set_each(etw_manifest_set *set, etw_schema_store *store,
+                                 const etw_definition_visitor *visitor, const char *from,
+                                 uint32_t build, etw_error *error);
+
 /* As etw_schema_source.find. One set is always asked with one store. */
 etw_status etw_manifest_set_find(etw_manifest_set *set, etw_schema_store *store,
                                  const etw_event_record *record, uint32_t pointer_size,

@@ -75,6 +75,7 @@ typedef struct etw_manifest_name_key {
 typedef struct etw_manifest_name {
     etw_manifest_name_key key;
     const char *name;
+    const char *alias;   /* of a channel in XML: what events call it (chid); may be NULL */
     etw_guid event_guid; /* of a task */
 } etw_manifest_name;
 
@@ -90,6 +91,7 @@ typedef struct etw_manifest_keyword {
 typedef struct etw_manifest_unnumbered {
     struct etw_manifest_unnumbered *next;
     const char *name;
+    const char *alias;
 } etw_manifest_unnumbered;
 
 typedef struct etw_manifest_provider {
@@ -122,6 +124,9 @@ typedef struct etw_manifest_event {
     const char *symbol;
     const char *attributes;
     uint32_t tags;
+    /* Its own descriptor, as far as it was told: numbers, or words that stand for them. */
+    etw_event_descriptor descriptor;
+    const char *level, *channel, *opcode, *task, *keywords;
     bool is_classic; /* compiled: an entry of the old event log, which gives way to an event */
     /* The latest schema made of it, and for what; NULL: none yet. */
     const etw_schema *made;
@@ -149,6 +154,10 @@ void etw_manifest_add_map_entry(etw_manifest_map *map, etw_manifest_map_entry *e
 /* The name of a number that Windows defines (winmeta.xml) and the event refers to, "win:Start"; an
  * importChannel's value. False where there is none. */
 bool etw_manifest_predefined(etw_manifest_name_kind kind, const char *name, uint32_t *value);
+
+/* The event's own descriptor, its words looked up in what its provider declares; a word that it
+ * does not leaves 0. */
+etw_event_descriptor etw_manifest_descriptor(const etw_manifest_event *event);
 
 /* Looks up what the fields' count= and length= refer to: once for each template, in time linear to
  * its fields. DAMAGED where no schema can be made of it. */

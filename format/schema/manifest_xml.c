@@ -144,17 +144,17 @@ static void end_provider(reader *self)
     self->provider = NULL;
 }
 
-/* The first name of a number stays. */
-static void add_name(reader *self, etw_manifest_name_kind kind, uint32_t task, uint32_t value,
-                     const char *name, const char *event_guid)
+/* The first name of a number stays; NULL where it is not new. */
+static etw_manifest_name *add_name(reader *self, etw_manifest_name_kind kind, uint32_t task,
+                                   uint32_t value, const char *name, const char *event_guid)
 {
     const etw_manifest_name_key key = {(uint32_t)kind, task, value};
     if (name == NULL || etw_table_get(&self->provider->names, &key, sizeof key) != NULL) {
-        return;
+        return NULL;
     }
     etw_manifest_name *added = allocate(self, sizeof *added);
     if (added == NULL) {
-        return;
+        return NULL;
     }
     added->key = key;
     added->name = copy(self, name);
@@ -162,14 +162,26 @@ static void add_name(reader *self, etw_manifest_name_kind kind, uint32_t task, u
         fail(self, ETW_ERROR_DAMAGED, "task with a bad eventGUID");
     }
     put(self, &self->provider->names, &added->key, sizeof added->key, added);
+    return added;
+}
+
+/* alias: kept already. */
+static void add_channel(reader *self, uint32_t value, const char *name, const char *alias)
+{
+    etw_manifest_name *added =
+        add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, value, name, NULL);
+    if (added != NULL) {
+        added->alias = alias;
+    }
 }
 
 static void start_channel(reader *self, attributes given)
 {
     const char *name = attribute(given, "name");
+    const char *alias = copy(self, attribute(given, "chid"));
     uint64_t value;
     if (parse_number(attribute(given, "value"), &value)) {
-        add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, (uint32_t)value, name, NULL);
+        add_channel(self, (uint32_t)value, name, alias);
         return;
     }
     etw_manifest_provider *provider = self->provider;
@@ -178,6 +190,7 @@ static void start_channel(reader *self, attributes given)
         return;
     }
     added->name = copy(self, name);
+    added->alias = alias;
     if (provider->last_channel == NULL) {
         provider->first_channel = added;
     } else {
@@ -196,7 +209,7 @@ static void number_channels(reader *self)
         while (etw_table_get(&self->provider->names, &key, sizeof key) != NULL) {
             key.value = ++value;
         }
-        add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, value, at->name, NULL);
+        add_channel(self, value, at->name, at->alias);
     }
 }
 
@@ -222,21 +235,21 @@ static void start_import_channel(reader *self, attributes given)
     uint32_t value;
     if (name != NULL && (etw_manifest_predefined(ETW_MANIFEST_CHANNEL, name, &value) ||
                          find_channel(self->model, name, &value))) {
-        add_name(self, ETW_MANIFEST_CHANNEL, ETW_MANIFEST_ANY_TASK, value, name, NULL);
+        add_channel(self, value, name, copy(self, attribute(given, "chid")));
     }
 }
 
 static void start_level(reader *self, attributes given)
 {
-    add_name(self, ETW_MANIFEST_LEVEL, ETW_MANIFEST_ANY_TASK, number_or(given, "value", 0),
-             attribute(given, "name"), NULL);
+    (void)add_name(self, ETW_MANIFEST_LEVEL, ETW_MANIFEST_ANY_TASK, number_or(given, "value", 0),
+                   attribute(given, "name"), NULL);
 }
 
 static void start_task(reader *self, attributes given)
 {
     self->task = number_or(given, "value", 0);
-    add_name(self, ETW_MANIFEST_TASK, ETW_MANIFEST_ANY_TASK, self->task, attribute(given, "name"),
-             attribute(given, "eventGUID"));
+    (void)add_name(self, ETW_MANIFEST_TASK, ETW_MANIFEST_ANY_TASK, self->task,
+                   attribute(given, "name"), attribute(given, "eventGUID"));
 }
 
 static void end_task(reader *self)
@@ -246,8 +259,8 @@ static void end_task(reader *self)
 
 static void start_opcode(reader *self, attributes given)
 {
-    add_name(self, ETW_MANIFEST_OPCODE, self->task, number_or(given, "value", 0),
-             attribute(given, "name"), NULL);
+    (void)add_name(self, ETW_MANIFEST_OPCODE, self->task, number_or(given, "value", 0),
+                   attribute(given, "name"), NULL);
 }
 
 void etw_manifest_add_keyword(etw_manifest_provider *provider, uint64_t mask, const char *name)
@@ -432,7 +445,7 @@ static void use_predefined(reader *self, etw_manifest_name_kind kind, const char
 {
     uint32_t value;
     if (name != NULL && etw_manifest_predefined(kind, name, &value)) {
-        add_name(self, kind, ETW_MANIFEST_ANY_TASK, value, name, NULL);
+        (void)add_name(self, kind, ETW_MANIFEST_ANY_TASK, value, name, NULL);
     }
 }
 
@@ -481,6 +494,12 @@ static void start_event(reader *self, attributes given)
     event->symbol = copy(self, attribute(given, "symbol"));
     event->attributes = copy(self, attribute(given, "attributes"));
     event->tags = number_or(given, "tags", 0) & (UINT32_MAX >> ETW_TEI_TAGS_SHIFT);
+    event->descriptor = (etw_event_descriptor){.Id = key.id, .Version = (uint8_t)key.version};
+    event->level = copy(self, attribute(given, "level"));
+    event->channel = copy(self, attribute(given, "channel"));
+    event->opcode = copy(self, attribute(given, "opcode"));
+    event->task = copy(self, attribute(given, "task"));
+    event->keywords = copy(self, attribute(given, "keywords"));
     put(self, &self->model->events, &event->key, sizeof event->key, event);
 }
 

@@ -2,23 +2,15 @@
 
 #include "format/base/arena.h"
 #include "format/base/table.h"
+#include "format/event/schema_key.h"
 #include "format/event/tei.h"
 
 #include <stdlib.h>
 
 enum { OPCODE_EVENT_INFO = 32, OPCODE_MAP_INFO = 33 };
 
-/* What finds an event's schema: provider, id and version; of a classic event its class, opcode and
- * version. */
-typedef struct event_key {
-    etw_guid guid;
-    uint16_t id;
-    uint8_t version;
-    uint8_t classic;
-} event_key;
-
 typedef struct known_event {
-    event_key key;
+    etw_schema_key key;
     etw_bytes tei;
     const etw_schema
         *joined; /* with the maps that were known at joined_at; NULL: not asked for yet */
@@ -58,26 +50,6 @@ static etw_status keep_provider_name(etw_schema_store *store, const etw_tei *tei
     return status;
 }
 
-/* False for decoding sources whose events no such key can find. */
-static bool key_of_tei(const etw_tei *tei, event_key *key)
-{
-    const etw_event_descriptor *descriptor = &tei->info.EventDescriptor;
-    if (tei->info.DecodingSource == ETW_DECODING_XML_FILE) {
-        *key = (event_key){tei->info.ProviderGuid, descriptor->Id, descriptor->Version, 0};
-        return true;
-    }
-    *key = (event_key){tei->info.EventGuid, descriptor->Opcode, descriptor->Version, 1};
-    return tei->info.DecodingSource == ETW_DECODING_WBEM;
-}
-
-static event_key key_of_record(const etw_event_record *record)
-{
-    const etw_event_descriptor *descriptor = &record->EventHeader.EventDescriptor;
-    const bool classic = (record->EventHeader.Flags & ETW_FLAG_CLASSIC_HEADER) != 0;
-    return (event_key){record->EventHeader.ProviderId,
-                       classic ? descriptor->Opcode : descriptor->Id, descriptor->Version, classic};
-}
-
 /* The first description of an event stays: a merge writes each once, and what was handed out before
  * must not change under a reader. */
 static etw_status learn_event(metadata_source *self, etw_schema_store *store, etw_bytes blob,
@@ -85,8 +57,8 @@ static etw_status learn_event(metadata_source *self, etw_schema_store *store, et
 {
     etw_tei tei;
     etw_status status = etw_tei_open(blob, &tei, error);
-    event_key key;
-    if (status != ETW_OK || !key_of_tei(&tei, &key) ||
+    etw_schema_key key;
+    if (status != ETW_OK || !etw_schema_key_of_tei(&tei, &key) ||
         etw_table_get(&self->events, &key, sizeof key) != NULL) {
         return status;
     }
@@ -227,7 +199,7 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
 {
     (void)pointer_size; /* decoders take the record's own, whatever length the blob gives */
     metadata_source *self = (metadata_source *)base;
-    const event_key key = key_of_record(record);
+    const etw_schema_key key = etw_schema_key_of_record(record);
     known_event *event = etw_table_get(&self->events, &key, sizeof key);
     *schema = NULL;
     if (event == NULL) {
@@ -241,6 +213,23 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
     }
     *schema = event->joined;
     return ETW_OK;
+}
+
+static etw_status each(etw_schema_source *base, etw_schema_store *store,
+                       const etw_definition_visitor *visitor, etw_error *error)
+{
+    metadata_source *self = (metadata_source *)base;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < self->events.probe.used && status == ETW_OK; i++) {
+        const known_event *event = self->events.entries[i].value;
+        const etw_schema *schema;
+        const etw_event_record record = etw_schema_key_ask(&event->key);
+        status = base->find(base, store, &record, sizeof(uint64_t), &schema, error);
+        if (status == ETW_OK) {
+            status = visitor->take(visitor->context, schema, "", base->build, error);
+        }
+    }
+    return status;
 }
 
 static void free_source(etw_schema_source *base)
@@ -259,8 +248,11 @@ etw_schema_source *etw_metadata_event_source_new(void)
     if (self == NULL) {
         return NULL;
     }
-    self->base = (etw_schema_source){
-        .name = "metadata events", .find = find, .observe = observe, .free = free_source};
+    self->base = (etw_schema_source){.name = "metadata events",
+                                     .find = find,
+                                     .observe = observe,
+                                     .each = each,
+                                     .free = free_source};
     self->arena.limit_bytes = ETW_METADATA_EVENTS_MAX_BYTES;
     return &self->base;
 }

@@ -559,6 +559,26 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
     return etw_mof_set_find(((mof_source *)base)->set, store, record, pointer_size, schema, error);
 }
 
+static etw_status each(etw_schema_source *base, etw_schema_store *store,
+                       const etw_definition_visitor *visitor, etw_error *error)
+{
+    etw_mof_set *set = ((mof_source *)base)->set;
+    etw_schema_key key = {.form = ETW_KEY_CLASSIC};
+    uint8_t opcode;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0;
+         status == ETW_OK && etw_mof_set_kind_at(set, i, &key.guid, &opcode, &key.version); i++) {
+        const etw_schema *schema = NULL;
+        key.id = opcode;
+        const etw_event_record record = etw_schema_key_ask(&key);
+        status = etw_mof_set_find(set, store, &record, sizeof(uint64_t), &schema, error);
+        if (status == ETW_OK && schema != NULL) {
+            status = visitor->take(visitor->context, schema, "MOF", 0, error);
+        }
+    }
+    return status;
+}
+
 static void free_source(etw_schema_source *base)
 {
     etw_mof_set_free(((mof_source *)base)->set);
@@ -572,7 +592,8 @@ etw_schema_source *etw_mof_source_new(etw_mof_set *set)
         etw_mof_set_free(set);
         return NULL;
     }
-    self->base = (etw_schema_source){.name = "MOF classes", .find = find, .free = free_source};
+    self->base =
+        (etw_schema_source){.name = "MOF classes", .find = find, .each = each, .free = free_source};
     self->set = set;
     return &self->base;
 }

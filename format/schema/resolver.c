@@ -109,11 +109,15 @@ static etw_status read_given(given *to, const etw_resolver_options *options,
                : etw_schema_files_new(options, &others, to->store, manifests, error);
 }
 
-/* *classes: a source over the MOF classes, which is asked last; NULL where there are no files. */
+/* Two sources that are asked last; NULL where there are no files. */
+typedef struct last_sources {
+    etw_schema_source *files;
+    etw_schema_source *classes; /* MOF */
+} last_sources;
+
 static etw_status add_given(etw_resolver *self, const etw_resolver_options *options,
-                            etw_schema_source **classes, etw_error *error)
+                            last_sources *last, etw_error *error)
 {
-    *classes = NULL;
     if (options->manifest_path_count == 0 && !options->use_defaults) {
         return ETW_OK;
     }
@@ -129,23 +133,40 @@ static etw_status add_given(etw_resolver *self, const etw_resolver_options *opti
     }
     status = add_built_in(self, manifests, error);
     const etw_status formats = add_built_in(self, etw_wpp_source_new(to.formats), error);
-    *classes = etw_mof_source_new(to.classes);
-    if (*classes == NULL) {
+    last->files = etw_schema_files_late(manifests);
+    last->classes = etw_mof_source_new(to.classes);
+    if (last->files == NULL || last->classes == NULL) {
         return no_memory(error);
     }
     return status != ETW_OK ? status : formats;
 }
 
+/* Takes both over, also on failure. */
+static etw_status add_last(etw_resolver *self, const last_sources *last, etw_status status,
+                           etw_error *error)
+{
+    etw_schema_source *const both[] = {last->files, last->classes};
+    for (size_t i = 0; i < sizeof both / sizeof both[0]; i++) {
+        if (both[i] != NULL && status == ETW_OK) {
+            self->last_count++;
+            status = add_built_in(self, both[i], error);
+        } else if (both[i] != NULL) {
+            both[i]->free(both[i]);
+        }
+    }
+    return status;
+}
+
 static etw_status add_sources(etw_resolver *self, const etw_resolver_options *options,
                               etw_error *error)
 {
-    etw_schema_source *classes = NULL;
+    last_sources last = {0};
     etw_status status = add_built_in(self, etw_tracelogging_source_new(), error);
     if (status == ETW_OK) {
         status = add_built_in(self, etw_metadata_event_source_new(), error);
     }
     if (status == ETW_OK) {
-        status = add_given(self, options, &classes, error);
+        status = add_given(self, options, &last, error);
     }
     if (status == ETW_OK) {
         status = add_built_in(self, etw_eventsource_source_new(), error);
@@ -153,14 +174,7 @@ static etw_status add_sources(etw_resolver *self, const etw_resolver_options *op
     if (status == ETW_OK && !options->no_classic) {
         status = add_built_in(self, etw_classic_source_new(), error);
     }
-    if (classes != NULL && status == ETW_OK) {
-        self->last_count++;
-        return add_built_in(self, classes, error);
-    }
-    if (classes != NULL) {
-        classes->free(classes);
-    }
-    return status;
+    return add_last(self, &last, status, error);
 }
 
 etw_status etw_resolver_new(etw_schema_store *store, const etw_resolver_options *options,
@@ -200,8 +214,8 @@ void etw_resolver_free(etw_resolver *resolver)
     if (resolver == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < resolver->source_count; i++) {
-        resolver->sources[i]->free(resolver->sources[i]);
+    for (uint32_t i = resolver->source_count; i > 0; i--) { /* a view before what it views */
+        resolver->sources[i - 1]->free(resolver->sources[i - 1]);
     }
     etw_arena_free(&resolver->exact);
     free(resolver->slots);
@@ -437,7 +451,8 @@ static etw_status ask_sources(etw_resolver *self, const etw_event_record *record
     for (uint32_t i = 0; i < self->source_count && *schema == NULL; i++) {
         etw_schema_source *source = self->sources[i];
         etw_error failure = {0};
-        if (source->explains_messages != is_message(record)) {
+        const etw_explains asked = is_message(record) ? ETW_EXPLAINS_MESSAGES : ETW_EXPLAINS_EVENTS;
+        if (source->explains != asked && source->explains != ETW_EXPLAINS_BOTH) {
             continue;
         }
         source->is_undecided = false;
@@ -489,6 +504,30 @@ etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *rec
         return status;
     }
     return status == ETW_OK ? remember(resolver, &made, &metadata, *schema, error) : status;
+}
+
+etw_status etw_resolver_each(etw_resolver *resolver, const etw_definition_visitor *visitor,
+                             etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < resolver->source_count && status == ETW_OK; i++) {
+        etw_schema_source *source = resolver->sources[i];
+        if (source->each != NULL) {
+            status = source->each(source, resolver->store, visitor, error);
+        }
+    }
+    return status;
+}
+
+const etw_candidates *etw_resolver_candidates(const etw_resolver *resolver,
+                                              const etw_schema *schema, uint32_t *place)
+{
+    const etw_candidates *found = NULL;
+    for (uint32_t i = 0; i < resolver->source_count && found == NULL; i++) {
+        const etw_schema_source *source = resolver->sources[i];
+        found = source->candidates == NULL ? NULL : source->candidates(source, schema, place);
+    }
+    return found;
 }
 
 uint64_t etw_resolver_error_count(const etw_resolver *resolver)

@@ -8,9 +8,34 @@
 #define ETW_FORMAT_SCHEMA_RESOLVER_H
 
 #include "format/base/os.h"
+#include "format/event/donor.h"
 #include "format/event/schema.h"
 
 typedef struct etw_resolver etw_resolver;
+
+/* Definitions of one event that are compared; further ones are left out. */
+#define ETW_SCHEMA_MAX_CANDIDATES 16u
+typedef struct etw_candidate {
+    const etw_schema *schema;
+    const char *from; /* lives as long as the files */
+    uint32_t build;   /* 0: not known */
+    bool is_own;      /* of the trace's build */
+    bool was_chosen;  /* at least once */
+} etw_candidate;
+
+/* Different definitions of one event. */
+typedef struct etw_candidates {
+    etw_candidate items[ETW_SCHEMA_MAX_CANDIDATES];
+    uint32_t count;
+    uint32_t left_out; /* beyond the limit */
+} etw_candidates;
+
+/* What a source is asked for. */
+typedef enum etw_explains {
+    ETW_EXPLAINS_EVENTS, /* all but WPP messages */
+    ETW_EXPLAINS_MESSAGES,
+    ETW_EXPLAINS_BOTH
+} etw_explains;
 
 /* One place where schemas come from. Implementations put this first in their own structure. */
 typedef struct etw_schema_source etw_schema_source;
@@ -18,8 +43,7 @@ struct etw_schema_source {
     const char *name; /* for messages: "manifests" */
     /* Raised by observe whenever find may now answer differently than before. */
     uint32_t learnt;
-    /* Asked for WPP messages alone; the others are never asked for those. */
-    bool explains_messages;
+    etw_explains explains;
     uint32_t build; /* of the Windows that made the trace; 0: not known; set by the resolver */
     /* Set by find where it may answer differently for the next event of the kind. */
     bool is_undecided;
@@ -37,6 +61,13 @@ struct etw_schema_source {
     /* Which of several descriptions of the record's provider holds for it: a number from 1 on, 0
      * where there is but one. NULL as long as no provider has several. */
     uint32_t (*variant)(const etw_schema_source *self, const etw_event_record *record);
+    /* All that it could explain, for a pack; NULL where events bring their own. Schemas are
+     * interned in store. */
+    etw_status (*each)(etw_schema_source *self, etw_schema_store *store,
+                       const etw_definition_visitor *visitor, etw_error *error);
+    /* Among what definitions a schema of its was chosen, and its place; may be NULL. */
+    const etw_candidates *(*candidates)(const etw_schema_source *self, const etw_schema *schema,
+                                        uint32_t *place);
     void (*free)(etw_schema_source *self);
 };
 
@@ -52,6 +83,8 @@ typedef struct etw_resolver_options {
     bool no_classic;      /* leave out the built-in kernel table */
     const char *language; /* of texts in .mui files; NULL: en-US */
     const etw_os *os;     /* NULL: the real one */
+    /* Opens traces and packs among the paths (format/input/donor_file.h); NULL: they are errors. */
+    etw_open_donor *open_donor;
     /* Called with what is wrong with a file in a folder, which is then passed over; may be NULL. */
     void (*note)(void *context, const char *message);
     void *note_context;
@@ -83,6 +116,17 @@ void etw_resolver_set_build(etw_resolver *resolver, uint32_t build);
 ETW_API_CHECKED etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *record,
                                              uint32_t pointer_size, const etw_schema **schema,
                                              etw_error *error);
+
+/* All that the sources could explain, in their order: what goes into a pack. The schemas are the
+ * store's. */
+ETW_API_CHECKED etw_status etw_resolver_each(etw_resolver *resolver,
+                                             const etw_definition_visitor *visitor,
+                                             etw_error *error);
+
+/* The definitions from files among which a schema was chosen, and its place among them; NULL where
+ * it came from no file. */
+ETW_API const etw_candidates *etw_resolver_candidates(const etw_resolver *resolver,
+                                                      const etw_schema *schema, uint32_t *place);
 
 /* How often a source failed on what it was given, and the first message ("" if none). */
 ETW_API uint64_t etw_resolver_error_count(const etw_resolver *resolver);

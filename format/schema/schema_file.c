@@ -20,7 +20,8 @@ typedef struct guid_list {
 struct etw_schema_file {
     char *path;
     etw_schema_file_options options;
-    etw_manifest_set *set; /* NULL: not read yet, or it could not be */
+    etw_manifest_set *set;
+    etw_donor *donor; /* of a trace or a pack; NULL: it is a manifest */
     bool was_read;
     guid_list providers;
     etw_resource_list resources;
@@ -36,6 +37,9 @@ static etw_status no_memory(etw_error *error)
 static void take_guid(void *into, const etw_guid *provider)
 {
     guid_list *list = into;
+    if (list->count > 0 && etw_guid_equal(&list->guids[list->count - 1], provider)) {
+        return;
+    }
     if (list->count == list->capacity) {
         const uint32_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
         etw_guid *guids = realloc(list->guids, capacity * sizeof *guids);
@@ -108,6 +112,31 @@ static etw_status read_xml(etw_schema_file *self, int file, etw_schema_store *st
     self->was_read = true;
     etw_manifest_set_providers(self->set, take_guid, &self->providers);
     return status;
+}
+
+/* Traces and packs. */
+
+/* By name, as a folder of traces is no folder of schemas, and a trace may be wrapped. */
+static bool may_be_trace(const etw_schema_file *self)
+{
+    static const char *const endings[] = {".etwcap", ".etl", ".gz", ".zst", ".zip"};
+    const size_t count = self->options.any_file ? 1 : sizeof endings / sizeof endings[0];
+    bool may_be = false;
+    for (size_t i = 0; i < count && self->options.open_donor != NULL; i++) {
+        may_be |= etw_schema_file_ends_with(self->path, endings[i]);
+    }
+    return may_be;
+}
+
+static etw_status open_trace(etw_schema_file *self, etw_schema_store *store, etw_error *error)
+{
+    const etw_status status = self->options.open_donor(
+        self->options.os, self->path, self->options.any_file, store, &self->donor, error);
+    if (status == ETW_OK) {
+        self->was_read = true;
+        self->donor->guids(self->donor, take_guid, &self->providers);
+    }
+    return status == ETW_OK && self->providers.failed ? no_memory(error) : status;
 }
 
 /* Compiled. */
@@ -356,6 +385,17 @@ static etw_status open_path(const etw_schema_file *self, int *file, etw_error *e
     return *file < 0 ? etw_error_set_os(error, -*file, "cannot open") : ETW_OK;
 }
 
+static etw_status open_manifests(etw_schema_file *self, etw_schema_store *store, etw_error *error)
+{
+    int opened;
+    etw_status status = open_path(self, &opened, error);
+    if (status == ETW_OK) {
+        status = look_at(self, opened, store, error);
+        (void)self->options.os->close(self->options.os->context, opened);
+    }
+    return status;
+}
+
 etw_status etw_schema_file_open(const char *path, const etw_schema_file_options *options,
                                 etw_schema_store *store, etw_schema_file **file, etw_error *error)
 {
@@ -371,15 +411,12 @@ etw_status etw_schema_file_open(const char *path, const etw_schema_file_options 
         etw_schema_file_free(self);
         return no_memory(error);
     }
-    int opened;
-    etw_status status = open_path(self, &opened, error);
-    if (status == ETW_OK) {
-        status = look_at(self, opened, store, error);
-        (void)options->os->close(options->os->context, opened);
-    }
+    const bool is_trace = may_be_trace(self);
+    const etw_status status =
+        is_trace ? open_trace(self, store, error) : open_manifests(self, store, error);
     if (status != ETW_OK) {
         etw_schema_file_free(self);
-        return etw_error_wrap(error, status, "%s", path);
+        return is_trace ? status : etw_error_wrap(error, status, "%s", path);
     }
     *file = self;
     return ETW_OK;
@@ -389,6 +426,9 @@ void etw_schema_file_free(etw_schema_file *file)
 {
     if (file != NULL) {
         etw_manifest_set_free(file->set);
+        if (file->donor != NULL) {
+            file->donor->free(file->donor);
+        }
         free(file->providers.guids);
         free(file->path);
         free(file);
@@ -398,6 +438,11 @@ void etw_schema_file_free(etw_schema_file *file)
 const char *etw_schema_file_path(const etw_schema_file *file)
 {
     return file->path;
+}
+
+etw_donor *etw_schema_file_donor(const etw_schema_file *file)
+{
+    return file->donor;
 }
 
 uint32_t etw_schema_file_build(const etw_schema_file *file)

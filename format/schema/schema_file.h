@@ -1,8 +1,10 @@
-/* One file that the user gives schemas with: a manifest as XML, or a Windows file with compiled
- * ones. Opening it tells whose schemas it has; compiled ones are read when they are asked for. */
+/* One file that the user gives schemas with: a manifest as XML, a Windows file with compiled
+ * ones, another trace or a pack. Opening it tells whose schemas it has; compiled ones are read when
+ * they are asked for. */
 #ifndef ETW_FORMAT_SCHEMA_SCHEMA_FILE_H
 #define ETW_FORMAT_SCHEMA_SCHEMA_FILE_H
 
+#include "format/event/donor.h"
 #include "format/schema/manifest.h"
 
 /* One file of another kind than a manifest: symbol files are large. */
@@ -22,6 +24,7 @@ typedef struct etw_schema_file_options {
     const etw_os *os;
     const char *language; /* whose .mui gives the texts; "en-US" where that has none */
     bool any_file;        /* found in a folder: what has no schemas is no error but NOT_THIS */
+    etw_open_donor *open_donor; /* may be NULL */
 } etw_schema_file_options;
 
 /* NOT_THIS where it holds no schemas. What was wrong has the path in front. Names of providers go
@@ -35,6 +38,9 @@ const char *etw_schema_file_path(const etw_schema_file *file);
 uint32_t etw_schema_file_build(const etw_schema_file *file);
 /* What was mended so that it could be read, or NULL. */
 const char *etw_schema_file_mended(const etw_schema_file *file);
+
+/* Of a trace or a pack; NULL of other files, which have a set. */
+etw_donor *etw_schema_file_donor(const etw_schema_file *file);
 
 /* Calls take with each provider it has events of; one may come twice. */
 void etw_schema_file_providers(const etw_schema_file *file,

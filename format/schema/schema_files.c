@@ -2,32 +2,26 @@
 
 #include "format/base/arena.h"
 #include "format/base/table.h"
-#include "format/event/render/plan.h"
+#include "format/schema/schema_choice.h"
 #include "format/schema/schema_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+/* Files of one provider that are asked. */
+#define MAX_HOLDERS ETW_SCHEMA_MAX_CANDIDATES
+
 /* The files that have one provider, in the order of files. */
 typedef struct holders {
     etw_guid provider;
-    uint32_t files[ETW_SCHEMA_MAX_CANDIDATES];
+    uint32_t files[MAX_HOLDERS];
     uint32_t count;
 } holders;
 
-typedef struct trial_key {
-    etw_guid provider;
-    uint16_t id;
-    uint8_t version;
-    uint8_t pointer_size;
-} trial_key;
-
-/* How often each definition of an event fitted. */
-typedef struct trial {
-    trial_key key;
-    uint32_t seen;
-    uint32_t fitted[ETW_SCHEMA_MAX_CANDIDATES]; /* by place in holders */
-} trial;
+/* When a definition is asked for: files go before what the trace's EventSources send, but what
+ * another trace's EventSources sent, or a MOF class, comes behind what this trace and the built-in
+ * table know. */
+typedef enum turn { TURN_FIRST, TURN_LAST } turn;
 
 typedef struct schema_files {
     etw_schema_source base;
@@ -39,9 +33,14 @@ typedef struct schema_files {
     uint32_t count, capacity;
     etw_arena arena;
     etw_table holders; /* provider -> holders */
-    etw_table trials;  /* trial_key -> trial */
-    etw_plan_cache *plans;
+    etw_schema_choices *choices[TURN_LAST + 1];
 } schema_files;
+
+/* The source that is asked last: a view of the other, which owns all. */
+typedef struct late_files {
+    etw_schema_source base;
+    schema_files *files;
+} late_files;
 
 static etw_status no_memory(etw_error *error)
 {
@@ -78,7 +77,7 @@ static void place(void *into, const etw_guid *provider)
         placed->failed |=
             !etw_table_set(&self->holders, &found->provider, sizeof found->provider, found);
     }
-    if (found->count < ETW_SCHEMA_MAX_CANDIDATES &&
+    if (found->count < MAX_HOLDERS &&
         (found->count == 0 || found->files[found->count - 1] != placed->file)) {
         found->files[found->count++] = placed->file;
     }
@@ -277,149 +276,230 @@ static etw_status add_path(schema_files *self, const char *path, etw_schema_stor
 
 /* Finding. */
 
-/* Whether the definition consumes the payload to its last byte. */
-static bool fits(schema_files *self, const etw_schema *schema, const etw_event_record *record,
-                 uint32_t pointer_size)
+/* What files have of one kind of event. */
+typedef struct gathering {
+    schema_files *self;
+    etw_schema_store *store;
+    turn turn;
+    uint32_t build;
+    const etw_event_record *record;
+    uint32_t pointer_size;
+    etw_candidates found;
+} gathering;
+
+static etw_status add_candidate(gathering *g, const etw_schema *schema, const char *from,
+                                uint32_t build)
 {
-    static const etw_visitor nothing = {0};
-    etw_walk_end end;
-    const etw_plan *plan = etw_plan_cache_get(self->plans, schema, NULL);
-    if (plan == NULL) {
-        return false;
-    }
-    return etw_plan_walk(plan, record, pointer_size, &nothing, NULL, &end) == ETW_OK &&
-           !end.short_payload && end.reason == NULL && end.left_bytes == 0;
+    const etw_candidate added = {
+        .schema = schema, .from = from, .build = build, .is_own = build != 0 && build == g->build};
+    etw_candidates_add(&g->found, &added);
+    return ETW_OK;
 }
 
-typedef struct candidates {
-    const etw_schema *schemas[ETW_SCHEMA_MAX_CANDIDATES]; /* by place in holders; NULL: none */
-    uint32_t count;                                       /* different ones */
-    uint32_t first;                                       /* the first that is there */
-} candidates;
+/* A manifest's schema names level, opcode, task and keywords by the record's numbers. Where these
+ * are those of the definition, its descriptor becomes the record's, channel and keywords included:
+ * a schema from a pack is then the very one that the pack's source gives. */
+static bool adopt(const gathering *g, etw_schema *schema, uint8_t **copy)
+{
+    const etw_event_descriptor *seen = &g->record->EventHeader.EventDescriptor;
+    etw_trace_event_info info;
+    memcpy(&info, schema->tei.data, sizeof info);
+    etw_event_descriptor *own = &info.EventDescriptor;
+    if (schema->origin != ETW_SCHEMA_MANIFEST || own->Level != seen->Level ||
+        own->Opcode != seen->Opcode || own->Task != seen->Task ||
+        memcmp(own, seen, sizeof *own) == 0) {
+        return true;
+    }
+    *copy = malloc(schema->tei.size);
+    if (*copy == NULL) {
+        return false;
+    }
+    *own = *seen;
+    memcpy(*copy, schema->tei.data, schema->tei.size);
+    memcpy(*copy, &info, sizeof info);
+    schema->tei.data = *copy;
+    return true;
+}
+
+static turn turn_of(uint32_t origin)
+{
+    return origin == ETW_SCHEMA_EVENTSOURCE || origin == ETW_SCHEMA_MOF ? TURN_LAST : TURN_FIRST;
+}
+
+static etw_status take_definition(void *context, const etw_schema *schema, const char *from,
+                                  uint32_t build, etw_error *error)
+{
+    gathering *g = context;
+    const etw_schema *interned;
+    etw_schema adopted = *schema;
+    uint8_t *copy = NULL;
+    if (turn_of(schema->origin) != g->turn || schema->origin == ETW_SCHEMA_CLASSIC ||
+        schema->tei.size < sizeof(etw_trace_event_info)) {
+        return ETW_OK; /* the table of classic classes is at hand itself */
+    }
+    if (!adopt(g, &adopted, &copy)) {
+        return no_memory(error);
+    }
+    const etw_status status = etw_schema_store_intern(g->store, &adopted, &interned, error);
+    free(copy);
+    return status == ETW_OK ? add_candidate(g, interned, from, build) : status;
+}
 
 /* A file that fails is told and has none. */
-static etw_status ask_file(schema_files *self, etw_schema_file *file, etw_schema_store *store,
-                           const etw_event_record *record, uint32_t pointer_size,
-                           const etw_schema **schema, etw_error *error)
+static etw_status ask_manifests(gathering *g, etw_schema_file *file, etw_error *error)
 {
     etw_manifest_set *set;
     etw_error failure = {0};
-    const etw_status read = etw_schema_file_set(file, store, &set, &failure);
+    const etw_schema *schema;
+    const etw_status read = etw_schema_file_set(file, g->store, &set, &failure);
     if (read == ETW_ERROR_NO_MEMORY) {
         return no_memory(error);
     }
     if (read != ETW_OK) {
-        note(self, failure.message);
+        note(g->self, failure.message);
     }
-    return etw_manifest_set_find(set, store, record, pointer_size, schema, error);
+    const etw_status status =
+        etw_manifest_set_find(set, g->store, g->record, g->pointer_size, &schema, error);
+    return status == ETW_OK && schema != NULL
+               ? add_candidate(g, schema, etw_schema_file_path(file), etw_schema_file_build(file))
+               : status;
+}
+
+/* A MOF class holds for higher versions than its own, too. */
+static etw_status ask_donor(gathering *g, etw_donor *donor, etw_error *error)
+{
+    const etw_definition_visitor visitor = {take_definition, g};
+    const uint32_t found = g->found.count;
+    etw_schema_key key = etw_schema_key_of_record(g->record);
+    etw_status status = donor->find(donor, &key, &visitor, error);
+    while (g->turn == TURN_LAST && key.form == ETW_KEY_CLASSIC && status == ETW_OK &&
+           g->found.count == found && key.version > 0) {
+        key.version--;
+        status = donor->find(donor, &key, &visitor, error);
+    }
+    return status;
+}
+
+static etw_status ask_file(gathering *g, etw_schema_file *file, etw_error *error)
+{
+    etw_donor *donor = etw_schema_file_donor(file);
+    if (donor != NULL) {
+        return ask_donor(g, donor, error);
+    }
+    return g->turn == TURN_FIRST ? ask_manifests(g, file, error) : ETW_OK;
 }
 
 /* An error is told only where no file has a definition. */
-static etw_status gather(schema_files *self, const holders *from, etw_schema_store *store,
-                         const etw_event_record *record, uint32_t pointer_size, candidates *found,
-                         etw_error *error)
+static etw_status gather(gathering *g, const holders *from, etw_error *error)
 {
     etw_status failed = ETW_OK;
     for (uint32_t i = 0; i < from->count; i++) {
-        const etw_schema *schema = NULL;
-        const etw_status status = ask_file(self, self->files[from->files[i]], store, record,
-                                           pointer_size, &schema, error);
+        const etw_status status = ask_file(g, g->self->files[from->files[i]], error);
         failed = status == ETW_OK ? failed : status;
         if (status == ETW_ERROR_NO_MEMORY) {
             return status;
         }
-        bool is_new = status == ETW_OK && schema != NULL;
-        found->schemas[i] = is_new ? schema : NULL;
-        for (uint32_t before = 0; before < i && is_new; before++) {
-            is_new = found->schemas[before] != schema;
-        }
-        if (is_new && found->count++ == 0) {
-            found->first = i;
-        }
     }
-    return found->count == 0 ? failed : ETW_OK;
+    return g->found.count == 0 ? failed : ETW_OK;
 }
 
-static trial *trial_of(schema_files *self, const etw_event_record *record, uint32_t pointer_size)
+/* base: the source that was asked. */
+static etw_status find_in_turn(gathering *g, etw_schema_source *base, const etw_schema **schema,
+                               etw_error *error)
 {
-    const etw_event_descriptor *seen = &record->EventHeader.EventDescriptor;
-    const trial_key key = {record->EventHeader.ProviderId, seen->Id, seen->Version,
-                           (uint8_t)pointer_size};
-    trial *found = etw_table_get(&self->trials, &key, sizeof key);
-    if (found == NULL) {
-        found = etw_arena_alloc(&self->arena, sizeof *found);
-        if (found != NULL) {
-            found->key = key;
-            if (!etw_table_set(&self->trials, &found->key, sizeof found->key, found)) {
-                return NULL;
-            }
+    const etw_guid *provider = &g->record->EventHeader.ProviderId;
+    const holders *from = etw_table_get(&g->self->holders, provider, sizeof *provider);
+    etw_schema_choices *choices = g->self->choices[g->turn];
+    bool is_final;
+    *schema = NULL;
+    base->is_undecided = false;
+    if (from == NULL) {
+        return ETW_OK;
+    }
+    g->build = base->build;
+    etw_schema_trial *trial = etw_schema_choices_get(choices, g->record, g->pointer_size, g->build);
+    if (trial == NULL) {
+        const etw_status status = gather(g, from, error);
+        if (status != ETW_OK || g->found.count == 0) {
+            return status;
         }
+        trial = etw_schema_choices_put(choices, g->record, g->pointer_size, g->build, &g->found);
     }
-    return found;
-}
-
-/* Whether definition a, which fitted this event or not, goes before b. */
-static bool is_better(const schema_files *self, const holders *from, const trial *tried,
-                      const bool *fitted, uint32_t a, uint32_t b)
-{
-    if (fitted[a] != fitted[b]) {
-        return fitted[a];
+    if (trial == NULL) {
+        return no_memory(error);
     }
-    const bool own_a = self->base.build != 0 &&
-                       etw_schema_file_build(self->files[from->files[a]]) == self->base.build;
-    const bool own_b = self->base.build != 0 &&
-                       etw_schema_file_build(self->files[from->files[b]]) == self->base.build;
-    if (own_a != own_b) {
-        return own_a;
-    }
-    return tried->fitted[a] > tried->fitted[b];
-}
-
-static const etw_schema *choose(schema_files *self, const holders *from, const candidates *found,
-                                trial *tried, const etw_event_record *record, uint32_t pointer_size)
-{
-    bool fitted[ETW_SCHEMA_MAX_CANDIDATES] = {false};
-    const bool is_trial = tried->seen < ETW_SCHEMA_TRIALS;
-    for (uint32_t i = 0; i < from->count && is_trial; i++) {
-        fitted[i] =
-            found->schemas[i] != NULL && fits(self, found->schemas[i], record, pointer_size);
-        tried->fitted[i] += fitted[i];
-    }
-    tried->seen += is_trial;
-    uint32_t best = found->first;
-    for (uint32_t i = best + 1; i < from->count; i++) {
-        if (found->schemas[i] != NULL && is_better(self, from, tried, fitted, i, best)) {
-            best = i;
-        }
-    }
-    self->base.is_undecided = is_trial;
-    return found->schemas[best];
+    *schema = etw_schema_choose(choices, trial, g->record, &is_final);
+    base->is_undecided = !is_final;
+    return ETW_OK;
 }
 
 static etw_status find(etw_schema_source *base, etw_schema_store *store,
                        const etw_event_record *record, uint32_t pointer_size,
                        const etw_schema **schema, etw_error *error)
 {
+    gathering g = {.self = (schema_files *)base,
+                   .store = store,
+                   .turn = TURN_FIRST,
+                   .record = record,
+                   .pointer_size = pointer_size};
+    return find_in_turn(&g, base, schema, error);
+}
+
+static etw_status find_late(etw_schema_source *base, etw_schema_store *store,
+                            const etw_event_record *record, uint32_t pointer_size,
+                            const etw_schema **schema, etw_error *error)
+{
+    gathering g = {.self = ((late_files *)base)->files,
+                   .store = store,
+                   .turn = TURN_LAST,
+                   .record = record,
+                   .pointer_size = pointer_size};
+    return find_in_turn(&g, base, schema, error);
+}
+
+static const etw_candidates *candidates(const etw_schema_source *base, const etw_schema *schema,
+                                        uint32_t *place)
+{
+    return etw_schema_choices_of(((const schema_files *)base)->choices[TURN_FIRST], schema, place);
+}
+
+static const etw_candidates *candidates_late(const etw_schema_source *base,
+                                             const etw_schema *schema, uint32_t *place)
+{
+    const schema_files *files = ((const late_files *)base)->files;
+    return etw_schema_choices_of(files->choices[TURN_LAST], schema, place);
+}
+
+/* All of them. */
+
+/* Each event of a manifest, as if a record asked for it. */
+static etw_status each_of_set(etw_schema_file *file, etw_schema_store *store,
+                              const etw_definition_visitor *visitor, etw_error *error)
+{
+    etw_manifest_set *set;
+    const etw_status status = etw_schema_file_set(file, store, &set, error);
+    return status == ETW_OK ? etw_manifest_set_each(set, store, visitor, etw_schema_file_path(file),
+                                                    etw_schema_file_build(file), error)
+                            : status;
+}
+
+/* What is wrong with one file, or one event of it, is told and costs no other. */
+static etw_status each(etw_schema_source *base, etw_schema_store *store,
+                       const etw_definition_visitor *visitor, etw_error *error)
+{
     schema_files *self = (schema_files *)base;
-    const etw_guid *provider = &record->EventHeader.ProviderId;
-    const holders *from = etw_table_get(&self->holders, provider, sizeof *provider);
-    candidates found = {0};
-    *schema = NULL;
-    base->is_undecided = false;
-    if (from == NULL) {
-        return ETW_OK;
-    }
-    const etw_status status = gather(self, from, store, record, pointer_size, &found, error);
-    if (status != ETW_OK || found.count == 0) {
-        return status;
-    }
-    *schema = found.schemas[found.first];
-    if (found.count > 1) {
-        trial *tried = trial_of(self, record, pointer_size);
-        if (tried == NULL) {
-            return no_memory(error);
+    for (uint32_t i = 0; i < self->count; i++) {
+        etw_donor *donor = etw_schema_file_donor(self->files[i]);
+        etw_error failure = {0};
+        const etw_status status = donor != NULL
+                                      ? donor->each(donor, visitor, &failure)
+                                      : each_of_set(self->files[i], store, visitor, &failure);
+        if (status == ETW_ERROR_NO_MEMORY || status == ETW_ERROR_LIMIT) {
+            return etw_error_set(error, status, "%s", failure.message);
         }
-        *schema = choose(self, from, &found, tried, record, pointer_size);
+        if (status != ETW_OK) {
+            note(self, failure.message);
+        }
     }
     return ETW_OK;
 }
@@ -432,10 +512,29 @@ static void free_source(etw_schema_source *base)
     }
     free(self->files);
     etw_table_free(&self->holders);
-    etw_table_free(&self->trials);
     etw_arena_free(&self->arena);
-    etw_plan_cache_free(self->plans);
+    for (int i = TURN_FIRST; i <= TURN_LAST; i++) {
+        etw_schema_choices_free(self->choices[i]);
+    }
     free(self);
+}
+
+static void free_view(etw_schema_source *base)
+{
+    free(base);
+}
+
+etw_schema_source *etw_schema_files_late(etw_schema_source *files)
+{
+    late_files *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        self->base = (etw_schema_source){.name = "schemas of other traces",
+                                         .find = find_late,
+                                         .candidates = candidates_late,
+                                         .free = free_view};
+        self->files = (schema_files *)files;
+    }
+    return self == NULL ? NULL : &self->base;
 }
 
 /* What is named in no call of this program: that something is missing or damaged there must not end
@@ -479,14 +578,23 @@ etw_status etw_schema_files_new(const etw_resolver_options *options, const etw_s
     if (self == NULL) {
         return no_memory(error);
     }
-    self->base = (etw_schema_source){.name = "manifests", .find = find, .free = free_source};
+    self->base = (etw_schema_source){.name = "manifests",
+                                     .explains = ETW_EXPLAINS_BOTH,
+                                     .find = find,
+                                     .each = each,
+                                     .candidates = candidates,
+                                     .free = free_source};
     self->file_options.os = options->os == NULL ? etw_os_default() : options->os;
     self->file_options.language = options->language;
+    self->file_options.open_donor = options->open_donor;
     self->note = options->note;
     self->note_context = options->note_context;
     self->others = others;
-    self->plans = etw_plan_cache_new();
-    etw_status status = self->plans == NULL ? no_memory(error) : ETW_OK;
+    etw_status status = ETW_OK;
+    for (int i = TURN_FIRST; i <= TURN_LAST; i++) {
+        self->choices[i] = etw_schema_choices_new();
+        status = self->choices[i] == NULL ? no_memory(error) : status;
+    }
     for (uint32_t i = 0; i < options->manifest_path_count && status == ETW_OK; i++) {
         status = add_path(self, options->manifest_paths[i], store, error);
     }

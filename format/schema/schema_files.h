@@ -1,11 +1,5 @@
-/* The files that the user gives schemas with, as one source. Of one event there may be different
- * definitions in different files; the one that fits is taken:
- *
- * - of the first events of a kind, the definition that consumes the payload to its last byte: of
- *   several that do, that of a file of the trace's own build, else the one that did so most often
- *   so far, else the first in the order of files;
- * - after ETW_SCHEMA_TRIALS events, the one that did so most often.
- *
+/* The files that the user gives schemas with, as one source: manifests, other traces, packs. Of one
+ * event there may be different definitions in different files; schema_choice.h says which is taken.
  * A kind with one definition costs nothing more. */
 #ifndef ETW_FORMAT_SCHEMA_SCHEMA_FILES_H
 #define ETW_FORMAT_SCHEMA_SCHEMA_FILES_H
@@ -13,10 +7,6 @@
 #include "format/base/os.h"
 #include "format/schema/resolver.h"
 
-/* Events of a kind that several definitions are tried on. */
-#define ETW_SCHEMA_TRIALS 64u
-/* Definitions of one event that are compared. */
-#define ETW_SCHEMA_MAX_CANDIDATES 16u
 /* Files with schemas; files that a folder may hold; folders inside folders. */
 #define ETW_SCHEMA_MAX_FILES        100000u
 #define ETW_SCHEMA_MAX_FOLDER_DEPTH 32u
@@ -35,5 +25,9 @@ typedef struct etw_schema_taker {
 etw_status etw_schema_files_new(const etw_resolver_options *options, const etw_schema_taker *others,
                                 etw_schema_store *store, etw_schema_source **source,
                                 etw_error *error);
+
+/* The part of that source that is asked last: what EventSources sent in other traces, and MOF
+ * classes of packs. It must be freed before files. NULL where memory is out. */
+etw_schema_source *etw_schema_files_late(etw_schema_source *files);
 
 #endif

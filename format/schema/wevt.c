@@ -474,6 +474,7 @@ static void read_events(reader *self, uint32_t offset)
     for (; at != NULL && count > 0 && !failed(self); at += EVENT_SIZE, count--) {
         etw_manifest_event *event = event_for(self, at);
         if (event != NULL) {
+            memcpy(&event->descriptor, at, sizeof event->descriptor);
             event->is_classic = (etw_load_u64(at + 8) & KEYWORD_CLASSIC) != 0;
             event->message = message(self, etw_load_u32(at + 16));
             event->tid = template_of(self, etw_load_u32(at + 20));

@@ -593,6 +593,25 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
     return etw_wpp_set_find(((wpp_source *)base)->set, store, record, pointer_size, schema, error);
 }
 
+static etw_status each(etw_schema_source *base, etw_schema_store *store,
+                       const etw_definition_visitor *visitor, etw_error *error)
+{
+    etw_wpp_set *set = ((wpp_source *)base)->set;
+    etw_schema_key key = {.form = ETW_KEY_MESSAGE};
+    uint32_t number;
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; status == ETW_OK && etw_wpp_set_key_at(set, i, &key.guid, &number); i++) {
+        const etw_schema *schema = NULL;
+        key.id = (uint16_t)number;
+        const etw_event_record record = etw_schema_key_ask(&key);
+        status = etw_wpp_set_find(set, store, &record, sizeof(uint64_t), &schema, error);
+        if (status == ETW_OK && schema != NULL) {
+            status = visitor->take(visitor->context, schema, "TMF", 0, error);
+        }
+    }
+    return status;
+}
+
 static void free_source(etw_schema_source *base)
 {
     etw_wpp_set_free(((wpp_source *)base)->set);
@@ -606,8 +625,11 @@ etw_schema_source *etw_wpp_source_new(etw_wpp_set *set)
         etw_wpp_set_free(set);
         return NULL;
     }
-    self->base = (etw_schema_source){
-        .name = "WPP formats", .explains_messages = true, .find = find, .free = free_source};
+    self->base = (etw_schema_source){.name = "WPP formats",
+                                     .explains = ETW_EXPLAINS_MESSAGES,
+                                     .find = find,
+                                     .each = each,
+                                     .free = free_source};
     self->set = set;
     return &self->base;
 }

@@ -58,8 +58,8 @@ static const etw_option input_rows[] = {
      .letter = 'm',
      .value = "PATH",
      .help = "where schemas come from for events that nothing else explains: a manifest, a file of "
-             "Windows (exe, dll, sys), a TMF, PDB or MOF file, or a folder of such, searched "
-             "through; repeatable",
+             "Windows (exe, dll, sys), another trace, a schema pack, a TMF, PDB or MOF file, or a "
+             "folder of such, searched through; repeatable",
      .hint = ETW_HINT_FILE,
      .apply = apply_schemas},
     {.name = "manifest", /* the old spelling */

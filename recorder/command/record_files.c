@@ -1,3 +1,4 @@
+#include "format/input/donor_file.h"
 #include "recorder/command/jobs.h"
 #include "recorder/command/record_inputs.h"
 #include "recorder/command/report.h"
@@ -96,6 +97,7 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
     etw_resolver *resolver = NULL;
     const etw_resolver_options resolver_options = {.manifest_paths = arguments->manifests,
                                                    .manifest_path_count = arguments->manifest_count,
+                                                   .open_donor = etw_donor_open,
                                                    .use_defaults = !arguments->no_default_schemas,
                                                    .language = arguments->language,
                                                    .note = etw_report_note};

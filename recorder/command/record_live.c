@@ -1,3 +1,4 @@
+#include "format/input/donor_file.h"
 #include "recorder/capture/discard.h"
 #include "recorder/command/jobs.h"
 #include "recorder/command/live_print.h"
@@ -328,6 +329,7 @@ static etw_status open_schemas(live *recording)
     const etw_record_arguments *arguments = recording->arguments;
     const etw_resolver_options options = {.manifest_paths = arguments->manifests,
                                           .manifest_path_count = arguments->manifest_count,
+                                          .open_donor = etw_donor_open,
                                           .use_defaults = !arguments->no_default_schemas,
                                           .language = arguments->language,
                                           .note = etw_report_note};

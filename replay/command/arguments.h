@@ -44,10 +44,11 @@ struct etw_replay_arguments {
     const etw_verb *verb;
     const char **inputs; /* owned array of words of argv */
     uint32_t input_count;
-    const char *member; /* --member: of archives, only files with this name */
-    const char *output; /* -o; NULL where not given */
-    const char *format; /* --format; NULL where not given */
-    const char *since;  /* as given: relative times need the trace */
+    const char *member;      /* --member: of archives, only files with this name */
+    const char *output;      /* -o; NULL where not given */
+    const char *export_path; /* of schemas: the pack to write; NULL where not given */
+    const char *format;      /* --format; NULL where not given */
+    const char *since;       /* as given: relative times need the trace */
     const char *until;
     bool json;
     bool packets; /* --packets: the format packets */

@@ -65,8 +65,8 @@ static const etw_option rows[] = {
      .letter = 'm',
      .value = "PATH",
      .help = "where schemas come from for events that nothing else explains: a manifest, a file of "
-             "Windows (exe, dll, sys), a TMF, PDB or MOF file, or a folder of such, searched "
-             "through; repeatable",
+             "Windows (exe, dll, sys), another trace, a schema pack, a TMF, PDB or MOF file, or a "
+             "folder of such, searched through; repeatable",
      .group = ETW_TAKES_MANIFEST,
      .hint = ETW_HINT_FILE,
      .apply = apply_schemas},
@@ -79,6 +79,12 @@ static const etw_option rows[] = {
      .help = "leave out what $ETWCAP_SCHEMAS names and the user's own folder of schemas",
      .group = ETW_TAKES_MANIFEST,
      IN(no_default_schemas)},
+    {.name = "export",
+     .value = "PACK.etwcap",
+     .help = "write all schemas of what --schemas names, and of FILEs, into a schema pack",
+     .group = ETW_TAKES_PACK,
+     .hint = ETW_HINT_FILE,
+     IN(export_path)},
     {.name = "language",
      .value = "NAME",
      .help = "of messages in .mui files (default en-US)",

@@ -1,7 +1,10 @@
 /* schemas: what explains the events of a trace, as text and as JSON. */
+#include "format/etwcap/pack_reader.h"
 #include "format/event/render/plan.h"
 #include "format/event/tei.h"
+#include "format/input/input.h"
 #include "format/output/json_writer.h"
+#include "replay/command/schema_pack.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 
@@ -13,6 +16,9 @@ typedef struct listing {
     uint32_t listed;
     etw_tei tei;
     bool json;
+    /* What was read from where, and what else there was; NULL where it came from no file. */
+    const etw_candidates *among;
+    uint32_t place;
 } listing;
 
 /* Strings of the blob. */
@@ -169,10 +175,34 @@ static void text_head(listing *l, const etw_schema *schema, const etw_plan *plan
     etw_text_append_char(l->text, '\n');
 }
 
+static void text_source(etw_text *text, const char *label, const etw_candidate *from)
+{
+    etw_text_append_z(text, label);
+    etw_text_append_utf8(text, (const uint8_t *)from->from, strlen(from->from), ETW_ESCAPE_LINE);
+    if (from->build != 0) {
+        etw_text_printf(text, ", build %u", from->build);
+    }
+    etw_text_append_char(text, '\n');
+}
+
+static void text_sources(const listing *l)
+{
+    for (uint32_t i = 0; l->among != NULL && i < l->among->count; i++) {
+        const uint32_t at = i == 0          ? l->place
+                            : i <= l->place ? i - 1
+                                            : i; /* the chosen one first */
+        text_source(l->text, i == 0 ? "  read from " : "  not taken: ", &l->among->items[at]);
+    }
+    if (l->among != NULL && l->among->left_out > 0) {
+        etw_text_printf(l->text, "  not compared: %u more\n", l->among->left_out);
+    }
+}
+
 static void text_schema(listing *l, const etw_schema *schema, const etw_plan *plan)
 {
     const etw_trace_event_info *info = &l->tei.info;
     text_head(l, schema, plan);
+    text_sources(l);
     text_name(l, "task", info->TaskNameOffset);
     text_name(l, "opcode", info->OpcodeNameOffset);
     text_name(l, "level", info->LevelNameOffset);
@@ -291,6 +321,36 @@ static void json_event_name(listing *l, const etw_plan *plan)
     }
 }
 
+static void json_source(etw_text *text, const char *member, const etw_candidate *from)
+{
+    etw_json_open(text, member, '{');
+    etw_json_string(text, "File", from->from);
+    if (from->build != 0) {
+        etw_json_u64(text, "Build", from->build);
+    }
+    etw_json_close(text, '}');
+}
+
+static void json_sources(const listing *l)
+{
+    if (l->among == NULL) {
+        return;
+    }
+    json_source(l->text, "Source", &l->among->items[l->place]);
+    if (l->among->count > 1) {
+        etw_json_open(l->text, "Alternatives", '[');
+        for (uint32_t i = 0; i < l->among->count; i++) {
+            if (i != l->place) {
+                json_source(l->text, NULL, &l->among->items[i]);
+            }
+        }
+        etw_json_close(l->text, ']');
+    }
+    if (l->among->left_out > 0) {
+        etw_json_u64(l->text, "NotCompared", l->among->left_out);
+    }
+}
+
 static void json_head(listing *l, const etw_schema *schema, const etw_plan *plan)
 {
     const etw_trace_event_info *info = &l->tei.info;
@@ -298,6 +358,7 @@ static void json_head(listing *l, const etw_schema *schema, const etw_plan *plan
     etw_json_open(l->text, NULL, '{');
     etw_json_printf(l->text, "SchemaHash", "%016llx", (unsigned long long)schema->hash);
     etw_json_string(l->text, "Origin", etw_schema_origin_name(schema->origin));
+    json_sources(l);
     json_name(l, "ProviderName", info->ProviderNameOffset);
     etw_json_guid(l->text, "ProviderId", &info->ProviderGuid);
     if (!etw_guid_is_zero(&info->EventGuid)) {
@@ -362,15 +423,20 @@ static void append_schema(listing *l, const etw_schema *schema, etw_plan_cache *
     }
 }
 
-static etw_status print_store(const etw_schema_store *store, bool json, etw_stream *stream,
-                              etw_error *error)
+/* replay: knows what they were chosen among. */
+static etw_status print_store(const etw_schema_store *store, const etw_replay *replay, bool json,
+                              etw_stream *stream, etw_error *error)
 {
     etw_plan_cache *plans = etw_plan_cache_new();
     etw_status status =
         plans == NULL ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory") : ETW_OK;
     for (uint32_t id = 1; !etw_failed(status) && id <= etw_schema_store_count(store); id++) {
+        const etw_schema *schema = etw_schema_store_get(store, id);
         listing l = {.text = &stream->text, .json = json};
-        append_schema(&l, etw_schema_store_get(store, id), plans);
+        l.among = etw_replay_candidates(replay, schema, &l.place);
+        if (l.among == NULL || l.among->items[l.place].was_chosen) {
+            append_schema(&l, schema, plans);
+        }
         status = etw_stream_flush_chunks(stream, error);
     }
     etw_plan_cache_free(plans);
@@ -401,10 +467,62 @@ static etw_status read_schemas(const etw_replay_arguments *arguments, etw_replay
     return status == ETW_END ? ETW_OK : status;
 }
 
+/* A pack: all of its definitions. */
+typedef struct pack_listing {
+    etw_stream *stream;
+    etw_plan_cache *plans;
+    bool json;
+} pack_listing;
+
+static etw_status list_definition(void *context, const etw_schema *schema, const char *from,
+                                  uint32_t build, etw_error *error)
+{
+    const pack_listing *to = context;
+    const etw_candidates among = {.items[0] = {.from = from, .build = build}, .count = 1};
+    listing l = {.text = &to->stream->text, .json = to->json, .among = &among};
+    append_schema(&l, schema, to->plans);
+    return etw_stream_flush_chunks(to->stream, error);
+}
+
+static etw_status list_pack(etw_donor *pack, bool json, etw_stream *stream, etw_error *error)
+{
+    pack_listing to = {.stream = stream, .plans = etw_plan_cache_new(), .json = json};
+    const etw_definition_visitor visitor = {list_definition, &to};
+    const etw_status status = to.plans == NULL
+                                  ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory")
+                                  : pack->each(pack, &visitor, error);
+    etw_plan_cache_free(to.plans);
+    return status;
+}
+
+/* False where the input is no pack. */
+static bool list_as_pack(const etw_replay_arguments *arguments, const etw_input *input,
+                         etw_stream *stream, etw_exit *result)
+{
+    etw_error error = {0};
+    etw_donor *pack = NULL;
+    etw_schema_store *names = etw_schema_store_new();
+    if (names == NULL ||
+        etw_pack_open(etw_input_os(input), etw_input_name(input), names, &pack, NULL) != ETW_OK) {
+        etw_schema_store_free(names);
+        return false;
+    }
+    const etw_status status = list_pack(pack, arguments->json, stream, &error);
+    pack->free(pack);
+    etw_schema_store_free(names);
+    *result = etw_failed(status) ? etw_tool_fail(&error) : ETW_EXIT_WELL;
+    return true;
+}
+
 static etw_exit list_one(const etw_replay_arguments *arguments, etw_input *input,
                          etw_stream *stream)
 {
     etw_error error = {0};
+    etw_exit result;
+    if (list_as_pack(arguments, input, stream, &result)) {
+        etw_input_close(input);
+        return result;
+    }
     etw_replay *replay;
     etw_replay_options options = arguments->replay;
     etw_replay_totals totals = {0};
@@ -414,7 +532,7 @@ static etw_exit list_one(const etw_replay_arguments *arguments, etw_input *input
         status = read_schemas(arguments, replay, &store, &error);
     }
     if (!etw_failed(status)) {
-        status = print_store(store, arguments->json, stream, &error);
+        status = print_store(store, replay, arguments->json, stream, &error);
     }
     if (replay != NULL) {
         etw_replay_get_totals(replay, &totals);
@@ -439,6 +557,13 @@ static etw_status take(void *context, etw_input *input, etw_error *error)
 
 etw_exit etw_verb_schemas(const etw_replay_arguments *arguments)
 {
+    if (arguments->export_path != NULL) {
+        return etw_schema_pack_export(arguments);
+    }
+    if (arguments->input_count == 0) {
+        etw_tool_say("schemas needs a FILE, or --export");
+        return ETW_EXIT_USAGE;
+    }
     etw_error error = {0};
     etw_stream stream;
     listing_all to = {.arguments = arguments, .stream = &stream, .result = ETW_EXIT_WELL};

@@ -1,6 +1,7 @@
 #include "replay/etwapi/known_schemas.h"
 
 #include "format/base/table.h"
+#include "format/input/donor_file.h"
 #include "format/schema/resolver.h"
 #include "replay/etwapi/settings.h"
 
@@ -40,7 +41,8 @@ static known all = {.lock = SRWLOCK_INIT};
 static etw_status make_resolver(etw_error *error)
 {
     const etw_resolver_options options = {.manifest_paths = (const char *const *)all.manifests,
-                                          .manifest_path_count = all.manifest_count};
+                                          .manifest_path_count = all.manifest_count,
+                                          .open_donor = etw_donor_open};
     etw_resolver *fresh = NULL;
     const etw_status status = etw_resolver_new(all.store, &options, &fresh, error);
     if (status == ETW_OK) {

@@ -37,7 +37,7 @@ def schemas(tool, source, trace):
     """What the source makes of the trace, but for the names of its providers and what they change."""
     done = tool("etw-replay", "schemas", "--json", "--schemas", source, trace)
     found = [json.loads(line) for line in done.stdout.decode().splitlines()]
-    return [{key: value for key, value in schema.items() if key not in ("ProviderName", "SchemaHash")} for schema in found]
+    return [{key: value for key, value in schema.items() if key not in ("ProviderName", "SchemaHash", "Source")} for schema in found]
 
 
 @pytest.mark.parametrize("version", [3, 5])
@@ -110,6 +110,36 @@ def test_of_definitions_that_fit_that_of_the_traces_build_is_taken(tool, tmp_pat
     dll(tmp_path / "2.dll", trace.build, ("own", *UINT64))
     events = tool.events("--schemas", tmp_path / "1.dll", "--schemas", tmp_path / "2.dll", tmp_path / "x.etl")
     assert [event["EventProperties"] for event in events if event["Id"] == 1 and "ProviderName" in event] == [{"own": "7"}]
+
+
+def test_four_builds_in_any_order_explain_every_event_however_many_there_are(native_tool, tmp_path):
+    forms = {"a": (("a", *UINT32),), "b": (("a", *UINT32), ("b", *UINT64)), "c": (("a", *UINT64), ("b", *UINT64)),
+             "d": (("s", 1, 1),)}
+    payloads = [struct.pack("<I", 1)] * 80 + [struct.pack("<IQ", 1, 2), struct.pack("<QQ", 1, 2)] * 40 + \
+        ["abcdef\0".encode("utf-16le")] * 40
+    trace = Trace()
+    for payload in payloads:
+        trace.event(GUID, 1, payload)
+    trace.write(tmp_path / "x.etl")
+    for build, (name, fields) in enumerate(forms.items()):
+        dll(tmp_path / (name + ".dll"), 100 + build, *fields)
+    for order in ("abcd", "dcba", "bdac", "cadb"):
+        words = [word for name in order for word in ("--schemas", tmp_path / (name + ".dll"))]
+        events = [event for event in native_tool.events(*words, tmp_path / "x.etl") if event["Id"] == 1]
+        assert not [event for event in events if "EventPropertiesError" in event]
+
+
+def test_the_traces_own_build_keeps_an_event_that_it_once_explained(native_tool, tmp_path):
+    """A payload that another definition fits by accident does not change what the event means."""
+    trace = Trace()
+    for payload in (struct.pack("<I", 1), struct.pack("<IQ", 2, 3)):
+        trace.event(GUID, 1, payload)
+    trace.write(tmp_path / "x.etl")
+    dll(tmp_path / "own.dll", trace.build, ("own", *UINT32))
+    dll(tmp_path / "other.dll", trace.build + 1, ("other", *UINT32), ("more", *UINT64))
+    words = ("--schemas", tmp_path / "other.dll", "--schemas", tmp_path / "own.dll")
+    events = [event for event in native_tool.events(*words, tmp_path / "x.etl") if event["Id"] == 1]
+    assert [event["EventProperties"]["own"] for event in events] == ["1", "2"]
 
 
 def test_bad_files_in_a_folder_are_named_and_passed_over(tool, tmp_path):

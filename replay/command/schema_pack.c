@@ -1,0 +1,124 @@
+#include "replay/command/schema_pack.h"
+
+#include "format/base/part_file.h"
+#include "format/etwcap/pack_writer.h"
+#include "format/input/donor_file.h"
+#include "format/schema/resolver.h"
+#include "replay/command/tool.h"
+
+#include <inttypes.h>
+
+typedef struct packing {
+    const etw_replay_arguments *arguments;
+    etw_schema_store *store; /* names, and schemas on their way */
+    etw_resolver *resolver;
+    etw_pack_writer *writer;
+    etw_definition_visitor taken;
+} packing;
+
+static void say_note(void *context, const char *message)
+{
+    (void)context;
+    etw_tool_say("%s", message);
+}
+
+static etw_status take_given(packing *p, etw_error *error)
+{
+    const etw_replay_options *given = &p->arguments->replay;
+    const etw_resolver_options options = {.manifest_paths = given->manifest_paths,
+                                          .manifest_path_count = given->manifest_path_count,
+                                          .no_classic = true,
+                                          .language = given->language,
+                                          .open_donor = etw_donor_open,
+                                          .note = say_note};
+    const etw_status status = etw_resolver_new(p->store, &options, &p->resolver, error);
+    return etw_failed(status) ? status : etw_resolver_each(p->resolver, &p->taken, error);
+}
+
+static etw_status take_traces(packing *p, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < p->arguments->input_count && !etw_failed(status); i++) {
+        etw_donor *donor;
+        status = etw_donor_open(etw_os_default(), p->arguments->inputs[i], false, p->store, &donor,
+                                error);
+        if (!etw_failed(status)) {
+            status = donor->each(donor, &p->taken, error);
+            donor->free(donor);
+        }
+    }
+    return status;
+}
+
+static etw_status write_part(packing *p, const char *part, etw_pack_counts *counts,
+                             etw_error *error)
+{
+    const etw_pack_options options = {.application = p->arguments->writer.application,
+                                      .replace = true}; /* it is reserved */
+    etw_status status =
+        etw_pack_writer_finish(p->writer, etw_os_default(), part, &options, counts, error);
+    if (!etw_failed(status) && counts->events == 0) {
+        status = etw_error_set(error, ETW_ERROR_NOT_FOUND, "no schemas in what was named");
+    }
+    if (!etw_failed(status)) {
+        status = etw_part_settle(etw_os_default(), part, p->arguments->export_path,
+                                 p->arguments->writer.replace, error);
+    }
+    if (etw_failed(status)) {
+        (void)etw_os_default()->remove(etw_os_default()->context, part);
+    }
+    return status;
+}
+
+/* The file has its name only once it is whole. */
+static etw_status write_pack(packing *p, etw_pack_counts *counts, etw_error *error)
+{
+    etw_text part = {0};
+    etw_status status = etw_part_reserve(etw_os_default(), p->arguments->export_path, &part, error);
+    if (!etw_failed(status)) {
+        status = write_part(p, etw_text_z(&part), counts, error);
+    }
+    etw_text_free(&part);
+    return status;
+}
+
+static etw_status pack_all(packing *p, etw_pack_counts *counts, etw_error *error)
+{
+    bool wants_part;
+    etw_status status = etw_tool_wants_part(etw_os_default(), p->arguments->export_path,
+                                            p->arguments->writer.replace, &wants_part, error);
+    p->store = etw_schema_store_new();
+    p->writer = p->store == NULL ? NULL : etw_pack_writer_new(p->store);
+    p->taken = (etw_definition_visitor){etw_pack_writer_take, p->writer};
+    if (p->writer == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a schema pack");
+    }
+    if (!etw_failed(status)) {
+        status = take_given(p, error);
+    }
+    if (!etw_failed(status)) {
+        status = take_traces(p, error);
+    }
+    return etw_failed(status) ? status : write_pack(p, counts, error);
+}
+
+etw_exit etw_schema_pack_export(const etw_replay_arguments *arguments)
+{
+    packing p = {.arguments = arguments};
+    etw_error error = {0};
+    etw_pack_counts counts = {0};
+    const etw_status status = pack_all(&p, &counts, &error);
+    etw_resolver_free(p.resolver);
+    etw_pack_writer_free(p.writer);
+    etw_schema_store_free(p.store);
+    if (etw_failed(status)) {
+        return etw_tool_fail(&error);
+    }
+    if (!arguments->quiet) {
+        etw_tool_say("%s: schemas of %" PRIu32 " events of %" PRIu32 " providers, %" PRIu32
+                     " definitions, %" PRIu64 " bytes",
+                     arguments->export_path, counts.events, counts.providers, counts.definitions,
+                     counts.bytes);
+    }
+    return ETW_EXIT_WELL;
+}
