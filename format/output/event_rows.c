@@ -121,10 +121,6 @@ static uint32_t append_properties(const etw_output_options *options, const etw_e
     static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, NULL, NULL};
     row_walk walk = {
         .rows = rows, .form = options->exact ? ETW_TEXT_EXACT : 0, .start = rows->size};
-    if (etw_event_plan(event) == NULL) {
-        etw_properties_unknown(event, outcome);
-        return ETW_ROW_NONE;
-    }
     etw_properties_walk(event, &visitor, &walk, outcome);
     return walk.count;
 }
@@ -137,6 +133,7 @@ static void fill_fixed(const etw_event *event, etw_row_fixed *fixed)
     const etw_event_header *header = &record->EventHeader;
     const etw_event_descriptor *d = &header->EventDescriptor;
     *fixed = (etw_row_fixed){
+        .schema = etw_event_schema(event),
         .time_100ns = etw_event_time_100ns(event),
         .keyword = d->Keyword,
         .provider_id = header->ProviderId,
@@ -191,15 +188,22 @@ static void end_row(etw_text *rows, size_t start, const etw_row_fixed *fixed)
 }
 
 /* The properties come last but are walked first: what is said of them stands before. */
-void etw_row_append(const etw_output_options *options, const etw_event *event, etw_text *rows)
+void etw_row_append_with(const etw_output_options *options, const etw_event *event,
+                         etw_row_properties append, etw_text *rows)
 {
     const etw_plan *plan = etw_event_plan(event);
+    const etw_event_process *process = etw_event_process_of(event);
     etw_row_fixed fixed;
     etw_property_outcome outcome = {0};
     etw_text properties = {0};
     const size_t start = begin_field(rows);
     fill_fixed(event, &fixed);
-    fixed.property_count = append_properties(options, event, &properties, &outcome);
+    if (plan == NULL) {
+        etw_properties_unknown(event, &outcome);
+        fixed.property_count = ETW_ROW_NONE;
+    } else {
+        fixed.property_count = append(options, event, &properties, &outcome);
+    }
     etw_text_append(rows, (const char *)&fixed, sizeof fixed);
     append_name(rows, etw_event_provider_name(event));
     append_name(rows, plan == NULL ? NULL : etw_plan_event_name(plan)->utf8);
@@ -207,10 +211,23 @@ void etw_row_append(const etw_output_options *options, const etw_event *event, e
     append_name(rows, outcome.problem);
     append_bytes(rows, outcome.undecoded);
     append_extended(options, event, rows);
+    append_name(rows, process == NULL ? NULL : process->name);
     etw_text_append(rows, properties.data, properties.size);
     rows->failed |= properties.failed;
     etw_text_free(&properties);
     end_row(rows, start, &fixed);
+}
+
+void etw_row_append(const etw_output_options *options, const etw_event *event, etw_text *rows)
+{
+    etw_row_append_with(options, event, append_properties, rows);
+}
+
+static void append_loss(const etw_loss *loss, etw_text *rows)
+{
+    const size_t start = begin_field(rows);
+    etw_json_append_loss(loss, rows);
+    end_field(rows, start);
 }
 
 void etw_row_append_loss(const etw_loss *loss, etw_text *rows)
@@ -219,7 +236,11 @@ void etw_row_append_loss(const etw_loss *loss, etw_text *rows)
     const size_t start = begin_field(rows);
     etw_text_append(rows, (const char *)&fixed, sizeof fixed);
     for (int field = 0; field < ETW_ROW_FIELD_COUNT; field++) {
-        append_name(rows, field == ETW_ROW_PROBLEM ? etw_loss_cause_name(loss->cause) : NULL);
+        if (field == ETW_ROW_EXTENDED_INFO) {
+            append_loss(loss, rows);
+        } else {
+            append_name(rows, field == ETW_ROW_PROBLEM ? etw_loss_cause_name(loss->cause) : NULL);
+        }
     }
     end_row(rows, start, &fixed);
 }

@@ -9,10 +9,12 @@
 #define ETW_FORMAT_OUTPUT_ROWS_H
 
 #include "format/output/output.h"
+#include "format/output/properties.h"
 
 #define ETW_ROW_NONE UINT32_MAX
 
 typedef struct etw_row_fixed {
+    const etw_schema *schema; /* NULL: none; lives as long as the replay */
     int64_t time_100ns;
     uint64_t keyword;
     etw_guid provider_id, activity_id;
@@ -30,7 +32,8 @@ typedef enum etw_row_field {
     ETW_ROW_MESSAGE,
     ETW_ROW_PROBLEM,       /* why properties are missing; of a loss: its cause */
     ETW_ROW_USER_DATA,     /* the bytes that no property shows */
-    ETW_ROW_EXTENDED_INFO, /* as a JSON object */
+    ETW_ROW_EXTENDED_INFO, /* as a JSON object; of a loss: all that is known of it */
+    ETW_ROW_PROCESS_NAME,
     ETW_ROW_FIELD_COUNT
 } etw_row_field;
 
@@ -43,6 +46,12 @@ typedef struct etw_row {
 /* An event's row. Properties of structs are named Peer.Port, elements of arrays Tags[0]; names
  * within a row are unique. */
 void etw_row_append(const etw_output_options *options, const etw_event *event, etw_text *rows);
+/* Writes the properties of an event in another way than as names and texts (typed_rows.h), and
+ * returns how many. */
+typedef uint32_t (*etw_row_properties)(const etw_output_options *options, const etw_event *event,
+                                       etw_text *rows, etw_property_outcome *outcome);
+void etw_row_append_with(const etw_output_options *options, const etw_event *event,
+                         etw_row_properties properties, etw_text *rows);
 void etw_row_append_loss(const etw_loss *loss, etw_text *rows);
 
 /* Takes the next row off rows; false at their end. */

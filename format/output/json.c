@@ -289,13 +289,7 @@ static void append_names(const etw_event *event, etw_text *text)
 
 /* The properties as members of objects and elements of lists. */
 
-typedef struct json_walk {
-    etw_nesting nesting; /* first: the visitor knows no more */
-    uint32_t form;
-    bool typed;
-} json_walk;
-
-static void begin_member(etw_nesting *n, const etw_property *property)
+void etw_json_begin_member(etw_nesting *n, const etw_property *property)
 {
     etw_nesting_next(n);
     if (n->in_list) {
@@ -319,11 +313,11 @@ static void begin_member(etw_nesting *n, const etw_property *property)
     n->text->size += (size_t)(at - start);
 }
 
-static etw_status on_value(void *context, const etw_value *value)
+etw_status etw_json_on_value(void *context, const etw_value *value)
 {
-    json_walk *w = context;
+    etw_json_walk *w = context;
     etw_text *text = w->nesting.text;
-    begin_member(&w->nesting, value->property);
+    etw_json_begin_member(&w->nesting, value->property);
     if (w->typed) {
         etw_value_append_json(value, w->form, text);
         return etw_properties_room(text, w->nesting.start);
@@ -350,17 +344,17 @@ static void append_undecoded(const etw_property_outcome *outcome, etw_text *text
 void etw_json_append_properties(const etw_output_options *options, const etw_event *event,
                                 etw_text *text, etw_property_outcome *outcome)
 {
-    static const etw_visitor visitor = {on_value, etw_nesting_on_open_struct,
+    static const etw_visitor visitor = {etw_json_on_value, etw_nesting_on_open_struct,
                                         etw_nesting_on_close_struct, etw_nesting_on_open_array,
                                         etw_nesting_on_close_array};
-    json_walk walk = {.nesting = {.text = text,
-                                  .start = text->size,
-                                  .separator = ',',
-                                  .begin = begin_member,
-                                  .is_first = true},
-                      .form = (options->exact ? ETW_TEXT_EXACT : 0u) |
-                              (options->hex_numbers ? ETW_JSON_HEX_NUMBERS : 0u),
-                      .typed = options->typed};
+    etw_json_walk walk = {.nesting = {.text = text,
+                                      .start = text->size,
+                                      .separator = ',',
+                                      .begin = etw_json_begin_member,
+                                      .is_first = true},
+                          .form = (options->exact ? ETW_TEXT_EXACT : 0u) |
+                                  (options->hex_numbers ? ETW_JSON_HEX_NUMBERS : 0u),
+                          .typed = options->typed};
     etw_text_append_char(text, '{');
     etw_properties_walk(event, &visitor, &walk, outcome);
     etw_text_append_char(text, '}');

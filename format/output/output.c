@@ -7,8 +7,9 @@
 #define COLLECTOR_CHUNK ((size_t)256 << 10)
 
 static const etw_output_format *const formats[] = {
-    &etw_output_json, &etw_output_text,   &etw_output_xml,     &etw_output_eventviewer,
-    &etw_output_csv,  &etw_output_pcapng, &etw_output_parquet, &etw_output_packets,
+    &etw_output_json,        &etw_output_text,    &etw_output_xml,
+    &etw_output_eventviewer, &etw_output_csv,     &etw_output_pcapng,
+    &etw_output_parquet,     &etw_output_packets, &etw_output_sqlite,
 };
 
 const etw_output_format *etw_output_at(size_t index)
@@ -30,11 +31,11 @@ const etw_output_format *etw_output_find(const char *name)
 static const struct {
     const char *ending;
     const etw_output_format *format;
-} endings[] = {{".json", &etw_output_json},      {".ndjson", &etw_output_json},
-               {".jsonl", &etw_output_json},     {".txt", &etw_output_text},
-               {".log", &etw_output_text},       {".xml", &etw_output_xml},
-               {".csv", &etw_output_csv},        {".pcapng", &etw_output_pcapng},
-               {".parquet", &etw_output_parquet}};
+} endings[] = {
+    {".json", &etw_output_json}, {".ndjson", &etw_output_json},   {".jsonl", &etw_output_json},
+    {".txt", &etw_output_text},  {".log", &etw_output_text},      {".xml", &etw_output_xml},
+    {".csv", &etw_output_csv},   {".pcapng", &etw_output_pcapng}, {".parquet", &etw_output_parquet},
+    {".db", &etw_output_sqlite}, {".sqlite", &etw_output_sqlite}, {".sqlite3", &etw_output_sqlite}};
 
 const char *etw_output_ending_at(size_t index)
 {

@@ -21,6 +21,8 @@ typedef struct etw_collector etw_collector;
 /* What a collector may use of the world. */
 typedef struct etw_collector_target {
     const etw_os *os;
+    /* Of the empty file that becomes the output, for who writes it by name; NULL: it has none. */
+    const char *path;
     /* Tells the user what the file cannot; may be NULL. */
     void (*note)(void *context, const char *message);
     void *note_context;
@@ -65,7 +67,7 @@ void etw_output_free(etw_output *output);
 
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
     etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet,
-    etw_output_packets;
+    etw_output_packets, etw_output_sqlite;
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

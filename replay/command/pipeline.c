@@ -312,11 +312,14 @@ static etw_status write_for_collector(void *context, etw_bytes bytes, etw_error 
 
 static etw_status open_collector(etw_pipeline *p, etw_error *error)
 {
-    const etw_collector_target target = {.os = p->options.stream->os,
+    etw_stream *stream = p->options.stream;
+    const char *path = stream->part.size > 0 ? etw_text_z(&stream->part) : NULL;
+    const etw_collector_target target = {.os = stream->os,
+                                         .path = path,
                                          .note = p->options.note,
                                          .note_context = p->options.note_context,
                                          .write = write_for_collector,
-                                         .write_context = p->options.stream};
+                                         .write_context = stream};
     return p->options.format->collector == NULL
                ? ETW_OK
                : p->options.format->collector->open(&p->options.rendering, &target, &p->collector,

@@ -19,7 +19,7 @@ const connection = await (await DuckDBInstance.create(':memory:')).connect();
 for (const query of process.argv.slice(2))
     console.log(JSON.stringify((await connection.runAndReadAll(query)).getRowsJson()));
 """
-SAME = ["ProviderName", "ProviderId", "EventName", "Id", "Version", "Channel", "Level", "Opcode", "Task", "ProcessId", "ThreadId",
+SAME = ["ProviderName", "ProviderId", "EventName", "Id", "Version", "Channel", "Level", "Opcode", "Task", "ProcessId", "ThreadId", "ProcessName",
         "ProcessorIndex", "ActivityId", "Flags", "EventProperty", "KernelTime", "UserTime", "EventPropertiesError", "Trace"]
 
 

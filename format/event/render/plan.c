@@ -349,6 +349,11 @@ bool etw_property_is_array(const etw_property *property)
     return property->is_array;
 }
 
+bool etw_property_has_map(const etw_property *property)
+{
+    return property->map != NULL;
+}
+
 uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *property)
 {
     return (uint32_t)(property - plan->properties);

@@ -57,6 +57,8 @@ ETW_API uint16_t etw_property_in_type(const etw_property *property);
 ETW_API uint16_t etw_property_out_type(const etw_property *property);
 /* Its values come between open_array and close_array, be they one or many. */
 ETW_API bool etw_property_is_array(const etw_property *property);
+/* A value map gives texts for its numbers. */
+ETW_API bool etw_property_has_map(const etw_property *property);
 /* Where the property stands in the schema's EVENT_PROPERTY_INFO array. */
 ETW_API uint32_t etw_plan_property_index(const etw_plan *plan, const etw_property *property);
 
@@ -220,6 +222,9 @@ typedef struct etw_typed_value {
 } etw_typed_value;
 
 ETW_API void etw_value_get(const etw_value *value, etw_typed_value *typed);
+/* The kind that the property's values have, but for those that do not fit their type (BINARY) or
+ * are not there (NONE). */
+ETW_API etw_value_kind etw_property_value_kind(const etw_property *property);
 
 /* Appends a typed JSON value: numbers and booleans bare (integers beyond 2^53 too: JSON has no
  * limit), the rest as a quoted string. */

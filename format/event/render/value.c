@@ -580,6 +580,21 @@ static void get_shown(etw_show show, etw_typed_value *typed)
     }
 }
 
+etw_value_kind etw_property_value_kind(const etw_property *property)
+{
+    static const uint8_t sample[16] = {1}; /* as large as any, and no NUL */
+    etw_typed_value typed = {.bytes = {sample, 8}};
+    const etw_show show = (etw_show)property->show;
+    if (show == ETW_SHOW_SID) {
+        return ETW_VALUE_SID;
+    }
+    if (show == ETW_SHOW_IPV6) {
+        return ETW_VALUE_IPV6;
+    }
+    get_shown(show, &typed);
+    return typed.kind;
+}
+
 void etw_value_get(const etw_value *value, etw_typed_value *typed)
 {
     const etw_property *property = value->property;

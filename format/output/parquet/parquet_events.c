@@ -34,6 +34,7 @@ static const etw_parquet_node nodes[] = {
     OPTIONAL("Keyword", UINT64),
     OPTIONAL("ProcessId", UINT32),
     OPTIONAL("ThreadId", UINT32),
+    OPTIONAL("ProcessName", STRING),
     OPTIONAL("ProcessorIndex", UINT16),
     OPTIONAL("ActivityId", STRING),
     OPTIONAL("Flags", UINT16),
@@ -158,6 +159,7 @@ static void put_header(etw_collector *c, const etw_row *row)
     put(c, is_event, &f->keyword, sizeof f->keyword);
     put_u32(c, is_event, f->process_id);
     put_u32(c, is_event, f->thread_id);
+    put_text(c, row->fields[ETW_ROW_PROCESS_NAME]);
     put_u32(c, is_event, f->processor);
     put_guid(c, is_event && !etw_guid_is_zero(&f->activity_id), &f->activity_id);
     put_u32(c, is_event, f->flags);

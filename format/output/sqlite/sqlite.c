@@ -1,0 +1,334 @@
+/* A database of SQLite, where this build has its library: sqlite_tables.h says what is in it. */
+#include "format/output/typed_rows.h"
+
+#ifdef ETW_HAVE_SQLITE
+
+#include "format/output/put.h"
+#include "format/output/sqlite/sqlite_tables.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* FILETIME of 1970-01-01, and the FILETIMEs that nanoseconds since then can hold. */
+#define UNIX_EPOCH_100NS   INT64_C(116444736000000000)
+#define MAX_DISTANCE_100NS (INT64_MAX / 100)
+
+struct etw_collector {
+    sqlite3 *database;
+    etw_sqlite_tables *tables;
+    sqlite3_stmt *insert_event, *insert_loss;
+    int64_t events;
+    char guid[38]; /* of the event being written */
+};
+
+static void close_database(etw_collector *collector)
+{
+    if (collector != NULL) {
+        etw_sqlite_tables_free(collector->tables);
+        (void)sqlite3_finalize(collector->insert_event);
+        (void)sqlite3_finalize(collector->insert_loss);
+        (void)sqlite3_close(collector->database);
+        free(collector);
+    }
+}
+
+/* Nobody reads it before it is whole: no journal is needed, and nothing waits for the disk. */
+static etw_status prepare_database(etw_collector *c, etw_error *error)
+{
+    etw_status status = etw_sqlite_run(c->database,
+                                       "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                                       "PRAGMA locking_mode = EXCLUSIVE;"
+                                       "PRAGMA cache_size = -32768; BEGIN",
+                                       error);
+    if (!etw_failed(status)) {
+        status = etw_sqlite_tables_new(c->database, &c->tables, error);
+    }
+    if (!etw_failed(status)) {
+        status = etw_sqlite_prepare(
+            c->database,
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            &c->insert_event, error);
+    }
+    if (!etw_failed(status)) {
+        status = etw_sqlite_prepare(c->database, "INSERT INTO losses VALUES (?, ?, ?)",
+                                    &c->insert_loss, error);
+    }
+    return status;
+}
+
+static etw_status open_database(const etw_output_options *options,
+                                const etw_collector_target *target, etw_collector **collector,
+                                etw_error *error)
+{
+    (void)options;
+    *collector = NULL;
+    if (target->path == NULL) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "a database of SQLite needs a file of its own, not a pipe");
+    }
+    etw_collector *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a database");
+    }
+    etw_status status = ETW_OK;
+    if (sqlite3_open_v2(target->path, &made->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK) {
+        status = etw_sqlite_failed(made->database, error, target->path);
+    }
+    if (!etw_failed(status)) {
+        status = prepare_database(made, error);
+    }
+    if (etw_failed(status)) {
+        close_database(made);
+        return status;
+    }
+    *collector = made;
+    return ETW_OK;
+}
+
+/* Values. What is not bound is NULL: bindings are cleared for each row. */
+
+static void bind_bytes(sqlite3_stmt *statement, int place, etw_bytes text)
+{
+    if (text.data != NULL) {
+        (void)sqlite3_bind_text(statement, place, (const char *)text.data, (int)text.size,
+                                SQLITE_STATIC);
+    }
+}
+
+static void bind_blob(sqlite3_stmt *statement, int place, etw_bytes blob)
+{
+    if (blob.data != NULL) {
+        (void)sqlite3_bind_blob(statement, place, blob.data, (int)blob.size, SQLITE_STATIC);
+    }
+}
+
+static void bind_unsigned(sqlite3_stmt *statement, int place, uint64_t value)
+{
+    char digits[24];
+    if (value <= INT64_MAX) {
+        (void)sqlite3_bind_int64(statement, place, (int64_t)value);
+        return;
+    }
+    const int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+    (void)sqlite3_bind_text(statement, place, digits, size, SQLITE_TRANSIENT);
+}
+
+static void bind_time(sqlite3_stmt *statement, int place, int64_t time_100ns)
+{
+    if (time_100ns > UNIX_EPOCH_100NS - MAX_DISTANCE_100NS &&
+        time_100ns < UNIX_EPOCH_100NS + MAX_DISTANCE_100NS) {
+        (void)sqlite3_bind_int64(statement, place, (time_100ns - UNIX_EPOCH_100NS) * 100);
+    }
+}
+
+static etw_status step(etw_collector *c, sqlite3_stmt *statement, etw_error *error)
+{
+    const int code = sqlite3_step(statement);
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return code == SQLITE_DONE
+               ? ETW_OK
+               : etw_sqlite_failed(c->database, error, "an event cannot be written");
+}
+
+/* Text without its type's affinity: digits would become a number. */
+static void bind_cell(sqlite3_stmt *statement, int place, const etw_cell *cell)
+{
+    switch (cell->kind) {
+    case ETW_CELL_INT64:
+        (void)sqlite3_bind_int64(statement, place, cell->as.int64);
+        break;
+    case ETW_CELL_UINT64:
+    case ETW_CELL_BOOL:
+        bind_unsigned(statement, place, cell->as.uint64);
+        break;
+    case ETW_CELL_REAL:
+        (void)sqlite3_bind_double(statement, place, cell->as.real);
+        break;
+    case ETW_CELL_TIME:
+    case ETW_CELL_TEXT:
+    case ETW_CELL_JSON:
+        bind_bytes(statement, place, cell->bytes);
+        break;
+    case ETW_CELL_BYTES:
+        bind_blob(statement, place, cell->bytes);
+        break;
+    case ETW_CELL_MAPPED:
+        bind_bytes(statement, place, cell->bytes);
+        bind_unsigned(statement, place + 1, cell->as.uint64);
+        break;
+    case ETW_CELL_NONE:
+    default:
+        break;
+    }
+}
+
+static etw_status put_properties(etw_collector *c, const etw_data_table *table, etw_row *row,
+                                 etw_error *error)
+{
+    etw_cell cell;
+    int place = 2;
+    etw_text rest = {0};
+    (void)sqlite3_bind_int64(table->insert, 1, c->events);
+    for (uint32_t i = 0; etw_typed_row_next(row, &cell); i++) {
+        if (i < table->columns) {
+            bind_cell(table->insert, place, &cell);
+            place += table->is_mapped[i] ? 2 : 1;
+        } else {
+            etw_typed_cell_append_json(&cell, i == table->columns ? "[" : ",", &rest);
+        }
+    }
+    if (rest.size > 0) {
+        etw_text_append_char(&rest, ']');
+        bind_bytes(table->insert, place, etw_text_bytes(&rest));
+    }
+    const etw_status status = step(c, table->insert, error);
+    etw_text_free(&rest);
+    return status;
+}
+
+static void bind_event(etw_collector *c, const etw_row *row, int64_t kind)
+{
+    const etw_row_fixed *f = &row->fixed;
+    sqlite3_stmt *insert = c->insert_event;
+    (void)sqlite3_bind_int64(insert, 1, c->events);
+    bind_time(insert, 2, f->time_100ns);
+    (void)sqlite3_bind_int64(insert, 3, kind);
+    (void)sqlite3_bind_int64(insert, 4, f->process_id);
+    (void)sqlite3_bind_int64(insert, 5, f->thread_id);
+    (void)sqlite3_bind_int(insert, 6, f->processor);
+    bind_bytes(insert, 7, row->fields[ETW_ROW_PROCESS_NAME]);
+    if (!etw_guid_is_zero(&f->activity_id)) {
+        (void)etw_put_guid(c->guid, &f->activity_id);
+        (void)sqlite3_bind_text(insert, 8, c->guid, sizeof c->guid, SQLITE_STATIC);
+    }
+    (void)sqlite3_bind_int(insert, 9, f->flags);
+    (void)sqlite3_bind_int(insert, 10, f->event_property);
+    if (f->has_cpu_times) {
+        (void)sqlite3_bind_int64(insert, 11, f->kernel_time);
+        (void)sqlite3_bind_int64(insert, 12, f->user_time);
+    }
+    bind_bytes(insert, 13, row->fields[ETW_ROW_MESSAGE]);
+    bind_bytes(insert, 14, row->fields[ETW_ROW_PROBLEM]);
+    bind_blob(insert, 15, row->fields[ETW_ROW_USER_DATA]);
+    bind_bytes(insert, 16, row->fields[ETW_ROW_EXTENDED_INFO]);
+    if (f->trace_number != 0) {
+        (void)sqlite3_bind_int(insert, 17, f->trace_number);
+    }
+}
+
+static etw_status put_event(etw_collector *c, etw_row *row, etw_error *error)
+{
+    const etw_kind *kind;
+    etw_status status = etw_sqlite_tables_find(c->tables, row, &kind, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    c->events++;
+    bind_event(c, row, kind->number);
+    status = step(c, c->insert_event, error);
+    return etw_failed(status) || kind->table == NULL ? status
+                                                     : put_properties(c, kind->table, row, error);
+}
+
+static etw_status put_loss(etw_collector *c, const etw_row *row, etw_error *error)
+{
+    (void)sqlite3_bind_int64(c->insert_loss, 1, c->events + 1);
+    bind_bytes(c->insert_loss, 2, row->fields[ETW_ROW_PROBLEM]);
+    bind_bytes(c->insert_loss, 3, row->fields[ETW_ROW_EXTENDED_INFO]);
+    return step(c, c->insert_loss, error);
+}
+
+static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *out,
+                            etw_error *error)
+{
+    etw_row row;
+    etw_status status = ETW_OK;
+    (void)out;
+    while (!etw_failed(status) && etw_row_next(&rows, &row)) {
+        status = row.fixed.is_loss ? put_loss(collector, &row, error)
+                                   : put_event(collector, &row, error);
+    }
+    return status;
+}
+
+static etw_status finish_database(etw_collector *collector, etw_text *out, etw_error *error)
+{
+    (void)out;
+    return etw_sqlite_run(collector->database,
+                          "CREATE INDEX events_time ON events (time);"
+                          "CREATE INDEX events_kind ON events (kind);"
+                          "CREATE INDEX events_process ON events (process_id);"
+                          "CREATE INDEX kinds_provider ON kinds (provider); COMMIT",
+                          error);
+}
+
+#else
+
+static etw_status open_database(const etw_output_options *options,
+                                const etw_collector_target *target, etw_collector **collector,
+                                etw_error *error)
+{
+    (void)options;
+    (void)target;
+    *collector = NULL;
+    return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                         "this program was built without SQLite: write Parquet, or use a build "
+                         "that has it");
+}
+
+static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *out,
+                            etw_error *error)
+{
+    (void)collector;
+    (void)rows;
+    (void)out;
+    (void)error;
+    return ETW_ERROR_INTERNAL;
+}
+
+static etw_status finish_database(etw_collector *collector, etw_text *out, etw_error *error)
+{
+    (void)collector;
+    (void)out;
+    (void)error;
+    return ETW_ERROR_INTERNAL;
+}
+
+static void close_database(etw_collector *collector)
+{
+    (void)collector;
+}
+
+#endif
+
+static etw_output *open_renderer(const etw_output_options *options)
+{
+    return etw_output_new(sizeof(etw_output), options);
+}
+
+static void render_event(etw_output *output, const etw_event *event, etw_text *text)
+{
+    etw_typed_row_append(&output->options, event, text);
+}
+
+static void render_loss(etw_output *output, const etw_loss *loss, etw_text *text)
+{
+    (void)output;
+    etw_row_append_loss(loss, text);
+}
+
+static const etw_collector_kind collector = {open_database, take_rows, finish_database,
+                                             close_database};
+
+const etw_output_format etw_output_sqlite = {
+    .name = "sqlite",
+    .help = "a database: events, and a table and a view for each kind of them",
+    .binary = true,
+    .open = open_renderer,
+    .close = etw_output_free,
+    .event = render_event,
+    .loss = render_loss,
+    .collector = &collector,
+};
