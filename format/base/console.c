@@ -6,18 +6,21 @@
 #define FIRST_AFTER_NS    500000000LL
 #define LINE_INTERVAL_NS  250000000LL
 #define STDERR_DESCRIPTOR 2
+#define LINE_SIZE         (2u * ETW_ERROR_MESSAGE_SIZE)
 
-static void print_safe(const char *before, const char *format, va_list list, const char *behind)
+/* Characters of a line that each byte of it may become: \xXX. */
+#define MAX_ESCAPED 4u
+
+/* Takes no memory: there may be none, and that is what is to be said. */
+static void print_safe(const char *before, const char *format, va_list list)
 {
-    char line[2 * ETW_ERROR_MESSAGE_SIZE];
-    etw_text safe = {0};
+    char line[LINE_SIZE];
+    char escaped[MAX_ESCAPED * LINE_SIZE + 1];
+    etw_text safe = {escaped, 0, sizeof escaped, false};
     (void)vsnprintf(line, sizeof line, format, list);
     etw_trim_partial_utf8(line, sizeof line);
-    etw_text_append_z(&safe, before);
     etw_text_append_utf8(&safe, (const uint8_t *)line, strlen(line), ETW_ESCAPE_LINE);
-    etw_text_append_z(&safe, behind);
-    (void)fputs(etw_text_z(&safe), stderr);
-    etw_text_free(&safe);
+    (void)fprintf(stderr, "%s%s\n", before, etw_text_z(&safe));
 }
 
 void etw_console_say_list(const etw_console *console, etw_message_level level, const char *format,
@@ -28,7 +31,7 @@ void etw_console_say_list(const etw_console *console, etw_message_level level, c
         return;
     }
     (void)snprintf(before, sizeof before, "%s: ", console->tool);
-    print_safe(before, format, list, "\n");
+    print_safe(before, format, list);
 }
 
 void etw_console_say(const etw_console *console, etw_message_level level, const char *format, ...)

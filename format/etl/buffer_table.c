@@ -50,7 +50,7 @@ static etw_status open_spill(etw_buffer_table *table, etw_error *error)
 {
     table->chunks = calloc(ETW_BUFFER_TABLE_MAX_CHUNKS, sizeof *table->chunks);
     if (table->chunks == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "the table of buffers");
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the table of buffers");
     }
     const int file = table->os->open_temporary(table->os->context);
     if (file < 0) {
@@ -92,7 +92,7 @@ static etw_status grow(etw_buffer_table *table, etw_error *error)
     const size_t capacity = table->capacity == 0 ? FIRST_CAPACITY : 2 * table->capacity;
     etw_buffer_entry *entries = realloc(table->entries, capacity * sizeof *entries);
     if (entries == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "the table of buffers");
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the table of buffers");
     }
     table->entries = entries;
     table->capacity = capacity;
@@ -161,7 +161,7 @@ etw_status etw_buffer_table_finish(etw_buffer_table *table, etw_error *error)
         etw_buffer_chunk *chunk = &table->chunks[i];
         chunk->entries = malloc(PIECE * sizeof *chunk->entries);
         if (chunk->entries == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "the table of buffers");
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the table of buffers");
         }
         const etw_status status = load_piece(table, chunk, error);
         if (status != ETW_OK) {

@@ -67,7 +67,7 @@ static etw_status keep_logfile_header(etw_etl_source *self, const etw_run *run, 
 {
     self->header_record = malloc(run->frame.size);
     if (self->header_record == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "the log-file header");
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the log-file header");
     }
     memcpy(self->header_record, etw_run_record(run), run->frame.size);
     self->header_frame = run->frame;
@@ -178,7 +178,8 @@ static etw_status keep_order(etw_etl_source *self, etw_error *error)
     }
     self->processors = calloc(ETW_ETL_MAX_PROCESSORS, sizeof *self->processors);
     if (self->processors == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "the order of the processors");
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY,
+                             "no memory for the order of the processors");
     }
     for (size_t i = 0; i < ETW_ETL_MAX_PROCESSORS; i++) {
         self->processors[i].ticks = INT64_MIN;
@@ -303,7 +304,7 @@ etw_status etw_etl_open(const etw_os *os, const char *path, const etw_etl_option
     static const etw_etl_options none = {NULL, NULL, false, NULL, NULL};
     etw_etl_source *self = new_source(os == NULL ? etw_os_default() : os, path);
     if (self == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: the reader", path);
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: no memory for a reader", path);
     }
     etw_status status = open_file(self, path, error);
     if (status == ETW_OK) {

@@ -40,7 +40,8 @@ etw_status etw_etl_get_window(etw_etl_source *self, etw_run *run, etw_error *err
 {
     etw_window *found = find_window(self);
     if (found == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "a window of %u bytes", ETW_RUN_WINDOW);
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a window of %u bytes",
+                             ETW_RUN_WINDOW);
     }
     if (found->owner != NULL) {
         found->owner->restarts += found->owner->compressed;
@@ -80,7 +81,8 @@ static etw_status push(etw_etl_source *self, etw_run *run, etw_error *error)
         const size_t capacity = self->merge_capacity == 0 ? 64 : 2 * self->merge_capacity;
         etw_merge_entry *merge = realloc(self->merge, capacity * sizeof *merge);
         if (merge == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%zu overlapping buffers", capacity);
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY,
+                                 "no memory for %zu overlapping buffers", capacity);
         }
         self->merge = merge;
         self->merge_capacity = capacity;
@@ -224,7 +226,7 @@ static etw_status take_entry(etw_etl_source *self, etw_error *error)
     }
     etw_run *run = calloc(1, sizeof *run);
     if (run == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%zu overlapping buffers",
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %zu overlapping buffers",
                              self->merge_count);
     }
     uint16_t flags;

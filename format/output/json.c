@@ -110,7 +110,7 @@ static const etw_text *fragment_for(json_output *json, const etw_event *event)
     const etw_plan *plan = etw_event_plan(event);
     const char *provider_name = etw_event_provider_name(event);
     fragment *f = &json->fragments[slot_of(header, plan)];
-    if (f->text.size == 0 || f->plan != plan || f->provider_name != provider_name ||
+    if (f->text.size == 0 || f->text.failed || f->plan != plan || f->provider_name != provider_name ||
         !etw_guid_equal(&f->provider_id, &header->ProviderId) ||
         memcmp(&f->descriptor, &header->EventDescriptor, sizeof f->descriptor) != 0) {
         set_key(f, event);
@@ -187,7 +187,8 @@ static void append_header(const etw_output_options *options, etw_put_time_cache 
                           const etw_text *kind, const etw_event *event, etw_text *text)
 {
     char *const start = etw_text_reserve(text, kind->size + HEADER_MAX);
-    if (start == NULL) {
+    if (start == NULL || kind->failed) {
+        text->failed = true;
         return;
     }
     char *at = put_time_stamp(start, options, time, event);
@@ -507,7 +508,6 @@ etw_status etw_event_json(const etw_event *event, const etw_output_options *opti
     append_kind(&kind, &kind.text);
     append_header(options, &time, &kind.text, event, text);
     append_rest(options, event, text);
-    text->failed = text->failed || kind.text.failed;
     etw_text_free(&kind.text);
     return text->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
 }

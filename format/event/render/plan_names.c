@@ -60,7 +60,7 @@ etw_status etw_plan_name_from_units(etw_plan_compiler *c, etw_bytes units, etw_n
     etw_text_clear(&c->json);
     etw_text_append_utf16(&c->utf8, units.data, units.size, ETW_ESCAPE_NONE);
     etw_text_append_utf16(&c->json, units.data, units.size, ETW_ESCAPE_JSON);
-    if (c->utf8.size == 0) {
+    if (c->utf8.size == 0 && !c->utf8.failed) {
         *name = (etw_name){"", 0, 0, ""};
         return ETW_OK;
     }
