@@ -79,6 +79,9 @@ static etw_status keep_logfile_header(etw_etl_source *self, const etw_run *run, 
     const etw_status status = etw_trace_from_logfile_header(
         etw_record_user_data(&self->record), etw_record_pointer_size(&self->record, 8),
         run->frame.ticks, &self->trace, &reason);
+    if (status == ETW_ERROR_NO_MEMORY) {
+        return etw_error_set(error, status, "%s", reason.message);
+    }
     if (status != ETW_OK) {
         etw_loss *loss = etw_etl_queue_damage(self, ETW_LOSS_DAMAGE, INT64_MIN, 0, 0, 0);
         etw_loss_set_detail(loss, "buffer 0 at 0x0: %s", reason.message);

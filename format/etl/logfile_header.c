@@ -4,8 +4,8 @@
 #define TIME_ZONE_SIZE 176u /* TIME_ZONE_INFORMATION, padded to 8 */
 
 /* The next NUL-terminated UTF-16 string, as UTF-8 cut to fit name; the cursor moves past its NUL.
- */
-static void take_name(etw_cursor *cursor, char name[ETW_TRACE_NAME_SIZE])
+ * False where memory is out. */
+static bool take_name(etw_cursor *cursor, char name[ETW_TRACE_NAME_SIZE])
 {
     const size_t left = etw_cursor_left(cursor);
     const size_t size = etw_utf16_length_bytes(cursor->at, left);
@@ -19,8 +19,10 @@ static void take_name(etw_cursor *cursor, char name[ETW_TRACE_NAME_SIZE])
         memcpy(name, text.data, kept);
     }
     name[kept] = '\0';
+    const bool is_well = !text.failed;
     etw_text_free(&text);
     (void)etw_cursor_take(cursor, size + 2 <= left ? size + 2 : left);
+    return is_well;
 }
 
 /* The union at 0x28: a GUID of the log, or four numbers; each reader takes what it needs. */
@@ -70,8 +72,9 @@ etw_status etw_trace_from_logfile_header(etw_bytes payload, uint32_t pointer_siz
     read.clock.cpu_mhz = read.cpu_mhz;
     read.clock.base_ticks = header_ticks;
     read.clock.base_time_100ns = read.start_time_100ns;
-    take_name(&cursor, read.session_name);
-    take_name(&cursor, read.log_file_name);
+    if (!take_name(&cursor, read.session_name) || !take_name(&cursor, read.log_file_name)) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the log-file header");
+    }
     read.logfile_header = payload;
     *trace = read;
     return ETW_OK;

@@ -59,6 +59,8 @@ size_t etw_schema_size_bytes(const etw_schema *schema);
  * ETW_FILE_MAX_SCHEMA_SIZE). */
 void etw_schemas_append(etw_buffer *body, const etw_schema_entry *entries, uint32_t entry_count,
                         uint32_t *taken);
+/* What etw_provider_name_append appends at most. */
+#define ETW_PROVIDER_NAME_MAX_SIZE (19u + ETW_TRACE_NAME_SIZE)
 void etw_provider_name_append(etw_buffer *body, const etw_guid *provider, const char *utf8_name);
 
 typedef struct etw_schemas_visitor {

@@ -59,7 +59,11 @@ bool etw_file_counts_load(etw_file_counts *counts, etw_scan *scan, uint64_t file
     }
     counts->complete = true;
     if (!read_at(scan, end.summary_offset, ETW_BLOCK_SUMMARY, &body) ||
-        etw_summary_load(body, &view, NULL) != ETW_OK || !load_providers(counts, &view)) {
+        etw_summary_load(body, &view, NULL) != ETW_OK) {
+        return false;
+    }
+    if (!load_providers(counts, &view)) {
+        scan->out_of_memory = scan->out_of_memory || counts->providers == NULL;
         return false;
     }
     counts->totals = view.totals;

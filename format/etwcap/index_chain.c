@@ -36,6 +36,7 @@ bool etw_index_chain_open(etw_index_chain *chain, etw_scan *scan, const etw_tota
         return false;
     }
     chain->offsets = malloc(count * sizeof *chain->offsets);
+    scan->out_of_memory = scan->out_of_memory || chain->offsets == NULL;
     if (chain->offsets == NULL || !follow(chain, summary->last_index_offset, count)) {
         return false;
     }
@@ -60,6 +61,7 @@ static bool load(etw_index_chain *chain, uint32_t number)
     etw_buffer_clear(&chain->body);
     etw_buffer_append(&chain->body, body.data, body.size);
     if (chain->body.failed) {
+        chain->scan->out_of_memory = true;
         return false;
     }
     const etw_bytes kept = etw_buffer_bytes(&chain->body);

@@ -16,7 +16,9 @@ typedef struct etw_index_chain {
     bool loaded;         /* and that it is good */
 } etw_index_chain;
 
-/* Follows the chain from the block that the summary names. False, with a chain without blocks,
+/* Where memory is out, the calls below fail, and the scan says out_of_memory.
+ *
+ * Follows the chain from the block that the summary names. False, with a chain without blocks,
  * where a block of it is broken. To be freed either way. */
 bool etw_index_chain_open(etw_index_chain *chain, etw_scan *scan, const etw_totals *summary,
                           uint64_t file_bytes);

@@ -340,6 +340,9 @@ static etw_status reader_next(etw_source *source, etw_item *item, etw_error *err
         etw_scan_item block;
         bool reported = false;
         etw_status status = next_block(self, &block, error);
+        if (self->side.out_of_memory) {
+            return no_memory(error);
+        }
         if (status == ETW_END) {
             return at_end(self, item);
         }
@@ -456,13 +459,18 @@ static void load_by_entry(void *context, const etw_index_entry *entry)
     reader *self = context;
     etw_scan_item block;
     etw_bytes body;
-    if (entry->kind == ETW_BLOCK_SCHEMAS &&
-        (etw_scan_at(&self->side, entry->offset, &block, NULL) != ETW_OK ||
-         block.header.kind != ETW_BLOCK_SCHEMAS ||
-         etw_scan_body(&self->side, &body, NULL) != ETW_OK ||
-         etw_file_schemas_load(&self->schemas, body, NULL) != ETW_OK)) {
-        self->schemas_loaded = false;
+    if (entry->kind != ETW_BLOCK_SCHEMAS) {
+        return;
     }
+    if (etw_scan_at(&self->side, entry->offset, &block, NULL) != ETW_OK ||
+        block.header.kind != ETW_BLOCK_SCHEMAS ||
+        etw_scan_body(&self->side, &body, NULL) != ETW_OK) {
+        self->schemas_loaded = false;
+        return;
+    }
+    const etw_status status = etw_file_schemas_load(&self->schemas, body, NULL);
+    self->schemas_loaded = self->schemas_loaded && status == ETW_OK;
+    self->side.out_of_memory = self->side.out_of_memory || status == ETW_ERROR_NO_MEMORY;
 }
 
 /* Summary and index, with all schemas at once: consumers see the whole of them from the first event
@@ -529,7 +537,7 @@ etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_
     }
     if (status == ETW_OK) {
         use_index(self);
-        status = read_start(self, error);
+        status = self->side.out_of_memory ? no_memory(error) : read_start(self, error);
     }
     if (status != ETW_OK) {
         reader_close(&self->source);

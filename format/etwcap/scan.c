@@ -139,10 +139,16 @@ void etw_scan_free(etw_scan *scan)
     etw_buffer_free(&scan->expanded);
 }
 
+static etw_status note(etw_scan *scan, etw_status status)
+{
+    scan->out_of_memory = scan->out_of_memory || status == ETW_ERROR_NO_MEMORY;
+    return status;
+}
+
 static etw_status need(etw_scan *scan, uint64_t offset, size_t size, size_t ahead, etw_bytes *bytes,
                        etw_error *error)
 {
-    return etw_input_need(&scan->input, offset, size, ahead, bytes, error);
+    return note(scan, etw_input_need(&scan->input, offset, size, ahead, bytes, error));
 }
 
 static uint64_t past(uint64_t offset, const etw_block_header *header)
@@ -422,7 +428,7 @@ static etw_status unmask(etw_scan *scan, etw_bytes masked, etw_bytes *plain, etw
     etw_buffer_clear(&scan->expanded);
     etw_buffer_append(&scan->expanded, masked.data, masked.size);
     if (scan->expanded.failed) {
-        return no_memory(error);
+        return note(scan, no_memory(error));
     }
     etw_block_xor((uint8_t *)scan->expanded.data, masked.size, mask);
     *plain = (etw_bytes){(const uint8_t *)scan->expanded.data, masked.size};
@@ -462,7 +468,7 @@ etw_status etw_scan_body(etw_scan *scan, etw_bytes *body, etw_error *error)
     }
     if ((header->flags & ETW_BLOCK_ZSTD) != 0) {
         etw_buffer raw = {0};
-        status = etw_block_expand_again(&scan->zstd, header, *body, &raw, error);
+        status = note(scan, etw_block_expand_again(&scan->zstd, header, *body, &raw, error));
         etw_buffer_free(&scan->expanded);
         scan->expanded = raw;
         *body = etw_buffer_bytes(&raw);

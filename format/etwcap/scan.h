@@ -59,6 +59,7 @@ typedef struct etw_scan {
     bool has_current;       /* current was delivered and not yet left behind */
     bool body_bad;          /* its body was looked at, and is broken or cut off */
     etw_block_header current;
+    bool out_of_memory; /* of any call, for callers that have no other use for failures */
     uint64_t searched_inside;
     etw_buffer expanded;
     struct ZSTD_DCtx_s *zstd; /* its state, or NULL */

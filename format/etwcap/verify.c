@@ -227,6 +227,9 @@ static etw_status check_index(verifier *self, const etw_scan_item *block, etw_by
     etw_buffer expected = {0};
     const etw_status status = etw_index_load(body, &view, error);
     etw_index_builder_take(&self->index, self->last_index_offset, &expected);
+    if (expected.failed) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for verifying");
+    }
     if (status == ETW_OK && !self->index_blind &&
         (expected.size != body.size || memcmp(expected.data, body.data, body.size) != 0)) {
         report_at(self, block, whole_size(block), "the index does not agree with the blocks");

@@ -26,6 +26,8 @@ typedef struct worker {
 
 /* Jobs form a ring: those from written to encoding were encoded or are being encoded, those up to
  * filled wait for an encoder, and filled is the caller's own. All numbers only grow. */
+enum drop { DROP_QUEUE_FULL, DROP_LIMIT, DROP_DISK, DROP_MEMORY, DROP_END };
+
 struct etw_writer {
     const etw_os *os;
     etw_writer_options options;
@@ -40,7 +42,7 @@ struct etw_writer {
     uint16_t trace_count;
     uint8_t *seen; /* by schema id: an enum schema_state */
     uint32_t names_seen;
-    etw_loss drops[3]; /* not yet in a loss record: by an enum drop */
+    etw_loss drops[DROP_END]; /* not yet in a loss record: by an enum drop */
     /* The job that events go into without the lock: it is the caller's until it is handed over.
      * NULL: the caller looks at everything under the lock first. attention is how the writing
      * thread asks it to look: a failure, or a flush that is due. */
@@ -58,8 +60,6 @@ struct etw_writer {
 };
 
 enum schema_state { SCHEMA_UNSEEN, SCHEMA_KEPT, SCHEMA_LEFT_OUT };
-
-enum drop { DROP_QUEUE_FULL, DROP_LIMIT, DROP_DISK };
 
 static void lock(etw_writer *writer)
 {
@@ -514,7 +514,8 @@ static void start_flush_clock(etw_writer *writer)
 static void note_drop(etw_writer *writer, enum drop which, const etw_event_record *record,
                       uint16_t trace_index, const char *detail)
 {
-    static const uint32_t causes[] = {ETW_LOSS_QUEUE_FULL, ETW_LOSS_LIMIT, ETW_LOSS_DISK};
+    static const uint32_t causes[] = {ETW_LOSS_QUEUE_FULL, ETW_LOSS_LIMIT, ETW_LOSS_DISK,
+                                      ETW_LOSS_LIMIT};
     etw_loss *drop = &writer->drops[which];
     const int64_t time =
         etw_clock_to_filetime(&writer->clocks[trace_index], record->EventHeader.TimeStamp);
@@ -528,24 +529,39 @@ static void note_drop(etw_writer *writer, enum drop which, const etw_event_recor
     writer->dropped++;
 }
 
-/* Puts the schema into the job where it is new; 0 for one that the file cannot hold. */
-static uint32_t note_schema(etw_writer *writer, etw_write_job *current, uint32_t schema_id)
+/* False where memory is out; what the buffer holds stays whole. */
+static bool has_room(etw_buffer *buffer, size_t size)
 {
+    const bool is_there = etw_buffer_reserve(buffer, size) != NULL;
+    buffer->failed = false;
+    return is_there;
+}
+
+/* Puts the schema into the job where it is new. *id: 0 for one that the file cannot hold. False
+ * where memory is out; the schema is still new then. */
+static bool note_schema(etw_writer *writer, etw_write_job *current, uint32_t schema_id,
+                        uint32_t *id)
+{
+    *id = 0;
     if (schema_id == 0 || schema_id > ETW_FILE_MAX_SCHEMA_ID || writer->options.store == NULL) {
-        return 0;
+        return true;
     }
     uint8_t *state = &writer->seen[schema_id];
     if (*state == SCHEMA_UNSEEN) {
         const etw_schema_entry entry = {schema_id,
                                         etw_schema_store_get(writer->options.store, schema_id)};
-        *state = SCHEMA_LEFT_OUT;
-        if (entry.schema != NULL &&
-            etw_schema_size_bytes(entry.schema) <= ETW_FILE_MAX_SCHEMA_SIZE) {
-            etw_buffer_append(&current->schemas, &entry, sizeof entry);
-            *state = SCHEMA_KEPT;
+        const bool is_kept =
+            entry.schema != NULL && etw_schema_size_bytes(entry.schema) <= ETW_FILE_MAX_SCHEMA_SIZE;
+        if (is_kept && !has_room(&current->schemas, sizeof entry)) {
+            return false;
         }
+        if (is_kept) {
+            etw_buffer_append(&current->schemas, &entry, sizeof entry);
+        }
+        *state = is_kept ? SCHEMA_KEPT : SCHEMA_LEFT_OUT;
     }
-    return *state == SCHEMA_KEPT ? schema_id : 0;
+    *id = *state == SCHEMA_KEPT ? schema_id : 0;
+    return true;
 }
 
 /* Names that the store learnt since the last batch. */
@@ -555,7 +571,8 @@ static void note_names(etw_writer *writer, etw_write_job *current)
     const char *name;
     while (
         writer->options.store != NULL && current->names.size < MAX_BEFORE &&
-        etw_schema_store_provider_at(writer->options.store, writer->names_seen, &provider, &name)) {
+        etw_schema_store_provider_at(writer->options.store, writer->names_seen, &provider, &name) &&
+        has_room(&current->names, ETW_PROVIDER_NAME_MAX_SIZE)) { /* else with the next job */
         etw_provider_name_append(&current->names, provider, name);
         writer->names_seen++;
     }
@@ -593,7 +610,11 @@ static etw_status append_event(etw_writer *writer, const etw_event_record *recor
         note_drop(writer, DROP_QUEUE_FULL, record, trace_index, "the writer's queue was full");
         return ETW_OK;
     }
-    const uint32_t id = note_schema(writer, current, schema_id);
+    uint32_t id;
+    if (!note_schema(writer, current, schema_id, &id)) {
+        note_drop(writer, DROP_MEMORY, record, trace_index, "out of memory for a schema");
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a schema");
+    }
     if (!is_within_limits(record) || !etw_batch_append(current->batch, record, trace_index, id)) {
         note_drop(writer, DROP_LIMIT, record, trace_index, "an event was larger than the limit");
         return etw_error_set(error, ETW_ERROR_LIMIT, "an event is larger than the limit");

@@ -56,6 +56,7 @@ static void append_quoted(etw_text *text, const char *utf8, size_t size)
 static void append_field(csv_output *csv, etw_text *text)
 {
     append_quoted(text, csv->field.data, csv->field.size);
+    text->failed = text->failed || csv->field.failed;
     etw_text_clear(&csv->field);
 }
 

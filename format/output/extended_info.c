@@ -19,6 +19,7 @@ typedef struct telling {
     const etw_output_options *options;
     etw_event_record alone;
     uint32_t told[KIND_COUNT + 1]; /* by ExtType; the last one for all others */
+    bool *is_well;                 /* false once memory ran out */
 } telling;
 
 static void tell_guid(const telling *t, const char *name, const etw_guid *guid)
@@ -62,6 +63,7 @@ static bool tell_sid(const telling *t)
     if (found) {
         t->sink->text(t->context, t->name, text.data, text.size);
     }
+    *t->is_well = *t->is_well && !text.failed;
     etw_text_free(&text);
     return found;
 }
@@ -152,6 +154,7 @@ static void tell_modules(const telling *t, const address_list *list)
         }
         t->sink->close_list(t->context, "Modules");
     }
+    *t->is_well = *t->is_well && !text.failed;
     etw_text_free(&text);
 }
 
@@ -362,6 +365,7 @@ static void tell_raw(const etw_extended_data_item *item, uint32_t nth, telling *
     etw_text hex = {0};
     etw_text_append_hex_bytes(&hex, bytes.data, bytes.size);
     t->sink->text(t->context, t->name, etw_text_z(&hex), hex.size);
+    *t->is_well = *t->is_well && !hex.failed;
     etw_text_free(&hex);
 }
 
@@ -419,13 +423,18 @@ bool etw_extended_info_any(const etw_event *event, const etw_output_options *opt
     return joined_stack(event, options) != NULL;
 }
 
-void etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
+bool etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
                             const etw_info_sink *sink, void *context)
 {
+    bool is_well = true;
     const etw_event_record *record = etw_event_record_of(event);
     const bool has_schema = etw_event_schema(event) != NULL;
-    telling t = {
-        .sink = sink, .context = context, .event = event, .options = options, .alone = *record};
+    telling t = {.sink = sink,
+                 .context = context,
+                 .event = event,
+                 .options = options,
+                 .alone = *record,
+                 .is_well = &is_well};
     t.alone.ExtendedDataCount = 1;
     for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
         if (is_told(&record->ExtendedData[i], options, has_schema)) {
@@ -437,4 +446,5 @@ void etw_extended_info_tell(const etw_event *event, const etw_output_options *op
         set_name(&t, "StackTrace", count_kind(&t, ETW_EXT_STACK_TRACE32));
         tell_joined_stack(&t, stack);
     }
+    return is_well;
 }

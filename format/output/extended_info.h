@@ -26,8 +26,9 @@ bool etw_extended_info_any(const etw_event *event, const etw_output_options *opt
 /* A second item of one kind gets "#2" behind its name, a third "#3", and so on. A stack that came
  * in events of its own is told as the last StackTrace. Where options' namer names any address
  * of a stack, a list of "ntdll.dll+0x1234" stands beside the addresses, as long as theirs,
- * "?" where an address has no name. */
-void etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
+ * "?" where an address has no name. False where memory ran out; what was told lacks something then.
+ */
+bool etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
                             const etw_info_sink *sink, void *context);
 
 #endif

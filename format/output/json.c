@@ -110,7 +110,8 @@ static const etw_text *fragment_for(json_output *json, const etw_event *event)
     const etw_plan *plan = etw_event_plan(event);
     const char *provider_name = etw_event_provider_name(event);
     fragment *f = &json->fragments[slot_of(header, plan)];
-    if (f->text.size == 0 || f->text.failed || f->plan != plan || f->provider_name != provider_name ||
+    if (f->text.size == 0 || f->text.failed || f->plan != plan ||
+        f->provider_name != provider_name ||
         !etw_guid_equal(&f->provider_id, &header->ProviderId) ||
         memcmp(&f->descriptor, &header->EventDescriptor, sizeof f->descriptor) != 0) {
         set_key(f, event);
@@ -454,7 +455,7 @@ void etw_json_append_extended_info(const etw_output_options *options, const etw_
 {
     etw_nesting info = {.text = text, .separator = ',', .is_first = true};
     etw_text_append_char(text, '{');
-    etw_extended_info_tell(event, options, &info_sink, &info);
+    text->failed = !etw_extended_info_tell(event, options, &info_sink, &info) || text->failed;
     etw_text_append_char(text, '}');
 }
 

@@ -39,13 +39,10 @@ char *etw_put_guid(char *at, const etw_guid *guid)
 
 static char *put_time_plain(char *at, int64_t time_100ns)
 {
-    etw_text text = {0};
+    char bytes[2 * ETW_PUT_TIME_MAX]; /* enough: the text takes no memory */
+    etw_text text = {bytes, 0, sizeof bytes, false};
     etw_text_append_time(&text, time_100ns);
-    if (text.size <= ETW_PUT_TIME_MAX) {
-        at = etw_put_bytes(at, etw_text_z(&text), text.size);
-    }
-    etw_text_free(&text);
-    return at;
+    return etw_put_bytes(at, text.data, text.size);
 }
 
 static bool fill_time_cache(etw_put_time_cache *cache, int64_t second)

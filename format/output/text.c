@@ -234,7 +234,7 @@ static void append_extended_info(const etw_event *event, const etw_output_option
     if (etw_extended_info_any(event, options)) {
         etw_nesting info = {.text = text, .separator = ' ', .is_first = true};
         etw_text_append_z(text, " + {");
-        etw_extended_info_tell(event, options, &sink, &info);
+        text->failed = !etw_extended_info_tell(event, options, &sink, &info) || text->failed;
         etw_text_append_char(text, '}');
     }
 }

@@ -447,7 +447,7 @@ static void append_extended_info(const etw_event *event, const etw_output_option
                                        info_open, info_list_item, info_close};
     if (etw_extended_info_any(event, options)) {
         etw_text_append_z(text, "<ExtendedInfo xmlns=\"" INFO_NAMESPACE "\">");
-        etw_extended_info_tell(event, options, &sink, text);
+        text->failed = !etw_extended_info_tell(event, options, &sink, text) || text->failed;
         etw_text_append_z(text, "</ExtendedInfo>");
     }
 }

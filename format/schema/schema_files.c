@@ -258,7 +258,9 @@ static etw_status add_folder(schema_files *self, const char *path, uint32_t dept
         status = listed == -ENOTDIR ? ETW_ERROR_NOT_THIS /* the caller's to tell */
                                     : etw_error_set_os(error, -listed, "%s: cannot open", path);
     } else if (list.status != ETW_OK) {
-        status = etw_error_set(error, list.status, "%s: cannot take all of its files", path);
+        status = list.status == ETW_ERROR_NO_MEMORY
+                     ? etw_error_set(error, list.status, "%s: no memory for its files", path)
+                     : etw_error_set(error, list.status, "%s: cannot take all of its files", path);
     } else if (list.count > 0) {
         qsort(list.names, list.count, sizeof *list.names, compare_names);
         status = add_listed(self, path, &list, depth, store, error);

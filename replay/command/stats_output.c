@@ -379,53 +379,60 @@ static etw_status cut_rows(rows *all, etw_statistics *statistics, etw_error *err
     return status;
 }
 
-static void measure_cells(const rows *all, size_t *widths)
+/* The cells of the heading, at 0, or of a row. False where memory is out. */
+static bool make_cells(const rows *all, size_t line, cells *of)
+{
+    etw_text_clear(&of->text);
+    of->count = 0;
+    if (line == 0) {
+        heading_cells(all->table, of);
+    } else {
+        row_cells(all->table, &all->list[line - 1], all->span_s, of);
+    }
+    return !of->text.failed;
+}
+
+static bool measure_cells(const rows *all, size_t *widths)
 {
     cells of = {0};
-    for (size_t i = 0; i <= all->count; i++) {
-        etw_text_clear(&of.text);
-        of.count = 0;
-        if (i == 0) {
-            heading_cells(all->table, &of);
-        } else {
-            row_cells(all->table, &all->list[i - 1], all->span_s, &of);
-        }
-        for (uint32_t c = 0; c < of.count; c++) {
+    bool is_well = true;
+    for (size_t i = 0; i <= all->count && is_well; i++) {
+        is_well = make_cells(all, i, &of);
+        for (uint32_t c = 0; is_well && c < of.count; c++) {
             const cell its = cell_at(&of, c);
             const size_t width = width_of(&its);
             widths[c] = width > widths[c] ? width : widths[c];
         }
     }
     etw_text_free(&of.text);
+    return is_well;
+}
+
+static void print_cells(const rows *all, bool csv, etw_text *text)
+{
+    size_t widths[MAX_CELLS] = {0};
+    cells of = {0};
+    bool is_well = csv || measure_cells(all, widths);
+    for (size_t i = 0; i <= all->count && is_well; i++) {
+        is_well = make_cells(all, i, &of);
+        if (is_well && csv) {
+            csv_cells(&of, text);
+        } else if (is_well) {
+            table_cells(&of, widths, text);
+        }
+    }
+    text->failed = text->failed || !is_well;
+    etw_text_free(&of.text);
 }
 
 static void print_rows(const rows *all, bool json, bool csv, etw_text *text)
 {
-    size_t widths[MAX_CELLS] = {0};
-    cells of = {0};
-    if (!json && !csv) {
-        measure_cells(all, widths);
+    for (size_t i = 0; json && i < all->count; i++) {
+        json_row(all->table, &all->list[i], all->span_s, text);
     }
-    for (size_t i = json ? 1 : 0; i <= all->count; i++) {
-        etw_text_clear(&of.text);
-        of.count = 0;
-        if (json) {
-            json_row(all->table, &all->list[i - 1], all->span_s, text);
-            continue;
-        }
-        if (i == 0) {
-            heading_cells(all->table, &of);
-        } else {
-            row_cells(all->table, &all->list[i - 1], all->span_s, &of);
-        }
-        if (csv) {
-            csv_cells(&of, text);
-        } else {
-            table_cells(&of, widths, text);
-        }
+    if (!json) {
+        print_cells(all, csv, text);
     }
-    text->failed |= of.text.failed;
-    etw_text_free(&of.text);
 }
 
 etw_status etw_stats_print(const etw_stats_table *table, etw_statistics *statistics, bool json,

@@ -29,6 +29,7 @@ static void describe_filter(const etw_replay_arguments *arguments, bool redacts,
     if (shorts.size > 0) {
         etw_text_printf(text, " where=%s", redacts ? "(redacted)" : etw_text_z(&shorts));
     }
+    text->failed = text->failed || shorts.failed;
     etw_text_free(&shorts);
     for (uint32_t i = 0; i < arguments->where_count; i++) {
         etw_text_printf(text, " where=%s", redacts ? "(redacted)" : arguments->where[i]);
@@ -53,6 +54,11 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
     const bool redacts = redaction.name_count > 0 || redaction.strings;
     etw_text filter = {0};
     describe_filter(arguments, redacts, &filter);
+    if (filter.failed) {
+        etw_text_free(&filter);
+        etw_tool_say("no memory for the filter's text");
+        return ETW_EXIT_FAILED;
+    }
     const etw_copy_options options = {.arguments = arguments,
                                       .redaction = redacts ? &redaction : NULL,
                                       .carry_rundown = !redacts,

@@ -404,10 +404,14 @@ static void append_damaged(const listing *l, const etw_schema *schema)
     etw_text_append(l->text, "}\n", 2);
 }
 
-static void append_schema(listing *l, const etw_schema *schema, etw_plan_cache *plans)
+static etw_status append_schema(listing *l, const etw_schema *schema, etw_plan_cache *plans)
 {
     const char *problem = NULL;
-    const etw_plan *plan = etw_plan_cache_get(plans, schema, &problem);
+    const etw_plan *plan;
+    const etw_status status = etw_plan_cache_find(plans, schema, &plan, &problem);
+    if (status != ETW_OK) {
+        return status;
+    }
     if (etw_failed(etw_tei_open(schema->tei, &l->tei, NULL))) {
         append_damaged(l, schema);
     } else if (l->json) {
@@ -421,6 +425,7 @@ static void append_schema(listing *l, const etw_schema *schema, etw_plan_cache *
             etw_text_append_char(l->text, '\n');
         }
     }
+    return ETW_OK;
 }
 
 /* replay: knows what they were chosen among. */
@@ -435,9 +440,10 @@ static etw_status print_store(const etw_schema_store *store, const etw_replay *r
         listing l = {.text = &stream->text, .json = json};
         l.among = etw_replay_candidates(replay, schema, &l.place);
         if (l.among == NULL || l.among->items[l.place].was_chosen) {
-            append_schema(&l, schema, plans);
+            status = append_schema(&l, schema, plans);
         }
-        status = etw_stream_flush_chunks(stream, error);
+        status = status != ETW_OK ? etw_error_set(error, status, "no memory to compile a schema")
+                                  : etw_stream_flush_chunks(stream, error);
     }
     etw_plan_cache_free(plans);
     return status;

@@ -244,6 +244,7 @@ static bool append_unpacked(etw_text *text, etw_bytes bytes, etw_escape escape)
         const size_t size = etw_utf16_length_bytes(data, units.size);
         etw_text_append_utf16(text, data, size, escape);
     }
+    text->failed = text->failed || units.failed;
     etw_text_free(&units);
     return unpacked || append_refused(text, bytes);
 }

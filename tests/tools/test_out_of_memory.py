@@ -1,0 +1,102 @@
+"""Memory runs out at any allocation of a command: it fails and says so, or what it wrote is whole, or tells what it lacks.
+
+tests/preload/failing_malloc.c makes one allocation fail, or all from one on. Each command is run for some of its allocations;
+for all of them with ETWCAP_ALL_ALLOCATIONS=1 (some minutes).
+"""
+import os
+import random
+import subprocess
+
+import pytest
+from conftest import MODE
+from etlwriter import Trace, field
+
+ALL = os.environ.get("ETWCAP_ALL_ALLOCATIONS")
+TRIED = 24
+MANIFEST = """<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2004/08/events"><instrumentation><events>
+<provider name="P" guid="{11111111-2222-3333-4444-555555555555}" symbol="P"><templates><template tid="t">
+<data name="A" inType="win:UInt32"/></template></templates><events><event value="1" template="t"/></events></provider>
+</events></instrumentation></instrumentationManifest>"""
+
+READING = [["cat", "TRACE"], ["cat", "FILE"], ["cat", "TRACE", "-m", "MANIFESTS"], ["cat", "FILE", "--where", "Who contains 'a'"],
+           ["cat", "FILE", "--format", "text"], ["cat", "FILE", "--format", "xml"], ["cat", "FILE", "--format", "csv"],
+           ["info", "TRACE"], ["info", "FILE"], ["schemas", "FILE"], ["schemas", "TRACE", "-m", "MANIFESTS"],
+           ["verify", "FILE"], ["stats", "FILE"], ["ps", "TRACE"], ["diff", "TRACE", "FILE"]]
+WRITING = [["cut", "FILE", "--drop-strings"], ["cut", "TRACE", "--where", "Size > 1"], ["merge", "TRACE", "FILE"],
+           ["repack", "FILE"], ["recover", "FILE"]]
+
+
+@pytest.fixture(scope="module")
+def inputs(native_tool, tmp_path_factory):
+    if MODE not in ("release", "debug"):
+        pytest.skip("sanitizers have an allocator of their own")
+    folder = tmp_path_factory.mktemp("memory")
+    trace = Trace()
+    for number in range(20):
+        trace.tracelogging("Shop", "Sold%d" % (number % 3), [field("Size", "u32", number), field("Who", "utf8z", "ab")],
+                           id=1, time=trace.at(number))
+    trace.write(folder / "a.etl")
+    (folder / "manifests").mkdir()
+    (folder / "manifests/a.man").write_text(MANIFEST)
+    native_tool("etw-record", "--input", folder / "a.etl", "-o", folder / "a.etwcap", "-q")
+    return {"TRACE": folder / "a.etl", "FILE": folder / "a.etwcap", "MANIFESTS": folder / "manifests"}
+
+
+class Preloaded:
+    """Runs a command where allocations fail, and counts them."""
+
+    def __init__(self, tool, words):
+        self.words = tool.words(*words)
+        self.object = str(tool.folder / "tests/failing_malloc.so")
+
+    def __call__(self, **settings):
+        environment = dict(os.environ, LD_PRELOAD=self.object)
+        environment.update({"ETW_TEST_" + name: str(value) for name, value in settings.items()})
+        return subprocess.run(self.words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+
+    def failures(self, folder):
+        """(which allocation fails, how many from there on: 0 for all): a sample, the same in each run."""
+        self(COUNT_FILE=folder / "count")
+        total = int((folder / "count").read_text())
+        chosen = range(1, total + 1) if ALL or total <= TRIED else sorted(random.Random(total).sample(range(1, total + 1), TRIED))
+        return [(number, length) for number in chosen for length in (1, 0)]
+
+
+def says_memory(done):
+    return done.returncode == 1 and (b"memory" in done.stderr or b"Resource temporarily unavailable" in done.stderr)
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_a_command_that_reads_fails_or_prints_all(native_tool, inputs, tmp_path, words):
+    run = Preloaded(native_tool, ["etw-replay"] + [inputs.get(word, word) for word in words])
+    whole = run()
+    assert whole.returncode == 0
+    for number, length in run.failures(tmp_path):
+        done = run(FAIL_ALLOCATION=number, FAIL_FOR=length)
+        assert says_memory(done) or (done.returncode, done.stdout) == (0, whole.stdout), (number, length, done)
+
+
+def content(tool, path):
+    """The events of a file, whether they are all, and whether the file is well."""
+    said = tool("etw-replay", "cat", "--schema-hash", path, status=None)
+    return said.stdout, said.returncode, tool("etw-replay", "verify", path, status=None).returncode
+
+
+@pytest.mark.parametrize("words", WRITING + [["record"]], ids=" ".join)
+def test_a_command_that_writes_fails_or_writes_all_or_tells_what_is_missing(native_tool, inputs, tmp_path, words):
+    out = tmp_path / "out.etwcap"
+    start = ["etw-record", "--input", inputs["TRACE"]] if words == ["record"] else ["etw-replay"] + words
+    run = Preloaded(native_tool, [inputs.get(word, word) for word in start] + ["-o", out, "-f"])
+    assert run().returncode == 0
+    whole = content(native_tool, out)
+    for number, length in run.failures(tmp_path):
+        for left in tmp_path.glob("out.etwcap*"):
+            left.unlink()
+        done = run(FAIL_ALLOCATION=number, FAIL_FOR=length)
+        wrote = content(native_tool, out) if out.exists() else None
+        if done.returncode == 0:
+            assert wrote == whole, (number, length, done)
+        elif done.returncode == 3:
+            assert wrote[1] == 3 and b'"Loss"' in wrote[0] and b"Damage" not in wrote[0], (number, length, done)
+        else:
+            assert says_memory(done) and (wrote is None or wrote[1:] != (0, 0)), (number, length, done)
