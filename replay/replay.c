@@ -189,7 +189,7 @@ static etw_status open_source(etw_replay *replay, etw_error *error)
         status = open_etl(replay, name, error);
     }
     return status == ETW_ERROR_NOT_THIS
-               ? etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", name)
+               ? etw_error_set(error, status, "%s: " ETW_INPUT_UNKNOWN, name)
                : status;
 }
 

@@ -18,3 +18,12 @@ char *etw_name_copy(const char *from, size_t size)
     }
     return copy;
 }
+
+const char *etw_name_last_part(const char *path)
+{
+    const char *part = path;
+    for (const char *at = path; *at != '\0'; at++) {
+        part = *at == '/' || *at == '\\' ? at + 1 : part;
+    }
+    return part;
+}

@@ -1,14 +1,13 @@
 #include "format/input/input.h"
 
-#include "format/base/names.h"
-#include "format/etl/trace_buffer.h"
-#include "format/etwcap/block.h"
-#include "format/input/unwrap.h"
+#include "format/input/opening.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Enough of a trace to know it: a live one may have no more yet. */
+#define FIRST_LOOK 128u
 /* Files of the table that readers get: above any of the system's. */
 #define FIRST_OPEN (1 << 20)
 
@@ -248,8 +247,7 @@ static void close_file(etw_input *input)
     input->owns_file = false;
 }
 
-/* From now on the input is this file, which can seek. */
-static void use_file(etw_input *input, int file)
+void etw_input_use_file(etw_input *input, int file)
 {
     close_file(input);
     free(input->kept);
@@ -260,8 +258,8 @@ static void use_file(etw_input *input, int file)
     input->can_seek = true;
 }
 
-static etw_status new_input(const etw_os *os, const char *name, const char *member,
-                            etw_input **made, etw_error *error)
+etw_status etw_input_new(const etw_os *os, const char *name, const char *member, etw_input **made,
+                         etw_error *error)
 {
     etw_input *input = calloc(1, sizeof *input);
     *made = input;
@@ -274,7 +272,7 @@ static etw_status new_input(const etw_os *os, const char *name, const char *memb
     return set_name(input, name, member, error);
 }
 
-static etw_status open_path(etw_input *input, const char *path, etw_error *error)
+etw_status etw_input_open_path(etw_input *input, const char *path, etw_error *error)
 {
     const etw_os *os = input->inner;
     const bool is_stdin = strcmp(path, "-") == 0;
@@ -295,110 +293,125 @@ static etw_status open_path(etw_input *input, const char *path, etw_error *error
     return input->can_seek || input->kept != NULL ? ETW_OK : no_memory(error);
 }
 
-/* The beginning; head has room for ETW_UNWRAP_HEAD bytes. */
+/* The beginning; head has room for ETW_FILE_KIND_BYTES. */
 static etw_status look(etw_input *input, uint8_t *head, size_t *size, etw_error *error)
 {
     const int file = input_open(input, input->name, ETW_OPEN_READ);
-    const etw_status status =
-        etw_os_read_full(&input->os, file, head, ETW_UNWRAP_HEAD, size, error);
+    etw_status status = etw_os_read_full(&input->os, file, head, FIRST_LOOK, size, error);
+    if (status == ETW_OK && *size == FIRST_LOOK && !etw_file_is_trace((etw_bytes){head, *size})) {
+        size_t more;
+        status = etw_os_read_full(&input->os, file, head + FIRST_LOOK,
+                                  ETW_FILE_KIND_BYTES - FIRST_LOOK, &more, error);
+        *size += status == ETW_OK ? more : 0;
+    }
     (void)input_close(input, file);
     return status;
 }
 
-/* A temporary file with what take_off makes of the input. */
-static etw_status take_off(etw_input *input,
-                           etw_status (*function)(etw_unwrap *unwrap, etw_error *error), int *file,
-                           etw_error *error)
+typedef etw_status (*unwrapping)(etw_unwrap *unwrap, etw_error *error);
+
+/* A temporary file with what function makes of the input takes its place. */
+static etw_status replace_by(etw_input *input, unwrapping function, etw_spool *spool,
+                             etw_error *error)
 {
     const etw_os *os = input->inner;
-    *file = os->open_temporary(os->context);
-    if (*file < 0) {
-        return etw_error_set_os(error, -*file, "a temporary file for it");
+    const int file = os->open_temporary(os->context);
+    if (file < 0) {
+        return etw_error_set_os(error, -file, "a temporary file for it");
     }
     const int from = input_open(input, input->name, ETW_OPEN_READ);
     etw_unwrap unwrap = {.os = &input->os,
                          .from = from,
                          .can_seek = input->can_seek,
                          .end = UINT64_MAX,
-                         .to = *file};
+                         .spool = spool,
+                         .to = file};
     const etw_status status = function(&unwrap, error);
     (void)input_close(input, from);
-    if (status != ETW_OK) {
-        (void)os->close(os->context, *file);
-    }
-    return status;
-}
-
-static etw_status replace_by(etw_input *input,
-                             etw_status (*function)(etw_unwrap *unwrap, etw_error *error),
-                             etw_error *error)
-{
-    int file;
-    const etw_status status = take_off(input, function, &file, error);
     if (status == ETW_OK) {
-        use_file(input, file);
+        etw_input_use_file(input, file);
+    } else {
+        (void)os->close(os->context, file);
     }
     return status;
 }
 
-static etw_status cannot_unwrap(const etw_wrapping *wrapping, etw_error *error)
+static etw_status refuse(const etw_file_kind *kind, etw_error *error)
 {
-    return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
-                         "a %s file, which this build cannot read: unwrap it first",
-                         wrapping->name);
+    return kind->role == ETW_FILE_OTHER
+               ? etw_error_set(error, ETW_ERROR_NOT_THIS, "this is %s, not an ETW trace; %s",
+                               kind->name, kind->advice)
+               : etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                               "this is %s, which this build cannot read: unwrap it first",
+                               kind->name);
 }
 
-/* One that never ends, or is no trace, must not fill the disk. */
-static etw_status copy_all(etw_input *input, const etw_input_options *options, etw_bytes head,
-                           etw_error *error)
+/* What it is, once nothing that can be taken off is left. */
+static etw_status take_off_all(etw_input *input, uint32_t *wrappings, etw_spool *spool,
+                               const etw_file_kind **found, etw_error *error)
 {
-    bool is_trace = options->any_bytes;
-    if (head.size >= ETW_BUFFER_HEADER_SIZE) {
-        const etw_buffer_header first = etw_buffer_header_read(head.data);
-        is_trace = is_trace || etw_buffer_header_problem(&first) == NULL;
-    }
-    uint32_t major, minor;
-    is_trace = is_trace || etw_head_load(head, &major, &minor, NULL) != ETW_ERROR_NOT_THIS;
-    return is_trace
-               ? replace_by(input, etw_unwrap_copy, error)
-               : etw_error_set(error, ETW_ERROR_NOT_THIS, "neither an .etwcap nor an .etl file");
-}
-
-/* Takes off all that is wrapped around it; *archive: it is one, and can seek. */
-static etw_status unwrap_all(etw_input *input, const etw_input_options *options,
-                             uint32_t *wrappings, bool *archive, etw_error *error)
-{
-    uint8_t head[ETW_UNWRAP_HEAD];
-    size_t size;
-    etw_status status = look(input, head, &size, error);
-    const etw_wrapping *wrapping = NULL;
-    *archive = false;
-    while (status == ETW_OK && (wrapping = etw_wrapping_find((etw_bytes){head, size})) != NULL) {
-        if (!wrapping->is_known) {
-            return cannot_unwrap(wrapping, error);
+    for (;;) {
+        uint8_t head[ETW_FILE_KIND_BYTES];
+        size_t size;
+        etw_status status = look(input, head, &size, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+        if (size == 0) {
+            return etw_error_set(error, ETW_ERROR_NOT_THIS, "the file is empty");
+        }
+        const etw_file_kind *kind = etw_file_kind_find((etw_bytes){head, size});
+        *found = kind;
+        if (kind == NULL || (kind->take_off == NULL && kind->each == NULL)) {
+            return ETW_OK;
         }
         if ((*wrappings)++ == ETW_INPUT_MAX_WRAPPINGS) {
             return etw_error_set(error, ETW_ERROR_LIMIT, "wrapped more than %u times",
                                  ETW_INPUT_MAX_WRAPPINGS);
         }
-        *archive = wrapping->take_off == NULL;
-        if (*archive) {
-            break;
+        if (kind->each != NULL) {
+            return ETW_OK;
         }
-        status = replace_by(input, wrapping->take_off, error);
-        if (status == ETW_OK) {
-            status = look(input, head, &size, error);
+        status = replace_by(input, kind->take_off, spool, error);
+        if (status != ETW_OK) {
+            return status;
         }
     }
-    if (status == ETW_OK && size == 0) {
-        return etw_error_set(error, ETW_ERROR_NOT_THIS, "the file is empty");
-    }
-    if (status != ETW_OK || input->can_seek) {
+}
+
+/* One that never ends, or is no trace, must not fill the disk. */
+static etw_status copy_trace(etw_input *input, const etw_input_options *options, etw_spool *spool,
+                             etw_error *error)
+{
+    uint8_t head[ETW_FILE_KIND_BYTES];
+    size_t size = 0;
+    const etw_status status = look(input, head, &size, error);
+    if (status != ETW_OK) {
         return status;
     }
-    return *archive           ? replace_by(input, etw_unwrap_copy, error)
-           : options->rereads ? copy_all(input, options, (etw_bytes){head, size}, error)
-                              : ETW_OK;
+    return options->any_bytes || etw_file_is_trace((etw_bytes){head, size})
+               ? replace_by(input, etw_unwrap_copy, spool, error)
+               : etw_error_set(error, ETW_ERROR_NOT_THIS, ETW_INPUT_UNKNOWN);
+}
+
+etw_status etw_input_take_off(etw_input *input, const etw_input_options *options,
+                              uint32_t *wrappings, etw_spool *spool, const etw_file_kind **archive,
+                              etw_error *error)
+{
+    const etw_file_kind *found = NULL;
+    *archive = NULL;
+    etw_status status = take_off_all(input, wrappings, spool, &found, error);
+    if (status != ETW_OK) {
+        return status;
+    }
+    if (found != NULL && found->each != NULL) {
+        *archive = found;
+        return input->can_seek ? ETW_OK : replace_by(input, etw_unwrap_copy, spool, error);
+    }
+    if (found != NULL && !options->any_bytes) {
+        return refuse(found, error);
+    }
+    return input->can_seek || !options->rereads ? ETW_OK : copy_trace(input, options, spool, error);
 }
 
 void etw_input_close(etw_input *input)
@@ -409,6 +422,11 @@ void etw_input_close(etw_input *input)
         free(input->name);
         free(input);
     }
+}
+
+int etw_input_file(const etw_input *input)
+{
+    return input->file;
 }
 
 const etw_os *etw_input_os(const etw_input *input)
@@ -424,306 +442,4 @@ const char *etw_input_name(const etw_input *input)
 bool etw_input_can_seek(const etw_input *input)
 {
     return input->can_seek;
-}
-
-/* Several. */
-
-typedef struct giving {
-    const etw_os *os;
-    etw_input_options options;
-    etw_status (*take)(void *context, etw_input *input, etw_error *error);
-    void *context;
-} giving;
-
-static etw_status give_input(const giving *to, etw_input *input, uint32_t wrappings,
-                             etw_error *error);
-
-static const char *last_part(const char *path)
-{
-    const char *part = path;
-    for (const char *at = path; *at != '\0'; at++) {
-        part = *at == '/' || *at == '\\' ? at + 1 : part;
-    }
-    return part;
-}
-
-/* By its name, as in a folder or an archive nothing else is a promise. */
-static bool is_trace_name(const char *name)
-{
-    static const char *const endings[] = {".etl",     ".etwcap",     ".etl.gz",  ".etwcap.gz",
-                                          ".etl.zst", ".etwcap.zst", ".etl.zip", ".etwcap.zip"};
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        if (etw_name_ends_with(name, endings[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_wanted_member(const giving *to, const char *name)
-{
-    return to->options.member == NULL ? is_trace_name(name)
-                                      : strcmp(to->options.member, name) == 0 ||
-                                            strcmp(to->options.member, last_part(name)) == 0;
-}
-
-static etw_status give_member(const giving *to, etw_input *archive, const etw_member *member,
-                              uint32_t wrappings, etw_error *error)
-{
-    etw_input *input;
-    etw_status status = new_input(to->os, archive->name, member->name, &input, error);
-    const int file = status == ETW_OK ? to->os->open_temporary(to->os->context) : -1;
-    if (status == ETW_OK && file < 0) {
-        status = etw_error_set_os(error, -file, "a temporary file for %s", member->name);
-    }
-    if (status == ETW_OK) {
-        use_file(input, file);
-        etw_unwrap unwrap = {.os = to->os, .from = archive->file, .can_seek = true, .to = file};
-        status = etw_zip_extract(&unwrap, member, error);
-    }
-    if (status != ETW_OK) {
-        etw_input_close(input);
-        return etw_error_wrap(error, status, "%s", archive->name);
-    }
-    return give_input(to, input, wrappings, error);
-}
-
-static etw_status give_members(const giving *to, etw_input *archive, uint32_t wrappings,
-                               etw_error *error)
-{
-    etw_member_list list;
-    const int64_t size = to->os->size(to->os->context, archive->file);
-    etw_status status =
-        etw_zip_list(to->os, archive->file, size < 0 ? 0 : (uint64_t)size, &list, error);
-    if (status != ETW_OK) {
-        return etw_error_wrap(error, status, "%s", archive->name);
-    }
-    uint32_t given = 0;
-    for (uint32_t i = 0; i < list.count && status == ETW_OK; i++) {
-        if (is_wanted_member(to, list.members[i].name)) {
-            status = give_member(to, archive, &list.members[i], wrappings, error);
-            given++;
-        }
-    }
-    etw_member_list_free(&list);
-    if (status == ETW_OK && given == 0) {
-        return to->options.member == NULL
-                   ? etw_error_set(error, ETW_ERROR_NOT_THIS,
-                                   "%s: no file in it has a name that ends in .etl or .etwcap",
-                                   archive->name)
-                   : etw_error_set(error, ETW_ERROR_NOT_FOUND, "%s: no file in it is named %s",
-                                   archive->name, to->options.member);
-    }
-    return status;
-}
-
-/* Takes over input. */
-static etw_status give_input(const giving *to, etw_input *input, uint32_t wrappings,
-                             etw_error *error)
-{
-    bool is_archive;
-    etw_status status = unwrap_all(input, &to->options, &wrappings, &is_archive, error);
-    if (status != ETW_OK) {
-        (void)etw_error_wrap(error, status, "%s", input->name);
-    } else if (!is_archive) {
-        return to->take(to->context, input, error);
-    } else {
-        status = give_members(to, input, wrappings, error);
-    }
-    etw_input_close(input);
-    return status;
-}
-
-static etw_status give_file(const giving *to, const char *path, etw_error *error)
-{
-    etw_input *input;
-    etw_status status =
-        new_input(to->os, strcmp(path, "-") == 0 ? "stdin" : path, NULL, &input, error);
-    if (status == ETW_OK) {
-        status = open_path(input, path, error);
-    }
-    if (status != ETW_OK) {
-        etw_input_close(input);
-        return etw_error_wrap(error, status, "%s", path);
-    }
-    return give_input(to, input, 0, error);
-}
-
-/* Folders and patterns. */
-
-typedef struct name_list {
-    const char *pattern;
-    char **names;
-    uint32_t count;
-    etw_status status;
-} name_list;
-
-/* * is any number of characters, ? is one. No recursion: the last * takes one more each time. */
-static bool matches(const char *pattern, const char *name)
-{
-    const char *star = NULL, *from = NULL;
-    while (*name != '\0') {
-        if (*pattern == '*') {
-            star = pattern++;
-            from = name;
-        } else if (*pattern == '?' || *pattern == *name) {
-            pattern++;
-            name++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            name = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}
-
-static void take_name(void *into, const char *name)
-{
-    name_list *list = into;
-    const bool is_wanted = list->pattern == NULL ? is_trace_name(name)
-                                                 : name[0] != '.' && matches(list->pattern, name);
-    if (!is_wanted || list->status != ETW_OK) {
-        return;
-    }
-    if (list->count == ETW_INPUT_MAX_FILES) {
-        list->status = ETW_ERROR_LIMIT;
-        return;
-    }
-    list->names[list->count] = strdup(name);
-    if (list->names[list->count] == NULL) {
-        list->status = ETW_ERROR_NO_MEMORY;
-        return;
-    }
-    list->count++;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static etw_status give_name(const giving *to, const char *folder, const char *name,
-                            etw_error *error)
-{
-    const size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path == NULL) {
-        return no_memory(error);
-    }
-    const char end = *folder == '\0' ? '/' : folder[strlen(folder) - 1];
-    (void)snprintf(path, size, "%s%s%s", folder, end == '/' || end == '\\' ? "" : "/", name);
-    const etw_status status = give_file(to, path, error);
-    free(path);
-    return status;
-}
-
-/* *is_folder false: there is no such folder. */
-static etw_status give_folder(const giving *to, const char *folder, const char *pattern,
-                              bool *is_folder, etw_error *error)
-{
-    name_list list = {.pattern = pattern, .names = calloc(ETW_INPUT_MAX_FILES, sizeof *list.names)};
-    if (list.names == NULL) {
-        return no_memory(error);
-    }
-    const int listed =
-        to->os->list == NULL
-            ? -ENOTDIR
-            : to->os->list(to->os->context, *folder == '\0' ? "." : folder, take_name, &list);
-    *is_folder = listed == 0;
-    etw_status status = list.status;
-    if (status != ETW_OK) {
-        (void)etw_error_set(error, status, "%s: %s", folder,
-                            status == ETW_ERROR_LIMIT ? "more than 4096 traces" : "no memory");
-    } else if (*is_folder && list.count == 0) {
-        status = etw_error_set(error, ETW_ERROR_NOT_FOUND, "%s%s: no trace is there", folder,
-                               pattern == NULL ? "" : pattern);
-    }
-    qsort(list.names, list.count, sizeof *list.names, compare_names);
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (status == ETW_OK && *is_folder) {
-            status = give_name(to, folder, list.names[i], error);
-        }
-        free(list.names[i]);
-    }
-    free(list.names);
-    return status;
-}
-
-static etw_status give_pattern(const giving *to, const char *path, bool *is_folder,
-                               etw_error *error)
-{
-    const char *pattern = last_part(path);
-    char *folder = etw_name_copy(path, (size_t)(pattern - path));
-    if (folder == NULL) {
-        return no_memory(error);
-    }
-    const etw_status status = give_folder(to, folder, pattern, is_folder, error);
-    free(folder);
-    return status;
-}
-
-static etw_status give_path(const giving *to, const char *path, etw_error *error)
-{
-    bool is_folder = false;
-    etw_status status = ETW_OK;
-    const int kind = strcmp(path, "-") == 0 ? ETW_PATH_FILE : to->os->kind(to->os->context, path);
-    if (kind == ETW_PATH_OTHER || kind == ETW_PATH_FOLDER) {
-        status = give_folder(to, path, NULL, &is_folder, error);
-    } else if (kind != ETW_PATH_FILE && strpbrk(last_part(path), "*?") != NULL) {
-        status = give_pattern(to, path, &is_folder, error);
-    }
-    return status != ETW_OK || is_folder ? status : give_file(to, path, error);
-}
-
-etw_status etw_inputs_each(const etw_os *os, const char *const *paths, uint32_t count,
-                           const etw_input_options *options,
-                           etw_status (*take)(void *context, etw_input *input, etw_error *error),
-                           void *context, etw_error *error)
-{
-    giving to = {.os = os, .take = take, .context = context};
-    if (options != NULL) {
-        to.options = *options;
-    }
-    etw_status status = ETW_OK;
-    for (uint32_t i = 0; i < count && status == ETW_OK; i++) {
-        status = give_path(&to, paths[i], error);
-    }
-    return status;
-}
-
-/* One. */
-
-static etw_status take_only(void *context, etw_input *input, etw_error *error)
-{
-    etw_input **only = context;
-    if (*only == NULL) {
-        *only = input;
-        return ETW_OK;
-    }
-    const etw_status status =
-        etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                      "%s: not the only trace there; name one of them", input->name);
-    etw_input_close(input);
-    return status;
-}
-
-etw_status etw_input_open(const etw_os *os, const char *path, const etw_input_options *options,
-                          etw_input **input, etw_error *error)
-{
-    giving to = {.os = os, .take = take_only, .context = input};
-    *input = NULL;
-    if (options != NULL) {
-        to.options = *options;
-    }
-    const etw_status status = give_file(&to, path, error);
-    if (status != ETW_OK) {
-        etw_input_close(*input);
-        *input = NULL;
-    }
-    return status;
 }

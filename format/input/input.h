@@ -5,8 +5,10 @@
  * input's name leads to the one handle: each open starts at the first byte again. Nothing else
  * opens the name, so a pipe, a FIFO and a process substitution give what the file gives.
  *
- * Wrapped traces (gzip, zstd, zip) are unwrapped into a temporary file without a name. So is an
- * input that cannot seek where options.rereads asks for it; otherwise it is read as it comes. */
+ * Wrapped traces (gzip, zstd, zip; where the build has libarchive also xz, bzip2, lz4, lzip, cab,
+ * 7z, tar) are unwrapped into a temporary file without a name. So is an input that cannot seek
+ * where options.rereads asks for it; otherwise it is read as it comes. Files of other kinds that
+ * are known by how they begin (file_kind.c) are refused with what they are. */
 #ifndef ETW_FORMAT_INPUT_INPUT_H
 #define ETW_FORMAT_INPUT_INPUT_H
 
@@ -16,15 +18,20 @@
 #define ETW_INPUT_KEPT_BYTES ((size_t)1 << 20)
 /* Opens of one input at one time. */
 #define ETW_INPUT_MAX_OPENS 8u
-/* What a temporary file may take: an input without an end must not fill the disk. */
+/* What the temporary files of one input may take, those of all files in an archive together: an
+ * input without an end must not fill the disk. */
 #define ETW_INPUT_MAX_BYTES ((uint64_t)64 << 30)
-/* Beyond the first bytes, unwrapped data may be at most so many times as large as the wrapped. */
+/* Beyond the first bytes, unwrapped data may be at most so many times as large as the wrapped; all
+ * files in an archive count together. */
 #define ETW_INPUT_FREE_BYTES ((uint64_t)256 << 20)
 #define ETW_INPUT_MAX_RATIO  250u
 /* A wrapping within a wrapping, and so on. */
 #define ETW_INPUT_MAX_WRAPPINGS 3u
 /* Files that a folder, a pattern or an archive may give. */
 #define ETW_INPUT_MAX_FILES 4096u
+
+/* What is said of a file that is no trace and nothing else that is known. */
+#define ETW_INPUT_UNKNOWN "neither an .etwcap nor an .etl file"
 
 typedef struct etw_input etw_input;
 

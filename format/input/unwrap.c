@@ -13,38 +13,6 @@
 /* Memory of a zstd window: what zstd itself takes without being asked, 128 MiB. */
 #define MAX_WINDOW_LOG 27
 
-#ifdef ETW_HAVE_ZLIB
-#define HAS_ZLIB true
-#else
-#define HAS_ZLIB false
-#endif
-
-static const etw_wrapping wrappings[] = {
-    {"gzip", "\x1F\x8B\x08", 3, etw_unwrap_gzip, HAS_ZLIB},
-    {"zstd", "\x28\xB5\x2F\xFD", 4, etw_unwrap_zstd, true},
-    {"zip", "PK\x03\x04", 4, NULL, HAS_ZLIB},
-    {"zip", "PK\x05\x06", 4, NULL, HAS_ZLIB},
-    {"cab", "MSCF\0\0\0\0", 8, NULL, false},
-    {"7z", "7z\xBC\xAF\x27\x1C", 6, NULL, false},
-    {"xz",
-     "\xFD"
-     "7zXZ\0",
-     6, NULL, false},
-    {"bzip2", "BZh", 3, NULL, false},
-};
-
-const etw_wrapping *etw_wrapping_find(etw_bytes head)
-{
-    for (size_t i = 0; i < sizeof wrappings / sizeof wrappings[0]; i++) {
-        const etw_wrapping *wrapping = &wrappings[i];
-        if (head.size >= wrapping->begin_size &&
-            memcmp(head.data, wrapping->begin, wrapping->begin_size) == 0) {
-            return wrapping;
-        }
-    }
-    return NULL;
-}
-
 etw_status etw_unwrap_pull(etw_unwrap *unwrap, void *into, size_t size, size_t *got,
                            etw_error *error)
 {
@@ -56,28 +24,42 @@ etw_status etw_unwrap_pull(etw_unwrap *unwrap, void *into, size_t size, size_t *
                          : etw_os_read_full(unwrap->os, unwrap->from, into, wanted, got, error);
     if (status == ETW_OK) {
         unwrap->at += *got;
-        unwrap->read += *got;
+        unwrap->spool->read += *got;
     }
     return status;
 }
 
+static etw_status check_ratio(const etw_spool *spool, etw_error *error)
+{
+    const uint64_t unwrapped = spool->written + spool->passed;
+    return unwrapped > ETW_INPUT_FREE_BYTES && unwrapped / ETW_INPUT_MAX_RATIO > spool->read
+               ? etw_error_set(error, ETW_ERROR_LIMIT,
+                               "it unwraps to more than %u MiB and %u times its size, which no "
+                               "trace does; unwrap it yourself if you trust it",
+                               (unsigned)(ETW_INPUT_FREE_BYTES >> 20), ETW_INPUT_MAX_RATIO)
+               : ETW_OK;
+}
+
 etw_status etw_unwrap_push(etw_unwrap *unwrap, const void *from, size_t size, etw_error *error)
 {
-    unwrap->written += size;
-    if (unwrap->written > ETW_INPUT_MAX_BYTES) {
+    unwrap->spool->written += size;
+    if (unwrap->spool->written > ETW_INPUT_MAX_BYTES) {
         return etw_error_set(error, ETW_ERROR_LIMIT,
-                             "more than %u GiB: too much for a temporary file",
+                             "more than %u GiB: too much for temporary files",
                              (unsigned)(ETW_INPUT_MAX_BYTES >> 30));
     }
-    if (unwrap->written > ETW_INPUT_FREE_BYTES &&
-        unwrap->written / ETW_INPUT_MAX_RATIO > unwrap->read) {
-        return etw_error_set(error, ETW_ERROR_LIMIT,
-                             "it unwraps to more than %u MiB and %u times its size, which no trace "
-                             "does; unwrap it yourself if you trust it",
-                             (unsigned)(ETW_INPUT_FREE_BYTES >> 20), ETW_INPUT_MAX_RATIO);
+    etw_status status = check_ratio(unwrap->spool, error);
+    if (status != ETW_OK) {
+        return status;
     }
-    const etw_status status = etw_os_write_full(unwrap->os, unwrap->to, from, size, NULL, error);
+    status = etw_os_write_full(unwrap->os, unwrap->to, from, size, NULL, error);
     return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "a temporary file");
+}
+
+etw_status etw_unwrap_pass(etw_unwrap *unwrap, size_t size, etw_error *error)
+{
+    unwrap->spool->passed += size;
+    return check_ratio(unwrap->spool, error);
 }
 
 static etw_status no_memory(etw_error *error)

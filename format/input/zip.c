@@ -1,7 +1,7 @@
 /* The directory of a zip archive: PKWARE's APPNOTE.TXT, 4.3 and 4.5.3 (zip64). */
 #include "format/base/names.h"
+#include "format/input/archive.h"
 #include "format/input/input.h"
-#include "format/input/unwrap.h"
 
 #include <stdlib.h>
 #ifdef ETW_HAVE_ZLIB
@@ -16,6 +16,21 @@
 #define LOCAL_SIZE     30u
 #define MAX_DIRECTORY  ((size_t)16 << 20)
 #define FLAG_ENCRYPTED 1u
+
+/* A file in the archive. */
+typedef struct member {
+    char *name; /* owned by the list */
+    uint64_t offset;
+    uint64_t stored_size;
+    uint32_t crc;
+    uint16_t method;
+    uint16_t flags;
+} member;
+
+typedef struct member_list {
+    member *members;
+    uint32_t count;
+} member_list;
 
 typedef struct directory {
     uint64_t offset;
@@ -83,7 +98,7 @@ static etw_status find_directory(const etw_os *os, int file, uint64_t size, dire
 
 /* The 64-bit values stand in the extra field 1, in this order, if the entry's are all ones. */
 static void use_extra64(etw_bytes extra, uint32_t size32, uint32_t stored32, uint32_t offset32,
-                        etw_member *member)
+                        member *entry)
 {
     while (extra.size >= 4) {
         const uint16_t id = etw_load_u16(extra.data);
@@ -93,11 +108,11 @@ static void use_extra64(etw_bytes extra, uint32_t size32, uint32_t stored32, uin
         }
         size_t at = size32 == UINT32_MAX ? 8 : 0;
         if (id == 1 && stored32 == UINT32_MAX && at + 8 <= length) {
-            member->stored_size = etw_load_u64(extra.data + 4 + at);
+            entry->stored_size = etw_load_u64(extra.data + 4 + at);
             at += 8;
         }
         if (id == 1 && offset32 == UINT32_MAX && at + 8 <= length) {
-            member->offset = etw_load_u64(extra.data + 4 + at);
+            entry->offset = etw_load_u64(extra.data + 4 + at);
         }
         extra.data += 4 + length;
         extra.size -= 4 + length;
@@ -105,8 +120,7 @@ static void use_extra64(etw_bytes extra, uint32_t size32, uint32_t stored32, uin
 }
 
 /* *entry_size: 0 where the directory ends. */
-static etw_status add_entry(etw_bytes left, etw_member_list *list, size_t *entry_size,
-                            etw_error *error)
+static etw_status add_entry(etw_bytes left, member_list *list, size_t *entry_size, etw_error *error)
 {
     *entry_size = 0;
     if (left.size < ENTRY_SIZE || memcmp(left.data, "PK\x01\x02", 4) != 0) {
@@ -122,17 +136,17 @@ static etw_status add_entry(etw_bytes left, etw_member_list *list, size_t *entry
         return etw_error_set(error, ETW_ERROR_LIMIT, "the archive has more than %u files",
                              ETW_INPUT_MAX_FILES);
     }
-    etw_member *member = &list->members[list->count];
-    *member = (etw_member){.flags = etw_load_u16(left.data + 8),
-                           .method = etw_load_u16(left.data + 10),
-                           .crc = etw_load_u32(left.data + 16),
-                           .stored_size = etw_load_u32(left.data + 20),
-                           .offset = etw_load_u32(left.data + 42)};
+    member *entry = &list->members[list->count];
+    *entry = (member){.flags = etw_load_u16(left.data + 8),
+                      .method = etw_load_u16(left.data + 10),
+                      .crc = etw_load_u32(left.data + 16),
+                      .stored_size = etw_load_u32(left.data + 20),
+                      .offset = etw_load_u32(left.data + 42)};
     const etw_bytes extra = {left.data + ENTRY_SIZE + name_size, extra_size};
     use_extra64(extra, etw_load_u32(left.data + 24), etw_load_u32(left.data + 20),
-                etw_load_u32(left.data + 42), member);
-    member->name = etw_name_copy((const char *)left.data + ENTRY_SIZE, name_size);
-    if (member->name == NULL) {
+                etw_load_u32(left.data + 42), entry);
+    entry->name = etw_name_copy((const char *)left.data + ENTRY_SIZE, name_size);
+    if (entry->name == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a zip archive");
     }
     list->count++;
@@ -141,7 +155,7 @@ static etw_status add_entry(etw_bytes left, etw_member_list *list, size_t *entry
 }
 
 static etw_status read_directory(const etw_os *os, int file, const directory *found,
-                                 etw_member_list *list, etw_error *error)
+                                 member_list *list, etw_error *error)
 {
     if (found->size > MAX_DIRECTORY) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "the zip archive's directory is above 16 MiB");
@@ -164,32 +178,17 @@ static etw_status read_directory(const etw_os *os, int file, const directory *fo
     return status;
 }
 
-etw_status etw_zip_list(const etw_os *os, int file, uint64_t size, etw_member_list *list,
-                        etw_error *error)
-{
-    directory found = {0};
-    *list = (etw_member_list){0};
-    etw_status status = find_directory(os, file, size, &found, error);
-    if (status == ETW_OK) {
-        status = read_directory(os, file, &found, list, error);
-    }
-    if (status != ETW_OK) {
-        etw_member_list_free(list);
-    }
-    return status;
-}
-
-void etw_member_list_free(etw_member_list *list)
+static void free_list(member_list *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         free(list->members[i].name);
     }
     free(list->members);
-    *list = (etw_member_list){0};
+    *list = (member_list){0};
 }
 
 /* What was unwrapped is what was wrapped. */
-static etw_status check_crc(const etw_unwrap *unwrap, const etw_member *member, etw_error *error)
+static etw_status check_crc(const etw_unwrap *unwrap, const member *entry, etw_error *error)
 {
 #ifdef ETW_HAVE_ZLIB
     uint8_t piece[16384];
@@ -203,46 +202,79 @@ static etw_status check_crc(const etw_unwrap *unwrap, const etw_member *member, 
         }
         crc = crc32(crc, piece, (uInt)got);
     }
-    return crc == member->crc ? ETW_OK
-                              : etw_error_set(error, ETW_ERROR_DAMAGED,
-                                              "%s: damaged in the archive (CRC)", member->name);
+    return crc == entry->crc ? ETW_OK
+                             : etw_error_set(error, ETW_ERROR_DAMAGED,
+                                             "%s: damaged in the archive (CRC)", entry->name);
 #else
     (void)unwrap;
-    (void)member;
+    (void)entry;
     (void)error;
     return ETW_OK;
 #endif
 }
 
-etw_status etw_zip_extract(etw_unwrap *unwrap, const etw_member *member, etw_error *error)
+static etw_status extract(etw_unwrap *unwrap, const member *entry, etw_error *error)
 {
     static const struct {
         uint16_t method;
         etw_status (*take_off)(etw_unwrap *unwrap, etw_error *error);
     } methods[] = {{0, etw_unwrap_copy}, {8, etw_unwrap_deflate}, {93, etw_unwrap_zstd}};
     uint8_t local[LOCAL_SIZE];
-    if ((member->flags & FLAG_ENCRYPTED) != 0) {
+    if ((entry->flags & FLAG_ENCRYPTED) != 0) {
         return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "%s: encrypted: unwrap it first",
-                             member->name);
+                             entry->name);
     }
     etw_status status =
-        read_exactly(unwrap->os, unwrap->from, local, sizeof local, member->offset, error);
+        read_exactly(unwrap->os, unwrap->from, local, sizeof local, entry->offset, error);
     if (status != ETW_OK) {
         return status;
     }
-    unwrap->at = member->offset + LOCAL_SIZE + etw_load_u16(local + 26) + etw_load_u16(local + 28);
+    unwrap->at = entry->offset + LOCAL_SIZE + etw_load_u16(local + 26) + etw_load_u16(local + 28);
     if (memcmp(local, "PK\x03\x04", 4) != 0 ||
-        __builtin_add_overflow(unwrap->at, member->stored_size, &unwrap->end)) {
+        __builtin_add_overflow(unwrap->at, entry->stored_size, &unwrap->end)) {
         return damaged(error, "has a damaged directory");
     }
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (methods[i].method == member->method) {
+        if (methods[i].method == entry->method) {
             status = methods[i].take_off(unwrap, error);
-            return status == ETW_OK ? check_crc(unwrap, member, error)
-                                    : etw_error_wrap(error, status, "%s", member->name);
+            return status == ETW_OK ? check_crc(unwrap, entry, error)
+                                    : etw_error_wrap(error, status, "%s", entry->name);
         }
     }
     return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
                          "%s: compressed with method %u, which is not known: unwrap it first",
-                         member->name, member->method);
+                         entry->name, entry->method);
+}
+
+static etw_status take_member(const etw_archive *from, const member *entry, etw_error *error)
+{
+    const int file = from->os->open_temporary(from->os->context);
+    if (file < 0) {
+        return etw_error_set_os(error, -file, "a temporary file for %s", entry->name);
+    }
+    etw_unwrap unwrap = {
+        .os = from->os, .from = from->file, .can_seek = true, .spool = from->spool, .to = file};
+    const etw_status status = extract(&unwrap, entry, error);
+    if (status != ETW_OK) {
+        (void)from->os->close(from->os->context, file);
+        return status;
+    }
+    return from->take(from->context, entry->name, file, error);
+}
+
+etw_status etw_archive_zip(const etw_archive *from, etw_error *error)
+{
+    directory found = {0};
+    member_list list = {0};
+    etw_status status = find_directory(from->os, from->file, from->size, &found, error);
+    if (status == ETW_OK) {
+        status = read_directory(from->os, from->file, &found, &list, error);
+    }
+    for (uint32_t i = 0; i < list.count && status == ETW_OK; i++) {
+        if (from->is_wanted(from->context, list.members[i].name)) {
+            status = take_member(from, &list.members[i], error);
+        }
+    }
+    free_list(&list);
+    return status;
 }

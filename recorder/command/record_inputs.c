@@ -184,7 +184,7 @@ static etw_status open_source(one_input *one, etw_error *error)
     all->scanned = name;
     status = etw_etl_open(os, name, &etl, &one->source, error);
     return status == ETW_ERROR_NOT_THIS
-               ? etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", name)
+               ? etw_error_set(error, status, "%s: " ETW_INPUT_UNKNOWN, name)
                : status;
 }
 

@@ -132,7 +132,7 @@ static etw_status open_report(report *r, const etw_replay_arguments *arguments, 
     }
     status = open_etl(r, arguments, error);
     return status == ETW_ERROR_NOT_THIS
-               ? etw_error_set(error, status, "%s: neither an .etwcap nor an .etl file", r->path)
+               ? etw_error_set(error, status, "%s: " ETW_INPUT_UNKNOWN, r->path)
                : status;
 }
 
