@@ -71,6 +71,12 @@ ETW_API bool etw_os_is_same_file(const char *path, const char *other);
 #define ETW_FILE_STDIN  0
 #define ETW_FILE_STDOUT 1
 ETW_API void etw_os_use_binary_stdio(void);
+/* From now on stderr is appended to this file, which is made where there is none, readable by its
+ * owner alone. 0, or a negative errno. */
+int etw_os_append_stderr_to(const char *path);
+/* What is printed on a console is UTF-8: Windows has other code pages by default, and gets its own
+ * back when the process ends. */
+void etw_os_use_utf8_console(void);
 /* Of a write to stdout that failed so (an errno): nobody reads it any more. */
 bool etw_os_is_reader_gone(int32_t os_code);
 

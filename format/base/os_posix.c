@@ -362,6 +362,21 @@ void etw_os_expect_use(void *memory, size_t size_bytes)
 }
 #endif
 
+int etw_os_append_stderr_to(const char *path)
+{
+    const int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (file < 0) {
+        return -errno;
+    }
+    const int result = dup2(file, STDERR_FILENO) < 0 ? -errno : 0;
+    (void)close(file);
+    return result;
+}
+
+void etw_os_use_utf8_console(void)
+{
+}
+
 void etw_os_use_binary_stdio(void)
 {
 }

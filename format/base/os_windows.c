@@ -494,6 +494,42 @@ void etw_os_expect_use(void *memory, size_t size_bytes)
     (void)size_bytes;
 }
 
+/* A process without a console, a service, has no descriptor 2 to replace: the stream is opened. */
+int etw_os_append_stderr_to(const char *path)
+{
+    wchar_t *wide = wide_path(path);
+    if (wide == NULL) {
+        return -ENOMEM;
+    }
+    /* Looked at before: a reopening that fails leaves no stream to say so. */
+    const int file = _wsopen(wide, _O_WRONLY | _O_APPEND | _O_CREAT | _O_BINARY, _SH_DENYNO,
+                             _S_IREAD | _S_IWRITE);
+    int result = file < 0 ? -errno : 0;
+    if (file >= 0) {
+        (void)_close(file);
+        result = _wfreopen(wide, L"ab", stderr) == NULL ? -errno : 0;
+        (void)setvbuf(stderr, NULL, _IONBF, 0);
+    }
+    free(wide);
+    return result;
+}
+
+/* The console outlives the process, which runs alone on it for as long. */
+static UINT console_before;
+
+static void put_code_page_back(void)
+{
+    (void)SetConsoleOutputCP(console_before);
+}
+
+void etw_os_use_utf8_console(void)
+{
+    console_before = GetConsoleOutputCP();
+    if (console_before != 0 && console_before != CP_UTF8 && SetConsoleOutputCP(CP_UTF8)) {
+        (void)atexit(put_code_page_back);
+    }
+}
+
 void etw_os_use_binary_stdio(void)
 {
     (void)_setmode(ETW_FILE_STDIN, _O_BINARY);

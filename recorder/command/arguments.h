@@ -57,6 +57,7 @@ typedef struct etw_record_arguments {
     etw_capture_limits limits;
     etw_flight_options flight;
     bool service;
+    const char *log; /* where messages go; NULL: stderr */
     bool quiet;
     bool show_progress;
     etw_profile profiles[ETW_RECORD_MAX_PROFILES]; /* the values above may point into them */

@@ -46,8 +46,9 @@ static const etw_option input_rows[] = {
     {.name = "input",
      .letter = 'i',
      .value = "FILE",
-     .help = "an .etl or .etwcap file, also within .gz, .zst or .zip; - for stdin; a pipe; a folder "
-             "or pattern; several are merged by time",
+     .help =
+         "an .etl or .etwcap file, also within .gz, .zst or .zip; - for stdin; a pipe; a folder "
+         "or pattern; several are merged by time",
      .hint = ETW_HINT_FILE,
      .apply = apply_input},
     {.name = "member",

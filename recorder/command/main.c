@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -84,32 +85,14 @@ static etw_status reclaim(etw_error *error)
     return status;
 }
 
-/* What a capture needs, in one place for the service manager's thread. */
-typedef struct capture_job {
-    const etw_record_arguments *arguments;
-    etw_stop_signal *signal;
-} capture_job;
-
-static int capture(void *context)
+static int capture(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
-    const capture_job *job = context;
-    return etw_record_is_live(job->arguments) ? etw_record_live(job->arguments, job->signal)
-                                              : etw_record_files(job->arguments, job->signal);
-}
-
-static int capture_as_service(capture_job *job)
-{
-    int exit_status = ETW_EXIT_FAILED;
-    etw_error error = {0};
-    if (etw_service_run(capture, job, job->signal, &exit_status, &error) != ETW_OK) {
-        etw_report_error(&error);
-    }
-    return exit_status;
+    return etw_record_is_live(arguments) ? etw_record_live(arguments, signal)
+                                         : etw_record_files(arguments, signal);
 }
 
 static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
-    capture_job job = {arguments, signal};
     etw_error error = {0};
     etw_status status = ETW_OK;
     switch (arguments->action) {
@@ -134,7 +117,7 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
         if (etw_record_is_live(arguments) && !arguments->service) {
             etw_stop_signal_install(signal);
         }
-        return arguments->service ? capture_as_service(&job) : capture(&job);
+        return capture(arguments, signal);
     }
     if (status != ETW_OK) {
         etw_report_error(&error);
@@ -152,21 +135,48 @@ static void keep_memory_flat(void)
 #endif
 }
 
-int main(int argc, char **argv)
+/* What the process is asked to do, in one place for the service manager's thread. */
+typedef struct program {
+    int argc;
+    char **argv; /* UTF-8 */
+    etw_stop_signal signal;
+} program;
+
+/* The log that the words themselves name: what is wrong with the others goes there, too. */
+static const char *log_among(const program *self)
 {
-    keep_memory_flat();
-    static etw_stop_signal signal;
-    etw_stop_signal_prepare();
-    etw_os_use_binary_stdio();
-    char **utf8 = etw_os_utf8_arguments(&argc, argv);
-    if (utf8 == NULL) {
-        fputs("etw-record: out of memory\n", stderr);
-        return ETW_EXIT_FAILED;
+    const char *log = NULL;
+    for (int i = 1; i < self->argc; i++) {
+        if (strncmp(self->argv[i], "--log=", 6) == 0) {
+            log = self->argv[i] + 6;
+        } else if (strcmp(self->argv[i], "--log") == 0 && i + 1 < self->argc) {
+            log = self->argv[i + 1];
+        }
     }
+    return log;
+}
+
+static bool log_to(const char *path)
+{
+    etw_error error = {0};
+    if (path != NULL && etw_report_log_to(path, &error) != ETW_OK) {
+        etw_report_error(&error);
+        return false;
+    }
+    return true;
+}
+
+static int run_program(void *context)
+{
+    program *self = context;
     etw_record_arguments arguments;
     etw_error error = {0};
     etw_text output = {0};
-    switch (etw_record_arguments_parse(argc, utf8, &arguments, &output, &error)) {
+    const char *log = log_among(self);
+    if (!log_to(log)) {
+        return ETW_EXIT_FAILED;
+    }
+    switch (etw_record_arguments_parse(self->argc, self->argv, &arguments, &output, &error)) {
     case ETW_OK:
         break;
     case ETW_END:
@@ -181,8 +191,39 @@ int main(int argc, char **argv)
     }
     arguments.show_progress =
         !arguments.quiet && arguments.print == NULL && etw_console_is_terminal();
-    const int exit_status = act(&arguments, &signal);
-    atomic_store(&signal.done, true);
+    /* A profile may name it as well. */
+    if (log == NULL && !log_to(arguments.log)) {
+        etw_record_arguments_free(&arguments);
+        return ETW_EXIT_FAILED;
+    }
+    const int exit_status = act(&arguments, &self->signal);
+    atomic_store(&self->signal.done, true);
     etw_record_arguments_free(&arguments);
     return exit_status;
+}
+
+static int run_as_service(program *self)
+{
+    int exit_status = ETW_EXIT_FAILED;
+    etw_error error = {0};
+    if (etw_service_run(run_program, self, &self->signal, &exit_status, &error) != ETW_OK) {
+        etw_report_error(&error);
+    }
+    return exit_status;
+}
+
+int main(int argc, char **argv)
+{
+    keep_memory_flat();
+    static program self; /* whose signal a handler looks at until the process ends */
+    etw_stop_signal_prepare();
+    etw_os_use_binary_stdio();
+    etw_os_use_utf8_console();
+    self.argv = etw_os_utf8_arguments(&argc, argv);
+    self.argc = argc;
+    if (self.argv == NULL) {
+        fputs("etw-record: out of memory\n", stderr);
+        return ETW_EXIT_FAILED;
+    }
+    return etw_service_is_asked(self.argc, self.argv) ? run_as_service(&self) : run_program(&self);
 }

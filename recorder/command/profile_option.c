@@ -12,7 +12,8 @@ static etw_status apply_line(etw_record_arguments *arguments, char *line, etw_er
     }
     const etw_option *option =
         etw_command_option_find(&etw_record_command, etw_record_command.verbs, name);
-    if (option != NULL && (option->apply == etw_apply_profile || option->role != ETW_ROLE_OWN)) {
+    if (option != NULL && (option->apply == etw_apply_profile || option->role != ETW_ROLE_OWN ||
+                           strcmp(option->name, "service") == 0)) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "option '%s' is not allowed in a profile", name);
     }

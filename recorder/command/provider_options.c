@@ -254,7 +254,8 @@ static const etw_option rows[] = {
      .apply = apply_package},
     {.name = "payload",
      .value = "EXPR",
-     .help = "only events whose payload matches: 'ID: Property=value, Property>5'",
+     .help = "only events whose payload matches: 'ID: Property=value, Property>5', or "
+             "'ID:VERSION: ...' (version 0 otherwise)",
      .apply = apply_payload},
     {.name = "capture-state",
      .help = "ask the provider to log its state",

@@ -256,6 +256,17 @@ static etw_status on_tick(void *context)
     return status == ETW_OK ? etw_capture_tick(recording->capture, &recording->error) : status;
 }
 
+/* EVENT_FILTER_DESCRIPTOR's page: these filters do nothing for TraceLogging, whose events have no
+ * ids of their own. */
+static void warn_of_ids(const etw_provider_argument *provider)
+{
+    if (provider->name[0] == '*' &&
+        (provider->options.event_ids.count > 0 || provider->options.stack_ids.count > 0)) {
+        etw_report_note(NULL, "--event-ids and --stack-ids choose nothing among events of "
+                              "TraceLogging providers; those of an EventSource have ids");
+    }
+}
+
 /* The session's providers, their names looked up. */
 static etw_status find_providers(const etw_record_arguments *arguments,
                                  etw_provider_options *providers, etw_error *error)
@@ -275,6 +286,7 @@ static etw_status find_providers(const etw_record_arguments *arguments,
         if (status != ETW_OK) {
             return status;
         }
+        warn_of_ids(&arguments->providers[i]);
     }
     return ETW_OK;
 }

@@ -1,22 +1,57 @@
 #include "recorder/command/report.h"
 
+#include "format/event/clock.h"
+#include "recorder/command/service.h"
+
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 const etw_console etw_record_console = {.tool = "etw-record"};
 
-#define SAY(level, ...) etw_console_say(&etw_record_console, level, __VA_ARGS__)
+static bool is_log; /* stderr, a file */
+
+etw_status etw_report_log_to(const char *path, etw_error *error)
+{
+    const int result = etw_os_append_stderr_to(path);
+    if (result < 0) {
+        return etw_error_set_os(error, -result, "%s: cannot write to it", path);
+    }
+    is_log = true;
+    return ETW_OK;
+}
+
+static void say(etw_message_level level, const char *format, ...) ETW_PRINTF(2, 3);
+
+static void say(etw_message_level level, const char *format, ...)
+{
+    char message[2 * ETW_ERROR_MESSAGE_SIZE];
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(message, sizeof message, format, list);
+    va_end(list);
+    etw_trim_partial_utf8(message, sizeof message);
+    etw_text time = {0};
+    if (is_log) {
+        const etw_os *os = etw_os_default();
+        etw_text_append_time(&time, os->filetime_now(os->context));
+        etw_text_append_char(&time, ' ');
+    }
+    etw_console_say(&etw_record_console, level, "%s%s", etw_text_z(&time), message);
+    etw_service_tell(level, message);
+    etw_text_free(&time);
+}
 
 void etw_report_error(const etw_error *error)
 {
-    SAY(ETW_MESSAGE_ERROR, "%s", error->message);
+    say(ETW_MESSAGE_ERROR, "%s", error->message);
 }
 
 void etw_report_note(void *context, const char *message)
 {
     (void)context;
-    SAY(ETW_MESSAGE_WARNING, "%s", message);
+    say(ETW_MESSAGE_WARNING, "%s", message);
 }
 
 etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error *error)
@@ -47,7 +82,7 @@ etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error 
 
 void etw_report_written(const char *path)
 {
-    SAY(ETW_MESSAGE_NOTE, "wrote %s", path);
+    say(ETW_MESSAGE_NOTE, "wrote %s", path);
 }
 
 static void append_summary(etw_text *text, const char *output, const etw_capture_totals *totals)
@@ -76,22 +111,22 @@ static void print_summary(const char *output, const etw_capture_totals *totals)
 {
     etw_text text = {0};
     append_summary(&text, output, totals);
-    SAY(ETW_MESSAGE_NOTE, "%s", etw_text_z(&text));
+    say(ETW_MESSAGE_NOTE, "%s", etw_text_z(&text));
     etw_text_free(&text);
 }
 
 static void print_losses(const etw_capture_totals *totals)
 {
     if (totals->lost > 0) {
-        SAY(ETW_MESSAGE_WARNING, "%" PRIu64 " events were lost before they were recorded",
+        say(ETW_MESSAGE_WARNING, "%" PRIu64 " events were lost before they were recorded",
             totals->lost);
     }
     if (totals->lost_unknown) {
-        SAY(ETW_MESSAGE_WARNING, "an unknown number of events is missing; 'etw-replay info' lists "
+        say(ETW_MESSAGE_WARNING, "an unknown number of events is missing; 'etw-replay info' lists "
                                  "each loss");
     }
     if (totals->dropped > 0) {
-        SAY(ETW_MESSAGE_WARNING, "%" PRIu64 " events were received but not written",
+        say(ETW_MESSAGE_WARNING, "%" PRIu64 " events were received but not written",
             totals->dropped);
     }
 }
@@ -100,7 +135,7 @@ int etw_report_totals(const etw_record_arguments *arguments, const etw_resolver 
                       const etw_capture_totals *totals)
 {
     if (etw_resolver_error_count(resolver) > 0) {
-        SAY(ETW_MESSAGE_WARNING, "%" PRIu64 " schemas could not be read; first: %s",
+        say(ETW_MESSAGE_WARNING, "%" PRIu64 " schemas could not be read; first: %s",
             etw_resolver_error_count(resolver), etw_resolver_first_error(resolver));
     }
     if (!arguments->quiet && arguments->output != NULL) {

@@ -7,6 +7,11 @@
 
 extern const etw_console etw_record_console;
 
+/* Messages go to the end of this file from now on, each with its time: stderr is the process's, and
+ * so is this. */
+etw_status etw_report_log_to(const char *path, etw_error *error);
+
+/* Each message goes to the service manager's event log as well, where the process is a service. */
 void etw_report_error(const etw_error *error);
 /* For what is passed over, such as a file of schemas that cannot be read. context is not used. */
 void etw_report_note(void *context, const char *message);

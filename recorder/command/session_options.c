@@ -122,7 +122,9 @@ static const etw_option rows[] = {
     {.name = "no-rundown",
      .help = "without the list of processes and images at the start of each segment",
      ETW_RECORD_STORES(no_rundown)},
-    {.name = "service", .help = "run under the service manager", ETW_RECORD_STORES(service)},
+    {.name = "service",
+     .help = "run under the service manager; not in a profile",
+     ETW_RECORD_STORES(service)},
 };
 
 const etw_option_section etw_session_options_section = {"Live sessions (Windows)", rows,

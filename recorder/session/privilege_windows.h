@@ -6,8 +6,8 @@
 
 #include <windows.h>
 
-/* Switches a right of this process on or off (winnt.h: SE_..._NAME). False where the process does not hold
- * it; the call that needs it then says so. *was: whether it was on before; may be NULL. */
+/* Switches a right of this process on or off (winnt.h: SE_..._NAME). False where the process does
+ * not hold it; the call that needs it then says so. *was: whether it was on before; may be NULL. */
 bool etw_privilege_set(const wchar_t *name, bool on, bool *was);
 
 #endif

@@ -52,7 +52,8 @@ typedef struct etw_provider_options {
     uint32_t process_id_count;
     const char *executable_names; /* UTF-8, ';' between; NULL: none */
     const char *package_ids;      /* as above: package full names */
-    const char *payload_filter;   /* "ID: Property=value, Property>5" (all must hold); NULL: none */
+    const char *payload_filter;   /* "ID: Property=value, Property>5" (all must hold), or
+                                     "ID:VERSION: ..." (else version 0); NULL: none */
     bool capture_state;           /* ask for a rundown once enabled */
 } etw_provider_options;
 

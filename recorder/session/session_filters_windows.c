@@ -200,16 +200,34 @@ static bool split_predicate(wchar_t *text, payload_predicate *predicate)
     return false;
 }
 
-/* "5: Size>1024, Name=a.txt": the event's id, then predicates of which all must hold. */
+/* "5:" or "5:2:", the event's id and version (0 where it is not told), which TDH looks up together.
+ * NULL: neither. */
+static wchar_t *take_event_key(wchar_t *text, EVENT_DESCRIPTOR *descriptor)
+{
+    wchar_t *rest = NULL;
+    descriptor->Id = (USHORT)wcstoul(text, &rest, 10);
+    if (rest == text || *rest != L':') {
+        return NULL;
+    }
+    text = rest + 1;
+    const unsigned long version = wcstoul(text, &rest, 10);
+    if (rest == text || *rest != L':') {
+        return text;
+    }
+    descriptor->Version = (UCHAR)version;
+    return version <= UINT8_MAX ? rest + 1 : NULL;
+}
+
+/* "5: Size>1024, Name=a.txt": the event, then predicates of which all must hold. */
 static etw_status create_payload(etw_filters *filters, const etw_provider_options *provider,
                                  wchar_t *text, etw_error *error)
 {
     payload_predicate predicates[MAX_PAYLOAD_PREDICATES];
     ULONG count = 0;
-    wchar_t *rest = NULL;
-    EVENT_DESCRIPTOR descriptor = {.Id = (USHORT)wcstoul(text, &rest, 10)};
-    bool valid = rest != text && *rest == L':';
-    for (wchar_t *part = valid ? rest + 1 : NULL; part != NULL && valid;) {
+    EVENT_DESCRIPTOR descriptor = {.Id = 0};
+    wchar_t *part = take_event_key(text, &descriptor);
+    bool valid = part != NULL;
+    while (part != NULL && valid) {
         wchar_t *comma = wcschr(part, L',');
         if (comma != NULL) {
             *comma = L'\0';
@@ -219,8 +237,8 @@ static etw_status create_payload(etw_filters *filters, const etw_provider_option
     }
     if (!valid) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "payload filter '%s': wanted ID: Property=value, Property>5 with at "
-                             "most %u properties",
+                             "payload filter '%s': wanted ID: Property=value, Property>5, or "
+                             "ID:VERSION: ..., with at most %u properties",
                              provider->payload_filter, MAX_PAYLOAD_PREDICATES);
     }
     const create_payload_filter create =

@@ -14,6 +14,10 @@
  * us, and be no reason not to record the others. */
 #define NO_WAIT 0u
 
+/* The name of a session that was stopped is taken until its last buffer was written. */
+#define TAKEN_WAIT_MS 2000u
+#define TAKEN_POLL_MS 50u
+
 /* SE_SYSTEM_PROFILE_NAME, wide whatever the build. */
 #define PROFILE_PRIVILEGE L"SeSystemProfilePrivilege"
 
@@ -111,15 +115,21 @@ static etw_status enable(etw_session_handle *handle, const etw_provider_options 
         status = code == ERROR_SUCCESS ? ETW_OK : etw_error_set_enable(error, code);
     }
     etw_filters_free(&filters);
-    if (status == ETW_OK && provider->capture_state) {
-        const ULONG code = EnableTraceEx2(
-            handle->controller, (LPCGUID)&provider->id, EVENT_CONTROL_CODE_CAPTURE_STATE,
-            provider->level, provider->any_keyword, provider->all_keyword, NO_WAIT, NULL);
-        if (code != ERROR_SUCCESS) {
-            status = etw_error_set_windows(error, code, "asking a provider for its state");
-        }
-    }
     return status;
+}
+
+static etw_status ask_for_state(const etw_session_handle *handle,
+                                const etw_provider_options *provider, etw_error *error)
+{
+    if (!provider->capture_state) {
+        return ETW_OK;
+    }
+    const ULONG code = EnableTraceEx2(handle->controller, (LPCGUID)&provider->id,
+                                      EVENT_CONTROL_CODE_CAPTURE_STATE, provider->level,
+                                      provider->any_keyword, provider->all_keyword, NO_WAIT, NULL);
+    return code == ERROR_SUCCESS
+               ? ETW_OK
+               : etw_error_set_windows(error, code, "asking a provider for its state");
 }
 
 static bool is_enabled(const etw_session_handle *handle, const etw_guid *provider)
@@ -175,9 +185,12 @@ etw_status etw_session_handle_enable(etw_session_handle *handle,
                                      const etw_provider_options *provider, etw_error *error)
 {
     AcquireSRWLockExclusive(&handle->lock);
-    const etw_status status =
+    etw_status status =
         handle->running ? enable_and_note(handle, provider, error)
                         : etw_error_set(error, ETW_ERROR_STOPPED, "the session has been stopped");
+    if (status == ETW_OK) {
+        status = ask_for_state(handle, provider, error);
+    }
     ReleaseSRWLockExclusive(&handle->lock);
     return status;
 }
@@ -251,12 +264,25 @@ static ULONG start_trace(etw_session_handle *handle, etw_session_properties *pro
     return code;
 }
 
-/* Inside the lock. */
-static etw_status start(etw_session_handle *handle, etw_error *error)
+/* again: the session was stopped a moment ago, and its name may be taken for another. */
+static ULONG start_or_wait(etw_session_handle *handle, bool again)
 {
-    etw_session_properties properties;
-    etw_session_properties_for_start(&handle->options, &properties);
-    const ULONG code = start_trace(handle, &properties);
+    for (unsigned waited_ms = 0;; waited_ms += TAKEN_POLL_MS) {
+        etw_session_properties properties;
+        etw_session_properties_for_start(&handle->options, &properties);
+        const ULONG code = start_trace(handle, &properties);
+        if (!again || code != ERROR_ALREADY_EXISTS || waited_ms >= TAKEN_WAIT_MS) {
+            return code;
+        }
+        Sleep(TAKEN_POLL_MS);
+    }
+}
+
+/* Inside the lock. All providers are enabled before any is asked for its state: the answers of one
+ * would fill the buffers while the others are not heard. */
+static etw_status start(etw_session_handle *handle, bool again, etw_error *error)
+{
+    const ULONG code = start_or_wait(handle, again);
     if (code != ERROR_SUCCESS) {
         return etw_error_set_start(error, code, handle->utf8_name,
                                    handle->options.kernel_flags != 0 ||
@@ -270,15 +296,33 @@ static etw_status start(etw_session_handle *handle, etw_error *error)
     for (uint32_t i = 0; status == ETW_OK && i < handle->provider_count; i++) {
         status = enable_and_note(handle, &handle->providers[i], error);
     }
+    for (uint32_t i = 0; status == ETW_OK && i < handle->provider_count; i++) {
+        status = ask_for_state(handle, &handle->providers[i], error);
+    }
     return status;
 }
 
 etw_status etw_session_handle_start(etw_session_handle *handle, etw_error *error)
 {
     AcquireSRWLockExclusive(&handle->lock);
-    const etw_status status = start(handle, error);
+    const etw_status status = start(handle, false, error);
     ReleaseSRWLockExclusive(&handle->lock);
     return status;
+}
+
+static void add_losses(etw_session_losses *to, const etw_session_losses *more)
+{
+    to->events_lost += more->events_lost;
+    to->log_buffers_lost += more->log_buffers_lost;
+    to->realtime_buffers_lost += more->realtime_buffers_lost;
+}
+
+void etw_session_handle_get_losses(etw_session_handle *handle, etw_session_losses *losses)
+{
+    AcquireSRWLockExclusive(&handle->lock);
+    *losses = handle->earlier;
+    add_losses(losses, &handle->losses);
+    ReleaseSRWLockExclusive(&handle->lock);
 }
 
 etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error)
@@ -286,10 +330,11 @@ etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error)
     AcquireSRWLockExclusive(&handle->lock);
     handle->running = false;
     handle->enabled_count = 0;
+    add_losses(&handle->earlier, &handle->losses);
     handle->losses = (etw_session_losses){0};
     const etw_status status =
         handle->options.restart && !handle->stop_asked
-            ? start(handle, error)
+            ? start(handle, true, error)
             : etw_error_set(error, ETW_ERROR_STOPPED, "session '%s' was stopped from outside",
                             handle->utf8_name);
     ReleaseSRWLockExclusive(&handle->lock);
@@ -319,8 +364,11 @@ void etw_session_handle_stop(etw_session_handle *handle)
         handle->enabled_count = 0;
         etw_session_properties properties;
         etw_session_properties_clear(&properties);
-        if (ControlTraceW(handle->controller, NULL, &properties.head, EVENT_TRACE_CONTROL_STOP) ==
-            ERROR_SUCCESS) {
+        /* By name: where somebody else stopped the session a moment ago, its number may be another
+         * one's by now. */
+        const ULONG code =
+            ControlTraceW(0, handle->name, &properties.head, EVENT_TRACE_CONTROL_STOP);
+        if (code == ERROR_SUCCESS || code == ERROR_MORE_DATA) {
             take_losses(handle, &properties.head);
         }
         handle->running = false;

@@ -26,7 +26,8 @@ typedef struct etw_session_handle {
                         threads */
     bool running;    /* the session exists */
     bool stop_asked; /* by us: it is not started again, or nobody would stop it */
-    etw_session_losses losses; /* as Windows last told them */
+    etw_session_losses losses;  /* as Windows last told them, of the session that runs now */
+    etw_session_losses earlier; /* of those before it that were stopped from outside */
 } etw_session_handle;
 
 /* Starts nothing yet. To be freed whatever the result. */
@@ -48,6 +49,9 @@ void etw_session_handle_stop(etw_session_handle *handle);
 /* ETW_ERROR_STOPPED where the session does not run. */
 etw_status etw_session_handle_enable(etw_session_handle *handle,
                                      const etw_provider_options *provider, etw_error *error);
+
+/* Since the first start, as last asked for. From any thread. */
+void etw_session_handle_get_losses(etw_session_handle *handle, etw_session_losses *losses);
 
 /* Asks Windows for the losses of a running session. */
 void etw_session_handle_query_losses(etw_session_handle *handle);

@@ -66,7 +66,9 @@ static etw_status report_loss(etw_session_loop *loop, uint32_t cause, uint64_t e
 /* What the counters gained since the last report. Inside the gate. */
 static etw_status report_losses(etw_session_loop *loop)
 {
-    const etw_session_losses now = loop->session->losses, before = loop->reported;
+    etw_session_losses now;
+    const etw_session_losses before = loop->reported;
+    etw_session_handle_get_losses(loop->session, &now);
     loop->reported = now;
     etw_status status = report_loss(loop, ETW_LOSS_ETW_EVENTS, now.events_lost - before.events_lost,
                                     0, "EventsLost of the session");
@@ -158,9 +160,7 @@ static etw_status stopped_from_outside(etw_session_loop *loop, etw_error *error)
     if (loop->sink->loss != NULL) {
         note_status(loop, loop->sink->loss(loop->sink->context, &loss));
     }
-    /* What the polls compare goes back to zero at once, or the difference would wrap around. */
     const etw_status status = etw_session_handle_lost(loop->session, error);
-    loop->reported = (etw_session_losses){0};
     ReleaseSRWLockExclusive(&loop->gate);
     return status;
 }

@@ -189,7 +189,8 @@ const etw_trace *etw_session_trace(const etw_session *session)
 
 void etw_session_get_losses(const etw_session *session, etw_session_losses *losses)
 {
-    *losses = session->handle.losses;
+    etw_session *locked = (etw_session *)(uintptr_t)session; /* the lock alone is changed */
+    etw_session_handle_get_losses(&locked->handle, losses);
     losses->dropped_by_queue =
         session->queue == NULL ? 0 : etw_session_queue_dropped(session->queue);
 }

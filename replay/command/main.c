@@ -23,6 +23,7 @@ int main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
 #endif
     etw_os_use_binary_stdio();
+    etw_os_use_utf8_console();
     argv = etw_os_utf8_arguments(&argc, argv);
     if (argv == NULL) {
         etw_tool_say("out of memory");

@@ -76,3 +76,26 @@ def test_the_verb_stands_anywhere(tool, tmp_path):
 def test_values_and_words_behind_two_dashes_are_no_verbs(tool, tmp_path):
     assert b"info: " in tool("etw-replay", "--", "info", status=1, cwd=tmp_path).stderr
     assert b"a.etl" in tool("etw-replay", "--provider", "info", "a.etl", status=1, cwd=tmp_path).stderr
+
+
+def test_messages_go_to_a_log_with_their_time(tool, tmp_path):
+    """So does what is wrong with other words, and a profile may name the log as well."""
+    log, profile = tmp_path / "log.txt", tmp_path / "a.profile"
+    profile.write_text("log = %s\n" % str(log).replace("\\", "/"))
+    missing = tmp_path / "missing.etl"
+    for words, status in ((["--log", log, "--input", missing, "-o", tmp_path / "a.etwcap"], 1), (["--log", log, "--nonsense"], 2),
+                          (["--profile", profile, "--input", missing, "-o", tmp_path / "a.etwcap"], 1)):
+        before = log.read_text() if log.exists() else ""
+        assert tool("etw-record", *words, status=status).stderr == b""
+        said = log.read_text()
+        assert said.startswith(before)
+        assert re.match(r"etw-record: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z .*(missing\.etl|nonsense)", said[len(before):])
+    assert b"cannot write" in tool("etw-record", "--log", tmp_path, "--input", missing, "-o", "-", status=1).stderr
+
+
+def test_a_service_connects_before_it_looks_at_its_options(win64_tool, tmp_path):
+    """A profile that cannot be read must reach the manager as this service's failure."""
+    said = win64_tool("etw-record", "--service", "--profile", tmp_path / "missing", status=1).stderr
+    assert b"service manager" in said and b"missing" not in said
+    (tmp_path / "a.profile").write_text("service\n")
+    assert b"not allowed in a profile" in win64_tool("etw-record", "--profile", tmp_path / "a.profile", status=2).stderr
