@@ -477,6 +477,7 @@ static etw_state_image *new_image(etw_state *state, etw_image_list *list, uint16
     image->load_100ns = load_100ns;
     image->unload_100ns = INT64_MAX;
     image->pdb_name = image->pdb_name == NULL ? "" : image->pdb_name;
+    image->path = image->path == NULL ? "" : image->path;
     image->next = NULL;
     return insert_image(state, list, image) ? image : NULL;
 }
@@ -502,6 +503,28 @@ static void learn_image(etw_state_image *image, const etw_state_image *told)
     if (image->time_date_stamp == 0) {
         image->time_date_stamp = told->time_date_stamp;
     }
+    if (image->pdb_name[0] == '\0' && told->pdb_name != NULL) {
+        image->pdb_name = told->pdb_name;
+        image->pdb_guid = told->pdb_guid;
+        image->pdb_age = told->pdb_age;
+    }
+}
+
+void etw_state_image_identified(etw_state *state, uint16_t host, const etw_state_image *told)
+{
+    etw_image_list *list = image_list(state, host, told->process_id);
+    etw_state_image *image = list == NULL ? NULL : image_with_base(list, told->base);
+    if (image != NULL) {
+        learn_image(image, told);
+    } else if (list != NULL) {
+        (void)new_image(state, list, host, told, INT64_MIN);
+    }
+}
+
+/* Only an ImageID event told of it, which may stand before the event of its load. */
+static bool is_only_identified(const etw_state_image *image)
+{
+    return image->size == 0 && image->path[0] == '\0' && !image->has_load && !image->has_unload;
 }
 
 etw_state_image *etw_state_image_told(etw_state *state, uint16_t host, int64_t time_100ns,
@@ -513,6 +536,10 @@ etw_state_image *etw_state_image_told(etw_state *state, uint16_t host, int64_t t
     }
     etw_state_image *image = image_with_base(list, told->base);
     if (event == ETW_LIFE_START) {
+        if (image != NULL && is_only_identified(image)) {
+            image->load_100ns = time_100ns;
+            image->has_load = true;
+        }
         if (image != NULL && !image->has_unload && is_same(image->load_100ns, time_100ns)) {
             learn_image(image, told); /* told by two providers */
             return image;

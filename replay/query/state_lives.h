@@ -87,6 +87,8 @@ void etw_state_thread_told(etw_state *state, uint16_t host, int64_t time_100ns,
 /* image: what the event says; host and times are set here. NULL where there is no room. */
 etw_state_image *etw_state_image_told(etw_state *state, uint16_t host, int64_t time_100ns,
                                       etw_life_event event, const etw_state_image *told);
+/* What an ImageID event says of the image at a base: its PDB. */
+void etw_state_image_identified(etw_state *state, uint16_t host, const etw_state_image *told);
 uint16_t etw_state_host_of(etw_state *state, const etw_trace *trace);
 
 /* The kernel's event classes, by the first 32 bits of their GUIDs. */

@@ -8,7 +8,7 @@
 enum { OPCODE_START = 1, OPCODE_END = 2, OPCODE_DC_START = 3, OPCODE_DC_END = 4 };
 enum { OPCODE_IMAGE_LOAD = 10, OPCODE_DEFUNCT = 39 };
 enum { OPCODE_COLLECTION_START = 73 };
-enum { OPCODE_IMAGE_ID = 0, OPCODE_RSDS = 36 };
+enum { OPCODE_RSDS = 36 };
 
 /* Event classes and providers; the first LEARNT_COUNT are those that the state learns from, the
  * next ones up to STACKS_COUNT tell of stacks. */
@@ -18,11 +18,11 @@ static const etw_guid classes[] = {
     {0x2CB15D1D, 0x5FC1, 0x11D2, {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}},
     {0xCE1DBFB4, 0x137E, 0x4DA6, {0x87, 0xB0, 0x3F, 0x59, 0xAA, 0x10, 0x2C, 0xBC}},
     {0x22FB2CD6, 0x0E7B, 0x422B, {0xA0, 0xC7, 0x2F, 0xAD, 0x1F, 0xD0, 0xE7, 0x16}},
+    {0xB3E675D7, 0x2554, 0x4F18, {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}},
     {0xDEF2FE46, 0x7BD6, 0x4B80, {0xBD, 0x94, 0xF5, 0x7F, 0xE2, 0x0D, 0x0C, 0xE3}},
     {0xE13C0D23, 0xCCBC, 0x4E12, {0x93, 0x1B, 0xD9, 0xCC, 0x2E, 0xEE, 0x27, 0xE4}},
     {0x763FD754, 0x7086, 0x4DFE, {0x95, 0xEB, 0xC0, 0x1A, 0x46, 0xFA, 0xF4, 0xCA}},
     {0xA669021C, 0xC450, 0x4609, {0xA0, 0x35, 0x5A, 0xF5, 0x9A, 0xF4, 0xDF, 0x18}},
-    {0xB3E675D7, 0x2554, 0x4F18, {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}},
     {0x3D6FA8D4, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
     {0x90CBDC39, 0x4A3E, 0x11D1, {0x84, 0xF4, 0x00, 0x00, 0xF8, 0x04, 0x64, 0xE3}},
     {0x3D6FA8D3, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
@@ -37,11 +37,11 @@ static const etw_kernel_group groups[] = {
     ETW_KERNEL_IMAGE,
     ETW_KERNEL_PERF_INFO,
     ETW_KERNEL_PROCESS_PROVIDER,
+    ETW_KERNEL_IMAGE_ID,
     ETW_KERNEL_STACK_WALK,
     ETW_CLR,
     ETW_CLR_PRIVATE,
     ETW_CLR_RUNDOWN,
-    ETW_KERNEL_IMAGE_ID,
     ETW_KERNEL_DISK_IO,
     ETW_KERNEL_FILE_IO,
     ETW_KERNEL_PAGE_FAULT,
@@ -49,8 +49,8 @@ static const etw_kernel_group groups[] = {
     ETW_KERNEL_UDP_IP,
     ETW_KERNEL_CONFIG,
 };
-#define LEARNT_COUNT 5u
-#define STACKS_COUNT 9u
+#define LEARNT_COUNT 6u
+#define STACKS_COUNT 10u
 
 const etw_guid *etw_state_providers(bool with_stacks, uint32_t *count)
 {
@@ -229,6 +229,21 @@ static void feed_image(feeding *f)
                                is_load ? ETW_LIFE_START : life_event_of(f->opcode), &told);
 }
 
+static void feed_image_id(feeding *f)
+{
+    etw_state_image told = {0};
+    told.base = take_pointer(f);
+    told.process_id = etw_cursor_u32(&f->cursor);
+    const uint8_t *guid = etw_cursor_take(&f->cursor, sizeof told.pdb_guid);
+    told.pdb_age = etw_cursor_u32(&f->cursor);
+    if (f->opcode != OPCODE_RSDS || f->cursor.failed) {
+        return;
+    }
+    memcpy(&told.pdb_guid, guid, sizeof told.pdb_guid);
+    told.pdb_name = take_narrow(f);
+    etw_state_image_identified(f->state, f->host, &told);
+}
+
 static void feed_perf_info(feeding *f)
 {
     if (f->opcode == OPCODE_COLLECTION_START) {
@@ -353,6 +368,9 @@ static void feed_group(feeding *f, etw_kernel_group group)
         break;
     case ETW_KERNEL_IMAGE:
         feed_image(f);
+        break;
+    case ETW_KERNEL_IMAGE_ID:
+        feed_image_id(f);
         break;
     case ETW_KERNEL_PERF_INFO:
         feed_perf_info(f);
