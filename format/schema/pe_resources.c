@@ -1,9 +1,10 @@
 #include "format/schema/pe_resources.h"
 
+#include "format/schema/pe_file.h"
+
 #include <stdlib.h>
 
 #define HIGH_BIT       0x80000000u
-#define SECTION_SIZE   40u
 #define DIRECTORY_HEAD 16u
 #define ENTRY_SIZE     8u
 #define MAX_TYPE_NAME  32u /* UTF-16 units of a type's name that are looked at */
@@ -14,22 +15,14 @@
 #define FIXED_VERSION  0xFEEF04BDu
 
 typedef struct reader {
-    const etw_os *os;
-    int file;
-    uint64_t file_size;
+    etw_pe_file pe; /* of a .res or .bin file only what reads */
     etw_resource_list *list;
-    uint8_t sections[ETW_PE_MAX_SECTIONS * SECTION_SIZE];
-    uint32_t section_count;
     uint64_t root; /* where the resource directory lies in the file */
 } reader;
 
 static bool read_piece(const reader *self, uint64_t offset, void *into, size_t size)
 {
-    size_t got = 0;
-    return offset <= self->file_size && size <= self->file_size - offset &&
-           etw_os_read_at_full(self->os, self->file, (etw_room){into, size}, offset, &got, NULL) ==
-               ETW_OK &&
-           got == size;
+    return etw_pe_file_read(&self->pe, offset, into, size);
 }
 
 static void take(const reader *self, etw_resource_kind kind, uint32_t language, uint64_t offset,
@@ -37,24 +30,9 @@ static void take(const reader *self, etw_resource_kind kind, uint32_t language, 
 {
     etw_resource_list *list = self->list;
     if (list->count < ETW_PE_MAX_RESOURCES && size > 0 && size <= ETW_PE_MAX_RESOURCE_BYTES &&
-        offset <= self->file_size && size <= self->file_size - offset) {
+        offset <= self->pe.file_size && size <= self->pe.file_size - offset) {
         list->items[list->count++] = (etw_resource){kind, (uint16_t)language, size, offset};
     }
-}
-
-/* Where an address of the loaded file lies in the file; false where nowhere. */
-static bool place_of(const reader *self, uint32_t address, uint64_t *offset)
-{
-    for (uint32_t i = 0; i < self->section_count; i++) {
-        const uint8_t *section = self->sections + (size_t)i * SECTION_SIZE;
-        const uint32_t start = etw_load_u32(section + 12);
-        const uint32_t size = etw_load_u32(section + 16);
-        if (address >= start && address - start < size) {
-            *offset = (uint64_t)etw_load_u32(section + 20) + (address - start);
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Kinds by name, without regard to case, and by number. */
@@ -133,7 +111,7 @@ static void take_data(const reader *self, etw_resource_kind kind, uint32_t langu
     uint8_t data[8];
     uint64_t offset;
     if (read_piece(self, self->root + at, data, sizeof data) &&
-        place_of(self, etw_load_u32(data), &offset)) {
+        etw_pe_file_place(&self->pe, etw_load_u32(data), &offset)) {
         take(self, kind, language, offset, etw_load_u32(data + 4));
     }
 }
@@ -181,40 +159,14 @@ static void take_types(const reader *self)
     free(entries);
 }
 
-static etw_status damaged(etw_error *error, const char *what)
-{
-    return etw_error_set(error, ETW_ERROR_DAMAGED, "PE file: %s", what);
-}
-
-/* at: of "PE\0\0". */
 static etw_status find_in_pe(reader *self, uint64_t at, etw_error *error)
 {
-    uint8_t head[24];
-    uint8_t optional[136];
-    memset(optional, 0, sizeof optional);
-    if (!read_piece(self, at, head, sizeof head) || memcmp(head, "PE\0\0", 4) != 0) {
-        return etw_error_set(error, ETW_ERROR_NOT_THIS, "no PE file");
-    }
-    const size_t optional_size = etw_load_u16(head + 20);
-    const size_t looked_at = optional_size < sizeof optional ? optional_size : sizeof optional;
-    if (looked_at < 2 || !read_piece(self, at + sizeof head, optional, looked_at)) {
-        return damaged(error, "its header is cut off");
-    }
-    const size_t directories = etw_load_u16(optional) == 0x20B ? 108 : 92;
-    const size_t resources = directories + 4 + (size_t)2 * 8;
-    if (etw_load_u32(optional + directories) < 3 || resources + 8 > looked_at) {
-        return ETW_OK;
-    }
-    const uint32_t sections = etw_load_u16(head + 6);
-    self->section_count = sections > ETW_PE_MAX_SECTIONS ? ETW_PE_MAX_SECTIONS : sections;
-    if (!read_piece(self, at + sizeof head + optional_size, self->sections,
-                    (size_t)self->section_count * SECTION_SIZE)) {
-        return damaged(error, "its sections are cut off");
-    }
-    if (place_of(self, etw_load_u32(optional + resources), &self->root)) {
+    const etw_status status = etw_pe_file_headers(&self->pe, at, error);
+    if (status == ETW_OK && self->pe.directories[ETW_PE_RESOURCES].size > 0 &&
+        etw_pe_file_place(&self->pe, self->pe.directories[ETW_PE_RESOURCES].address, &self->root)) {
         take_types(self);
     }
-    return ETW_OK;
+    return status;
 }
 
 /* The type of a .res entry: 0xFFFF and a number, or a name. */
@@ -269,13 +221,13 @@ etw_status etw_pe_resources_find(const etw_os *os, int file, etw_resource_list *
                                  etw_error *error)
 {
     static const uint8_t empty_res[8] = {0, 0, 0, 0, RES_HEAD_SIZE, 0, 0, 0};
-    reader self = {.os = os, .file = file, .list = list};
+    reader self = {.list = list};
     uint8_t head[64];
     list->count = 0;
-    const int64_t size = os->size(os->context, file);
-    self.file_size = size < 0 ? 0 : (uint64_t)size;
+    etw_pe_file_init(&self.pe, os, file);
     memset(head, 0, sizeof head);
-    if (!read_piece(&self, 0, head, self.file_size < sizeof head ? self.file_size : sizeof head)) {
+    if (!read_piece(&self, 0, head,
+                    self.pe.file_size < sizeof head ? self.pe.file_size : sizeof head)) {
         return etw_error_set(error, ETW_ERROR_IO, "cannot read its start");
     }
     if (head[0] == 'M' && head[1] == 'Z') {
@@ -287,11 +239,11 @@ etw_status etw_pe_resources_find(const etw_os *os, int file, etw_resource_list *
     }
     if (memcmp(head, "CRIM", 4) == 0) {
         take(&self, ETW_RESOURCE_WEVT, 0, 0,
-             (uint32_t)(self.file_size > UINT32_MAX ? UINT32_MAX : self.file_size));
+             (uint32_t)(self.pe.file_size > UINT32_MAX ? UINT32_MAX : self.pe.file_size));
         return ETW_OK;
     }
-    if (is_raw_messages(head, self.file_size)) {
-        take(&self, ETW_RESOURCE_MESSAGES, 0, 0, (uint32_t)self.file_size);
+    if (is_raw_messages(head, self.pe.file_size)) {
+        take(&self, ETW_RESOURCE_MESSAGES, 0, 0, (uint32_t)self.pe.file_size);
         return ETW_OK;
     }
     return etw_error_set(error, ETW_ERROR_NOT_THIS, "no file with resources");
@@ -327,13 +279,25 @@ etw_status etw_resource_read(const etw_os *os, int file, const etw_resource *res
     return status;
 }
 
-uint32_t etw_resource_build(etw_bytes version)
+bool etw_resource_version(etw_bytes version, uint16_t parts[4])
 {
     const size_t fixed_size = 52;
     for (size_t at = 0; at + fixed_size <= version.size; at += 4) {
-        if (etw_load_u32(version.data + at) == FIXED_VERSION) {
-            return etw_load_u32(version.data + at + 12) >> 16;
+        const uint8_t *fixed = version.data + at;
+        if (etw_load_u32(fixed) == FIXED_VERSION) {
+            /* Two numbers of 32 bits, the higher half of each first. */
+            parts[0] = etw_load_u16(fixed + 10);
+            parts[1] = etw_load_u16(fixed + 8);
+            parts[2] = etw_load_u16(fixed + 14);
+            parts[3] = etw_load_u16(fixed + 12);
+            return true;
         }
     }
-    return 0;
+    return false;
+}
+
+uint32_t etw_resource_build(etw_bytes version)
+{
+    uint16_t parts[4];
+    return etw_resource_version(version, parts) ? parts[2] : 0;
 }

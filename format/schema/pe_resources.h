@@ -14,7 +14,6 @@
 #define ETW_PE_MAX_RESOURCES 64u
 #define ETW_PE_MAX_ENTRIES   4096u
 #define ETW_RES_MAX_ENTRIES  100000u
-#define ETW_PE_MAX_SECTIONS  96u
 /* The largest single resource. */
 #define ETW_PE_MAX_RESOURCE_BYTES ((uint32_t)64 << 20)
 
@@ -49,6 +48,8 @@ const etw_resource *etw_resource_of_kind(const etw_resource_list *list, etw_reso
 etw_status etw_resource_read(const etw_os *os, int file, const etw_resource *resource,
                              uint8_t **bytes, etw_error *error);
 
+/* The file version in a version resource, 10.0.19041.1; false where it has none. */
+bool etw_resource_version(etw_bytes version, uint16_t parts[4]);
 /* The build number in a version resource ("10.0.19041.1": 19041), or 0. */
 uint32_t etw_resource_build(etw_bytes version);
 

@@ -153,8 +153,8 @@ etw_status etw_capture_open(const etw_capture_options *options, etw_capture **op
         has_floor ? capture->os->free_space(capture->os->context, options->path) : 0;
     if (free_bytes < 0) {
         etw_capture_free(capture);
-        return etw_error_set_os(error, (int)-free_bytes,
-                                "cannot query the free disk space for %s", options->path);
+        return etw_error_set_os(error, (int)-free_bytes, "cannot query the free disk space for %s",
+                                options->path);
     }
     etw_status status =
         options->where == NULL
@@ -599,13 +599,26 @@ static etw_status keep_total(etw_capture *capture, const etw_event_record *recor
 static bool has_all_events(const etw_capture *capture)
 {
     const uint64_t most = capture->options.limits.max_events;
-    return most != 0 && capture->totals.events >= most;
+    return most != 0 && capture->totals.events - capture->totals.rundown_events >= most;
 }
 
 static etw_status count_to_tick(etw_capture *capture, etw_error *error)
 {
     return ++capture->events_since_tick < EVENTS_PER_TICK ? ETW_OK
                                                           : etw_capture_tick(capture, error);
+}
+
+static etw_status write_event(etw_capture *capture, uint16_t trace_index,
+                              const etw_event_record *record, const etw_schema *schema,
+                              etw_error *error)
+{
+    capture->segment_events++;
+    capture->totals.events++;
+    capture->totals.with_schema += schema != NULL;
+    return taken(capture,
+                 etw_writer_add_event(capture->writer, record, trace_index,
+                                      schema == NULL ? 0 : schema->id, error),
+                 error);
 }
 
 static etw_status add_event(etw_capture *capture, uint16_t trace_index,
@@ -616,12 +629,7 @@ static etw_status add_event(etw_capture *capture, uint16_t trace_index,
         capture->options.event(capture->options.context, &capture->traces[trace_index], record,
                                schema, capture->segment_events);
     }
-    capture->segment_events++;
-    capture->totals.events++;
-    capture->totals.with_schema += schema != NULL;
-    etw_status status = etw_writer_add_event(capture->writer, record, trace_index,
-                                             schema == NULL ? 0 : schema->id, error);
-    status = taken(capture, status, error);
+    const etw_status status = write_event(capture, trace_index, record, schema, error);
     if (status != ETW_OK) {
         return status;
     }
@@ -662,6 +670,22 @@ static etw_status take_event(etw_capture *capture, uint16_t trace_index,
         status = add_event(capture, trace_index, record, schema, error);
     }
     return status == ETW_OK ? count_to_tick(capture, error) : status;
+}
+
+etw_status etw_capture_rundown_event(etw_capture *capture, uint16_t trace_index,
+                                     const etw_event_record *record, etw_error *error)
+{
+    const etw_trace *trace = &capture->traces[trace_index];
+    const etw_schema *schema = NULL;
+    etw_resolver_set_build(capture->options.resolver, trace->os_build);
+    const etw_status status =
+        etw_resolver_find(capture->options.resolver, record,
+                          etw_record_pointer_size(record, trace->pointer_size), &schema, error);
+    if (status != ETW_OK) {
+        return status;
+    }
+    capture->totals.rundown_events++;
+    return write_event(capture, trace_index, record, schema, error);
 }
 
 etw_status etw_capture_event(etw_capture *capture, uint16_t trace_index,

@@ -28,7 +28,8 @@ typedef struct etw_capture_limits {
 #define ETW_CAPTURE_MAX_SEGMENTS 999999u
 
 typedef struct etw_capture_totals {
-    uint64_t events;         /* received */
+    uint64_t events; /* received; those of rundowns are among them */
+    uint64_t rundown_events;
     uint64_t written;        /* in the files, removed ring segments included */
     uint64_t left_out;       /* not wanted by the filter, and not received; of closed segments */
     uint64_t dropped;        /* not taken: the queue was full, the disk, or a limit was met */
@@ -111,6 +112,12 @@ ETW_API_CHECKED etw_status etw_capture_tick(etw_capture *capture, etw_error *err
 /* A blob of the host's rundown (format/event/rundown.h). */
 ETW_API_CHECKED etw_status etw_capture_rundown(etw_capture *capture, etw_bytes blob,
                                                uint32_t processes, etw_error *error);
+
+/* An event of the rundown, made by the recorder: kept whatever the filter, shown to nobody, and not
+ * one of those that max_events counts. */
+ETW_API_CHECKED etw_status etw_capture_rundown_event(etw_capture *capture, uint16_t trace_index,
+                                                     const etw_event_record *record,
+                                                     etw_error *error);
 
 /* A blob of TDH's own texts (format/event/oracle.h) for events of the current segment. */
 ETW_API_CHECKED etw_status etw_capture_oracle(etw_capture *capture, etw_bytes blob, uint32_t events,

@@ -120,7 +120,7 @@ static const etw_option rows[] = {
      .most = 1000,
      ETW_RECORD_STORES(oracle_events)},
     {.name = "no-rundown",
-     .help = "without the list of processes and images at the start of each segment",
+     .help = "without the list and events of processes and images at the start of each segment",
      ETW_RECORD_STORES(no_rundown)},
     {.name = "service",
      .help = "run under the service manager; not in a profile",

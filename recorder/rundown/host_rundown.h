@@ -3,12 +3,29 @@
 #define ETW_RECORDER_HOST_RUNDOWN_H
 
 #include "format/event/rundown.h"
+#include "recorder/rundown/identity_cache.h"
 
-/* Calls put with blobs of at most max_bytes, each of whole processes. What a process does not let
- * be asked stays empty: an administrator sees most, a user his own. */
-etw_status etw_host_rundown(size_t max_bytes,
-                            etw_status (*put)(void *context, etw_bytes blob, uint32_t processes,
-                                              etw_error *error),
-                            void *context, etw_error *error);
+/* What could not be asked: a user sees his own processes, an administrator most. */
+typedef struct etw_rundown_gaps {
+    uint32_t processes;         /* that were listed */
+    uint32_t closed;            /* that could not be opened: no path, user, command line */
+    uint32_t imageless;         /* whose images could not be listed */
+    uint32_t last_code;         /* Windows' reason for the last of these */
+    uint32_t unreadable_images; /* files that could not be opened, or are no PE files */
+} etw_rundown_gaps;
+
+typedef struct etw_rundown_sink {
+    size_t max_bytes; /* of a blob */
+    etw_status (*put)(void *context, etw_bytes blob, uint32_t processes, etw_error *error);
+    void *context;
+    etw_buffer *events;        /* takes the run of events (rundown_events.h) */
+    size_t max_event_bytes;    /* of which there are no more beyond this */
+    etw_identity_cache *cache; /* of images' files */
+    etw_rundown_gaps gaps;     /* set by the call */
+} etw_rundown_sink;
+
+/* Calls put with blobs of whole processes, and makes events of the same. SeDebugPrivilege is
+ * switched on meanwhile where it is held. */
+etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error);
 
 #endif

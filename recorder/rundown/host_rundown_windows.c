@@ -1,8 +1,12 @@
 #include "recorder/rundown/host_rundown.h"
 
+#include "recorder/rundown/process_facts_windows.h"
+#include "recorder/rundown/rundown_events.h"
+#include "recorder/session/privilege_windows.h"
 #include "recorder/session/session_errors_windows.h"
 #include "recorder/session/wide_windows.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <windows.h>
@@ -13,15 +17,15 @@
 #define MAX_IMAGES_PER_PROCESS 4096u
 #define MAX_PATH_UNITS         1024u
 #define MAX_SNAPSHOT_TRIES     16u
+/* SE_DEBUG_NAME, wide whatever the build. */
+#define DEBUG_PRIVILEGE L"SeDebugPrivilege"
 
 /* A rundown being made: processes gather in blob until it is full. */
 typedef struct making {
     etw_text blob, one; /* one: the process at hand */
     etw_rundown_writer writer;
     uint32_t processes;
-    size_t max_bytes;
-    etw_status (*put)(void *context, etw_bytes blob, uint32_t processes, etw_error *error);
-    void *context;
+    etw_rundown_sink *sink;
 } making;
 
 static etw_status flush(making *work, etw_error *error)
@@ -34,7 +38,7 @@ static etw_status flush(making *work, etw_error *error)
     }
     etw_store_u32(work->blob.data, work->processes);
     const etw_bytes blob = etw_text_bytes(&work->blob);
-    const etw_status status = work->put(work->context, blob, work->processes, error);
+    const etw_status status = work->sink->put(work->sink->context, blob, work->processes, error);
     etw_text_clear(&work->blob);
     work->processes = 0;
     return status;
@@ -45,10 +49,10 @@ static etw_status add_one(making *work, etw_error *error)
 {
     const size_t size = work->one.size - sizeof(uint32_t);
     etw_status status = ETW_OK;
-    if (work->blob.size + size > work->max_bytes) {
+    if (work->blob.size + size > work->sink->max_bytes) {
         status = flush(work, error);
     }
-    if (status == ETW_OK && !work->one.failed && size + sizeof(uint32_t) <= work->max_bytes) {
+    if (status == ETW_OK && !work->one.failed && size + sizeof(uint32_t) <= work->sink->max_bytes) {
         if (work->processes == 0) {
             etw_text_append(&work->blob, "\0\0\0\0", sizeof(uint32_t));
         }
@@ -59,35 +63,95 @@ static etw_status add_one(making *work, etw_error *error)
 }
 
 static void begin_one(making *work, uint32_t process_id, uint32_t parent_id, int64_t start_100ns,
-                      const wchar_t *path)
+                      const char *path)
 {
-    char *utf8 = etw_utf8_from_wide(path);
     etw_text_clear(&work->one);
     etw_rundown_begin(&work->writer, &work->one);
-    etw_rundown_process(&work->writer, process_id, parent_id, start_100ns,
-                        utf8 == NULL ? "" : utf8);
-    free(utf8);
+    etw_rundown_process(&work->writer, process_id, parent_id, start_100ns, path);
 }
 
-static void add_image(making *work, uint64_t base, uint64_t size, const wchar_t *path)
+static bool takes_events(const making *work)
 {
-    char *utf8 = etw_utf8_from_wide(path);
-    if (utf8 != NULL) {
-        etw_rundown_image(&work->writer, base, size, utf8);
-    }
-    free(utf8);
+    return work->sink->events->size < work->sink->max_event_bytes;
 }
 
-/* The kernel's images: their sizes are not told, so each reaches to the next one's base. */
+/* Images. */
+
+/* As files are opened: drivers are told by the kernel's names, "\SystemRoot\system32\...". */
+static void file_of(const char *path, char *file, size_t size)
+{
+    static const struct {
+        const char *begin, *stead;
+    } names[] = {
+        {"\\SystemRoot\\", NULL}, {"\\??\\", ""}, {"\\Device\\", "\\\\?\\GLOBALROOT\\Device\\"}};
+    char windows[MAX_PATH] = "";
+    (void)GetSystemWindowsDirectoryA(windows, sizeof windows - 1);
+    (void)snprintf(windows + strlen(windows), sizeof windows - strlen(windows), "\\");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const size_t length = strlen(names[i].begin);
+        if (_strnicmp(path, names[i].begin, length) == 0) {
+            (void)snprintf(file, size, "%s%s", names[i].stead == NULL ? windows : names[i].stead,
+                           path + length);
+            return;
+        }
+    }
+    (void)snprintf(file, size, "%s", path);
+}
+
+static const etw_pe_identity *identity_of(making *work, const char *path)
+{
+    char file[MAX_PATH_UNITS * 3];
+    file_of(path, file, sizeof file);
+    const etw_pe_identity *identity = etw_identity_of(work->sink->cache, etw_os_default(), file);
+    work->sink->gaps.unreadable_images += identity == NULL;
+    return identity;
+}
+
+/* size 0: as the file's header says, or else at most most. */
+static void add_image(making *work, uint32_t process_id, const wchar_t *wide, uint64_t base,
+                      uint64_t size, uint64_t most)
+{
+    char *path = etw_utf8_from_wide(wide);
+    if (path == NULL) {
+        return;
+    }
+    const etw_pe_identity *identity = identity_of(work, path);
+    if (size == 0) {
+        size = identity == NULL ? most : identity->size_of_image;
+    }
+    etw_rundown_image(&work->writer, base, size, path);
+    const etw_rundown_image_facts facts = {process_id, base, size, path, identity};
+    if (takes_events(work)) {
+        etw_rundown_events_image(work->sink->events, &facts);
+    }
+    free(path);
+}
+
+/* The kernel's images: their sizes are in their headers. Where a file cannot be read its image
+ * reaches to the next one's base, 16 MiB at most. */
 static int compare_addresses(const void *a, const void *b)
 {
     const uintptr_t address_a = *(const uintptr_t *)a, address_b = *(const uintptr_t *)b;
     return (address_a > address_b) - (address_a < address_b);
 }
 
+static void add_drivers(making *work, void **drivers, DWORD count)
+{
+    static const uint64_t most_size = (uint64_t)1 << 24;
+    qsort(drivers, count, sizeof *drivers, compare_addresses);
+    for (DWORD i = 0; i < count; i++) {
+        wchar_t path[MAX_PATH_UNITS];
+        const uint64_t base = (uintptr_t)drivers[i];
+        const uint64_t room = i + 1 < count ? (uintptr_t)drivers[i + 1] - base : most_size;
+        /* Without SeDebugPrivilege Windows 11 24H2 tells no addresses. */
+        if (base != 0 && GetDeviceDriverFileNameW(drivers[i], path, MAX_PATH_UNITS) != 0) {
+            add_image(work, 0, path, base, 0, room < most_size ? room : most_size);
+        }
+    }
+}
+
 static etw_status add_kernel(making *work, etw_error *error)
 {
-    static const uint64_t last_image_size = (uint64_t)1 << 24;
     void **drivers = calloc(MAX_IMAGES_PER_PROCESS, sizeof *drivers);
     DWORD bytes = 0;
     if (drivers == NULL) {
@@ -96,18 +160,9 @@ static etw_status add_kernel(making *work, etw_error *error)
     if (!EnumDeviceDrivers(drivers, MAX_IMAGES_PER_PROCESS * sizeof *drivers, &bytes)) {
         bytes = 0;
     }
-    DWORD count = bytes / (DWORD)sizeof *drivers;
-    count = count < MAX_IMAGES_PER_PROCESS ? count : MAX_IMAGES_PER_PROCESS;
-    qsort(drivers, count, sizeof *drivers, compare_addresses);
-    begin_one(work, 0, 0, 0, L"System");
-    for (DWORD i = 0; i < count; i++) {
-        wchar_t path[MAX_PATH_UNITS];
-        const uint64_t base = (uintptr_t)drivers[i];
-        const uint64_t end = i + 1 < count ? (uintptr_t)drivers[i + 1] : base + last_image_size;
-        if (base != 0 && GetDeviceDriverFileNameW(drivers[i], path, MAX_PATH_UNITS) != 0) {
-            add_image(work, base, end - base, path);
-        }
-    }
+    const DWORD count = bytes / (DWORD)sizeof *drivers;
+    begin_one(work, 0, 0, 0, "System");
+    add_drivers(work, drivers, count < MAX_IMAGES_PER_PROCESS ? count : MAX_IMAGES_PER_PROCESS);
     free(drivers);
     return add_one(work, error);
 }
@@ -130,42 +185,57 @@ static void add_images(making *work, DWORD process_id)
 {
     const HANDLE images = snapshot_of(process_id);
     if (images == INVALID_HANDLE_VALUE) {
+        work->sink->gaps.last_code = GetLastError();
+        work->sink->gaps.imageless++;
         return;
     }
     MODULEENTRY32W image = {.dwSize = sizeof image};
     uint32_t count = 0;
     for (BOOL more = Module32FirstW(images, &image); more && count < MAX_IMAGES_PER_PROCESS;
          more = Module32NextW(images, &image)) {
-        add_image(work, (uintptr_t)image.modBaseAddr, image.modBaseSize, image.szExePath);
+        add_image(work, process_id, image.szExePath, (uintptr_t)image.modBaseAddr,
+                  image.modBaseSize, 0);
         count++;
     }
     (void)CloseHandle(images);
 }
 
-static int64_t start_time_of(HANDLE process)
+/* name: of the executable, which the list of processes tells of all. */
+static void add_process_event(making *work, const PROCESSENTRY32W *entry, const char *name,
+                              const etw_process_facts *facts)
 {
-    FILETIME created, exited, kernel, user;
-    if (!GetProcessTimes(process, &created, &exited, &kernel, &user)) {
-        return 0;
+    const etw_rundown_process_facts event = {
+        .process_id = entry->th32ProcessID,
+        .parent_id = entry->th32ParentProcessID,
+        .session_id = facts->session_id,
+        .sid = {facts->sid, facts->sid_size},
+        .name = name,
+        .command_line = facts->command_line == NULL ? "" : facts->command_line};
+    if (takes_events(work)) {
+        etw_rundown_events_process(work->sink->events, &event);
     }
-    return (int64_t)((uint64_t)created.dwHighDateTime << 32 | created.dwLowDateTime);
 }
 
 static etw_status add_process(making *work, const PROCESSENTRY32W *entry, etw_error *error)
 {
-    wchar_t path[MAX_PATH_UNITS];
-    DWORD units = MAX_PATH_UNITS;
-    int64_t start_100ns = 0;
-    const wchar_t *shown = entry->szExeFile; /* the name alone, where the path is not to be had */
-    const HANDLE process =
-        OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, entry->th32ProcessID);
-    if (process != NULL) {
-        start_100ns = start_time_of(process);
-        shown = QueryFullProcessImageNameW(process, 0, path, &units) ? path : shown;
-        (void)CloseHandle(process);
+    etw_process_facts facts;
+    etw_rundown_gaps *gaps = &work->sink->gaps;
+    char *name = etw_utf8_from_wide(entry->szExeFile);
+    if (name == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the rundown");
     }
-    begin_one(work, entry->th32ProcessID, entry->th32ParentProcessID, start_100ns, shown);
+    etw_process_facts_ask(entry->th32ProcessID, &facts);
+    gaps->processes++;
+    if (!facts.is_open) {
+        gaps->closed++;
+        gaps->last_code = facts.code;
+    }
+    add_process_event(work, entry, name, &facts);
+    begin_one(work, entry->th32ProcessID, entry->th32ParentProcessID, facts.start_100ns,
+              facts.path == NULL ? name : facts.path);
     add_images(work, entry->th32ProcessID);
+    etw_process_facts_free(&facts);
+    free(name);
     return add_one(work, error);
 }
 
@@ -187,18 +257,21 @@ static etw_status add_processes(making *work, etw_error *error)
     return status;
 }
 
-etw_status etw_host_rundown(size_t max_bytes,
-                            etw_status (*put)(void *context, etw_bytes blob, uint32_t processes,
-                                              etw_error *error),
-                            void *context, etw_error *error)
+etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error)
 {
-    making work = {.max_bytes = max_bytes, .put = put, .context = context};
+    making work = {.sink = sink};
+    bool was_on = true;
+    sink->gaps = (etw_rundown_gaps){0};
+    const bool switched = etw_privilege_set(DEBUG_PRIVILEGE, true, &was_on) && !was_on;
     etw_status status = add_kernel(&work, error);
     if (status == ETW_OK) {
         status = add_processes(&work, error);
     }
     if (status == ETW_OK) {
         status = flush(&work, error);
+    }
+    if (switched) {
+        (void)etw_privilege_set(DEBUG_PRIVILEGE, false, NULL);
     }
     etw_text_free(&work.blob);
     etw_text_free(&work.one);

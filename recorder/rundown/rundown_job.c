@@ -1,7 +1,5 @@
 #include "recorder/rundown/rundown_job.h"
 
-#include "recorder/rundown/host_rundown.h"
-
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,6 +20,8 @@ struct etw_rundown_job {
     bool joined;
     kept_blob blobs[MAX_BLOBS];
     uint32_t blob_count;
+    etw_buffer events;
+    etw_rundown_sink sink;
     etw_status status;
     etw_error error;
 };
@@ -41,19 +41,38 @@ static etw_status keep(void *context, etw_bytes blob, uint32_t processes, etw_er
 static void *run(void *context)
 {
     etw_rundown_job *job = context;
-    job->status = etw_host_rundown(BLOB_BYTES, keep, job, &job->error);
+    job->status = etw_host_rundown(&job->sink, &job->error);
     atomic_store(&job->done, true);
     return NULL;
 }
 
-etw_rundown_job *etw_rundown_job_start(void)
+etw_rundown_job *etw_rundown_job_start(etw_identity_cache *cache)
 {
     etw_rundown_job *job = calloc(1, sizeof *job);
-    if (job != NULL && pthread_create(&job->thread, NULL, run, job) != 0) {
+    if (job == NULL) {
+        return NULL;
+    }
+    job->sink = (etw_rundown_sink){.max_bytes = BLOB_BYTES,
+                                   .put = keep,
+                                   .context = job,
+                                   .events = &job->events,
+                                   .max_event_bytes = ETW_RUNDOWN_MAX_EVENT_BYTES,
+                                   .cache = cache};
+    if (pthread_create(&job->thread, NULL, run, job) != 0) {
         free(job);
         return NULL;
     }
     return job;
+}
+
+etw_bytes etw_rundown_job_events(const etw_rundown_job *job)
+{
+    return job->events.failed ? (etw_bytes){NULL, 0} : etw_buffer_bytes(&job->events);
+}
+
+const etw_rundown_gaps *etw_rundown_job_gaps(const etw_rundown_job *job)
+{
+    return &job->sink.gaps;
 }
 
 bool etw_rundown_job_is_done(etw_rundown_job *job, bool wait)
@@ -90,5 +109,6 @@ void etw_rundown_job_free(etw_rundown_job *job)
     for (uint32_t i = 0; i < job->blob_count; i++) {
         free(job->blobs[i].data);
     }
+    etw_buffer_free(&job->events);
     free(job);
 }

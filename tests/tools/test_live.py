@@ -17,11 +17,11 @@ ALL = {"ETWAPI_FILTER": "off", "ETWAPI_AT_END": "wait", "ETWAPI_HEADER_EVENT": "
 
 @pytest.fixture
 def live(win64_tool):
-    """Runs the recorder that is linked with the drop-in API."""
-    def run(*arguments, status=0, **env):
-        return win64_tool("tests/etw-record-dropin", *arguments, status=status, env=env)
+    """Runs the recorder that is linked with the drop-in API, without the events of its rundown unless these are wanted."""
+    def run(*arguments, status=0, rundown=False, **env):
+        return win64_tool("tests/etw-record-dropin", *arguments, *([] if rundown else ["--no-rundown"]), status=status, env=env)
 
-    run.words = lambda *arguments: win64_tool.words("tests/etw-record-dropin", *arguments)
+    run.words = lambda *arguments: win64_tool.words("tests/etw-record-dropin", "--no-rundown", *arguments)
     run.environment = win64_tool.environment
     return run
 
@@ -256,11 +256,29 @@ def test_several_providers_each_by_its_own_options(live, native_tool, corpus, tm
 
 
 def test_the_rundown_lists_the_recorder_itself(live, native_tool, corpus, tmp_path):
-    live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", 10,
+    live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", 10, rundown=True,
          ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), **ALL)
     info = json.loads(native_tool("etw-replay", "info", "--json", "--processes", tmp_path / "a.etwcap").stdout)
     recorder = [p for p in info["processes"] if p["path"].endswith("etw-record-dropin.exe")]
     assert recorder and recorder[0]["image_count"] > 1
+
+
+def test_the_rundown_is_events_that_every_reader_knows(live, native_tool, corpus, tmp_path):
+    """With the user and what symbols are looked up by; they are none of --max-events, and each segment has them."""
+    live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", 10, "--rotate-time", "1d", rundown=True,
+         ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), **ALL)
+    events = native_tool.events(tmp_path / "a-0001.etwcap")
+    made = [e for e in events if e["ProcessId"] == 0xFFFFFFFF and e.get("EventName", "").split("/")[0] in ("Process", "Image", "ImageID")]
+    assert len(events) - len(made) == 10
+    [process] = [e["EventProperties"] for e in made if e["EventProperties"].get("ImageFileName") == "etw-record-dropin.exe"]
+    assert process["UserSID"].startswith("S-1-5-") and int(process["SessionId"]) < 100
+    images = [e["EventProperties"] for e in made if e["EventName"] == "Image/DCStart" and e["EventProperties"]["ProcessId"] == str(int(process["ProcessId"], 16))]
+    ntdll = [image for image in images if image["FileName"].lower().endswith("ntdll.dll")][0]
+    assert int(ntdll["ImageSize"], 16) > 0x10000 and int(ntdll["TimeDateStamp"]) > 0
+    versions = [e["EventProperties"] for e in made if e["EventName"] == "ImageID/FileVersion"]
+    assert [v for v in versions if v["OrigFileName"] == "ntdll.dll" and v["TimeDateStamp"] == ntdll["TimeDateStamp"]
+            and re.fullmatch(r"\d+\.\d+\.\d+\.\d+", v["FileVersion"])]
+    assert b"etw-record-dropin.exe S-1-5-" in native_tool("etw-replay", "ps", tmp_path / "a-0001.etwcap").stdout
 
 
 @pytest.mark.parametrize("form, keep", [("json", True), ("text", True), ("xml", False)])
