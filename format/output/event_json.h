@@ -22,18 +22,29 @@ typedef enum etw_stack_form {
     ETW_STACK_NAMES      /* beside the modules, the methods of .NET that the trace names */
 } etw_stack_form;
 
+/* What stacks are weighed by, where they are summed. */
+typedef enum etw_stack_weight {
+    ETW_STACK_WEIGHT_COUNT,   /* 1 each */
+    ETW_STACK_WEIGHT_TIME,    /* of samples: nanoseconds since the one before */
+    ETW_STACK_WEIGHT_PROPERTY /* a number of the event */
+} etw_stack_weight;
+
 /* How events are made text; all zero: as `etw-replay` does without options. */
 typedef struct etw_output_options {
-    bool message;      /* the event's message with its inserts filled in */
-    bool exact;        /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
-    bool typed;        /* typed values where the format has them (JSON) */
-    bool hex_numbers;  /* of typed values those that Windows shows in hex, too */
-    bool names;        /* of level, opcode, task, keywords and channel (JSON) */
-    bool raw_time;     /* time stamps as raw ticks of the trace's clock */
-    bool process_info; /* what is known of the event's process, as an object (JSON) */
-    bool all_components; /* packets as often as PktMon logged them (packets) */
-    bool schema_hash;  /* which schema explained the event */
-    uint32_t stacks;   /* an etw_stack_form */
+    bool message;          /* the event's message with its inserts filled in */
+    bool exact;            /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
+    bool typed;            /* typed values where the format has them (JSON) */
+    bool hex_numbers;      /* of typed values those that Windows shows in hex, too */
+    bool names;            /* of level, opcode, task, keywords and channel (JSON) */
+    bool raw_time;         /* time stamps as raw ticks of the trace's clock */
+    bool process_info;     /* what is known of the event's process, as an object (JSON) */
+    bool all_components;   /* packets as often as PktMon logged them (packets) */
+    bool schema_hash;      /* which schema explained the event */
+    uint32_t stacks;       /* an etw_stack_form */
+    uint32_t stack_weight; /* an etw_stack_weight (folded, speedscope), and its property */
+    const char *stack_property;
+    bool stack_events;              /* stacks of all events, not of CPU samples alone */
+    uint32_t sample_100ns;          /* between two samples of a CPU; 0: unknown */
     const etw_address_namer *namer; /* NULL: addresses have no names */
 } etw_output_options;
 

@@ -27,15 +27,24 @@ const etw_output_format *etw_output_find(const char *name)
     return NULL;
 }
 
-/* A row for each ending: the format it stands for. */
+/* A row for each ending: the format it stands for; longer ones before those they end in. */
 static const struct {
     const char *ending;
     const etw_output_format *format;
-} endings[] = {
-    {".json", &etw_output_json}, {".ndjson", &etw_output_json},   {".jsonl", &etw_output_json},
-    {".txt", &etw_output_text},  {".log", &etw_output_text},      {".xml", &etw_output_xml},
-    {".csv", &etw_output_csv},   {".pcapng", &etw_output_pcapng}, {".parquet", &etw_output_parquet},
-    {".db", &etw_output_sqlite}, {".sqlite", &etw_output_sqlite}, {".sqlite3", &etw_output_sqlite}};
+} endings[] = {{".speedscope.json", &etw_output_speedscope},
+               {".folded", &etw_output_folded},
+               {".json", &etw_output_json},
+               {".ndjson", &etw_output_json},
+               {".jsonl", &etw_output_json},
+               {".txt", &etw_output_text},
+               {".log", &etw_output_text},
+               {".xml", &etw_output_xml},
+               {".csv", &etw_output_csv},
+               {".pcapng", &etw_output_pcapng},
+               {".parquet", &etw_output_parquet},
+               {".db", &etw_output_sqlite},
+               {".sqlite", &etw_output_sqlite},
+               {".sqlite3", &etw_output_sqlite}};
 
 const char *etw_output_ending_at(size_t index)
 {

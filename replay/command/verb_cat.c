@@ -92,6 +92,18 @@ static etw_status print_events(cat *c, etw_error *error)
     return etw_failed(status) ? status : finished;
 }
 
+/* Of what kind the events are, and not only whose or when. */
+static bool chooses_kinds(const etw_replay_arguments *arguments)
+{
+    static const etw_short_form kinds[] = {ETW_SHORT_PROVIDER, ETW_SHORT_EVENT, ETW_SHORT_ID,
+                                           ETW_SHORT_KEYWORD, ETW_SHORT_OPCODE};
+    bool chooses = arguments->where_count > 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        chooses |= arguments->shorts.wanted[kinds[i]].size > 0;
+    }
+    return chooses;
+}
+
 static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, etw_error *error)
 {
     const bool is_live = arguments->replay.speed > 0;
@@ -106,7 +118,9 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
     if (etw_replay_state(c->replay) != NULL && etw_input_can_seek(etw_replay_input(c->replay))) {
         etw_state_get_namer(etw_replay_state(c->replay), &c->namer);
         options.rendering.namer = &c->namer;
+        options.rendering.sample_100ns = etw_state_sample_100ns(etw_replay_state(c->replay));
     }
+    options.rendering.stack_events = chooses_kinds(arguments);
     if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not for a terminal: give a file with -o", c->format->name);

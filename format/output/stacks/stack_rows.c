@@ -1,0 +1,254 @@
+#include "format/output/stacks/stack_rows.h"
+
+#include "format/event/extended.h"
+
+/* PerfInfo, which logs samples of the CPUs: documented as SampledProfile. */
+static const etw_guid perf_info = {
+    0xce1dbfb4, 0x137e, 0x4da6, {0x87, 0xb0, 0x3f, 0x59, 0xaa, 0x10, 0x2c, 0xbc}};
+#define OPCODE_SAMPLE 46u
+/* Where the trace does not tell: Windows' own default, 1 ms. */
+#define DEFAULT_SAMPLE_100NS 10000u
+
+/* The addresses of an event's stack, the leaf first. */
+typedef struct stack_addresses {
+    const etw_event_stack *joined;
+    etw_stack item;
+    uint32_t count;
+    uint32_t process_id;
+    uint64_t alone; /* of a sample without a stack */
+} stack_addresses;
+
+typedef struct sample {
+    bool is_sample;
+    uint64_t address;
+    uint32_t thread_id, count;
+} sample;
+
+/* Fields in order: InstructionPointer, ThreadId, Count (16 bits), Reserved. */
+static sample read_sample(const etw_event *event)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    sample s = {0};
+    if (record->EventHeader.EventDescriptor.Opcode != OPCODE_SAMPLE ||
+        !etw_guid_equal(&record->EventHeader.ProviderId, &perf_info)) {
+        return s;
+    }
+    etw_cursor cursor = etw_cursor_over(etw_record_user_data(record));
+    const bool is_wide = etw_record_pointer_size(record, etw_event_trace(event)->pointer_size) == 8;
+    s.address = is_wide ? etw_cursor_u64(&cursor) : etw_cursor_u32(&cursor);
+    s.thread_id = etw_cursor_u32(&cursor);
+    s.count = etw_cursor_u16(&cursor);
+    s.is_sample = !cursor.failed;
+    return s;
+}
+
+static bool find_stack(const etw_output_options *options, const etw_event *event, const sample *s,
+                       stack_addresses *found)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    const etw_event_process *process = etw_event_process_of(event);
+    *found = (stack_addresses){.joined = etw_event_stack_of(event),
+                               .process_id = process != NULL ? process->process_id
+                                                             : record->EventHeader.ProcessId};
+    if (options->stacks == ETW_STACK_NONE) {
+        return false;
+    }
+    if (found->joined != NULL) {
+        found->process_id = found->joined->process_id;
+        found->count = found->joined->kernel_count + found->joined->user_count;
+    } else if (etw_record_stack(record, &found->item)) {
+        found->count = found->item.count;
+    } else if (s->is_sample) {
+        found->alone = s->address;
+        found->count = 1;
+        return false;
+    }
+    return found->count > 0;
+}
+
+static uint64_t address_at(const stack_addresses *stack, uint32_t index)
+{
+    const etw_event_stack *joined = stack->joined;
+    if (joined != NULL) {
+        return index < joined->kernel_count ? joined->kernel[index]
+                                            : joined->user[index - joined->kernel_count];
+    }
+    return stack->item.count > 0 ? etw_stack_address(&stack->item, index) : stack->alone;
+}
+
+/* Names. */
+
+/* What would be taken for the end of a frame, or of the line. */
+static void make_safe(etw_text *rows, size_t start)
+{
+    for (size_t i = start; i < rows->size; i++) {
+        const uint8_t c = (uint8_t)rows->data[i];
+        if (c == ';') {
+            rows->data[i] = ':';
+        } else if (c < ' ' || c == 0x7F) {
+            rows->data[i] = ' ';
+        }
+    }
+}
+
+/* "ntdll.dll+0x12" to "ntdll.dll", "a.dll!F+0x12" to "a.dll!F". */
+static void drop_offset(etw_text *rows, size_t start)
+{
+    size_t at = rows->size;
+    while (at > start && rows->data[at - 1] != '+') {
+        at--;
+    }
+    if (at > start) {
+        rows->size = at - 1;
+    }
+}
+
+static void append_frame(const etw_output_options *options, const etw_event *event,
+                         uint32_t process_id, uint64_t address, etw_text *rows)
+{
+    const etw_address_namer *namer = options->namer;
+    const size_t start = rows->size;
+    const bool with_methods = options->stacks == ETW_STACK_NAMES;
+    if (namer == NULL ||
+        !namer->append(namer->context, event, process_id, address, with_methods, rows)) {
+        etw_text_append_hex(rows, address);
+    } else if (options->stacks != ETW_STACK_ADDRESSES) {
+        drop_offset(rows, start);
+    }
+    make_safe(rows, start);
+}
+
+/* Frames of one module that follow each other are one: which function it was is not known. */
+static void drop_repetition(etw_text *rows, size_t before, size_t start)
+{
+    const size_t size = rows->size - start;
+    if (!rows->failed && start - before == size + 1 &&
+        memcmp(rows->data + before, rows->data + start, size) == 0) {
+        rows->size = start - 1;
+    }
+}
+
+static void append_frames(const etw_output_options *options, const etw_event *event,
+                          const stack_addresses *stack, etw_text *rows)
+{
+    const uint32_t count =
+        stack->count < ETW_STACK_ROW_MAX_FRAMES ? stack->count : ETW_STACK_ROW_MAX_FRAMES;
+    size_t before = rows->size + 1;
+    for (uint32_t i = count; i-- > 0;) {
+        etw_text_append_char(rows, ';');
+        const size_t start = rows->size;
+        append_frame(options, event, stack->process_id, address_at(stack, i), rows);
+        if (options->stacks == ETW_STACK_MODULES) {
+            drop_repetition(rows, before, start);
+        }
+        before = rows->size >= start ? start : before;
+    }
+}
+
+static void append_process(const etw_event *event, uint32_t process_id, etw_text *rows)
+{
+    const etw_event_process *process = etw_event_process_of(event);
+    const size_t start = rows->size;
+    if (process != NULL && process->name[0] != '\0') {
+        etw_text_append_utf8(rows, (const uint8_t *)process->name, strlen(process->name),
+                             ETW_ESCAPE_NONE);
+        make_safe(rows, start);
+        etw_text_printf(rows, " (%u)", process_id);
+    } else {
+        etw_text_printf(rows, "process %u", process_id);
+    }
+}
+
+/* Weights. */
+
+static bool number_of(const etw_event *event, const char *name, uint64_t *number)
+{
+    etw_typed_value typed;
+    if (etw_event_property_value(event, name, &typed) != ETW_OK) {
+        return false;
+    }
+    switch (typed.kind) {
+    case ETW_VALUE_UINT64:
+        *number = typed.as.uint64;
+        return true;
+    case ETW_VALUE_INT64:
+        *number = (uint64_t)typed.as.int64;
+        return typed.as.int64 >= 0;
+    case ETW_VALUE_DOUBLE:
+        *number = typed.as.real >= 0 && typed.as.real < 1e18 ? (uint64_t)(typed.as.real + 0.5) : 0;
+        return typed.as.real >= 0 && typed.as.real < 1e18;
+    default:
+        return false;
+    }
+}
+
+static bool weight_of(const etw_output_options *options, const etw_event *event, const sample *s,
+                      uint64_t *weight)
+{
+    const uint64_t interval_100ns =
+        options->sample_100ns == 0 ? DEFAULT_SAMPLE_100NS : options->sample_100ns;
+    switch ((etw_stack_weight)options->stack_weight) {
+    case ETW_STACK_WEIGHT_TIME:
+        *weight = interval_100ns * 100 * (s->count == 0 ? 1 : s->count);
+        return s->is_sample;
+    case ETW_STACK_WEIGHT_PROPERTY:
+        return number_of(event, options->stack_property, weight);
+    case ETW_STACK_WEIGHT_COUNT:
+    default:
+        *weight = 1;
+        return true;
+    }
+}
+
+/* Rows. */
+
+typedef struct row_head {
+    uint32_t size; /* of the frames */
+    uint32_t fault;
+    uint64_t weight;
+} row_head;
+
+void etw_stack_row_append(const etw_output_options *options, const etw_event *event, etw_text *rows)
+{
+    const sample s = read_sample(event);
+    row_head head = {.fault = ETW_STACK_ROW_WELL};
+    stack_addresses stack;
+    if (!s.is_sample && !options->stack_events) {
+        return;
+    }
+    const bool has_stack = find_stack(options, event, &s, &stack);
+    if (!has_stack) {
+        head.fault = ETW_STACK_ROW_NO_STACK;
+    }
+    if (!weight_of(options, event, &s, &head.weight)) {
+        head.fault = ETW_STACK_ROW_NO_WEIGHT;
+    }
+    if (s.is_sample && s.thread_id == 0) {
+        head.fault = ETW_STACK_ROW_IDLE;
+    }
+    const size_t start = rows->size;
+    etw_text_append(rows, (const char *)&head, sizeof head);
+    if (head.fault <= ETW_STACK_ROW_NO_STACK && head.fault != ETW_STACK_ROW_IDLE) {
+        append_process(event, stack.process_id, rows);
+        append_frames(options, event, &stack, rows);
+    }
+    if (!rows->failed) {
+        head.size = (uint32_t)(rows->size - start - sizeof head);
+        memcpy(rows->data + start, &head, sizeof head);
+    }
+}
+
+bool etw_stack_row_next(etw_bytes *rows, etw_stack_row *row)
+{
+    row_head head;
+    if (rows->size == 0) {
+        return false;
+    }
+    memcpy(&head, rows->data, sizeof head);
+    *row = (etw_stack_row){.fault = (etw_stack_row_fault)head.fault,
+                           .weight = head.weight,
+                           .frames = {rows->data + sizeof head, head.size}};
+    rows->data += sizeof head + head.size;
+    rows->size -= sizeof head + head.size;
+    return true;
+}
