@@ -31,16 +31,18 @@ typedef enum etw_stack_weight {
 
 /* How events are made text; all zero: as `etw-replay` does without options. */
 typedef struct etw_output_options {
-    bool message;          /* the event's message with its inserts filled in */
-    bool exact;            /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
-    bool typed;            /* typed values where the format has them (JSON) */
-    bool hex_numbers;      /* of typed values those that Windows shows in hex, too */
-    bool names;            /* of level, opcode, task, keywords and channel (JSON) */
-    bool raw_time;         /* time stamps as raw ticks of the trace's clock */
-    bool process_info;     /* what is known of the event's process, as an object (JSON) */
-    bool all_components;   /* packets as often as PktMon logged them (packets) */
-    bool schema_hash;      /* which schema explained the event */
-    uint32_t stacks;       /* an etw_stack_form */
+    bool message;        /* the event's message with its inserts filled in */
+    bool exact;          /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
+    bool typed;          /* typed values where the format has them (JSON) */
+    bool hex_numbers;    /* of typed values those that Windows shows in hex, too */
+    bool names;          /* of level, opcode, task, keywords and channel (JSON) */
+    bool raw_time;       /* time stamps as raw ticks of the trace's clock */
+    bool process_info;   /* what is known of the event's process, as an object (JSON) */
+    bool all_components; /* packets as often as PktMon logged them (packets) */
+    bool schema_hash;    /* which schema explained the event */
+    uint32_t stacks;     /* an etw_stack_form */
+    const char *const *counters; /* properties that are counters (chrome, perfetto) */
+    uint32_t counter_count;
     uint32_t stack_weight; /* an etw_stack_weight (folded, speedscope), and its property */
     const char *stack_property;
     bool stack_events;              /* stacks of all events, not of CPU samples alone */

@@ -67,7 +67,8 @@ void etw_output_free(etw_output *output);
 
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
     etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet,
-    etw_output_packets, etw_output_sqlite, etw_output_folded, etw_output_speedscope;
+    etw_output_packets, etw_output_sqlite, etw_output_folded, etw_output_speedscope,
+    etw_output_chrome, etw_output_perfetto;
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

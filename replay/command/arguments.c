@@ -171,6 +171,7 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->manifests);
     free(arguments->redacted);
     free(arguments->where);
+    free(arguments->counters);
     etw_short_forms_free(&arguments->shorts);
     free(arguments->stats.by);
     free(arguments->stats.wishes);

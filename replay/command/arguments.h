@@ -51,8 +51,9 @@ struct etw_replay_arguments {
     const char *since;       /* as given: relative times need the trace */
     const char *until;
     bool json;
-    bool packets; /* --packets: the format packets */
-    bool processes; /* of info: list what ran on the recording host */
+    const char **counters; /* --counter; what rendering points to */
+    bool packets;          /* --packets: the format packets */
+    bool processes;        /* of info: list what ran on the recording host */
     bool quiet;
     bool no_process_names;
     bool tree;           /* of ps */

@@ -18,6 +18,15 @@ static etw_status apply_weight(const etw_option_use *use)
     return ETW_OK;
 }
 
+static etw_status apply_counter(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = use->arguments;
+    const etw_status status = etw_arguments_add_string(
+        &arguments->counters, &arguments->rendering.counter_count, use->value, use->error);
+    arguments->rendering.counters = arguments->counters;
+    return status;
+}
+
 static const etw_option rows[] = {
     {.name = "packets",
      .help = "write the network packets of PktMon and NDIS-PacketCapture (.pcapng): as --format "
@@ -34,6 +43,11 @@ static const etw_option rows[] = {
              "samples), or a property that is a number",
      .group = ETW_TAKES_EXPORT,
      .apply = apply_weight},
+    {.name = "counter",
+     .value = "PROPERTY",
+     .help = "a number to be drawn as a curve (chrome, perfetto); repeatable",
+     .group = ETW_TAKES_EXPORT,
+     .apply = apply_counter},
 };
 
 const etw_option_section etw_export_options = {"Exports", rows, ETW_COUNT_OF(rows)};
