@@ -72,6 +72,31 @@ static inline void fuzz_walk_plan(const etw_plan *plan, const etw_event_record *
     etw_text_free(&walk.text);
 }
 
+static inline etw_status fuzz_forget(void *context, etw_bytes bytes, etw_error *error)
+{
+    (void)context;
+    (void)bytes;
+    (void)error;
+    return ETW_OK;
+}
+
+/* A whole file of what was rendered; databases need a file of their own, and are left out. */
+static inline void fuzz_collect(const etw_collector_kind *kind, const etw_output_options *options,
+                                etw_text *rows)
+{
+    const etw_collector_target target = {.os = etw_os_default(), .write = fuzz_forget};
+    etw_collector *collector;
+    etw_error error;
+    if (kind->open(options, &target, &collector, &error) == ETW_OK) {
+        etw_text file = {0};
+        if (!etw_failed(kind->take(collector, etw_text_bytes(rows), &file, &error))) {
+            etw_ignore(kind->finish(collector, &file, &error));
+        }
+        kind->close(collector);
+        etw_text_free(&file);
+    }
+}
+
 /* The event in every output format. */
 static inline void fuzz_render(const etw_event *event, const etw_output_options *options)
 {
@@ -89,7 +114,9 @@ static inline void fuzz_render(const etw_event *event, const etw_output_options 
         }
         /* An event of 64 KiB becomes no text that is larger than the stated maximum. */
         FUZZ_CHECK(!text.failed);
-        if (!format->binary && !fuzz_is_clean(text.data, text.size, "\n\r\t")) {
+        if (format->collector != NULL) {
+            fuzz_collect(format->collector, options, &text);
+        } else if (!format->binary && !fuzz_is_clean(text.data, text.size, "\n\r\t")) {
             (void)fprintf(stderr, "%s: control characters in: %.*s\n", format->name, (int)text.size,
                           text.data);
             abort();
