@@ -11,6 +11,7 @@
  *     an event's process                  etw_event_process_of      format/event/event.h
  *     processes, threads, images          etw_replay_state          replay/query/state.h
  *     an event as JSON                    etw_event_json            format/output/event_json.h
+ *     many at a time, for other languages etw_event_batch_open      replay/event_batch.h
  *     recording into a file               etw_capture_open          recorder/capture/capture.h
  *     writing a file event by event       etw_writer_create         format/etwcap/writer.h
  *
@@ -64,6 +65,7 @@ extern "C" {
 #include "format/schema/resolver.h"
 #include "recorder/capture/capture.h"
 #include "recorder/session/session.h"
+#include "replay/event_batch.h"
 #include "replay/query/state.h"
 #include "replay/replay.h"
 
