@@ -43,6 +43,7 @@ typedef struct etw_output_format {
     const char *name; /* for --format */
     const char *help; /* one line */
     bool binary;      /* not for a terminal */
+    bool raw_time;    /* its events come with raw time stamps */
     /* NULL where memory is out. */
     etw_output *(*open)(const etw_output_options *options);
     void (*close)(etw_output *output);
@@ -68,7 +69,7 @@ void etw_output_free(etw_output *output);
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
     etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet,
     etw_output_packets, etw_output_sqlite, etw_output_folded, etw_output_speedscope,
-    etw_output_chrome, etw_output_perfetto;
+    etw_output_chrome, etw_output_perfetto, etw_output_etl;
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

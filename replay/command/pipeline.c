@@ -666,7 +666,8 @@ etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_e
 etw_status etw_pipeline_flush(etw_pipeline *pipeline, etw_error *error)
 {
     if (pipeline->options.threads == 0) {
-        return etw_stream_flush(pipeline->options.stream, error);
+        return pipeline->collector != NULL ? collect_waiting(pipeline, 0, error)
+                                           : etw_stream_flush(pipeline->options.stream, error);
     }
     return pipeline->jobs[pipeline->filling].count > 0 ? hand_over(pipeline, error) : ETW_OK;
 }

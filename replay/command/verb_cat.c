@@ -121,6 +121,7 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
         options.rendering.sample_100ns = etw_state_sample_100ns(etw_replay_state(c->replay));
     }
     options.rendering.stack_events = chooses_kinds(arguments);
+    options.rendering.raw_time |= c->format->raw_time;
     if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not for a terminal: give a file with -o", c->format->name);

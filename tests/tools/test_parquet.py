@@ -79,6 +79,10 @@ def test_every_event_has_its_row(native_tool, tmp_path, seed):
     trace, _ = random_trace(random.Random(seed))
     trace.write(tmp_path / "a.etl")
     check(native_tool, tmp_path / "a.etl", tmp_path / "a.parquet")
+    native_tool("etw-record", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q")
+    check(native_tool, tmp_path / "a.etwcap", tmp_path / "b.parquet")
+    native_tool("etw-replay", "export", tmp_path / "a.etwcap", "-q", "-f", "--threads", 2, "-o", tmp_path / "c.parquet")
+    assert (tmp_path / "b.parquet").read_bytes() == (tmp_path / "c.parquet").read_bytes()
 
 
 def test_real_traces_have_their_rows(native_tool, corpus, tmp_path):
