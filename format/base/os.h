@@ -48,6 +48,9 @@ struct etw_os {
      * the old file or the new one. The new name is on disk when it returns. */
     int (*rename)(void *context, const char *from, const char *to);
     int (*remove)(void *context, const char *path); /* a regular file or a link, nothing else */
+    /* One that is private to the user; -EEXIST where the name is taken. May be NULL: then there are
+     * no folders. */
+    int (*make_folder)(void *context, const char *path);
     int (*kind)(void *context, const char *path);   /* an etw_path_kind; links are not followed */
     /* Bytes that this user may still write where path is, which need not exist itself. */
     int64_t (*free_space)(void *context, const char *path);

@@ -250,6 +250,12 @@ static int64_t os_monotonic_ns(void *context)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static int os_make_folder(void *context, const char *path)
+{
+    (void)context;
+    return mkdir(path, 0700) == 0 ? 0 : -errno;
+}
+
 static int os_list(void *context, const char *path, void (*take)(void *into, const char *name),
                    void *into)
 {
@@ -285,6 +291,7 @@ const etw_os *etw_os_default(void)
         .free_space = os_free_space,
         .filetime_now = os_filetime_now,
         .monotonic_ns = os_monotonic_ns,
+        .make_folder = os_make_folder,
         .list = os_list,
     };
     return &real;

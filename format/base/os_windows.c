@@ -411,6 +411,15 @@ char *etw_os_environment(const char *name)
     return value == NULL || *value == L'\0' ? NULL : narrow(value);
 }
 
+static int os_make_folder(void *context, const char *path)
+{
+    (void)context;
+    wchar_t *wide = wide_path(path);
+    const int result = wide == NULL ? -EINVAL : CreateDirectoryW(wide, NULL) ? 0 : last_error();
+    free(wide);
+    return result;
+}
+
 static int os_list(void *context, const char *path, void (*take)(void *into, const char *name),
                    void *into)
 {
@@ -456,6 +465,7 @@ const etw_os *etw_os_default(void)
         .free_space = os_free_space,
         .filetime_now = os_filetime_now,
         .monotonic_ns = os_monotonic_ns,
+        .make_folder = os_make_folder,
         .list = os_list,
     };
     return &real;

@@ -1,5 +1,6 @@
 /* Comma-separated values as RFC 4180 has them: one row per event, the same columns for all.
  * Properties and extended items differ from event to event; each is one column, as JSON. */
+#include "format/output/csv_field.h"
 #include "format/output/json.h"
 #include "format/output/put.h"
 
@@ -32,8 +33,7 @@ static void csv_begin(etw_output *output, etw_text *text)
                       "EventProperties,EventPropertiesError,UserData,ExtendedInfo,ProcessName\r\n");
 }
 
-/* Appends a comma and the field in quotes, its own quotes doubled; an empty field stays empty. */
-static void append_quoted(etw_text *text, const char *utf8, size_t size)
+void etw_csv_append_quoted(etw_text *text, const char *utf8, size_t size)
 {
     etw_text_append_char(text, ',');
     if (size == 0) {
@@ -55,7 +55,7 @@ static void append_quoted(etw_text *text, const char *utf8, size_t size)
 
 static void append_field(csv_output *csv, etw_text *text)
 {
-    append_quoted(text, csv->field.data, csv->field.size);
+    etw_csv_append_quoted(text, csv->field.data, csv->field.size);
     text->failed = text->failed || csv->field.failed;
     etw_text_clear(&csv->field);
 }

@@ -22,6 +22,9 @@ typedef enum etw_stack_form {
     ETW_STACK_NAMES      /* beside the modules, the methods of .NET that the trace names */
 } etw_stack_form;
 
+/* Folders of a data set, by what their events have in common. */
+enum { ETW_PARTITION_HOST = 1, ETW_PARTITION_PROVIDER = 2, ETW_PARTITION_DATE = 4 };
+
 /* What stacks are weighed by, where they are summed. */
 typedef enum etw_stack_weight {
     ETW_STACK_WEIGHT_COUNT,   /* 1 each */
@@ -43,6 +46,7 @@ typedef struct etw_output_options {
     uint32_t stacks;     /* an etw_stack_form */
     const char *const *counters; /* properties that are counters (chrome, perfetto) */
     uint32_t counter_count;
+    uint32_t partition;    /* ETW_PARTITION_..., or 0 (folders of files) */
     uint32_t stack_weight; /* an etw_stack_weight (folded, speedscope), and its property */
     const char *stack_property;
     bool stack_events;              /* stacks of all events, not of CPU samples alone */

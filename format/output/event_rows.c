@@ -134,6 +134,7 @@ static void fill_fixed(const etw_event *event, etw_row_fixed *fixed)
     const etw_event_descriptor *d = &header->EventDescriptor;
     *fixed = (etw_row_fixed){
         .schema = etw_event_schema(event),
+        .trace = etw_event_trace(event),
         .time_100ns = etw_event_time_100ns(event),
         .keyword = d->Keyword,
         .provider_id = header->ProviderId,

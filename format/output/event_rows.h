@@ -14,7 +14,8 @@
 #define ETW_ROW_NONE UINT32_MAX
 
 typedef struct etw_row_fixed {
-    const etw_schema *schema; /* NULL: none; lives as long as the replay */
+    const etw_schema *schema; /* NULL: none; lives as long as the replay, as trace does */
+    const etw_trace *trace;   /* NULL of a loss */
     int64_t time_100ns;
     uint64_t keyword;
     etw_guid provider_id, activity_id;

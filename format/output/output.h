@@ -21,7 +21,8 @@ typedef struct etw_collector etw_collector;
 /* What a collector may use of the world. */
 typedef struct etw_collector_target {
     const etw_os *os;
-    /* Of the empty file that becomes the output, for who writes it by name; NULL: it has none. */
+    /* Of an empty folder, where the format is one; else of the empty file that becomes the output,
+     * for who writes it by name; NULL: it has none. */
     const char *path;
     /* Tells the user what the file cannot; may be NULL. */
     void (*note)(void *context, const char *message);
@@ -43,6 +44,7 @@ typedef struct etw_output_format {
     const char *name; /* for --format */
     const char *help; /* one line */
     bool binary;      /* not for a terminal */
+    bool is_folder;   /* the collector writes files into a folder, its path */
     bool raw_time;    /* its events come with raw time stamps */
     /* NULL where memory is out. */
     etw_output *(*open)(const etw_output_options *options);
@@ -69,7 +71,8 @@ void etw_output_free(etw_output *output);
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
     etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet,
     etw_output_packets, etw_output_sqlite, etw_output_folded, etw_output_speedscope,
-    etw_output_chrome, etw_output_perfetto, etw_output_etl;
+    etw_output_chrome, etw_output_perfetto, etw_output_etl, etw_output_json_array,
+    etw_output_parquet_folder, etw_output_csv_folder;
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

@@ -52,6 +52,7 @@ struct etw_replay_arguments {
     const char *until;
     bool json;
     const char **counters; /* --counter; what rendering points to */
+    bool per_event;        /* a file for each kind of event */
     bool packets;          /* --packets: the format packets */
     bool processes;        /* of info: list what ran on the recording host */
     bool quiet;

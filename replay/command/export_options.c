@@ -27,7 +27,39 @@ static etw_status apply_counter(const etw_option_use *use)
     return status;
 }
 
+static const etw_option_word partitions[] = {{"host", ETW_PARTITION_HOST},
+                                             {"provider", ETW_PARTITION_PROVIDER},
+                                             {"date", ETW_PARTITION_DATE},
+                                             {NULL, 0}};
+
+static etw_status take_partition(const etw_option_use *use, const char *part, void *context)
+{
+    etw_replay_arguments *arguments = context;
+    uint32_t word = 0;
+    if (!etw_option_word_find(partitions, part, &word)) {
+        return etw_option_bad_value(use, "host, provider, date, or some with commas between");
+    }
+    arguments->rendering.partition |= word;
+    arguments->per_event = true;
+    return ETW_OK;
+}
+
+static etw_status apply_partition(const etw_option_use *use)
+{
+    return etw_option_each_part(use, use->value, use->arguments, take_partition);
+}
+
 static const etw_option rows[] = {
+    {.name = "per-event",
+     .help = "write a folder with a table for each kind of event, of columns with types: Parquet, "
+             "or with --format csv",
+     .group = ETW_TAKES_EXPORT,
+     IN(per_event)},
+    {.name = "partition",
+     .value = "WHAT[,...]",
+     .help = "the same, in folders by host, provider or date: date=2024-05-01/...",
+     .group = ETW_TAKES_EXPORT,
+     .apply = apply_partition},
     {.name = "packets",
      .help = "write the network packets of PktMon and NDIS-PacketCapture (.pcapng): as --format "
              "packets",

@@ -315,7 +315,8 @@ static etw_status open_collector(etw_pipeline *p, etw_error *error)
     etw_stream *stream = p->options.stream;
     const char *path = stream->part.size > 0 ? etw_text_z(&stream->part) : NULL;
     const etw_collector_target target = {.os = stream->os,
-                                         .path = path,
+                                         .path =
+                                             p->options.folder != NULL ? p->options.folder : path,
                                          .note = p->options.note,
                                          .note_context = p->options.note_context,
                                          .write = write_for_collector,

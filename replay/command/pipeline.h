@@ -22,6 +22,7 @@ typedef struct etw_pipeline_options {
     bool is_live;     /* each event is written at once; needs threads 0 */
     bool is_lent;     /* etw_pipeline_exchange is in use */
     etw_stream *stream;
+    const char *folder; /* of formats that write one; else NULL */
     /* What the output cannot tell; may be NULL. */
     void (*note)(void *context, const char *message);
     void *note_context;

@@ -4,6 +4,7 @@
 #include "replay/command/verbs.h"
 #include "replay/replay_input.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 typedef struct cat {
@@ -22,6 +23,12 @@ static const etw_output_format *choose_format(const etw_replay_arguments *argume
 {
     const char *output = arguments->output;
     const etw_os *os = etw_os_default();
+    if (arguments->per_event) {
+        const bool is_csv = arguments->format != NULL && strcmp(arguments->format, "csv") == 0;
+        const bool is_other =
+            arguments->format != NULL && !is_csv && strcmp(arguments->format, "parquet") != 0;
+        return is_other ? NULL : is_csv ? &etw_output_csv_folder : &etw_output_parquet_folder;
+    }
     if (arguments->packets && arguments->format == NULL) {
         return &etw_output_packets;
     }
@@ -113,6 +120,7 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
                                     .is_live = is_live,
                                     .is_lent = !etw_replay_is_etl(c->replay),
                                     .stream = &c->stream,
+                                    .folder = c->format->is_folder ? arguments->output : NULL,
                                     .note = etw_tool_note};
     /* Of a pipe it changes while threads render. */
     if (etw_replay_state(c->replay) != NULL && etw_input_can_seek(etw_replay_input(c->replay))) {
@@ -122,11 +130,50 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
     }
     options.rendering.stack_events = chooses_kinds(arguments);
     options.rendering.raw_time |= c->format->raw_time;
-    if (c->format->binary && c->stream.file == ETW_FILE_STDOUT && isatty(ETW_FILE_STDOUT) != 0) {
+    if (c->format->binary && !c->format->is_folder && c->stream.file == ETW_FILE_STDOUT &&
+        isatty(ETW_FILE_STDOUT) != 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not for a terminal: give a file with -o", c->format->name);
     }
     return etw_pipeline_open(&options, &c->pipeline, error);
+}
+
+static void count_name(void *count, const char *name)
+{
+    *(uint32_t *)count += strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* What is in it already would be taken for a part of the data. */
+static etw_status make_folder(const char *path, etw_error *error)
+{
+    const etw_os *os = etw_os_default();
+    uint32_t names = 0;
+    if (path == NULL || strcmp(path, "-") == 0) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "a file for each kind of event needs a folder: give one with -o");
+    }
+    const int made = os->make_folder(os->context, path);
+    if (made < 0 && made != -EEXIST) {
+        return etw_error_set_os(error, -made, "%s", path);
+    }
+    const int listed = os->list(os->context, path, count_name, &names);
+    if (listed < 0) {
+        return etw_error_set_os(error, -listed, "%s", path);
+    }
+    return names == 0
+               ? ETW_OK
+               : etw_error_set(error, ETW_ERROR_EXISTS,
+                               "%s is not empty: name a new folder, or empty this one", path);
+}
+
+/* A folder's files are its collector's: nothing is written to the stream then. */
+static etw_status open_output(cat *c, const etw_replay_arguments *arguments, etw_error *error)
+{
+    const bool is_folder = c->format->is_folder;
+    const etw_status status =
+        etw_stream_open(&c->stream, etw_os_default(), is_folder ? NULL : arguments->output,
+                        arguments->writer.replace, error);
+    return etw_failed(status) || !is_folder ? status : make_folder(arguments->output, error);
 }
 
 static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *error)
@@ -143,8 +190,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     if (etw_failed(status)) {
         return status;
     }
-    status = etw_stream_open(&c->stream, etw_os_default(), arguments->output,
-                             arguments->writer.replace, error);
+    status = open_output(c, arguments, error);
     if (etw_failed(status)) {
         return etw_stream_close(&c->stream, status, error);
     }
@@ -162,6 +208,10 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
         return ETW_EXIT_USAGE;
     }
     cat c = {.format = choose_format(arguments)};
+    if (c.format == NULL && arguments->per_event) {
+        etw_tool_say("--per-event writes parquet or csv, not %s", arguments->format);
+        return ETW_EXIT_USAGE;
+    }
     if (c.format == NULL) {
         say_unknown_ending(arguments->output);
         return ETW_EXIT_USAGE;

@@ -1,5 +1,5 @@
 """Reads Parquet files as far as the tests need: written from the format's specification, so that the C writer has somebody to
-disagree with. Flat columns and maps; pages of version 1, zstd or plain; PLAIN and RLE_DICTIONARY.
+disagree with. Flat columns, structs of such, and maps; pages of version 1, zstd or plain; PLAIN and RLE_DICTIONARY.
 
     rows(path)          a list of dictionaries; None where a value is not there, a dictionary for a map
     footer(path)        what the file says of itself, as nested dictionaries by field number
@@ -181,7 +181,10 @@ def rows(path):
                 continue
             assert len(entries) == len(group_rows)
             for row, (_, _, value) in zip(group_rows, entries):
-                row[name[0]] = value
+                if len(name) == 1:
+                    row[name[0]] = value
+                else:
+                    row.setdefault(name[0], {})[name[1]] = value
         for name, (keys, values) in maps.items():
             for row, key_list, value_list in zip(group_rows, keys, values):
                 pairs = [(key, value) for (level, key), (_, value) in zip(key_list, value_list) if level == 2]

@@ -22,6 +22,7 @@ typedef struct note {
 } note;
 
 struct etw_parquet_table {
+    size_t group_bytes;
     const etw_parquet_node *nodes;
     uint32_t node_count, top_count;
     etw_parquet_column *columns;
@@ -126,6 +127,7 @@ etw_status etw_parquet_table_new(const etw_parquet_node *nodes, uint32_t node_co
     }
     if (made != NULL) {
         made->nodes = nodes;
+        made->group_bytes = ETW_PARQUET_GROUP_BYTES;
         made->node_count = node_count;
         made->top_count = top_count;
         made->columns = calloc(node_count, sizeof *made->columns);
@@ -170,6 +172,12 @@ void etw_parquet_table_free(etw_parquet_table *table)
     free(table->leaves);
     ZSTD_freeCCtx(table->zstd);
     free(table);
+}
+
+void etw_parquet_table_limit(etw_parquet_table *table, size_t group_bytes)
+{
+    table->group_bytes =
+        group_bytes < ETW_PARQUET_GROUP_BYTES ? group_bytes : ETW_PARQUET_GROUP_BYTES;
 }
 
 /* Rows. */
@@ -232,7 +240,7 @@ etw_status etw_parquet_table_end_row(etw_parquet_table *table, etw_text *out, et
     for (uint32_t i = 0; i < table->leaf_count; i++) {
         size += etw_parquet_column_size(&table->columns[i]);
     }
-    return table->rows >= ETW_PARQUET_GROUP_ROWS || size >= ETW_PARQUET_GROUP_BYTES
+    return table->rows >= ETW_PARQUET_GROUP_ROWS || size >= table->group_bytes
                ? flush(table, out, error)
                : ETW_OK;
 }

@@ -54,6 +54,9 @@ etw_status etw_parquet_table_new(const etw_parquet_node *nodes, uint32_t node_co
                                  uint32_t top_count, etw_parquet_table **table, etw_error *error);
 void etw_parquet_table_free(etw_parquet_table *table);
 
+/* A row group ends at so many bytes, or at ETW_PARQUET_GROUP_BYTES if that is less. */
+void etw_parquet_table_limit(etw_parquet_table *table, size_t group_bytes);
+
 /* The magic; before all else. */
 void etw_parquet_table_begin(etw_parquet_table *table, etw_text *out);
 
