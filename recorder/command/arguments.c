@@ -101,6 +101,14 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--trigger and --flight-time need --flight SIZE");
     }
+    if (arguments->session.attach &&
+        (arguments->provider_count > 0 || arguments->session.kernel_flags != 0 ||
+         arguments->system_flags != 0 || arguments->session.restart ||
+         arguments->replace_session)) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--attach takes a session as it is: it goes with no provider, no "
+                             "kernel events, and neither --restart nor --replace-session");
+    }
     if (arguments->session.kernel_flags != 0 && arguments->provider_count > 0 &&
         !arguments->session.system_logger) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,

@@ -44,6 +44,8 @@ typedef struct etw_record_arguments {
     uint32_t provider_count;
     etw_session_options session;     /* its providers are not set here */
     etw_kernel_stack *kernel_stacks; /* ETW_MAX_KERNEL_STACKS of room */
+    uint32_t system_flags;           /* --system: kernel flags, by system providers if there are */
+    uint32_t sample_interval_us;     /* of PROFILE; 0: as it is */
     bool replace_session;            /* kill a session that has the name, then start */
     bool reclaim_first;              /* stop orphans before the start */
     bool no_rundown;                 /* without the host's processes and images */
@@ -74,7 +76,8 @@ void etw_record_arguments_free(etw_record_arguments *arguments);
 /* A live session is wanted, not only files. */
 static inline bool etw_record_is_live(const etw_record_arguments *arguments)
 {
-    return arguments->provider_count > 0 || arguments->session.kernel_flags != 0;
+    return arguments->provider_count > 0 || arguments->session.kernel_flags != 0 ||
+           arguments->system_flags != 0 || arguments->session.attach;
 }
 
 #endif

@@ -197,6 +197,36 @@ static etw_status apply_package(const etw_option_use *use)
     return status;
 }
 
+static etw_status apply_event_names(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status == ETW_OK) {
+        options->event_names = use->value;
+    }
+    return status;
+}
+
+static etw_status apply_stack_names(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status == ETW_OK) {
+        options->stack_names = use->value;
+    }
+    return status;
+}
+
+static etw_status apply_args(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status == ETW_OK) {
+        options->provider_arguments = use->value;
+    }
+    return status;
+}
+
 static etw_status apply_payload(const etw_option_use *use)
 {
     etw_provider_options *options = NULL;
@@ -240,6 +270,20 @@ static const etw_option rows[] = {
      .value = "LIST",
      .help = "stacks only for these events; with ! in front, for all except these",
      .apply = apply_stack_ids},
+    {.name = "event-names",
+     .value = "LIST",
+     .help =
+         "only TraceLogging events with these names; with ! in front, all except these (Windows "
+         "10 1709 and later)",
+     .apply = apply_event_names},
+    {.name = "stack-names",
+     .value = "LIST",
+     .help = "stacks only for TraceLogging events with these names; as above",
+     .apply = apply_stack_names},
+    {.name = "args",
+     .value = "LIST",
+     .help = "arguments of an EventSource: key=value,key=value",
+     .apply = apply_args},
     {.name = "pids",
      .value = "LIST",
      .help = "only these processes (at most 8)",

@@ -10,6 +10,7 @@
 #include "recorder/session/oracle_source.h"
 #include "recorder/session/provider_fields.h"
 #include "recorder/session/queued_pump.h"
+#include "recorder/session/system_providers.h"
 #include "recorder/session/tdh_source.h"
 
 #include <inttypes.h>
@@ -354,6 +355,18 @@ static etw_status open_with_options(const etw_record_arguments *arguments,
     return etw_record_advise(ETW_STEP_START_SESSION, status, error);
 }
 
+/* The kernel's events behind the providers that were named: by providers of their own, or flags. */
+static void add_system(const etw_record_arguments *arguments, etw_session_options *options,
+                       etw_provider_options *providers)
+{
+    if (etw_has_system_providers()) {
+        options->provider_count +=
+            etw_system_providers(arguments->system_flags, providers + options->provider_count);
+    } else {
+        options->kernel_flags |= arguments->system_flags;
+    }
+}
+
 static etw_status open_session(live *recording)
 {
     const etw_record_arguments *arguments = recording->arguments;
@@ -366,18 +379,22 @@ static etw_status open_session(live *recording)
         return reclaimed;
     }
     etw_error_clear(error);
-    etw_provider_options *providers = calloc(arguments->provider_count + 1u, sizeof *providers);
+    etw_provider_options *providers =
+        calloc(arguments->provider_count + ETW_MAX_SYSTEM_PROVIDERS, sizeof *providers);
     if (providers == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the providers");
     }
     etw_session_options options = arguments->session;
     options.providers = providers;
     options.provider_count = arguments->provider_count;
+    options.sample_interval_100ns = arguments->sample_interval_us * 10;
+    add_system(arguments, &options, providers);
     etw_status status = find_providers(arguments, providers, error);
     if (status == ETW_OK) {
         status = open_with_options(arguments, &options, &recording->session, error);
     }
-    if (status == ETW_OK) {
+    /* What somebody else started is not ours to stop. */
+    if (status == ETW_OK && !options.attach) {
         atomic_store(&recording->signal->session, etw_session_name(recording->session));
     }
     free(providers);

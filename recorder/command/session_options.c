@@ -22,6 +22,21 @@ static etw_status apply_kernel(const etw_option_use *use)
         use, use->value, &etw_record_arguments_of(use)->session.kernel_flags, take_kernel_flag);
 }
 
+static etw_status apply_system(const etw_option_use *use)
+{
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    arguments->session.system_logger = true;
+    return etw_option_each_part(use, use->value, &arguments->system_flags, take_kernel_flag);
+}
+
+static etw_status apply_attach(const etw_option_use *use)
+{
+    etw_session_options *session = &etw_record_arguments_of(use)->session;
+    session->attach = true;
+    session->name = use->value;
+    return use->value[0] == '\0' ? etw_option_bad_value(use, "a session's name") : ETW_OK;
+}
+
 static etw_status apply_kernel_stack(const etw_option_use *use)
 {
     etw_record_arguments *arguments = etw_record_arguments_of(use);
@@ -61,8 +76,21 @@ static const etw_option rows[] = {
     {.name = "kernel",
      .letter = 'k',
      .value = "LIST",
-     .help = "kernel events: PROCESS,THREAD,IMAGE_LOAD,DISK_IO,NETWORK_TCPIP,...",
+     .help =
+         "kernel events: PROCESS,THREAD,IMAGE_LOAD,DISK_IO,NETWORK_TCPIP,..., or groups of them: "
+         "Base, DiagEasy, Latency, FileIO, IOTrace, SysProf, Network",
      .apply = apply_kernel},
+    {.name = "system",
+     .value = "LIST",
+     .help = "the same events in a session of its own, with --provider if wanted: by system "
+             "providers where Windows has them (build 20348 and later), else by flags",
+     .apply = apply_system},
+    {.name = "sample-interval",
+     .value = "N",
+     .help = "microseconds between two samples of PROFILE, for the whole system, which keeps it",
+     .least = 100,
+     .most = 1000000,
+     ETW_RECORD_STORES(sample_interval_us)},
     {.name = "kernel-stack",
      .value = "GUID:OPCODE",
      .help = "stacks for this kernel event",
@@ -71,6 +99,10 @@ static const etw_option rows[] = {
      .help =
          "kernel events, or system providers (Windows 10 20348 and later), in a private session",
      ETW_RECORD_STORES(session.system_logger)},
+    {.name = "attach",
+     .value = "NAME",
+     .help = "record from this session, which runs already (real time) and goes on afterwards",
+     .apply = apply_attach},
     {.name = "session",
      .value = "NAME",
      .help = "the session's name (default etwcap-PROCESS-N)",

@@ -45,6 +45,14 @@ static const struct {
     {"PROFILE", 0x01000000},
     {"FILE_IO", 0x02000000},
     {"FILE_IO_INIT", 0x04000000},
+    /* xperf's groups ("xperf -providers kg"), without what has no flag: MEMINFO, POWER. */
+    {"Base", 0x01002107},
+    {"DiagEasy", 0x0000217F},
+    {"Latency", 0x01002177},
+    {"FileIO", 0x06002107},
+    {"IOTrace", 0x00002117},
+    {"SysProf", 0x01000007},
+    {"Network", 0x00010007},
 };
 
 bool etw_kernel_flag_parse(const char *name, uint32_t *flag)

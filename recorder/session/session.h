@@ -54,7 +54,14 @@ typedef struct etw_provider_options {
     const char *package_ids;      /* as above: package full names */
     const char *payload_filter;   /* "ID: Property=value, Property>5" (all must hold), or
                                      "ID:VERSION: ..." (else version 0); NULL: none */
-    bool capture_state;           /* ask for a rundown once enabled */
+    /* "Start,Stop", the names of TraceLogging events; with ! in front all others. Windows 10 1709
+     * and later. NULL: none. */
+    const char *event_names;
+    const char *stack_names; /* stack traces for these events only; as above */
+    /* "key=value,key=value": arguments of an EventSource, or whatever the provider reads of a
+     * schematized filter; NULL: none. */
+    const char *provider_arguments;
+    bool capture_state; /* ask for a rundown once enabled */
 } etw_provider_options;
 
 /* Kernel events whose stacks are wanted. */
@@ -76,6 +83,12 @@ typedef struct etw_session_options {
     bool system_logger;
     const etw_kernel_stack *kernel_stacks;
     uint32_t kernel_stack_count;
+    /* Between two samples of PROFILE, in 100 ns, for the whole system; it stays so after the
+     * session. 0: as it is. */
+    uint32_t sample_interval_100ns;
+    /* Reads a session that somebody else started and stops: name says which. Providers, flags and
+     * settings are that one's. Its end is ETW_ERROR_STOPPED. */
+    bool attach;
     uint32_t buffer_size_kb; /* 0: 64; at most 16384 */
     uint32_t minimum_buffers,
         maximum_buffers;    /* 0: 2 for each processor; 64 MB or 2 MB for each processor in all */

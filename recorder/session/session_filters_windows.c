@@ -9,6 +9,9 @@
 
 /* Of evntprov.h since Windows 8.1; mingw-w64 stops at Windows 7's. */
 enum {
+    FILTER_TYPE_SCHEMATIZED = 0x80000000,
+    FILTER_TYPE_EVENT_NAME = 0x80000400,
+    FILTER_TYPE_STACKWALK_NAME = 0x80002000,
     FILTER_TYPE_PID = 0x80000004,
     FILTER_TYPE_EXECUTABLE_NAME = 0x80000008,
     FILTER_TYPE_PACKAGE_ID = 0x80000010,
@@ -24,6 +27,18 @@ typedef struct event_id_filter {
     USHORT count;
     USHORT events[ETW_FILTER_MAX_EVENT_IDS];
 } event_id_filter;
+
+/* EVENT_FILTER_EVENT_NAME of evntprov.h, Windows 10 1709. */
+typedef struct event_name_filter {
+    ULONGLONG any_keyword, all_keyword;
+    UCHAR level;
+    BOOLEAN filter_in;
+    USHORT count;
+    char names[]; /* UTF-8, each with its NUL */
+} event_name_filter;
+
+/* MAX_EVENT_FILTER_EVENT_NAME_SIZE */
+#define MAX_EVENT_NAME_BYTES 4096u
 
 static etw_status no_memory(etw_error *error)
 {
@@ -89,6 +104,97 @@ static etw_status add_names(etw_filters *filters, uint32_t type, const char *nam
                              names, (unsigned)MAX_EVENT_FILTER_DATA_SIZE);
     }
     return add(filters, type, wide, size, error);
+}
+
+static etw_status bad_list(etw_error *error, const char *list, const char *wanted)
+{
+    return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "filter '%s': expected %s", list,
+                         wanted);
+}
+
+/* The parts of "a,b", each with a NUL behind it instead of the comma. 0: there is an empty one. */
+static uint32_t split_list(const char *list, char *parts)
+{
+    uint32_t count = 1;
+    for (const char *at = list; *at != '\0'; at++) {
+        if (*at == ',') {
+            *parts++ = '\0';
+            count++;
+        } else {
+            *parts++ = *at;
+        }
+    }
+    *parts = '\0';
+    const size_t size = strlen(list);
+    return size == 0 || list[0] == ',' || list[size - 1] == ',' || strstr(list, ",,") != NULL
+               ? 0
+               : count;
+}
+
+/* The names apply to events of the provider's own level and keywords. */
+static etw_status add_event_names(etw_filters *filters, uint32_t type,
+                                  const etw_provider_options *provider, const char *names,
+                                  etw_error *error)
+{
+    if (names == NULL) {
+        return ETW_OK;
+    }
+    const bool excludes = names[0] == '!';
+    const char *list = names + (excludes ? 1 : 0);
+    const size_t size = offsetof(event_name_filter, names) + strlen(list) + 1;
+    if (size > MAX_EVENT_NAME_BYTES) {
+        return etw_error_set(error, ETW_ERROR_LIMIT,
+                             "filter '%.64s...' is above ETW's limit of %u "
+                             "bytes",
+                             names, MAX_EVENT_NAME_BYTES);
+    }
+    event_name_filter *filter = calloc(1, size);
+    if (filter == NULL) {
+        return no_memory(error);
+    }
+    filter->any_keyword = provider->any_keyword;
+    filter->all_keyword = provider->all_keyword;
+    filter->level = provider->level;
+    filter->filter_in = excludes ? FALSE : TRUE;
+    filter->count = (USHORT)split_list(list, filter->names);
+    if (filter->count == 0) {
+        free(filter);
+        return bad_list(error, names, "names of events, ',' between them");
+    }
+    return add(filters, type, filter, size, error);
+}
+
+/* Keys and values, UTF-8, each with its NUL: what an EventSource reads (EventProvider of .NET). */
+static etw_status add_arguments(etw_filters *filters, const etw_provider_options *provider,
+                                etw_error *error)
+{
+    const char *list = provider->provider_arguments;
+    if (list == NULL) {
+        return ETW_OK;
+    }
+    const size_t size = strlen(list) + 1;
+    char *data = size > MAX_EVENT_FILTER_DATA_SIZE ? NULL : malloc(size);
+    if (size > MAX_EVENT_FILTER_DATA_SIZE) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "arguments are above ETW's limit of %u bytes",
+                             (unsigned)MAX_EVENT_FILTER_DATA_SIZE);
+    }
+    if (data == NULL) {
+        return no_memory(error);
+    }
+    bool valid = split_list(list, data) > 0;
+    for (char *pair = data; valid && pair < data + size; pair += strlen(pair) + 1) {
+        char *equals = strchr(pair, '=');
+        valid = equals != NULL && equals != pair;
+        if (valid) {
+            *equals = '\0';
+            pair = equals + 1;
+        }
+    }
+    if (!valid) {
+        free(data);
+        return bad_list(error, list, "key=value, ',' between them");
+    }
+    return add(filters, FILTER_TYPE_SCHEMATIZED, data, size, error);
 }
 
 /* The operators that TdhCreatePayloadFilter knows (PAYLOAD_OPERATOR of tdh.h), longest text first
@@ -296,6 +402,17 @@ etw_status etw_filters_build(const etw_provider_options *provider, etw_filters *
     }
     if (status == ETW_OK) {
         status = add_names(filters, FILTER_TYPE_PACKAGE_ID, provider->package_ids, error);
+    }
+    if (status == ETW_OK) {
+        status = add_event_names(filters, FILTER_TYPE_EVENT_NAME, provider, provider->event_names,
+                                 error);
+    }
+    if (status == ETW_OK) {
+        status = add_event_names(filters, FILTER_TYPE_STACKWALK_NAME, provider,
+                                 provider->stack_names, error);
+    }
+    if (status == ETW_OK) {
+        status = add_arguments(filters, provider, error);
     }
     if (status == ETW_OK) {
         status = add_payload(filters, provider, error);

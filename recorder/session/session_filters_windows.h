@@ -10,8 +10,9 @@
 
 #include <evntcons.h>
 
-/* One descriptor per kind: event ids, stack ids, process ids, executables, packages, payload. */
-#define ETW_MAX_FILTER_DESCRIPTORS 6u
+/* One descriptor per kind: ids and names of events and of stacks, process ids, executables,
+ * packages, arguments, payload. */
+#define ETW_MAX_FILTER_DESCRIPTORS 9u
 
 typedef struct etw_filters {
     EVENT_FILTER_DESCRIPTOR descriptors[ETW_MAX_FILTER_DESCRIPTORS];

@@ -46,6 +46,13 @@ static char *session_name(const etw_session_options *options)
 
 static etw_status check_options(const etw_session_options *options, etw_error *error)
 {
+    if (options->attach) {
+        return options->name != NULL && options->provider_count == 0 && options->kernel_flags == 0
+                   ? ETW_OK
+                   : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                                   "attaching takes the name of a session and nothing else: what "
+                                   "is enabled is its owner's");
+    }
     if (options->provider_count == 0 && options->kernel_flags == 0) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "a session needs a provider or kernel flags");
@@ -103,7 +110,8 @@ static etw_status enable(etw_session_handle *handle, const etw_provider_options 
     etw_status status = etw_filters_build(provider, &filters, error);
     if (status == ETW_OK) {
         /* The ids of stacks choose among stacks, and ask for none. */
-        const uint32_t stacks = provider->stack_ids.count == 0 ? 0 : ETW_ENABLE_STACK_TRACE;
+        const bool chooses = provider->stack_ids.count > 0 || provider->stack_names != NULL;
+        const uint32_t stacks = chooses ? ETW_ENABLE_STACK_TRACE : 0;
         ENABLE_TRACE_PARAMETERS parameters = {
             .Version = ENABLE_TRACE_PARAMETERS_VERSION_2,
             .EnableProperty = provider->enable_properties | stacks,
@@ -181,6 +189,27 @@ static etw_status set_kernel_stacks(const etw_session_handle *handle, etw_error 
                : etw_error_set_windows(error, code, "asking for stacks of kernel events");
 }
 
+/* TRACE_PROFILE_INTERVAL of evntrace.h; source 0 is the timer. */
+static etw_status set_sample_interval(const etw_session_handle *handle, etw_error *error)
+{
+    struct {
+        ULONG source, interval_100ns;
+    } wanted = {0, handle->options.sample_interval_100ns};
+    bool was_on = true;
+    if (wanted.interval_100ns == 0) {
+        return ETW_OK;
+    }
+    const bool switched = etw_privilege_set(PROFILE_PRIVILEGE, true, &was_on) && !was_on;
+    const ULONG code =
+        TraceSetInformation(0, TraceSampledProfileIntervalInfo, &wanted, sizeof wanted);
+    if (switched) {
+        (void)etw_privilege_set(PROFILE_PRIVILEGE, false, NULL);
+    }
+    return code == ERROR_SUCCESS
+               ? ETW_OK
+               : etw_error_set_windows(error, code, "setting the interval of samples");
+}
+
 etw_status etw_session_handle_enable(etw_session_handle *handle,
                                      const etw_provider_options *provider, etw_error *error)
 {
@@ -233,8 +262,14 @@ static void close_consumer(etw_session_handle *handle)
 
 etw_status etw_session_handle_process(etw_session_handle *handle, etw_error *error)
 {
-    const ULONG code = ProcessTrace(&handle->consumer, 1, NULL, NULL);
+    TRACEHANDLE consumer = handle->consumer; /* which another thread may close meanwhile */
+    if (consumer == INVALID_PROCESSTRACE_HANDLE) {
+        return ETW_OK;
+    }
+    const ULONG code = ProcessTrace(&consumer, 1, NULL, NULL);
+    AcquireSRWLockExclusive(&handle->lock);
     close_consumer(handle);
+    ReleaseSRWLockExclusive(&handle->lock);
     return code == ERROR_SUCCESS || code == ERROR_CANCELLED
                ? ETW_OK
                : etw_error_set_windows(error, code, "reading session '%s'", handle->utf8_name);
@@ -278,10 +313,67 @@ static ULONG start_or_wait(etw_session_handle *handle, bool again)
     }
 }
 
+static void take_losses(etw_session_handle *handle, const EVENT_TRACE_PROPERTIES *properties)
+{
+    handle->losses = (etw_session_losses){.events_lost = properties->EventsLost,
+                                          .log_buffers_lost = properties->LogBuffersLost,
+                                          .realtime_buffers_lost = properties->RealTimeBuffersLost};
+}
+
+/* What was lost before is not ours: taken off by sums modulo 2^64. */
+static void count_from_now(etw_session_handle *handle)
+{
+    const etw_session_losses before = handle->losses;
+    handle->earlier =
+        (etw_session_losses){.events_lost = 0 - before.events_lost,
+                             .log_buffers_lost = 0 - before.log_buffers_lost,
+                             .realtime_buffers_lost = 0 - before.realtime_buffers_lost};
+}
+
+/* The session that somebody else started. Inside the lock. */
+static etw_status attach(etw_session_handle *handle, etw_error *error)
+{
+    etw_session_properties properties;
+    etw_session_properties_clear(&properties);
+    const ULONG code = ControlTraceW(0, handle->name, &properties.head, EVENT_TRACE_CONTROL_QUERY);
+    if (code == ERROR_WMI_INSTANCE_NOT_FOUND) {
+        return etw_error_set(error, ETW_ERROR_NOT_FOUND, "there is no session named '%s'",
+                             handle->utf8_name);
+    }
+    if (code != ERROR_SUCCESS && code != ERROR_MORE_DATA) {
+        return etw_error_set_windows(error, code, "asking session '%s'", handle->utf8_name);
+    }
+    if ((properties.head.LogFileMode & EVENT_TRACE_REAL_TIME_MODE) == 0) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                             "session '%s' is not one of real time: it writes to a file, which can "
+                             "be read instead",
+                             handle->utf8_name);
+    }
+    if (properties.head.Wnode.ClientContext == ETW_CLOCK_CPU_CYCLE) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                             "session '%s' counts a processor's cycles, which nothing relates to "
+                             "the time of day",
+                             handle->utf8_name);
+    }
+    handle->options.clock_type = properties.head.Wnode.ClientContext;
+    take_losses(handle, &properties.head);
+    count_from_now(handle);
+    handle->controller = (TRACEHANDLE)properties.head.Wnode.HistoricalContext;
+    handle->running = true;
+    return open_consumer(handle, error);
+}
+
 /* Inside the lock. All providers are enabled before any is asked for its state: the answers of one
  * would fill the buffers while the others are not heard. */
 static etw_status start(etw_session_handle *handle, bool again, etw_error *error)
 {
+    if (handle->options.attach) {
+        return attach(handle, error);
+    }
+    const etw_status interval = set_sample_interval(handle, error);
+    if (interval != ETW_OK) {
+        return interval;
+    }
     const ULONG code = start_or_wait(handle, again);
     if (code != ERROR_SUCCESS) {
         return etw_error_set_start(error, code, handle->utf8_name,
@@ -333,7 +425,7 @@ etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error)
     add_losses(&handle->earlier, &handle->losses);
     handle->losses = (etw_session_losses){0};
     const etw_status status =
-        handle->options.restart && !handle->stop_asked
+        handle->options.restart && !handle->options.attach && !handle->stop_asked
             ? start(handle, true, error)
             : etw_error_set(error, ETW_ERROR_STOPPED, "session '%s' was stopped from outside",
                             handle->utf8_name);
@@ -343,19 +435,17 @@ etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error)
 
 /* ---- Stopping ---- */
 
-static void take_losses(etw_session_handle *handle, const EVENT_TRACE_PROPERTIES *properties)
-{
-    handle->losses = (etw_session_losses){.events_lost = properties->EventsLost,
-                                          .log_buffers_lost = properties->LogBuffersLost,
-                                          .realtime_buffers_lost = properties->RealTimeBuffersLost};
-}
-
 /* Providers first: a provider that is still enabled logs into a session that is being torn down.
  * The stop call's own counters are the last word on what was lost. */
 void etw_session_handle_stop(etw_session_handle *handle)
 {
     AcquireSRWLockExclusive(&handle->lock);
     handle->stop_asked = true;
+    if (handle->running && handle->options.attach) {
+        /* Only the reading ends; ERROR_CTX_CLOSE_PENDING: when ProcessTrace has returned. */
+        close_consumer(handle);
+        handle->running = false;
+    }
     if (handle->running) {
         for (uint32_t i = 0; i < handle->enabled_count; i++) {
             (void)EnableTraceEx2(handle->controller, (LPCGUID)&handle->enabled[i],

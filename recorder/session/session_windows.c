@@ -50,8 +50,8 @@ etw_status etw_session_open(const etw_session_options *options, etw_session **op
         etw_session_close(session);
         return status;
     }
-    etw_live_trace_describe(&session->trace, options->clock_type, session->handle.utf8_name,
-                            &session->handle.header);
+    etw_live_trace_describe(&session->trace, session->handle.options.clock_type,
+                            session->handle.utf8_name, &session->handle.header);
     *opened = session;
     return ETW_OK;
 }

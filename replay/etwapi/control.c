@@ -10,6 +10,10 @@
 #define FILTER_TYPE_PID         0x80000004u
 #define FILTER_TYPE_EVENT_ID    0x80000200u
 #define FILTER_TYPE_STACKWALK   0x80001000u
+/* Of Windows 10 1709. */
+#define FILTER_TYPE_EVENT_NAME     0x80000400u
+#define FILTER_TYPE_STACKWALK_NAME 0x80002000u
+#define MAX_EVENT_NAME_SIZE        4096u
 
 #define DEFAULT_BUFFER_SIZE_KB 64u
 
@@ -405,6 +409,24 @@ static void take_callback_filter(etwapi_provider *provider, const EVENT_FILTER_D
     }
 }
 
+/* EVENT_FILTER_EVENT_NAME: two keywords, level, FilterIn, the number of names, and so many names
+ * with their NULs. */
+static bool has_whole_names(const EVENT_FILTER_DESCRIPTOR *filter)
+{
+    const BYTE *data = (const BYTE *)(uintptr_t)filter->Ptr;
+    const ULONG head = 2 * sizeof(ULONGLONG) + 2 + sizeof(USHORT);
+    USHORT count = 0;
+    if (data == NULL || filter->Size <= head || filter->Size > MAX_EVENT_NAME_SIZE) {
+        return false;
+    }
+    memcpy(&count, data + head - sizeof count, sizeof count);
+    ULONG names = 0;
+    for (ULONG i = head; i < filter->Size; i++) {
+        names += data[i] == 0;
+    }
+    return names == count && data[filter->Size - 1] == 0;
+}
+
 /* The ids of stacks are checked as the others are; which events have stacks, the trace decides.
  * They do nothing on Windows unless stacks are asked for by the enable property too. */
 static ULONG take_filter(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
@@ -417,6 +439,9 @@ static ULONG take_filter(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTO
     case FILTER_TYPE_SCHEMATIZED:
         take_callback_filter(provider, filter);
         return ERROR_SUCCESS;
+    case FILTER_TYPE_EVENT_NAME:
+    case FILTER_TYPE_STACKWALK_NAME:
+        return has_whole_names(filter) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
     case FILTER_TYPE_STACKWALK:
         return has_id_filter_size(filter) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
     default:
@@ -644,9 +669,27 @@ static ULONG give(void *into, ULONG room, const void *from, ULONG size, ULONG *r
     return ERROR_SUCCESS;
 }
 
+/* TRACE_PROFILE_INTERVAL, of the whole system: no session is named. The trace was sampled long ago.
+ */
+static ULONG set_sample_interval(const void *data, ULONG size)
+{
+    ULONG interval_100ns = 0;
+    if (data == NULL || size != 2 * sizeof(ULONG)) {
+        return ERROR_BAD_LENGTH;
+    }
+    memcpy(&interval_100ns, (const ULONG *)data + 1, sizeof interval_100ns);
+    if (!may_profile()) {
+        return ERROR_PRIVILEGE_NOT_HELD;
+    }
+    return interval_100ns == 0 ? ERROR_INVALID_PARAMETER : ERROR_SUCCESS;
+}
+
 ULONG WINAPI TraceSetInformation(TRACEHANDLE handle, TRACE_INFO_CLASS information, void *data,
                                  ULONG size)
 {
+    if (information == TraceSampledProfileIntervalInfo) {
+        return set_sample_interval(data, size);
+    }
     etwapi_session *table = etwapi_lock_sessions();
     etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
     ULONG code = session == NULL ? ERROR_INVALID_HANDLE : ERROR_SUCCESS;

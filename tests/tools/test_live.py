@@ -116,6 +116,45 @@ def test_the_kernel_logger_can_be_replaced(live, corpus, tmp_path):
         first.kill()
 
 
+def test_system_events_come_by_flags_where_there_are_no_system_providers(live, native_tool, corpus, tmp_path):
+    """Wine's version is below 20348. The session is a system logger of its own, which takes providers too."""
+    trace = corpus("ShutdownPerfDiagLogger.etl")
+    live("--system", "SysProf", "--sample-interval", "1000", "--provider", HTTP, "-o", tmp_path / "a.etwcap", "--max-events", 10,
+         ETWAPI_TRACE=str(trace), ETWAPI_AT_END="wait")
+    assert count_of(native_tool, tmp_path / "a.etwcap") == 10
+    info = json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "a.etwcap").stdout)
+    assert info["Traces"][0]["SessionName"].startswith("etwcap-")
+
+
+def test_another_session_is_read_and_goes_on(live, native_tool, corpus, tmp_path):
+    env = dict(ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), ETWAPI_AT_END="wait")
+    owner = start(live, "--session", "Shared", "--provider", HTTP, "-o", tmp_path / "a.etwcap", **env)
+    try:
+        wait_for_session(live, "Shared")
+        live("--attach", "Shared", "-o", tmp_path / "b.etwcap", "--max-events", 10, **env)
+        assert count_of(native_tool, tmp_path / "b.etwcap") == 10
+        assert owner.poll() is None and "Shared" in live("--list-sessions").stdout.decode()
+        live("--kill", "Shared")
+        owner.communicate(timeout=60)
+    finally:
+        owner.kill()
+    said = live("--attach", "Shared", "-o", tmp_path / "c.etwcap", status=1).stderr
+    assert b"no session named 'Shared'" in said and not (tmp_path / "c.etwcap").exists()
+    said = live("--attach", "Shared", "--provider", HTTP, "-o", tmp_path / "c.etwcap", status=2).stderr
+    assert b"--attach takes a session as it is" in said
+
+
+def test_names_and_arguments_reach_the_provider_whole(live, native_tool, corpus, tmp_path):
+    """The drop-in API refuses lists whose count does not fit their bytes, as Windows does."""
+    env = dict(ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), ETWAPI_AT_END="wait")
+    live("--provider", HTTP, "--event-names", "Start,Stop", "--stack-names", "!Other", "--args", "Key=a,Other=b=c",
+         "-o", tmp_path / "a.etwcap", "--max-events", 10, **env)
+    assert count_of(native_tool, tmp_path / "a.etwcap") == 10
+    for words, text in ((["--event-names", "a,,b"], b"names of events"), (["--args", "key"], b"expected key=value"),
+                        (["--args", "=v"], b"expected key=value"), (["--event-names", "x" * 5000], b"above ETW's limit")):
+        assert text in live("--provider", HTTP, *words, "-o", tmp_path / "b.etwcap", status=1, **env).stderr
+
+
 def test_event_id_filter_lets_only_these_through(live, native_tool, corpus, tmp_path):
     trace = corpus("HTTP_Server.etl")
     ids = sorted({e["Id"] for e in native_tool.events(trace) if e["ProviderId"] == "{%s}" % HTTP})[:2]
