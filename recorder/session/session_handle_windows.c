@@ -435,6 +435,17 @@ etw_status etw_session_handle_lost(etw_session_handle *handle, etw_error *error)
 
 /* ---- Stopping ---- */
 
+/* Where somebody else stopped the session a moment ago, its number may be another's by now, and so
+ * may its name: both together are ours. */
+static bool is_still_ours(const etw_session_handle *handle)
+{
+    etw_session_properties properties;
+    etw_session_properties_clear(&properties);
+    const ULONG code = ControlTraceW(0, handle->name, &properties.head, EVENT_TRACE_CONTROL_QUERY);
+    return (code == ERROR_SUCCESS || code == ERROR_MORE_DATA) &&
+           properties.head.Wnode.HistoricalContext == handle->controller;
+}
+
 /* Providers first: a provider that is still enabled logs into a session that is being torn down.
  * The stop call's own counters are the last word on what was lost. */
 void etw_session_handle_stop(etw_session_handle *handle)
@@ -454,11 +465,8 @@ void etw_session_handle_stop(etw_session_handle *handle)
         handle->enabled_count = 0;
         etw_session_properties properties;
         etw_session_properties_clear(&properties);
-        /* By name: where somebody else stopped the session a moment ago, its number may be another
-         * one's by now. */
-        const ULONG code =
-            ControlTraceW(0, handle->name, &properties.head, EVENT_TRACE_CONTROL_STOP);
-        if (code == ERROR_SUCCESS || code == ERROR_MORE_DATA) {
+        if (is_still_ours(handle) && ControlTraceW(handle->controller, NULL, &properties.head,
+                                                   EVENT_TRACE_CONTROL_STOP) == ERROR_SUCCESS) {
             take_losses(handle, &properties.head);
         }
         handle->running = false;
