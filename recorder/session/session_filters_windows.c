@@ -217,25 +217,21 @@ typedef struct payload_predicate {
 /* PAYLOAD_OPERATOR of tdh.h. */
 enum { PAYLOAD_EQ = 0, PAYLOAD_NE = 1, PAYLOAD_IS = 30, PAYLOAD_ISNOT = 31 };
 
-typedef ULONG(WINAPI *create_payload_filter)(LPCGUID, const EVENT_DESCRIPTOR *, BOOLEAN, ULONG,
-                                             payload_predicate *, PVOID *);
-typedef ULONG(WINAPI *get_manifest_event)(LPCGUID, EVENT_DESCRIPTOR *, TRACE_EVENT_INFO *, ULONG *);
-typedef ULONG(WINAPI *aggregate_payload_filters)(ULONG, PVOID *, BOOLEAN *,
-                                                 EVENT_FILTER_DESCRIPTOR *);
-typedef ULONG(WINAPI *delete_payload_filter)(PVOID *);
-typedef ULONG(WINAPI *cleanup_payload_descriptor)(EVENT_FILTER_DESCRIPTOR *);
+/* Of tdh.dll since Windows 8.1, below which the recorder does not run; mingw-w64's library has
+ * them, its header does not. */
+__declspec(dllimport) ULONG WINAPI
+    TdhCreatePayloadFilter(LPCGUID, const EVENT_DESCRIPTOR *, BOOLEAN, ULONG, payload_predicate *,
+                           PVOID *);
+__declspec(dllimport) ULONG WINAPI
+    TdhGetManifestEventInformation(LPCGUID, EVENT_DESCRIPTOR *, TRACE_EVENT_INFO *, ULONG *);
+__declspec(dllimport) ULONG WINAPI
+    TdhAggregatePayloadFilters(ULONG, PVOID *, BOOLEAN *, EVENT_FILTER_DESCRIPTOR *);
+__declspec(dllimport) ULONG WINAPI TdhDeletePayloadFilter(PVOID *);
+__declspec(dllimport) ULONG WINAPI
+    TdhCleanupPayloadEventFilterDescriptor(EVENT_FILTER_DESCRIPTOR *);
 
-/* These exist since Windows 8.1; importing them would keep the tool from starting on older systems.
- */
-static FARPROC tdh_function(const char *name)
-{
-    const HMODULE tdh = GetModuleHandleW(L"tdh.dll");
-    return tdh == NULL ? NULL : GetProcAddress(tdh, name);
-}
-
-/* Whether the manifest says that the property is text, a GUID or a SID, which PAYLOADFIELD_IS
- * compares; EQ and NE are for numbers. Where it cannot be asked, a value that is no number is
- * text. */
+/* Whether the manifest says that the property is text or a GUID, which PAYLOADFIELD_IS compares; EQ
+ * and NE are for numbers. Where it cannot be asked, a value that is no number is text. */
 static bool is_text_like(const TRACE_EVENT_INFO *info, const payload_predicate *predicate)
 {
     for (ULONG i = 0; info != NULL && i < info->TopLevelPropertyCount; i++) {
@@ -244,8 +240,7 @@ static bool is_text_like(const TRACE_EVENT_INFO *info, const payload_predicate *
             (const wchar_t *)(const void *)((const BYTE *)info + property->NameOffset);
         if ((property->Flags & PropertyStruct) == 0 && wcscmp(name, predicate->field) == 0) {
             const USHORT type = property->nonStructType.InType;
-            return type == ETW_IN_UNICODESTRING || type == ETW_IN_ANSISTRING ||
-                   type == ETW_IN_GUID || type == ETW_IN_SID;
+            return type == ETW_IN_UNICODESTRING || type == ETW_IN_ANSISTRING || type == ETW_IN_GUID;
         }
     }
     wchar_t *end = NULL;
@@ -256,15 +251,14 @@ static bool is_text_like(const TRACE_EVENT_INFO *info, const payload_predicate *
 /* The event as the provider's registered manifest has it; NULL where TDH cannot tell. Owned. */
 static TRACE_EVENT_INFO *manifest_event(const etw_guid *provider, EVENT_DESCRIPTOR *descriptor)
 {
-    const get_manifest_event get =
-        (get_manifest_event)(void *)tdh_function("TdhGetManifestEventInformation");
     ULONG size = 0;
-    if (get == NULL ||
-        get((LPCGUID)provider, descriptor, NULL, &size) != ERROR_INSUFFICIENT_BUFFER) {
+    if (TdhGetManifestEventInformation((LPCGUID)provider, descriptor, NULL, &size) !=
+        ERROR_INSUFFICIENT_BUFFER) {
         return NULL;
     }
     TRACE_EVENT_INFO *info = malloc(size);
-    if (info != NULL && get((LPCGUID)provider, descriptor, info, &size) != ERROR_SUCCESS) {
+    if (info != NULL && TdhGetManifestEventInformation((LPCGUID)provider, descriptor, info,
+                                                       &size) != ERROR_SUCCESS) {
         free(info);
         info = NULL;
     }
@@ -347,19 +341,12 @@ static etw_status create_payload(etw_filters *filters, const etw_provider_option
                              "ID:VERSION: ..., with at most %u properties",
                              provider->payload_filter, MAX_PAYLOAD_PREDICATES);
     }
-    const create_payload_filter create =
-        (create_payload_filter)(void *)tdh_function("TdhCreatePayloadFilter");
-    const aggregate_payload_filters aggregate =
-        (aggregate_payload_filters)(void *)tdh_function("TdhAggregatePayloadFilters");
-    if (create == NULL || aggregate == NULL) {
-        return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
-                             "payload filters need Windows 8.1 or later");
-    }
     choose_equalities(&provider->id, &descriptor, predicates, count);
-    ULONG code = create((LPCGUID)&provider->id, &descriptor, FALSE, count, predicates,
-                        &filters->payload_filter);
+    ULONG code = TdhCreatePayloadFilter((LPCGUID)&provider->id, &descriptor, FALSE, count,
+                                        predicates, &filters->payload_filter);
     if (code == ERROR_SUCCESS) {
-        code = aggregate(1, &filters->payload_filter, NULL, &filters->descriptors[filters->count]);
+        code = TdhAggregatePayloadFilters(1, &filters->payload_filter, NULL,
+                                          &filters->descriptors[filters->count]);
     }
     if (code != ERROR_SUCCESS) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
@@ -423,17 +410,13 @@ etw_status etw_filters_build(const etw_provider_options *provider, etw_filters *
 void etw_filters_free(etw_filters *filters)
 {
     for (uint32_t i = 0; i < filters->count; i++) {
-        const cleanup_payload_descriptor cleanup = (cleanup_payload_descriptor)(void *)tdh_function(
-            "TdhCleanupPayloadEventFilterDescriptor");
-        if (filters->descriptors[i].Type == (ULONG)FILTER_TYPE_PAYLOAD && cleanup != NULL) {
-            (void)cleanup(&filters->descriptors[i]);
+        if (filters->descriptors[i].Type == (ULONG)FILTER_TYPE_PAYLOAD) {
+            (void)TdhCleanupPayloadEventFilterDescriptor(&filters->descriptors[i]);
         }
         free(filters->owned[i]);
     }
-    const delete_payload_filter delete =
-        (delete_payload_filter)(void *)tdh_function("TdhDeletePayloadFilter");
-    if (filters->payload_filter != NULL && delete != NULL) {
-        (void)delete (&filters->payload_filter);
+    if (filters->payload_filter != NULL) {
+        (void)TdhDeletePayloadFilter(&filters->payload_filter);
     }
     *filters = (etw_filters){0};
 }

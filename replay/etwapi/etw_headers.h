@@ -32,4 +32,17 @@ ULONG WINAPI TdhGetManifestEventInformation(GUID *provider, EVENT_DESCRIPTOR *ev
                                             TRACE_EVENT_INFO *info, ULONG *size);
 ULONG WINAPI TdhLoadManifestFromBinary(PWSTR path);
 
+typedef struct PAYLOAD_FILTER_PREDICATE {
+    LPWSTR FieldName;
+    USHORT CompareOp;
+    LPWSTR Value;
+} PAYLOAD_FILTER_PREDICATE;
+ULONG WINAPI TdhCreatePayloadFilter(const GUID *provider, const EVENT_DESCRIPTOR *event,
+                                    BOOLEAN match_any, ULONG count,
+                                    PAYLOAD_FILTER_PREDICATE *predicates, PVOID *filter);
+ULONG WINAPI TdhDeletePayloadFilter(PVOID *filter);
+ULONG WINAPI TdhAggregatePayloadFilters(ULONG count, PVOID *filters, BOOLEAN *match_all,
+                                        EVENT_FILTER_DESCRIPTOR *descriptor);
+ULONG WINAPI TdhCleanupPayloadEventFilterDescriptor(EVENT_FILTER_DESCRIPTOR *descriptor);
+
 #endif

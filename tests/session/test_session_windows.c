@@ -658,6 +658,41 @@ static void events_of_a_manifest_are_listed(void **state)
                      ERROR_NOT_FOUND);
 }
 
+/* Equality of text is IS: EQ is for numbers, which TDH refuses for others. */
+static void payload_predicates_are_checked_against_their_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter;
+        bool is_good;
+    } rows[] = {{"7: Number>5", true},    {"7:0: Number=0x10, Name=abc", true},
+                {"7: Name!=5", true},     {"7: Name~bc, Number<=9", true},
+                {"7: Number=abc", false}, {"7: Name>5", false},
+                {"7: Missing=1", false},  {"8: Number=1", false},
+                {"7:1: Number=1", false}, {"7: Number", false},
+                {"Number=1", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        setup with = everything();
+        etw_session *session = NULL;
+        etw_error error = {0};
+        with.options.provider_count = 1;
+        with.options.providers = with.providers;
+        with.providers[0].payload_filter = rows[i].filter;
+        const etw_status status = etw_session_open(&with.options, &session, &error);
+        etw_session_close(session);
+        assert_int_equal(status, rows[i].is_good ? ETW_OK : ETW_ERROR_INVALID_ARGUMENT);
+    }
+    wchar_t name[] = L"Name", value[] = L"abc";
+    PAYLOAD_FILTER_PREDICATE predicate = {name, 0, value}; /* EQ */
+    const EVENT_DESCRIPTOR event = {.Id = EVENT_ID};
+    PVOID filter = NULL;
+    GUID provider;
+    memcpy(&provider, &alpha, sizeof provider);
+    assert_int_equal(TdhCreatePayloadFilter(&provider, &event, FALSE, 1, &predicate, &filter),
+                     ERROR_INVALID_PARAMETER);
+    assert_null(filter);
+}
+
 static void match_provider(void *context, const etw_guid *id, const char *name)
 {
     *(bool *)context |= etw_guid_equal(id, &alpha) && strcmp(name, "Test-Alpha") == 0;
@@ -788,6 +823,7 @@ int main(void)
         cmocka_unit_test(the_limit_of_a_provider_is_told_apart),
         cmocka_unit_test(system_loggers_need_no_kernel_flags_and_are_few),
         cmocka_unit_test(events_of_a_manifest_are_listed),
+        cmocka_unit_test(payload_predicates_are_checked_against_their_types),
         cmocka_unit_test(providers_are_found_by_name_and_guid),
         cmocka_unit_test(two_sessions_run_side_by_side),
         cmocka_unit_test(next_gives_what_fits_the_queue_and_counts_the_rest),
