@@ -3,12 +3,13 @@
 #include "format/etl/etl.h"
 #include "format/input/donor_file.h"
 #include "format/input/input.h"
+#include "format/query/where.h"
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
 #include "replay/query/provider_guids.h"
+#include "replay/query/selection.h"
 #include "replay/query/stacks.h"
 #include "replay/query/state_pass.h"
-#include "format/query/where.h"
 #include "replay/replay_input.h"
 
 #include <stdatomic.h>
@@ -23,6 +24,9 @@ struct etw_replay {
     etw_source *source;
     bool is_etl;
     etw_where *where;           /* the filter's copy; NULL: none */
+    etw_pick *pick;             /* of the selection; NULL: none, or the options' */
+    etw_place place;            /* of the last event, where there is a pick */
+    uint64_t etl_events;        /* read so far, of an .etl */
     etw_guid_list wanted;       /* for the reader, where the filter names providers */
     etw_schema_store *store;    /* all schemas of events, the file's own and those found here */
     etw_resolver *resolver;     /* for events that name no schema of the file */
@@ -104,6 +108,13 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
             return status;
         }
     }
+    if (replay->options.pick != NULL) {
+        options.wants = etw_pick_wants_block;
+        options.wants_context = replay->options.pick;
+    }
+    if (replay->options.pick != NULL && replay->options.pick->has_sequence) {
+        return etw_reader_open(replay->os, path, &options, &replay->source, error);
+    }
     bound_times(filter, &options);
     if (filter->provider_name_count == 0 && filter->where == NULL) {
         options.providers = filter->providers;
@@ -166,8 +177,9 @@ static etw_status open_etl(etw_replay *replay, const char *path, etw_error *erro
 static etw_status open_input(etw_replay *replay, const char *path, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
-    const etw_input_options options = {.rereads = filter->provider_name_count > 0 ||
-                                                  etw_where_wants_times(filter->where)};
+    const etw_input_options options = {
+        .rereads = filter->provider_name_count > 0 || etw_where_wants_times(filter->where) ||
+                   etw_replay_is_selective(&replay->options.selection)};
     replay->input = replay->options.input;
     replay->owns_input = replay->options.owns_input;
     if (replay->input == NULL) {
@@ -212,6 +224,25 @@ static etw_status open_state(etw_replay *replay, etw_error *error)
                : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
 }
 
+/* What the filter and the selection choose is known by places from here on. */
+static etw_status make_pick(etw_replay *replay, etw_error *error)
+{
+    etw_where *learned;
+    if (!etw_replay_is_selective(&replay->options.selection)) {
+        return ETW_OK;
+    }
+    const etw_status status =
+        etw_pick_make(&replay->options, replay->input, &replay->pick, &learned, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    etw_where_free(replay->where);
+    replay->where = learned;
+    replay->options.filter = (etw_filter){0};
+    replay->options.pick = replay->pick;
+    return ETW_OK;
+}
+
 static etw_status open_parts(etw_replay *replay, etw_error *error)
 {
     const etw_resolver_options resolver_options = {
@@ -230,6 +261,9 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
     }
     etw_status status =
         etw_resolver_new(replay->store, &resolver_options, &replay->resolver, error);
+    if (!etw_failed(status)) {
+        status = make_pick(replay, error);
+    }
     if (!etw_failed(status)) {
         status = open_state(replay, error);
     }
@@ -303,6 +337,7 @@ void etw_replay_close(etw_replay *replay)
     etw_schema_store_free(replay->store);
     etw_guid_list_free(&replay->wanted);
     etw_where_free(replay->where);
+    etw_pick_free(replay->pick);
     free(replay->of_file);
     free(replay);
 }
@@ -475,6 +510,19 @@ static void find_process(const etw_replay *replay, etw_replay_item *item)
                       etw_stacks_find(replay->stacks, item->record, item->trace, &item->stack);
 }
 
+/* *is_wanted: whether the pick has the event's place. */
+static etw_status find_place(etw_replay *replay, const etw_item *from, bool *is_wanted,
+                             etw_error *error)
+{
+    const etw_event_record *record = from->record;
+    const etw_trace *trace = etw_source_trace(replay->source, from->trace_index);
+    replay->place = (etw_place){
+        .number = replay->is_etl ? replay->etl_events++ : etw_reader_event_number(replay->source),
+        .thread = (uint64_t)from->trace_index << 32 | record->EventHeader.ThreadId,
+        .time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp)};
+    return etw_pick_wants(replay->options.pick, &replay->place, is_wanted, error);
+}
+
 /* *is_wanted: whether the filter lets the event pass. */
 static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_item *item,
                           bool *is_wanted, etw_error *error)
@@ -528,7 +576,13 @@ etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_e
             note_loss(replay, from.loss);
             continue;
         }
-        status = look_at(replay, &from, item, &is_wanted, error);
+        is_wanted = true;
+        if (replay->options.pick != NULL) {
+            status = find_place(replay, &from, &is_wanted, error);
+        }
+        if (!etw_failed(status) && is_wanted) {
+            status = look_at(replay, &from, item, &is_wanted, error);
+        }
         if (etw_failed(status)) {
             return status;
         }
@@ -642,6 +696,19 @@ const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index)
 etw_source *etw_replay_source(etw_replay *replay)
 {
     return replay->source;
+}
+
+void etw_replay_get_place(const etw_replay *replay, etw_place *place)
+{
+    *place = replay->place;
+}
+
+etw_where *etw_replay_take_where(etw_replay *replay)
+{
+    etw_where *where = replay->where;
+    replay->where = NULL;
+    replay->options.filter.where = NULL;
+    return where;
 }
 
 const etw_where *etw_replay_where(const etw_replay *replay)

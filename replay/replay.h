@@ -18,9 +18,30 @@
 
 typedef struct etw_input etw_input; /* format/input/input.h */
 
+/* Which events, where the filter alone does not say. A file is then read twice, as far as needed;
+ * pipes are refused. Zeroed: all that pass the filter. */
+typedef struct etw_selection {
+    uint64_t tail; /* only the last so many of those that pass; 0: all */
+    /* With each of them those around it, whatever the filter says: so many of the file's events,
+     * and those within so much time. */
+    uint64_t before_events, after_events;
+    int64_t before_100ns, after_100ns;
+    bool same_thread; /* of these only those of its own thread, by the headers */
+} etw_selection;
+
+/* Whether it chooses at all, so that a file is read twice. */
+static inline bool etw_replay_is_selective(const etw_selection *selection)
+{
+    return selection->tail > 0 || selection->before_events > 0 || selection->after_events > 0 ||
+           selection->before_100ns > 0 || selection->after_100ns > 0;
+}
+
+struct etw_pick; /* replay/query/selection.h */
+
 typedef struct etw_replay_options {
     const etw_os *os; /* NULL: the default */
     etw_filter filter;
+    etw_selection selection;
     uint64_t head;     /* stop after so many events; 0: all */
     double speed;      /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
     bool raw_time;     /* TimeStamp stays in raw ticks */
@@ -55,7 +76,8 @@ typedef struct etw_replay_options {
     void *progress_context;
     /* Read instead of a path, which may then be NULL; NULL: the path is opened. */
     etw_input *input;
-    bool owns_input; /* it is closed with the replay, and where opening fails */
+    bool owns_input;       /* it is closed with the replay, and where opening fails */
+    struct etw_pick *pick; /* for the replay's own use: NULL */
 } etw_replay_options;
 
 typedef struct etw_replay etw_replay;

@@ -30,6 +30,8 @@ typedef struct reader {
     etw_trace_table traces;
     etw_decoder *decoder;
     uint32_t event_count, event_next; /* of the block in decoder */
+    uint64_t first_number;            /* of its events in the file */
+    uint64_t numbered;                /* events of all blocks met so far */
     etw_buffer losses;                /* a loss block's body ... */
     etw_cursor loss_cursor;           /* ... and where in it */
     uint32_t losses_left;
@@ -111,6 +113,7 @@ static etw_status report_gap(reader *self, const etw_scan_item *gap, etw_item *i
     etw_damage_of_gap(gap, &self->loss);
     count_missing(self, gap);
     self->counts.blocks_damaged += gap->missing;
+    self->numbered += self->loss.events == ETW_LOSS_COUNT_UNKNOWN ? 0 : self->loss.events;
     return deliver_loss(self, item);
 }
 
@@ -216,6 +219,29 @@ static etw_status use_body(reader *self, const etw_scan_item *block, etw_bytes b
 
 /* ---- Reading on ---- */
 
+static bool wants_range(const reader *self, uint32_t count, int64_t first_time_100ns,
+                        int64_t last_time_100ns)
+{
+    const etw_block_range range = {self->numbered, count, first_time_100ns, last_time_100ns};
+    return self->options.wants == NULL || self->options.wants(self->options.wants_context, &range);
+}
+
+/* Whether the block can be passed over; else its events have their numbers. */
+static etw_status look_at_events(reader *self, const etw_scan_item *block, bool *excluded,
+                                 etw_error *error)
+{
+    const etw_block_header *header = &block->header;
+    etw_status status = ETW_OK;
+    *excluded =
+        !wants_range(self, header->count, header->first_time_100ns, header->last_time_100ns);
+    if (!*excluded) {
+        status = etw_block_filter_look(&self->filter, &self->scan, block, excluded, error);
+    }
+    self->first_number = self->numbered;
+    self->numbered += header->count;
+    return status;
+}
+
 /* *reported: item is a loss. */
 static etw_status read_block(reader *self, const etw_scan_item *block, etw_item *item,
                              bool *reported, etw_error *error)
@@ -225,7 +251,7 @@ static etw_status read_block(reader *self, const etw_scan_item *block, etw_item 
     bool excluded = false;
     etw_status status = ETW_OK;
     if (block->header.kind == ETW_BLOCK_EVENTS) {
-        status = etw_block_filter_look(&self->filter, &self->scan, block, &excluded, &local);
+        status = look_at_events(self, block, &excluded, &local);
     }
     if (excluded) {
         self->counts.blocks_skipped++;
@@ -276,10 +302,18 @@ static etw_status next_loss(reader *self, etw_item *item, etw_error *error)
     return deliver_loss(self, item);
 }
 
+static bool is_excluded(const reader *self, const etw_index_entry *entry, uint32_t first_ref)
+{
+    return entry->kind == ETW_BLOCK_EVENTS &&
+           (!wants_range(self, entry->count, entry->first_time_100ns, entry->last_time_100ns) ||
+            etw_block_filter_excludes_entry(&self->filter, &self->index.view, entry, first_ref));
+}
+
 /* Passes over blocks that the index says hold nothing wanted. */
 static void skip_by_index(reader *self)
 {
-    const bool filtered = self->filter.has_time_range || self->filter.provider_count > 0;
+    const bool filtered = self->filter.has_time_range || self->filter.provider_count > 0 ||
+                          self->options.wants != NULL;
     etw_index_entry entry;
     uint32_t first_ref;
     etw_scan *scan = &self->scan;
@@ -287,11 +321,11 @@ static void skip_by_index(reader *self)
         return;
     }
     while (etw_index_chain_find(&self->index, scan->next_sequence, &entry, &first_ref) &&
-           entry.offset == scan->position &&
-           etw_block_filter_excludes_entry(&self->filter, &self->index.view, &entry, first_ref)) {
+           entry.offset == scan->position && is_excluded(self, &entry, first_ref)) {
         const uint64_t size = ETW_BLOCK_HEADER_SIZE + (uint64_t)entry.stored_size;
         etw_scan_jump(scan, entry.offset + size, scan->next_sequence + 1);
         self->counts.blocks_skipped++;
+        self->numbered += entry.count;
     }
 }
 
@@ -563,11 +597,18 @@ etw_status etw_reader_seek(etw_source *source, int64_t time_100ns, etw_error *er
     self->losses_left = 0;
     self->has_pending = false;
     self->ended = false;
+    self->numbered = 0;
     etw_scan_jump(&self->scan, ETW_HEAD_SIZE, 0);
     return ETW_OK;
 }
 
 /* ---- Asking ---- */
+
+uint64_t etw_reader_event_number(const etw_source *source)
+{
+    const reader *self = const_reader_of(source);
+    return self->first_number + self->event_next - (self->event_next > 0 ? 1 : 0);
+}
 
 const etw_schema *etw_reader_schema_of_file(const etw_source *source, uint32_t file_id)
 {

@@ -14,6 +14,13 @@ typedef struct etw_side_block {
     etw_bytes body; /* lent */
 } etw_side_block;
 
+/* The events of one block. */
+typedef struct etw_block_range {
+    uint64_t first_number; /* among the events of the file, from 0 */
+    uint32_t count;
+    int64_t first_time_100ns, last_time_100ns;
+} etw_block_range;
+
 typedef struct etw_reader_options {
     bool headers_only; /* records come without user data and items; EventHeader.Size is then too
                           small */
@@ -24,6 +31,8 @@ typedef struct etw_reader_options {
     int64_t from_time_100ns, to_time_100ns; /* both included */
     const etw_guid *providers;              /* any of these; NULL: all */
     uint32_t provider_count;
+    bool (*wants)(void *context, const etw_block_range *range); /* NULL: all */
+    void *wants_context;
     /* Only etw_reader_summary, etw_reader_provider and the traces are wanted: with an index the
      * number of reads does not depend on the file's size. Events and schemas are then not to be
      * asked for. */
@@ -84,6 +93,10 @@ ETW_API_CHECKED etw_status etw_reader_open(const etw_os *os, const char *path,
  * ETW_ERROR_UNSUPPORTED on a pipe. */
 ETW_API_CHECKED etw_status etw_reader_seek(etw_source *source, int64_t time_100ns,
                                            etw_error *error);
+
+/* The number of the event delivered last among the events of the file, from 0. Events of blocks
+ * that were passed over, or are damaged, are counted as their headers say. */
+ETW_API uint64_t etw_reader_event_number(const etw_source *source);
 
 /* Schemas and provider names read so far; ids are those of items. All of them where an index is
  * used. */

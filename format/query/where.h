@@ -8,7 +8,9 @@
  * and ParentName, of the process that began the event's process;
  * any other name is a property of the event. EventProperties.Id reaches a property that has a
  * header field's name, Peer.Port a struct's member, Tags[2] an element; without an index any
- * element of an array may pass. Names ignore case; a quoted name is taken as it is.
+ * element of an array may pass. Names ignore case; a quoted name is taken as it is. * is any text
+ * of the event: its properties, provider, name and user; of bytes that no schema explains, and of
+ * binary values, any 8-bit or UTF-16 text in them.
  *
  * Operators: == != < <= > >= in, contains startswith endswith like, ~ (a regular expression), `has
  * NAME`, and `NAME & MASK`. A name alone asks for a value other than 0, false or "". != is true

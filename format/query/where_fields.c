@@ -39,6 +39,7 @@ static const field_row rows[] = {
     [ETW_WHERE_PROCESS_START_KEY] = {"ExtendedInfo.ProcessStartKey", false},
     [ETW_WHERE_CONTROL_GUID] = {"ExtendedInfo.ControlGuid", false},
     [ETW_WHERE_CONTAINER_ID] = {"ExtendedInfo.ContainerId", false},
+    [ETW_WHERE_ANYTHING] = {"*", false},
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 

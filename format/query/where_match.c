@@ -54,8 +54,8 @@ static void give_value(const etw_value *value, etw_operand *operand, etw_typed_v
     }
 }
 
-static etw_status test_value(etw_where *where, const etw_where_node *node, const etw_value *value,
-                             bool *passes, etw_error *error)
+etw_status etw_where_test_value(etw_where *where, const etw_where_node *node,
+                                const etw_value *value, bool *passes, etw_error *error)
 {
     etw_typed_value typed;
     etw_operand operand;
@@ -106,7 +106,8 @@ static etw_status take_part(search *s, const etw_part *part, etw_error *error)
         if (is_last && is_wanted(s, &part->value)) {
             bool passes = false;
             s->is_there = true;
-            const etw_status status = test_value(s->where, s->node, &part->value, &passes, error);
+            const etw_status status =
+                etw_where_test_value(s->where, s->node, &part->value, &passes, error);
             s->passes |= passes;
             return status;
         }
@@ -198,7 +199,7 @@ static etw_status test_property(etw_where *where, etw_where_node *node, const et
     }
     if (place != NULL && take_fixed(node, place, event, &value)) {
         s.is_there = true;
-        status = test_value(where, node, &value, &s.passes, error);
+        status = etw_where_test_value(where, node, &value, &s.passes, error);
     } else {
         status = search_payload(&s, event, error);
         node->was_seen |= s.is_there;
@@ -213,8 +214,9 @@ static etw_status test(etw_where *where, etw_where_node *node, const etw_event *
                        etw_error *error)
 {
     *passes = false;
-    return node->field == ETW_WHERE_PROPERTY
-               ? test_property(where, node, event, passes, error)
+    return node->field == ETW_WHERE_PROPERTY ? test_property(where, node, event, passes, error)
+           : node->field == ETW_WHERE_ANYTHING
+               ? etw_where_test_any(where, node, event, passes, error)
                : etw_where_test_field(where, node, event, passes, error);
 }
 

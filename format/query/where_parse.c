@@ -268,7 +268,8 @@ static etw_status take_field(parser *p, etw_where_node *node)
         const etw_status status = take_quoted(p, &node->name, &size);
         return etw_failed(status) ? status : add_part(p, node, node->name, size, true);
     }
-    while (is_name_character(*p->at)) {
+    p->at += *start == '*' ? 1 : 0;
+    while (*start != '*' && is_name_character(*p->at)) {
         p->at++;
     }
     char *name = etw_arena_copy(&p->where->arena, start, (size_t)(p->at - start));
@@ -478,8 +479,15 @@ static etw_status give_places(parser *p, etw_where_node *node)
     return ETW_OK;
 }
 
+static bool takes_texts(const etw_where_node *node)
+{
+    return node->operator_ == ETW_WHERE_EQUAL || node->operator_ >= ETW_WHERE_CONTAINS;
+}
+
 static etw_status take_test(parser *p, uint32_t *index)
 {
+    skip_spaces(p);
+    const char *start = p->at;
     etw_where_node node = {.kind = ETW_WHERE_TEST};
     bool is_turned = false;
     const bool is_has = take_word(p, "has");
@@ -496,6 +504,11 @@ static etw_status take_test(parser *p, uint32_t *index)
         if (!etw_failed(status) && is_turned && node.operator_ == ETW_WHERE_IS_SET) {
             return fail_at(p, before, "expected in, contains, ... behind not");
         }
+    }
+    if (!etw_failed(status) && node.field == ETW_WHERE_ANYTHING && !takes_texts(&node)) {
+        status = fail_at(p, start,
+                         "* stands for texts: ==, in, contains, startswith, endswith, "
+                         "like or ~ must follow");
     }
     if (!etw_failed(status)) {
         status = give_places(p, &node);
@@ -626,5 +639,6 @@ void etw_where_free(etw_where *where)
     free(where->nodes);
     etw_arena_free(&where->arena);
     etw_text_free(&where->scratch);
+    etw_text_free(&where->view);
     free(where);
 }

@@ -89,7 +89,8 @@ typedef enum etw_where_field {
     ETW_WHERE_EVENT_KEY,
     ETW_WHERE_PROCESS_START_KEY,
     ETW_WHERE_CONTROL_GUID,
-    ETW_WHERE_CONTAINER_ID
+    ETW_WHERE_CONTAINER_ID,
+    ETW_WHERE_ANYTHING /* `*`: any text of the event */
 } etw_where_field;
 
 /* One part of a property's name: Peer.Tags[2]. */
@@ -169,6 +170,7 @@ struct etw_where {
     int64_t first_100ns, last_100ns;
     bool has_first, has_last;
     etw_text scratch;
+    etw_text view; /* of bytes, for where_any.c */
     void (*take)(void *context,
                  const etw_operand *operand); /* shown each value of `has`; or NULL */
     void *take_context;
@@ -177,6 +179,12 @@ struct etw_where {
 /* Whether the operand passes the test of the node. */
 etw_status etw_where_compare(etw_where *where, const etw_where_node *node,
                              const etw_operand *operand, bool *passes, etw_error *error);
+/* The same for a value of a property. */
+etw_status etw_where_test_value(etw_where *where, const etw_where_node *node,
+                                const etw_value *value, bool *passes, etw_error *error);
+/* where_any.c: whether any text of the event passes. */
+etw_status etw_where_test_any(etw_where *where, const etw_where_node *node, const etw_event *event,
+                              bool *passes, etw_error *error);
 /* The operand's text, made where it has none; valid until the next is made. */
 etw_where_slice etw_where_operand_text(etw_where *where, const etw_operand *operand);
 /* -1, 0, 1; 2 where they cannot be compared. */

@@ -38,24 +38,73 @@ static int64_t later(int64_t start_100ns, double delta_100ns)
     return fits ? sum : INT64_MAX;
 }
 
-bool etw_replay_time_parse(const char *text, int64_t start_100ns, int64_t *time_100ns)
+/* A number and its unit, in 100 ns. */
+static bool take_duration(const char *text, double *delta_100ns)
 {
     static const struct {
         const char *name;
         double factor_100ns;
     } units[] = {{"", 1e7}, {"s", 1e7}, {"ms", 1e4}, {"us", 10}, {"m", 60e7}, {"h", 3600e7}};
-    if (!etw_replay_time_is_relative(text)) {
-        return etw_time_parse(text, time_100ns);
-    }
     char *end;
-    const double value = text[1] >= '0' && text[1] <= '9' ? strtod(text + 1, &end) : -1;
+    const double value = text[0] >= '0' && text[0] <= '9' ? strtod(text, &end) : -1;
     for (size_t i = 0; value >= 0 && value < 1e9 && i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(end, units[i].name) == 0) {
-            *time_100ns = later(start_100ns, value * units[i].factor_100ns);
+            *delta_100ns = value * units[i].factor_100ns;
             return true;
         }
     }
     return false;
+}
+
+bool etw_replay_time_parse(const char *text, int64_t start_100ns, int64_t *time_100ns)
+{
+    double delta_100ns;
+    if (!etw_replay_time_is_relative(text)) {
+        return etw_time_parse(text, time_100ns);
+    }
+    if (!take_duration(text + 1, &delta_100ns)) {
+        return false;
+    }
+    *time_100ns = later(start_100ns, delta_100ns);
+    return true;
+}
+
+bool etw_replay_duration_parse(const char *text, int64_t *time_100ns)
+{
+    double delta_100ns;
+    if (!take_duration(text, &delta_100ns)) {
+        return false;
+    }
+    *time_100ns = later(0, delta_100ns);
+    return true;
+}
+
+bool etw_replay_around_parse(const char *text, int64_t start_100ns, int64_t *from_100ns,
+                             int64_t *to_100ns)
+{
+    static const char *const signs[] = {"+-", "+/-", "\xC2\xB1"};
+    char time[64];
+    const char *found = NULL;
+    int64_t around_100ns = 10000000;
+    size_t sign_size = 0;
+    for (size_t i = 0; found == NULL && i < sizeof signs / sizeof signs[0]; i++) {
+        found = strstr(text, signs[i]);
+        sign_size = strlen(signs[i]);
+    }
+    const size_t size = found == NULL ? strlen(text) : (size_t)(found - text);
+    if (size >= sizeof time ||
+        (found != NULL && !etw_replay_duration_parse(found + sign_size, &around_100ns))) {
+        return false;
+    }
+    memcpy(time, text, size);
+    time[size] = '\0';
+    int64_t at_100ns;
+    if (!etw_replay_time_parse(time, start_100ns, &at_100ns)) {
+        return false;
+    }
+    *from_100ns = at_100ns < INT64_MIN + around_100ns ? INT64_MIN : at_100ns - around_100ns;
+    *to_100ns = at_100ns > INT64_MAX - around_100ns ? INT64_MAX : at_100ns + around_100ns;
+    return true;
 }
 
 static etw_status check(const etw_replay_arguments *arguments, etw_error *error)

@@ -50,6 +50,7 @@ struct etw_replay_arguments {
     const char *format;      /* --format; NULL where not given */
     const char *since;       /* as given: relative times need the trace */
     const char *until;
+    const char *around; /* as given: TIME, TIME+-T */
     bool json;
     const char **counters; /* --counter; what rendering points to */
     bool per_event;        /* a file for each kind of event */
@@ -99,6 +100,11 @@ etw_status etw_arguments_add_string(const char ***list, uint32_t *count, const c
 /* "+1.5s" after start, or what etw_time_parse reads. Units: us, ms, s (also where none stands), m,
  * h. */
 bool etw_replay_time_parse(const char *text, int64_t start_100ns, int64_t *time_100ns);
+/* A time from 0 on: "2s", "1.5ms"; units as above. */
+bool etw_replay_duration_parse(const char *text, int64_t *time_100ns);
+/* TIME+-T, with "±" as well for the sign; T is 1s where none is given. Both ends are included. */
+bool etw_replay_around_parse(const char *text, int64_t start_100ns, int64_t *from_100ns,
+                             int64_t *to_100ns);
 static inline bool etw_replay_time_is_relative(const char *text)
 {
     return text != NULL && text[0] == '+';

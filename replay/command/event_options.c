@@ -93,13 +93,11 @@ static etw_status apply_pid(const etw_option_use *use)
                : etw_option_each_part(use, use->value, use->arguments, take_process);
 }
 
-static const etw_option_word short_forms[] = {{"event", ETW_SHORT_EVENT},
-                                              {"tid", ETW_SHORT_TID},
-                                              {"process", ETW_SHORT_PROCESS},
-                                              {"keyword", ETW_SHORT_KEYWORD},
-                                              {"opcode", ETW_SHORT_OPCODE},
-                                              {"activity", ETW_SHORT_ACTIVITY},
-                                              {NULL, 0}};
+static const etw_option_word short_forms[] = {
+    {"event", ETW_SHORT_EVENT},     {"tid", ETW_SHORT_TID},
+    {"process", ETW_SHORT_PROCESS}, {"keyword", ETW_SHORT_KEYWORD},
+    {"opcode", ETW_SHORT_OPCODE},   {"activity", ETW_SHORT_ACTIVITY},
+    {"grep", ETW_SHORT_GREP},       {NULL, 0}};
 
 static etw_status apply_short_form(const etw_option_use *use)
 {
@@ -234,6 +232,12 @@ static const etw_option rows[] = {
              "several are joined by and",
      .group = ETW_TAKES_FILTER,
      .apply = apply_where},
+    {.name = "grep",
+     .value = "TEXT|/REGEX/",
+     .help = "only events with this in any of their texts, or in bytes that no schema explains; "
+             "case is ignored, but not by /REGEX/ (by /REGEX/i it is)",
+     .group = ETW_TAKES_FILTER,
+     .apply = apply_short_form},
     {.name = "since",
      .value = "TIME",
      .help = "only events from this time on: 2024-05-01T12:00:00Z, or +1.5s after the trace's "

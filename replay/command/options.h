@@ -32,6 +32,7 @@ enum {
 etw_status etw_option_check_time(const etw_option_use *use);
 
 extern const etw_option_section etw_event_options; /* which events, and how they are printed */
+extern const etw_option_section etw_selection_options; /* the last, and those around others */
 extern const etw_option_section etw_stats_options; /* what is counted, and how */
 extern const etw_option_section etw_export_options; /* what else events are made into */
 extern const etw_option_section etw_trace_options; /* all others */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* How the values of an option are written. */
-typedef enum value_kind { NUMBERS, NAMES, PROVIDERS, WORDS, MASKS, ACTIVITIES } value_kind;
+typedef enum value_kind { NUMBERS, NAMES, PROVIDERS, WORDS, MASKS, ACTIVITIES, TEXTS } value_kind;
 
 static const struct {
     const char *field;
@@ -23,17 +23,39 @@ static const struct {
     [ETW_SHORT_KEYWORD] = {"Keyword", MASKS, UINT64_MAX, true},
     [ETW_SHORT_OPCODE] = {"Opcode", WORDS, UINT8_MAX, true},
     [ETW_SHORT_ACTIVITY] = {"ActivityId", ACTIVITIES, 0, true},
+    [ETW_SHORT_GREP] = {"*", TEXTS, 0, false},
 };
+
+static void append_escaped(etw_text *text, const char *value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (value[i] == '\'' || value[i] == '\\') {
+            etw_text_append_char(text, '\\');
+        }
+        etw_text_append_char(text, value[i]);
+    }
+}
 
 static void append_quoted(etw_text *text, const char *value)
 {
     etw_text_append_char(text, '\'');
-    for (; *value != '\0'; value++) {
-        if (*value == '\'' || *value == '\\') {
-            etw_text_append_char(text, '\\');
-        }
-        etw_text_append_char(text, *value);
+    append_escaped(text, value, strlen(value));
+    etw_text_append_char(text, '\'');
+}
+
+/* TEXT, or a regular expression: /text/, or /text/i where case is to be ignored. */
+static void append_search(etw_text *text, const char *value)
+{
+    const size_t size = strlen(value);
+    const bool ignores_case = size > 3 && value[size - 1] == 'i';
+    const size_t last = size < 3 ? 0 : size - 1 - (ignores_case ? 1 : 0); /* of the slash */
+    if (last < 2 || value[0] != '/' || value[last] != '/') {
+        etw_text_append_z(text, "* contains ");
+        append_quoted(text, value);
+        return;
     }
+    etw_text_append_z(text, ignores_case ? "* ~ '(?i)" : "* ~ '");
+    append_escaped(text, value + 1, last - 1);
     etw_text_append_char(text, '\'');
 }
 
@@ -115,6 +137,9 @@ static etw_status append_value(const etw_option_use *use, etw_short_form form, c
         }
         append_name(text, field, value);
         break;
+    case TEXTS:
+        append_search(text, value);
+        break;
     case ACTIVITIES:
         if (!etw_guid_parse(value, &guid)) {
             return etw_option_bad_value(use, "a GUID");
@@ -137,11 +162,11 @@ typedef struct taking {
 static etw_status take(const etw_option_use *use, const char *part, void *context)
 {
     const taking *t = context;
-    const bool is_unwanted = part[0] == '!';
+    const bool is_unwanted = part[0] == '!' && t->form != ETW_SHORT_GREP;
     etw_text *text = is_unwanted ? &t->forms->unwanted[t->form] : &t->forms->wanted[t->form];
     bool is_plain = true;
     if (part[is_unwanted ? 1 : 0] == '\0') {
-        return etw_option_bad_value(use, "a value behind the !");
+        return etw_option_bad_value(use, is_unwanted ? "a value behind the !" : "a value");
     }
     etw_text_append_z(text, text->size > 0 ? " or " : "");
     const etw_status status =

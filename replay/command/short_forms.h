@@ -1,6 +1,6 @@
 /* Options that are short forms of an expression: `--id 1-5,9,!7` is Id in (1..5) or Id == 9, and
- * not Id == 7. Values of one option are joined by or, those with a ! before them are left out,
- * options are joined by and. */
+ * not Id == 7. Values of one option are joined by or, those with a ! before them are left out
+ * (not of --grep, where it is text), options are joined by and. */
 #ifndef ETW_REPLAY_SHORT_FORMS_H
 #define ETW_REPLAY_SHORT_FORMS_H
 
@@ -16,6 +16,7 @@ typedef enum etw_short_form {
     ETW_SHORT_KEYWORD,
     ETW_SHORT_OPCODE,
     ETW_SHORT_ACTIVITY,
+    ETW_SHORT_GREP,
     ETW_SHORT_COUNT
 } etw_short_form;
 

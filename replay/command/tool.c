@@ -68,7 +68,8 @@ static bool has_filter(const etw_replay_arguments *arguments)
     const etw_filter *filter = &arguments->replay.filter;
     return filter->provider_count > 0 || filter->provider_name_count > 0 || filter->id_count > 0 ||
            filter->process_id_count > 0 || filter->has_level || filter->no_level_0 ||
-           filter->where != NULL || arguments->since != NULL || arguments->until != NULL;
+           filter->where != NULL || arguments->since != NULL || arguments->until != NULL ||
+           arguments->around != NULL;
 }
 
 /* The names that the plan gives its properties, of the schemas of a replay one after another. */
@@ -378,7 +379,29 @@ static etw_status start_of_trace(etw_input *input, int64_t *start_100ns, etw_err
 static bool has_relative_time(const etw_replay_arguments *arguments)
 {
     return etw_replay_time_is_relative(arguments->since) ||
-           etw_replay_time_is_relative(arguments->until);
+           etw_replay_time_is_relative(arguments->until) ||
+           etw_replay_time_is_relative(arguments->around);
+}
+
+/* --around narrows what --since and --until say. */
+static bool narrow(const char *around, int64_t start_100ns, etw_filter *filter)
+{
+    int64_t from, to;
+    if (around == NULL) {
+        return true;
+    }
+    if (!etw_replay_around_parse(around, start_100ns, &from, &to)) {
+        return false;
+    }
+    if (!filter->has_since || filter->since_100ns < from) {
+        filter->since_100ns = from;
+    }
+    if (to < INT64_MAX && (!filter->has_until || filter->until_100ns > to + 1)) {
+        filter->until_100ns = to + 1;
+        filter->has_until = true;
+    }
+    filter->has_since = true;
+    return true;
 }
 
 static etw_status set_times(const etw_replay_arguments *arguments, etw_input *input,
@@ -396,7 +419,8 @@ static etw_status set_times(const etw_replay_arguments *arguments, etw_input *in
     if ((filter->has_since &&
          !etw_replay_time_parse(arguments->since, start_100ns, &filter->since_100ns)) ||
         (filter->has_until &&
-         !etw_replay_time_parse(arguments->until, start_100ns, &filter->until_100ns))) {
+         !etw_replay_time_parse(arguments->until, start_100ns, &filter->until_100ns)) ||
+        !narrow(arguments->around, start_100ns, filter)) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "not a time");
     }
     return ETW_OK;
@@ -454,6 +478,7 @@ etw_input_options etw_tool_input_options(const etw_replay_arguments *arguments)
     return (etw_input_options){.member = arguments->member,
                                .rereads = has_relative_time(arguments) ||
                                           arguments->replay.filter.provider_name_count > 0 ||
+                                          etw_replay_is_selective(&arguments->replay.selection) ||
                                           etw_where_wants_times(arguments->replay.filter.where)};
 }
 

@@ -40,6 +40,12 @@ static void describe_filter(const etw_replay_arguments *arguments, bool redacts,
     if (arguments->until != NULL) {
         etw_text_printf(text, " until=%s", arguments->until);
     }
+    if (arguments->around != NULL) {
+        etw_text_printf(text, " around=%s", arguments->around);
+    }
+    if (arguments->replay.selection.tail != 0) {
+        etw_text_printf(text, " tail=%llu", (unsigned long long)arguments->replay.selection.tail);
+    }
     if (arguments->replay.head != 0) {
         etw_text_printf(text, " head=%llu", (unsigned long long)arguments->replay.head);
     }

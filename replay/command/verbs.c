@@ -105,8 +105,9 @@ static void append_formats(etw_text *text, const etw_verb_row *verb)
     }
 }
 
-static const etw_option_section *const sections[] = {&etw_event_options, &etw_export_options,
-                                                     &etw_stats_options, &etw_trace_options};
+static const etw_option_section *const sections[] = {&etw_event_options, &etw_selection_options,
+                                                     &etw_export_options, &etw_stats_options,
+                                                     &etw_trace_options};
 
 const etw_command etw_replay_command = {
     .tool = "etw-replay",

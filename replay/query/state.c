@@ -63,7 +63,7 @@ bool etw_life_put(etw_life_index *index, uint64_t key, void *newest)
     return true;
 }
 
-static void free_index(etw_life_index *index)
+void etw_life_index_free(etw_life_index *index)
 {
     etw_probe_free(&index->probe);
     free(index->newest);
@@ -90,9 +90,9 @@ void etw_state_free(etw_state *state)
         free(((etw_image_list *)state->images.newest[i])->images);
     }
     etw_method_list_free(&state->methods);
-    free_index(&state->processes);
-    free_index(&state->threads);
-    free_index(&state->images);
+    etw_life_index_free(&state->processes);
+    etw_life_index_free(&state->threads);
+    etw_life_index_free(&state->images);
     etw_table_free(&state->texts);
     etw_arena_free(&state->text_arena);
     etw_arena_free(&state->life_arena);

@@ -64,6 +64,7 @@ static inline uint64_t etw_life_key(uint16_t host, uint32_t id)
 void *etw_life_newest(const etw_life_index *index, uint64_t key);
 /* Sets it; false where memory is out. */
 bool etw_life_put(etw_life_index *index, uint64_t key, void *newest);
+void etw_life_index_free(etw_life_index *index);
 
 /* No more will be fed. */
 void etw_state_settle(etw_state *state);

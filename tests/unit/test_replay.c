@@ -250,6 +250,42 @@ static void test_an_expression_skips_blocks_by_time_and_provider(void **state)
     }
 }
 
+/* Blocks that are read to deliver the last events, whose numbers the index gives. */
+static void test_the_last_events_are_found_from_the_end(void **state)
+{
+    static const struct {
+        const char *text; /* NULL: no filter */
+        uint64_t tail, events;
+        uint64_t tenths; /* of the blocks that may be read, at most */
+    } rows[] = {{NULL, 1, 1, 2},        {NULL, 100, 100, 2},       {NULL, 6000, 5000, 10},
+                {"Id == 3", 10, 10, 2}, {"Id == 3", 900, 455, 10}, {"Id == 99", 1, 0, 2}};
+    uint64_t all;
+    assert_int_equal(sample_write(faulty_os_table(*state), "mem:long", 5000, NULL, NULL), ETW_OK);
+    assert_int_equal(count_where(*state, "Id >= 0", &all), 5000);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        etw_where *where = NULL;
+        etw_replay *replay;
+        etw_reader_counts counts;
+        const etw_event *event;
+        uint64_t events = 0;
+        if (rows[i].text != NULL) {
+            assert_int_equal(etw_where_compile(rows[i].text, &where, NULL), ETW_OK);
+        }
+        const etw_replay_options options = {.os = faulty_os_table(*state),
+                                            .filter = {.where = where},
+                                            .selection = {.tail = rows[i].tail}};
+        assert_int_equal(etw_replay_open("mem:long", &options, &replay, NULL), ETW_OK);
+        etw_where_free(where);
+        while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
+            events++;
+        }
+        etw_reader_get_counts(etw_replay_source(replay), &counts);
+        assert_int_equal(events, rows[i].events);
+        assert_true(counts.blocks_read <= all * rows[i].tenths / 10);
+        etw_replay_close(replay);
+    }
+}
+
 static void note_loss(void *context, const etw_loss *loss)
 {
     uint32_t *causes = context;
@@ -461,6 +497,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_filters_choose, set_up, faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_an_expression_skips_blocks_by_time_and_provider,
                                         set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_last_events_are_found_from_the_end, set_up,
+                                        faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_losses_are_told_in_their_place, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_pacing_waits_as_long_as_was_recorded, set_up,
