@@ -65,6 +65,14 @@ struct etw_os {
 /* The real one. */
 ETW_API const etw_os *etw_os_default(void);
 
+/* What local time was ahead of UTC at that second (since 1601), as the system is set. */
+int32_t etw_os_utc_offset_minutes(int64_t second);
+/* Characters in a line of the terminal behind a file; 0: it is none. */
+uint32_t etw_os_terminal_width(int file);
+/* Whether the terminal behind a file shows colours by escape sequences; on Windows it is made so.
+ */
+bool etw_os_terminal_colors(int file);
+
 /* Whether two names lead to one real file, links followed: what is written to one would destroy the
  * other. Names that lead nowhere are not the same. Hard links and junctions are seen through. */
 ETW_API bool etw_os_is_same_file(const char *path, const char *other);

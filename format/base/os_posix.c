@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -145,6 +146,25 @@ bool etw_os_is_same_file(const char *path, const char *other)
     struct stat status, status_of_other;
     return stat(path, &status) == 0 && stat(other, &status_of_other) == 0 &&
            status.st_dev == status_of_other.st_dev && status.st_ino == status_of_other.st_ino;
+}
+
+int32_t etw_os_utc_offset_minutes(int64_t second)
+{
+    const time_t time = (time_t)(second - UNIX_EPOCH_100NS / 10000000);
+    struct tm local;
+    return localtime_r(&time, &local) == NULL ? 0 : (int32_t)(local.tm_gmtoff / 60);
+}
+
+uint32_t etw_os_terminal_width(int file)
+{
+    struct winsize size;
+    return isatty(file) != 0 && ioctl(file, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+bool etw_os_terminal_colors(int file)
+{
+    const char *kind = getenv("TERM");
+    return isatty(file) != 0 && kind != NULL && strcmp(kind, "dumb") != 0;
 }
 
 /* The directory part of path, "." where it has none; owned by the caller. */

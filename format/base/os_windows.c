@@ -351,6 +351,37 @@ bool etw_os_is_same_file(const char *path, const char *other)
            one.nFileIndexHigh == two.nFileIndexHigh && one.nFileIndexLow == two.nFileIndexLow;
 }
 
+int32_t etw_os_utc_offset_minutes(int64_t second)
+{
+    const ULARGE_INTEGER utc = {.QuadPart = (ULONGLONG)second * 10000000};
+    const FILETIME file_time = {utc.LowPart, utc.HighPart};
+    SYSTEMTIME as_utc, as_local;
+    FILETIME local;
+    if (second < 0 || !FileTimeToSystemTime(&file_time, &as_utc) ||
+        !SystemTimeToTzSpecificLocalTime(NULL, &as_utc, &as_local) ||
+        !SystemTimeToFileTime(&as_local, &local)) {
+        return 0;
+    }
+    const ULARGE_INTEGER shown = {.LowPart = local.dwLowDateTime, .HighPart = local.dwHighDateTime};
+    return (int32_t)(((int64_t)(shown.QuadPart / 10000000) - second) / 60);
+}
+
+uint32_t etw_os_terminal_width(int file)
+{
+    CONSOLE_SCREEN_BUFFER_INFO info;
+    return GetConsoleScreenBufferInfo((HANDLE)_get_osfhandle(file), &info) && info.dwSize.X > 0
+               ? (uint32_t)info.dwSize.X
+               : 0;
+}
+
+bool etw_os_terminal_colors(int file)
+{
+    DWORD mode;
+    const HANDLE handle = (HANDLE)_get_osfhandle(file);
+    return GetConsoleMode(handle, &mode) &&
+           SetConsoleMode(handle, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
+}
+
 /* Of the folder that path is in, so that a share or a volume mounted there is asked itself. A share
  * is only taken with a backslash at its end. */
 static int64_t os_free_space(void *context, const char *path)

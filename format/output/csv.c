@@ -3,6 +3,7 @@
 #include "format/output/csv_field.h"
 #include "format/output/json.h"
 #include "format/output/put.h"
+#include "format/output/time_stamp.h"
 
 #include "format/output/extended_info.h"
 
@@ -36,6 +37,11 @@ static void csv_begin(etw_output *output, etw_text *text)
 void etw_csv_append_quoted(etw_text *text, const char *utf8, size_t size)
 {
     etw_text_append_char(text, ',');
+    etw_csv_append_first(text, utf8, size);
+}
+
+void etw_csv_append_first(etw_text *text, const char *utf8, size_t size)
+{
     if (size == 0) {
         return;
     }
@@ -68,17 +74,6 @@ static void append_guid(etw_text *text, const etw_guid *guid)
     }
 }
 
-static void append_time(csv_output *csv, const etw_event *event, etw_text *text)
-{
-    if (csv->base.options.raw_time) {
-        etw_text_append_i64(text, etw_event_record_of(event)->EventHeader.TimeStamp);
-        return;
-    }
-    char time[ETW_PUT_TIME_MAX];
-    const char *end = etw_put_time(time, &csv->time, etw_event_time_100ns(event));
-    etw_text_append(text, time, (size_t)(end - time));
-}
-
 static void append_name(csv_output *csv, const char *utf8, etw_text *text)
 {
     if (utf8 != NULL) {
@@ -93,7 +88,7 @@ static void append_header(csv_output *csv, const etw_event *event, etw_text *tex
     const etw_event_header *header = &record->EventHeader;
     const etw_event_descriptor *d = &header->EventDescriptor;
     const etw_plan *plan = etw_event_plan(event);
-    append_time(csv, event, text);
+    etw_text_append_time_stamp(text, &csv->time, &csv->base.options, event);
     append_name(csv, etw_event_provider_name(event), text);
     append_guid(text, &header->ProviderId);
     append_name(csv, plan == NULL ? NULL : etw_plan_event_name(plan)->utf8, text);
@@ -159,4 +154,5 @@ const etw_output_format etw_output_csv = {
     .close = csv_close,
     .begin = csv_begin,
     .event = csv_event,
+    .with_columns = &etw_output_csv_columns,
 };

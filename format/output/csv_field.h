@@ -6,5 +6,7 @@
 
 /* Appends a comma and the field in quotes, its own quotes doubled; an empty field stays empty. */
 void etw_csv_append_quoted(etw_text *text, const char *utf8, size_t size);
+/* The same without the comma: the first of a row. */
+void etw_csv_append_first(etw_text *text, const char *utf8, size_t size);
 
 #endif

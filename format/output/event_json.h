@@ -32,6 +32,13 @@ typedef enum etw_stack_weight {
     ETW_STACK_WEIGHT_PROPERTY /* a number of the event */
 } etw_stack_weight;
 
+/* How times of events are written. */
+typedef enum etw_time_form {
+    ETW_TIME_UTC,     /* 2020-07-29T00:07:10.6912345Z */
+    ETW_TIME_LOCAL,   /* 2020-07-29T02:07:10.6912345+02:00, in the reader's own time zone */
+    ETW_TIME_RELATIVE /* 10.6912345: seconds since start_100ns */
+} etw_time_form;
+
 /* How events are made text; all zero: as `etw-replay` does without options. */
 typedef struct etw_output_options {
     bool message;        /* the event's message with its inserts filled in */
@@ -49,8 +56,14 @@ typedef struct etw_output_options {
     uint32_t partition;    /* ETW_PARTITION_..., or 0 (folders of files) */
     uint32_t stack_weight; /* an etw_stack_weight (folded, speedscope), and its property */
     const char *stack_property;
-    bool stack_events;              /* stacks of all events, not of CPU samples alone */
-    uint32_t sample_100ns;          /* between two samples of a CPU; 0: unknown */
+    bool stack_events;          /* stacks of all events, not of CPU samples alone */
+    uint32_t sample_100ns;      /* between two samples of a CPU; 0: unknown */
+    bool colors;                /* lines coloured by level (text) */
+    uint32_t width;             /* lines cut to so many characters (text); 0: not */
+    uint32_t time;              /* an etw_time_form (JSON, CSV, text) */
+    int64_t start_100ns;        /* of ETW_TIME_RELATIVE */
+    const char *const *columns; /* fields by the names of filters; count 0: all of the event */
+    uint32_t column_count;
     const etw_address_namer *namer; /* NULL: addresses have no names */
 } etw_output_options;
 

@@ -5,6 +5,7 @@
 #include "format/output/extended_info.h"
 #include "format/output/nesting.h"
 #include "format/output/put.h"
+#include "format/output/time_stamp.h"
 
 /* What stands between the time stamp and the process id is the same for all events of one kind, and
  * a trace has few kinds: it is built once and copied. The cache forgets on collision, never grows.
@@ -169,16 +170,11 @@ static char *put_time_stamp(char *at, const etw_output_options *options, etw_put
                             const etw_event *event)
 {
     at = ETW_PUT_LITERAL(at, "{\"TimeStamp\":");
-    if (options->raw_time) {
-        const int64_t ticks = etw_event_record_of(event)->EventHeader.TimeStamp;
-        if (ticks < 0) {
-            *at++ = '-';
-            return etw_put_u64(at, 0u - (uint64_t)ticks);
-        }
-        return etw_put_u64(at, (uint64_t)ticks);
+    if (etw_time_stamp_is_number(options)) {
+        return etw_put_time_stamp(at, time, options, event);
     }
     *at++ = '"';
-    at = etw_put_time(at, time, etw_event_time_100ns(event));
+    at = etw_put_time_stamp(at, time, options, event);
     *at++ = '"';
     return at;
 }
@@ -552,5 +548,6 @@ const etw_output_format etw_output_json = {
     .open = json_open,
     .close = json_close,
     .event = json_event,
+    .with_columns = &etw_output_json_columns,
     .loss = json_loss,
 };

@@ -57,6 +57,8 @@ typedef struct etw_output_format {
     bool tells_filtered;
     /* Something is missing here; NULL where the format has no place for it. */
     void (*loss)(etw_output *output, const etw_loss *loss, etw_text *text);
+    /* The same with options.columns alone; NULL: it has none. */
+    const struct etw_output_format *with_columns;
     const etw_collector_kind *collector; /* NULL: the texts are the file; else no begin and end */
 } etw_output_format;
 
@@ -73,6 +75,16 @@ extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
     etw_output_packets, etw_output_sqlite, etw_output_folded, etw_output_speedscope,
     etw_output_chrome, etw_output_perfetto, etw_output_etl, etw_output_json_array,
     etw_output_parquet_folder, etw_output_csv_folder;
+
+extern const etw_output_format etw_output_text_columns, etw_output_csv_columns,
+    etw_output_json_columns;
+/* Whether all of options.columns are names of fields, and any of them needs to know the process of
+ * the event. */
+etw_status etw_output_check_columns(const etw_output_options *options, bool *wants_processes,
+                                    etw_error *error);
+
+/* Whether a column of that name shows extended items, stacks among them. */
+bool etw_output_is_extended_info(const char *column);
 
 /* NULL past the last. */
 const etw_output_format *etw_output_at(size_t index);

@@ -8,7 +8,7 @@
 
 #define ETW_PUT_U64_MAX  20u /* "18446744073709551615" */
 #define ETW_PUT_HEX_MAX  18u /* "0xFFFFFFFFFFFFFFFF" */
-#define ETW_PUT_TIME_MAX 40u /* "2020-07-29T00:07:10.6912345Z", or a decimal number */
+#define ETW_PUT_TIME_MAX 40u /* "2020-07-29T00:07:10.6912345+02:00", or a decimal number */
 
 /* A string literal. */
 #define ETW_PUT_LITERAL(at, literal) etw_put_bytes(at, literal, sizeof(literal) - 1)
@@ -77,8 +77,11 @@ char *etw_put_guid(char *at, const etw_guid *guid);
 
 /* The last whole second written, so that a time costs seven digits most of the time. */
 typedef struct etw_put_time_cache {
-    int64_t second; /* since 1601; a zeroed cache holds nothing: text[0] is NUL */
-    char text[20];  /* "2020-07-29T00:07:10" */
+    int64_t second;  /* since 1601; a zeroed cache holds nothing: text[0] is NUL */
+    char text[20];   /* "2020-07-29T00:07:10" */
+    bool has_offset; /* of local times: the two below are set */
+    int32_t offset_minutes;
+    int64_t offset_second; /* when that is so */
 } etw_put_time_cache;
 
 /* As etw_text_append_time. */

@@ -4,6 +4,8 @@
 #include "format/output/output.h"
 #include "format/output/properties.h"
 #include "format/output/put.h"
+#include "format/output/terminal.h"
+#include "format/output/time_stamp.h"
 
 typedef struct text_output {
     etw_output base;
@@ -29,17 +31,6 @@ static void append_level(etw_text *text, uint8_t level)
     } else {
         etw_text_printf(text, "Level%u", level);
     }
-}
-
-static void append_time(text_output *output, const etw_event *event, etw_text *text)
-{
-    if (output->base.options.raw_time) {
-        etw_text_append_i64(text, etw_event_record_of(event)->EventHeader.TimeStamp);
-        return;
-    }
-    char time[ETW_PUT_TIME_MAX];
-    const char *end = etw_put_time(time, &output->time, etw_event_time_100ns(event));
-    etw_text_append(text, time, (size_t)(end - time));
 }
 
 static void append_names(const etw_event *event, etw_text *text)
@@ -243,7 +234,8 @@ static void text_event(etw_output *output, const etw_event *event, etw_text *tex
 {
     const etw_event_record *record = etw_event_record_of(event);
     const uint32_t form = output->options.exact ? ETW_TEXT_EXACT : 0;
-    append_time((text_output *)output, event, text);
+    const size_t start = text->size;
+    etw_text_append_time_stamp(text, &((text_output *)output)->time, &output->options, event);
     etw_text_printf(text, " %u.%u", record->EventHeader.ProcessId, record->EventHeader.ThreadId);
     const etw_event_process *process = etw_event_process_of(event);
     if (process != NULL && process->name[0] != '\0') {
@@ -268,12 +260,13 @@ static void text_event(etw_output *output, const etw_event *event, etw_text *tex
         append_properties(event, form, text);
     }
     append_extended_info(event, &output->options, text);
-    etw_text_append_char(text, '\n');
+    etw_terminal_finish_line(&output->options, record->EventHeader.EventDescriptor.Level, start,
+                             text);
 }
 
 static void text_loss(etw_output *output, const etw_loss *loss, etw_text *text)
 {
-    (void)output;
+    const size_t start = text->size;
     etw_text_append_z(text, "-- ");
     if (loss->events != ETW_LOSS_COUNT_UNKNOWN && loss->events != 0) {
         etw_text_printf(text, "%llu ", (unsigned long long)loss->events);
@@ -283,7 +276,8 @@ static void text_loss(etw_output *output, const etw_loss *loss, etw_text *text)
         etw_text_append_z(text, ": ");
         append_safe(text, loss->detail);
     }
-    etw_text_append_z(text, " --\n");
+    etw_text_append_z(text, " --");
+    etw_terminal_finish_line(&output->options, ETW_TERMINAL_LOSS, start, text);
 }
 
 const etw_output_format etw_output_text = {
@@ -292,6 +286,7 @@ const etw_output_format etw_output_text = {
     .open = text_open,
     .close = etw_output_free,
     .event = text_event,
+    .with_columns = &etw_output_text_columns,
     .tells_filtered = true,
     .loss = text_loss,
 };

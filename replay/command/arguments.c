@@ -221,6 +221,8 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->redacted);
     free(arguments->where);
     free(arguments->counters);
+    free(arguments->columns);
+    etw_arena_free(&arguments->texts);
     etw_short_forms_free(&arguments->shorts);
     free(arguments->stats.by);
     free(arguments->stats.wishes);

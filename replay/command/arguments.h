@@ -2,6 +2,7 @@
 #ifndef ETW_REPLAY_ARGUMENTS_H
 #define ETW_REPLAY_ARGUMENTS_H
 
+#include "format/base/arena.h"
 #include "format/base/console.h"
 #include "format/base/options.h"
 #include "format/etwcap/writer.h"
@@ -40,6 +41,8 @@ typedef struct etw_stats_arguments {
     bool csv;
 } etw_stats_arguments;
 
+typedef enum etw_when { ETW_WHEN_AUTO, ETW_WHEN_ALWAYS, ETW_WHEN_NEVER } etw_when;
+
 struct etw_replay_arguments {
     const etw_verb *verb;
     const char **inputs; /* owned array of words of argv */
@@ -58,6 +61,9 @@ struct etw_replay_arguments {
     bool processes;        /* of info: list what ran on the recording host */
     bool quiet;
     bool no_process_names;
+    uint32_t color; /* an etw_when */
+    bool has_width; /* rendering.width was given */
+    bool no_pager;
     bool tree;           /* of ps */
     const char *at;      /* of ps and images; as given */
     const char *process; /* of images: only those of processes with this name */
@@ -80,6 +86,8 @@ struct etw_replay_arguments {
     uint32_t where_count;
     uint16_t *ids;
     uint32_t *process_ids;
+    const char **columns;
+    etw_arena texts; /* of columns */
     const char **manifests;
     bool no_default_schemas;
 };

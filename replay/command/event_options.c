@@ -166,6 +166,46 @@ static const etw_option_word stack_forms[] = {{"none", ETW_STACK_NONE},
                                               {"names", ETW_STACK_NAMES},
                                               {NULL, 0}};
 
+static etw_status add_column(const etw_option_use *use, const char *part, void *context)
+{
+    etw_replay_arguments *arguments = context;
+    char *copy = etw_arena_copy(&arguments->texts, part, strlen(part));
+    return copy == NULL
+               ? etw_error_set(use->error, ETW_ERROR_NO_MEMORY, "no memory for the arguments")
+               : etw_arguments_add_string(&arguments->columns, &arguments->rendering.column_count,
+                                          copy, use->error);
+}
+
+static etw_status apply_columns(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = arguments_of(use);
+    bool wants_processes;
+    const etw_status status = etw_option_each_part(use, use->value, arguments, add_column);
+    if (etw_failed(status)) {
+        return status;
+    }
+    arguments->rendering.columns = arguments->columns;
+    const etw_status checked =
+        etw_output_check_columns(&arguments->rendering, &wants_processes, use->error);
+    return etw_failed(checked) ? etw_error_wrap(use->error, checked, "--columns") : checked;
+}
+
+static etw_status apply_width(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = arguments_of(use);
+    uint64_t width;
+    const etw_status status = etw_option_number(use, 0, UINT32_MAX, &width);
+    arguments->has_width = true;
+    arguments->rendering.width = (uint32_t)width;
+    return status;
+}
+
+static const etw_option_word time_forms[] = {
+    {"utc", ETW_TIME_UTC}, {"local", ETW_TIME_LOCAL}, {"relative", ETW_TIME_RELATIVE}, {NULL, 0}};
+
+static const etw_option_word when_words[] = {
+    {"auto", ETW_WHEN_AUTO}, {"always", ETW_WHEN_ALWAYS}, {"never", ETW_WHEN_NEVER}, {NULL, 0}};
+
 static const etw_option rows[] = {
     {.name = "provider",
      .value = "NAME|GUID",
@@ -284,6 +324,35 @@ static const etw_option rows[] = {
          "add LevelName, OpcodeName, TaskName, KeywordNames and ChannelName to JSON, where known",
      .group = ETW_TAKES_RENDERING,
      IN(rendering.names)},
+    {.name = "columns",
+     .value = "NAME[,...]",
+     .help = "only these fields, as --where names them, in text, CSV and JSON; EventProperties and "
+             "ExtendedInfo are whole",
+     .group = ETW_TAKES_RENDERING,
+     .apply = apply_columns},
+    {.name = "time",
+     .value = "FORM",
+     .help = "times in text, CSV and JSON: utc (default), local, or relative, in seconds since the "
+             "start of the trace",
+     .group = ETW_TAKES_RENDERING,
+     .words = time_forms,
+     IN(rendering.time)},
+    {.name = "color",
+     .value = "WHEN",
+     .help = "lines of text coloured by level: auto (default; on a terminal, unless $NO_COLOR is "
+             "set), always, never",
+     .group = ETW_TAKES_RENDERING,
+     .words = when_words,
+     IN(color)},
+    {.name = "width",
+     .value = "N",
+     .help = "cut lines of text to N characters, 0: not (default: on a terminal, to its width)",
+     .group = ETW_TAKES_RENDERING,
+     .apply = apply_width},
+    {.name = "no-pager",
+     .help = "do not show what goes to a terminal by $PAGER (default less)",
+     .group = ETW_TAKES_RENDERING,
+     IN(no_pager)},
     {.name = "raw-time",
      .help = "write time stamps in ticks of the trace's clock",
      .group = ETW_TAKES_RENDERING,

@@ -1,5 +1,6 @@
 /* cat and export: events as text, packets, ... */
 #include "replay/command/pipeline.h"
+#include "replay/command/screen.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 #include "replay/replay_input.h"
@@ -13,6 +14,7 @@ typedef struct cat {
     etw_replay *replay;
     etw_pipeline *pipeline;
     etw_address_namer namer;
+    etw_screen screen;
     etw_status side_status; /* of the callbacks, which cannot return one */
     etw_error side_error;
 } cat;
@@ -122,6 +124,9 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
                                     .stream = &c->stream,
                                     .folder = c->format->is_folder ? arguments->output : NULL,
                                     .note = etw_tool_note};
+    const etw_source *source = etw_replay_source(c->replay);
+    options.rendering.start_100ns =
+        etw_source_trace_count(source) > 0 ? etw_source_trace(source, 0)->start_time_100ns : 0;
     /* Of a pipe it changes while threads render. */
     if (etw_replay_state(c->replay) != NULL && etw_input_can_seek(etw_replay_input(c->replay))) {
         etw_state_get_namer(etw_replay_state(c->replay), &c->namer);
@@ -135,6 +140,7 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "%s is not for a terminal: give a file with -o", c->format->name);
     }
+    etw_screen_begin(&c->screen, arguments, &options.rendering);
     return etw_pipeline_open(&options, &c->pipeline, error);
 }
 
@@ -176,6 +182,22 @@ static etw_status open_output(cat *c, const etw_replay_arguments *arguments, etw
     return etw_failed(status) || !is_folder ? status : make_folder(arguments->output, error);
 }
 
+/* What is not shown is not looked for. */
+static void choose_passes(const etw_replay_arguments *arguments, etw_replay_options *options)
+{
+    const etw_output_options *rendering = &arguments->rendering;
+    bool wants_processes = true;
+    bool wants_stacks = rendering->column_count == 0;
+    if (rendering->column_count > 0) {
+        etw_ignore(etw_output_check_columns(rendering, &wants_processes, NULL));
+    }
+    for (uint32_t i = 0; i < rendering->column_count; i++) {
+        wants_stacks |= etw_output_is_extended_info(rendering->columns[i]);
+    }
+    options->processes = wants_processes && !arguments->no_process_names;
+    options->stacks = wants_stacks && rendering->stacks != ETW_STACK_NONE;
+}
+
 static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *error)
 {
     etw_replay_options options = arguments->replay;
@@ -184,8 +206,7 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     options.exchange = exchange;
     options.drained = drained;
     options.exchange_context = c;
-    options.processes = !arguments->no_process_names;
-    options.stacks = arguments->rendering.stacks != ETW_STACK_NONE;
+    choose_passes(arguments, &options);
     etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
     if (etw_failed(status)) {
         return status;
@@ -216,7 +237,15 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
         say_unknown_ending(arguments->output);
         return ETW_EXIT_USAGE;
     }
+    if (arguments->rendering.column_count > 0) {
+        c.format = c.format->with_columns;
+    }
+    if (c.format == NULL) {
+        etw_tool_say("--columns is for text, csv and json");
+        return ETW_EXIT_USAGE;
+    }
     const etw_status status = run(&c, arguments, &error);
+    etw_screen_end(&c.screen);
     etw_replay_totals totals = {0};
     if (c.replay != NULL) {
         etw_replay_get_totals(c.replay, &totals);

@@ -3,7 +3,7 @@
 #include "format/event/clock.h"
 #include "replay/command/stats.h"
 #include "replay/command/verbs.h"
-#include "replay/query/field.h"
+#include "format/query/field.h"
 #include "replay/query/pairs.h"
 
 #include <inttypes.h>

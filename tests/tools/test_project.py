@@ -45,7 +45,7 @@ ROOMS = {  # a room, and the rooms it may know besides those within itself
     "format/etl": ("format/base", "format/event"),
     "format/etwcap": ("format/base", "format/event"),
     "format/output/etl": ("format/base", "format/event", "format/etl", "format/output"),
-    "format/output": ("format/base", "format/event"),
+    "format/output": ("format/base", "format/event", "format/query"),
     "format/query": ("format/base", "format/event"),
     "format/input": ("format/base", "format/event", "format/schema", "format/etl", "format/etwcap"),
     "recorder": ("format",),

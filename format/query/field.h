@@ -1,6 +1,6 @@
 /* The value of one field, by the names of the filter language (where.h), in event after event. */
-#ifndef ETW_REPLAY_QUERY_FIELD_H
-#define ETW_REPLAY_QUERY_FIELD_H
+#ifndef ETW_FORMAT_QUERY_FIELD_H
+#define ETW_FORMAT_QUERY_FIELD_H
 
 #include "format/event/event.h"
 
@@ -19,6 +19,7 @@ typedef struct etw_field_value {
     double number;
     const char *text; /* as cat shows it, not NUL terminated; lent until the next call */
     size_t text_size;
+    const etw_value *property; /* it is the value of a property; lent as the text */
 } etw_field_value;
 
 /* Of an array the first element, or the one that the name asks for. */

@@ -1,5 +1,5 @@
 /* A filter of one test, `has NAME`, whose value is kept instead of judged. */
-#include "replay/query/field.h"
+#include "format/query/field.h"
 
 #include "format/query/where_tree.h"
 
@@ -10,13 +10,27 @@ struct etw_field {
     etw_field_value *value; /* of the call that is under way */
 };
 
+/* Keywords are shown as masks. */
+static etw_where_slice text_of(etw_where *where, const etw_operand *operand)
+{
+    if (where->nodes[0].field != ETW_WHERE_KEYWORD) {
+        return etw_where_operand_text(where, operand);
+    }
+    etw_text_clear(&where->scratch);
+    etw_text_append_hex(&where->scratch, operand->uint64);
+    return (etw_where_slice){where->scratch.data, where->scratch.size};
+}
+
 static void take(void *context, const etw_operand *operand)
 {
     etw_field *field = context;
     etw_field_value *value = field->value;
-    const etw_where_slice text = etw_where_operand_text(field->where, operand);
-    *value = (etw_field_value){
-        .is_there = true, .has_number = true, .text = text.text, .text_size = text.size};
+    const etw_where_slice text = text_of(field->where, operand);
+    *value = (etw_field_value){.is_there = true,
+                               .has_number = true,
+                               .text = text.text,
+                               .text_size = text.size,
+                               .property = operand->value};
     switch (operand->kind) {
     case ETW_OPERAND_SIGNED:
         value->number = (double)operand->int64;
