@@ -88,7 +88,8 @@ static void append_verbs(etw_text *text, const etw_command *command)
 
 void etw_command_append_help(const etw_command *command, const etw_verb_row *verb, etw_text *text)
 {
-    if (verb != NULL && verb->name != NULL) {
+    const bool is_whole = verb == NULL || verb->name == NULL;
+    if (!is_whole) {
         etw_text_printf(text, "Usage: %s %s %s [OPTION]...\n", command->tool, verb->name,
                         verb->usage);
         etw_text_printf(text, "%c%s.\n", verb->help[0] - 'a' + 'A', verb->help + 1);
@@ -104,6 +105,12 @@ void etw_command_append_help(const etw_command *command, const etw_verb_row *ver
     }
     if (command->append_notes != NULL) {
         command->append_notes(text, verb);
+    }
+    if (is_whole) {
+        etw_text_printf(text,
+                        "\n`%s completion bash` prints a script that completes its words; also for "
+                        "zsh, fish,\npowershell.\n",
+                        command->tool);
     }
     etw_text_append_z(text, command->notes);
 }

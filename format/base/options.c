@@ -1,5 +1,6 @@
 #include "format/base/options.h"
 
+#include "format/base/option_completion.h"
 #include "format/base/os.h"
 #include "format/base/version.h"
 
@@ -27,7 +28,7 @@ const etw_option *etw_command_option_find(const etw_command *command, const etw_
 {
     const etw_option *option;
     for (size_t i = 0; (option = etw_command_option_at(command, i)) != NULL; i++) {
-        if (etw_verb_takes(verb, option) && strcmp(option->name, name) == 0) {
+        if ((verb == NULL || etw_verb_takes(verb, option)) && strcmp(option->name, name) == 0) {
             return option;
         }
     }
@@ -132,9 +133,10 @@ static etw_status check_first_word(const etw_command *command, const char *word,
     return no_such_verb(command, word, nearest, error);
 }
 
-/* `help VERB` is `VERB --help`. */
+/* `help VERB` is `VERB --help`. `completion SHELL` prints a script. */
 typedef struct verb_search {
-    bool wants_help;
+    bool wants_help, wants_completion;
+    const char *shell;
     const char *first;       /* the first word */
     const char *behind_help; /* the word that follows `help` */
     const char *named;       /* the word that is the verb */
@@ -147,6 +149,15 @@ static void look_at_word(const etw_command *command, verb_search *search, const 
         search->wants_help = true;
         search->first = word;
         search->named = word; /* it is not an input */
+        return;
+    }
+    if (search->first == NULL && strcmp(word, "completion") == 0) {
+        search->wants_completion = true;
+        search->first = word;
+        return;
+    }
+    if (search->wants_completion) {
+        search->shell = search->shell == NULL ? word : search->shell;
         return;
     }
     if (search->wants_help && search->behind_help == NULL) {
@@ -172,6 +183,11 @@ static etw_status search_verb(const etw_command *command, int argc, char **argv,
         if (code == CODE_WORD) {
             look_at_word(command, search, optarg, words);
         }
+    }
+    if (search->wants_completion) {
+        const etw_status status =
+            etw_command_append_completion(command, search->shell, words->output, error);
+        return status == ETW_OK ? ETW_END : status;
     }
     if (search->wants_help && search->behind_help != NULL && !words->verb_is_named) {
         return no_such_verb(

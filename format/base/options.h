@@ -160,7 +160,7 @@ etw_status etw_command_apply(const etw_command *command, const char *name, const
 /* Row number index of all sections; NULL past the last. */
 const etw_option *etw_command_option_at(const etw_command *command, size_t index);
 
-/* By its whole name, of those that the verb takes; NULL where there is none. */
+/* By its whole name, of those that the verb takes (NULL: any); NULL where there is none. */
 const etw_option *etw_command_option_find(const etw_command *command, const etw_verb_row *verb,
                                           const char *name);
 
