@@ -111,7 +111,7 @@ static void make_plain(etw_text *text)
 {
     for (size_t i = 0; i < text->size; i++) {
         const unsigned char c = (unsigned char)text->data[i];
-        if (c < ' ' || c > '~' || strchr("\"\\<>&", c) != NULL) {
+        if (c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&') {
             text->data[i] = '_';
         }
     }

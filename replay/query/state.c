@@ -680,11 +680,10 @@ void etw_state_get_totals(const etw_state *state, etw_state_totals *totals)
 
 const char *etw_path_last_part(const char *path)
 {
-    const char *last = path;
-    for (const char *at = path; *at != '\0'; at++) {
-        if ((*at == '\\' || *at == '/') && at[1] != '\0') {
-            last = at + 1;
-        }
+    const char *last = path + strlen(path); /* from the end: it is asked for each address */
+    last -= last > path ? 1 : 0;
+    while (last > path && last[-1] != '\\' && last[-1] != '/') {
+        last--;
     }
     return last;
 }
