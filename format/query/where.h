@@ -20,8 +20,8 @@
  * addresses with or without /prefix, times (2024-05-01T12:00:00Z, +5s after the trace's first
  * event, -5s before its last), true and false; in takes a list of them, and ranges a..b. Where both
  * sides are numbers they are compared as such, however the event shows them; a value with a map by
- * number or by the map's text; levels, opcodes, tasks and keywords by number or name. Text ignores
- * case, except with ~. */
+ * number or by the map's text, of a bit map by the name of any bit; levels, opcodes, tasks and
+ * keywords by number or name. Text ignores case, except with ~. */
 #ifndef ETW_FORMAT_QUERY_WHERE_H
 #define ETW_FORMAT_QUERY_WHERE_H
 

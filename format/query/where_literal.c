@@ -433,13 +433,36 @@ static bool is_set(etw_where *where, const etw_operand *operand)
     return etw_where_operand_text(where, operand).size > 0;
 }
 
+/* Of a bit map each name stands for itself: Flags == Server, where the text is Server,Concurrent.
+ */
+static bool has_bit_named(etw_where *where, const etw_operand *operand,
+                          const etw_where_literal *literal)
+{
+    if (operand->value == NULL || operand->text != NULL ||
+        !etw_property_has_bit_map(operand->value->property)) {
+        return false;
+    }
+    etw_where_slice left = etw_where_operand_text(where, operand);
+    const etw_where_slice wanted = {literal->text, literal->text_size};
+    while (left.size > 0) {
+        const char *comma = memchr(left.text, ',', left.size);
+        const size_t size = comma == NULL ? left.size : (size_t)(comma - left.text);
+        if (etw_where_text_equal((etw_where_slice){left.text, size}, wanted)) {
+            return true;
+        }
+        const size_t taken = size + (comma == NULL ? 0 : 1);
+        left = (etw_where_slice){left.text + taken, left.size - taken};
+    }
+    return false;
+}
+
 static bool is_any_equal(etw_where *where, const etw_where_node *node, const etw_operand *operand)
 {
     for (uint32_t i = 0; i < node->literal_count; i++) {
         const etw_where_literal *literal = &node->literals[i];
         const int order = etw_where_order(where, operand, literal);
         if (!literal->is_range) {
-            if (order == 0) {
+            if (order == 0 || has_bit_named(where, operand, literal)) {
                 return true;
             }
             continue;

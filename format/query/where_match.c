@@ -1,4 +1,5 @@
 /* Whether an event passes: the tree walked, properties found. */
+#include "format/event/calendar.h"
 #include "format/query/where_tree.h"
 
 #include <stdlib.h>
@@ -11,6 +12,24 @@ static bool has_name(const etw_property *property, const etw_where_part *part)
     return etw_property_nth(property) == part->nth &&
            etw_where_text_equal((etw_where_slice){name->utf8, name->utf8_size},
                                 (etw_where_slice){part->name, strlen(part->name)});
+}
+
+/* A SYSTEMTIME as FILETIME; false where it is no date. */
+static bool time_of_systemtime(etw_bytes bytes, int64_t *time_100ns)
+{
+    unsigned field[8]; /* year, month, day of week, day, hour, minute, second, milliseconds */
+    for (size_t i = 0; bytes.size >= 16 && i < 8; i++) {
+        field[i] = etw_load_u16(bytes.data + 2 * i);
+    }
+    if (bytes.size < 16 || field[0] < 1601 || field[1] < 1 || field[1] > 12 || field[3] < 1 ||
+        field[3] > 31) {
+        return false;
+    }
+    const etw_date date = {field[0], field[1], field[3]};
+    const int64_t seconds =
+        ((etw_days_of_date(&date) * 24 + field[4]) * 60 + field[5]) * 60 + field[6];
+    *time_100ns = (seconds * 1000 + field[7]) * 10000;
+    return true;
 }
 
 static void give_value(const etw_value *value, etw_operand *operand, etw_typed_value *typed)
@@ -41,6 +60,11 @@ static void give_value(const etw_value *value, etw_operand *operand, etw_typed_v
     case ETW_VALUE_FILETIME:
         operand->kind = ETW_OPERAND_TIME;
         operand->int64 = typed->as.time_100ns;
+        break;
+    case ETW_VALUE_SYSTEMTIME:
+        if (time_of_systemtime(typed->bytes, &operand->int64)) {
+            operand->kind = ETW_OPERAND_TIME;
+        }
         break;
     case ETW_VALUE_IPV4:
     case ETW_VALUE_IPV6:

@@ -68,9 +68,57 @@ bool etw_where_text_starts(etw_where_slice text, etw_where_slice part)
     return true;
 }
 
+static bool is_ascii(etw_where_slice text)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        all |= (uint8_t)text.text[i];
+    }
+    return all < 0x80;
+}
+
+static bool equals_ascii(const char *text, etw_where_slice part)
+{
+    for (size_t i = 0; i < part.size; i++) {
+        if (fold((uint8_t)text[i]) != fold((uint8_t)part.text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ASCII stands for itself alone in UTF-8: places where the part can begin are found by bytes. */
+static bool contains_ascii(etw_where_slice text, etw_where_slice part)
+{
+    const char low = (char)fold((uint8_t)part.text[0]);
+    const char high = low >= 'a' && low <= 'z' ? (char)(low - 32) : low;
+    const size_t places = text.size < part.size ? 0 : text.size - part.size + 1;
+    const char *next[2] = {NULL, NULL}; /* of either case; NULL: not looked for from here on */
+    const char *at = text.text;
+    const char *const end = text.text + places;
+    const char cases[2] = {low, high};
+    while (at < end) {
+        for (size_t i = 0; i < 2; i++) {
+            if (next[i] == NULL || next[i] < at) {
+                const char *found = memchr(at, cases[i], (size_t)(end - at));
+                next[i] = found == NULL ? end : found;
+            }
+        }
+        at = next[0] < next[1] ? next[0] : next[1];
+        if (at < end && equals_ascii(at, part)) {
+            return true;
+        }
+        at++;
+    }
+    return false;
+}
+
 /* At most text times part steps: the part is the user's own. */
 bool etw_where_text_contains(etw_where_slice text, etw_where_slice part)
 {
+    if (part.size > 0 && is_ascii(part)) {
+        return contains_ascii(text, part);
+    }
     while (text.size > 0) {
         if (etw_where_text_starts(text, part)) {
             return true;

@@ -179,3 +179,42 @@ def test_short_forms_that_are_wrong(native_tool, trace, options, said):
 def test_a_cut_by_short_forms_tells_them(native_tool, trace, tmp_path):
     native_tool("etw-replay", "cut", trace, "--id", "1-2", "-o", tmp_path / "c.etwcap")
     assert b"Id in (1..2)" in native_tool("etw-replay", "info", tmp_path / "c.etwcap").stdout
+
+
+MANIFEST = """<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2004/08/events"><instrumentation><events>
+<provider name="Maps" guid="{11223344-5566-7788-0102-030405060709}" symbol="Maps" resourceFileName="Maps" messageFileName="Maps">
+<maps><bitMap name="Bits"><map value="0x1" message="$(string.One)"/><map value="0x2" message="$(string.Two)"/></bitMap></maps>
+<templates><template tid="T"><data name="Set" inType="win:UInt32" map="Bits"/></template></templates>
+<events><event value="1" version="0" level="win:Informational" symbol="E" template="T"/></events></provider></events></instrumentation>
+<localization><resources culture="en-US"><stringTable><string id="One" value="Server"/><string id="Two" value="Concurrent"/>
+</stringTable></resources></localization></instrumentationManifest>"""
+
+
+@pytest.mark.parametrize("text, expected", [("Set == server", [1, 3]), ("Set == Concurrent", [2, 3]), ("Set in (Server, Nothing)", [1, 3]),
+                                            ("Set == 'Server,Concurrent'", [3]), ("Set != Server", [2, 4]), ("Set & 2", [2, 3]),
+                                            ("Set == 3", [3]), ("Set == Serv", []), ("Set contains serv", [1, 3])])
+def test_names_of_bits(native_tool, tmp_path, text, expected):
+    out = Trace()
+    provider = "{11223344-5566-7788-0102-030405060709}"
+    out.manifest(provider, MANIFEST, time=out.at(0))
+    for flags in range(1, 5):
+        out.event(provider, id=1, level=4, pid=flags, data=flags.to_bytes(4, "little"), time=out.at(flags))
+    out.write(tmp_path / "a.etl")
+    assert [line["ProcessId"] for line in native_tool.events(tmp_path / "a.etl", "--where", text)] == expected
+
+
+@pytest.mark.parametrize("text, passes", [("At == 2024-02-29T13:14:15.016Z", True), ("At > 2024-02-29", True), ("At < 2024-02-29T13:14:15.017", True),
+                                          ("At >= 2024-03-01", False), ("At contains '13:14'", True)])
+def test_a_systemtime_is_a_time(native_tool, tmp_path, text, passes):
+    out = Trace()
+    out.tracelogging("Shop", "When", [field("At", "systemtime", (2024, 2, 4, 29, 13, 14, 15, 16))], id=1, time=out.at(1))
+    out.write(tmp_path / "a.etl")
+    assert (len(native_tool.events(tmp_path / "a.etl", "--where", text)) == 1) is passes
+
+
+@pytest.mark.parametrize("part, expected", [("aaab", True), ("AAB", True), ("abx", False), ("\u00c4rg", True), ("rgERZ", True), ("x", False), ("", True)])
+def test_a_part_of_a_text(native_tool, tmp_path, part, expected):
+    out = Trace()
+    out.tracelogging("Shop", "Text", [field("Text", "utf16z", "aAaAaAb \u00e4rgerz")], id=1, time=out.at(1))
+    out.write(tmp_path / "a.etl")
+    assert (len(native_tool.events(tmp_path / "a.etl", "--where", "Text contains '%s'" % part)) == 1) is expected

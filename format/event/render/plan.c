@@ -329,6 +329,11 @@ const etw_name *etw_property_name(const etw_property *property)
     return &property->name;
 }
 
+bool etw_property_has_bit_map(const etw_property *property)
+{
+    return property->map != NULL && property->map->is_bit_map;
+}
+
 uint32_t etw_property_nth(const etw_property *property)
 {
     return property->nth;

@@ -55,6 +55,8 @@ ETW_API const etw_name *etw_property_name(const etw_property *property);
 ETW_API uint32_t etw_property_nth(const etw_property *property);
 ETW_API uint16_t etw_property_in_type(const etw_property *property);
 ETW_API uint16_t etw_property_out_type(const etw_property *property);
+/* Whether its texts are the names of bits, with commas between. */
+bool etw_property_has_bit_map(const etw_property *property);
 /* Its values come between open_array and close_array, be they one or many. */
 ETW_API bool etw_property_is_array(const etw_property *property);
 /* A value map gives texts for its numbers. */
