@@ -18,6 +18,8 @@ typedef struct parser {
     const char *at;
     uint32_t depth;
     uint32_t literals;
+    bool
+        is_pattern; /* the value that is taken is a regular expression, which has its own escapes */
     etw_error *error;
 } parser;
 
@@ -123,10 +125,30 @@ static unsigned hex_pair(const char *at)
     return value;
 }
 
+/* What a backslash and the character behind it stand for; p->at is at that. Both, where that is
+ * nothing known: "C:\Windows"; of a pattern they are always both, but not before the quote. */
+static void take_escape(parser *p, char quote, char *out, size_t *size)
+{
+    static const char escapes[] = "n\nt\tr\r\\\\\"\"''";
+    const char c = *p->at++;
+    const char *known = NULL;
+    for (const char *e = escapes; *e != '\0' && known == NULL; e += 2) {
+        known = *e == c ? e : NULL;
+    }
+    if (p->is_pattern ? c == quote : known != NULL) {
+        out[(*size)++] = p->is_pattern ? c : known[1];
+    } else if (!p->is_pattern && c == 'x' && hex_pair(p->at) != 0) {
+        out[(*size)++] = (char)hex_pair(p->at);
+        p->at += 2;
+    } else {
+        out[(*size)++] = '\\';
+        out[(*size)++] = c;
+    }
+}
+
 /* The text between quotes, with \\ \" \' \n \t \r \xHH. p->at is at the quote. */
 static etw_status take_quoted(parser *p, const char **text, size_t *size)
 {
-    static const char escapes[] = "n\nt\tr\r";
     const char *start = p->at;
     const char quote = *p->at++;
     char *out = etw_arena_alloc(&p->where->arena, strlen(p->at) + 1);
@@ -136,25 +158,16 @@ static etw_status take_quoted(parser *p, const char **text, size_t *size)
         return no_memory(p);
     }
     while (*p->at != quote) {
-        char c = *p->at;
+        const char c = *p->at;
         if (c == '\0') {
             return fail_at(p, start, "the quote that begins here does not end");
         }
         p->at++;
         if (c == '\\' && *p->at != '\0') {
-            c = *p->at++;
-            const char *known = NULL;
-            for (const char *e = escapes; *e != '\0' && known == NULL; e += 2) {
-                known = *e == c ? e : NULL;
-            }
-            if (known != NULL) {
-                c = known[1];
-            } else if (c == 'x' && hex_pair(p->at) != 0) {
-                c = (char)hex_pair(p->at);
-                p->at += 2;
-            }
+            take_escape(p, quote, out, size);
+        } else {
+            out[(*size)++] = c;
         }
-        out[(*size)++] = c;
     }
     p->at++;
     out[*size] = '\0';
@@ -438,7 +451,9 @@ static etw_status take_operator(parser *p, etw_where_node *node)
         }
         skip_spaces(p);
         const char *place = p->at;
+        p->is_pattern = node->operator_ == ETW_WHERE_MATCHES;
         const etw_status status = take_one_value(p, node);
+        p->is_pattern = false;
         return etw_failed(status) || node->operator_ != ETW_WHERE_MATCHES
                    ? status
                    : compile_regex(p, node, place);

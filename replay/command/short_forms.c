@@ -43,6 +43,19 @@ static void append_quoted(etw_text *text, const char *value)
     etw_text_append_char(text, '\'');
 }
 
+/* A pattern keeps its own escapes; a quote gets one. */
+static void append_pattern(etw_text *text, const char *value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        etw_text_append_z(text, value[i] == '\'' ? "\\" : "");
+        etw_text_append_char(text, value[i]);
+        if (value[i] == '\\' && i + 1 < size) {
+            i++;
+            etw_text_append_char(text, value[i]);
+        }
+    }
+}
+
 /* TEXT, or a regular expression: /text/, or /text/i where case is to be ignored. */
 static void append_search(etw_text *text, const char *value)
 {
@@ -55,7 +68,7 @@ static void append_search(etw_text *text, const char *value)
         return;
     }
     etw_text_append_z(text, ignores_case ? "* ~ '(?i)" : "* ~ '");
-    append_escaped(text, value + 1, last - 1);
+    append_pattern(text, value + 1, last - 1);
     etw_text_append_char(text, '\'');
 }
 

@@ -22,20 +22,24 @@ class Quoted(str):
     pass
 
 
-def unescaped(text):
-    return re.sub(r"\\(x[0-9a-fA-F]{2}|.)", lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1]) or (
-        chr(int(m[1][1:], 16)) if len(m[1]) == 3 else m[1]), text)
+def unescaped(text, is_pattern):
+    if is_pattern:
+        return text
+    known = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
+    return re.sub(r"\\(x[0-9a-fA-F]{2}|.)", lambda m: known.get(m[1]) or (
+        chr(int(m[1][1:], 16)) if len(m[1]) == 3 else m[0]), text)
 
 
 def tokens(text):
-    at = 0
+    at, last = 0, None
     while text[at:].strip():
         found = TOKEN.match(text, at)
         at = found.end()
         if found["quoted"] is not None:
-            yield Quoted(unescaped(found["quoted"][1:-1]))
+            yield Quoted(unescaped(found["quoted"][1:-1], last == "~"))
         else:
             yield found["sign"] or found["word"]
+        last = found["sign"]
 
 
 def number(text):

@@ -64,6 +64,8 @@ PASSES = [
     ("Id == 1 or Id == 2 and Level == error", [1]), ("(Id == 1 or Id == 2) and not Level == error", [2]),
     ("!(Id < 6)", [6, 9]), ("Id==1||Id==9", [1, 9]), ("Id > 4 && Id < 9", [5, 6]), ("NotThere == 1", []),
     ("not NotThere == 1", ALL), ("Query contains '\\x2e'", [1, 2]),
+    ("Query ~ '^\\w+\\.org$'", [2]), ("Query ~ '\\x2eorg'", [2]), ("Query ~ '\\\\'", []), ("Query ~ '[\\']|debian'", [2]),
+    ("Query contains '\\c'", []), ("Query == 'Example\\.com'", []), ("Query == 'Example\\x2ecom'", [1]),
 ]
 
 

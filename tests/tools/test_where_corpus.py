@@ -27,7 +27,7 @@ OWN = {
     "ShutdownPerfDiagLogger": """
 ImageSize > 1M | ImageSize <= 0x18000 | ImageSize in (64k..128k) | ImageBase >= 0x7FF600000000 | ImageBase & 0xFFF
 FileName endswith '.dll' | FileName contains 'SYSTEM32' and not FileName contains 'winsxs' | FileName like '*\\\\n?dll.dll'
-FileName ~ '(?i)\\\\.exe$' | FileName ~ '\\\\d{2}' | EventProperties.ProcessId == 4 | EventProperties.ProcessId in (4, 100..2000)
+FileName ~ '(?i)\\.exe$' | FileName ~ '\\d{2}' | EventProperties.ProcessId == 4 | EventProperties.ProcessId in (4, 100..2000)
 SignatureLevel == 12 and SignatureType != 2 | SignatureLevel | TimeDateStamp == 0 | TimeDateStamp > 1000000000 | ImageChecksum < 100k
 TThreadId == 0x1E98 | TThreadId > 0x1000 and TThreadId < 0x2000 | StackBase > 0xFFFFF80000000000 | UserStackBase != 0 | BasePriority > 8
 BasePriority in (8..10, 13) | Affinity & 2 | has TThreadId and not has FileName | SubProcessTag | UserSID == S-1-5-18
