@@ -28,11 +28,20 @@ static etw_status test_view(texts *t, etw_error *error)
                         : test_text(t, view->data, view->size, error);
 }
 
+static etw_where_slice part_of(const etw_where_node *node)
+{
+    return (etw_where_slice){node->literals[0].text, node->literals[0].text_size};
+}
+
 /* Bytes that nothing explains, as 8-bit text and as UTF-16 that begins at an even or an odd one. */
 static etw_status test_bytes(texts *t, etw_bytes bytes, etw_error *error)
 {
     etw_text *view = &t->where->view;
     if (bytes.size == 0) {
+        return ETW_OK;
+    }
+    if (t->node->is_ascii) {
+        t->passes = t->passes || etw_where_bytes_contain(bytes, part_of(t->node));
         return ETW_OK;
     }
     etw_text_clear(view);
@@ -92,14 +101,62 @@ static etw_status test_user(texts *t, const etw_event_record *record, etw_error 
     return etw_text_append_sid(&t->where->view, sid) ? test_view(t, error) : ETW_OK;
 }
 
+/* Letters and signs of which none is in the text of a number, a GUID, a time, an address, a SID. */
+static bool is_wordy(etw_where_slice part)
+{
+    for (size_t i = 0; i < part.size; i++) {
+        if (part.text[i] != '\0' &&
+            strchr("gGhHjJkKlLmMoOpPqQrRuUvVwWyY_\\", part.text[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void etw_where_prepare_any(etw_where_node *node)
+{
+    node->is_ascii = node->operator_ == ETW_WHERE_CONTAINS && part_of(node).size > 0 &&
+                     etw_where_is_ascii(part_of(node));
+    node->is_word = node->is_ascii && is_wordy(part_of(node));
+}
+
+/* Whether any property of the schema may show words that are not in the bytes. */
+static bool has_words(const etw_where_node *node, const etw_schema *schema, const etw_plan *plan)
+{
+    const etw_property *property;
+    etw_where_place *place = &node->places[schema->id % ETW_WHERE_CACHE];
+    if (place->schema_id != schema->id) {
+        *place = (etw_where_place){.schema_id = schema->id};
+        for (uint32_t i = 0; (property = etw_plan_property(plan, i)) != NULL; i++) {
+            place->has_words |= etw_property_shows_words(property);
+        }
+    }
+    return place->has_words;
+}
+
+/* Whether the payload, user and all, cannot have what is looked for: told by its bytes alone. */
+static bool is_hopeless(const texts *t, const etw_event *event)
+{
+    const etw_schema *schema = etw_event_schema(event);
+    const etw_plan *plan = etw_event_plan(event);
+    const etw_event_record *record = etw_event_record_of(event);
+    const etw_bytes bytes = {record->UserData, record->UserDataLength};
+    return t->node->is_word && schema != NULL && schema->id != 0 && plan != NULL &&
+           !has_words(t->node, schema, plan) && !etw_where_bytes_contain(bytes, part_of(t->node));
+}
+
 etw_status etw_where_test_any(etw_where *where, const etw_where_node *node, const etw_event *event,
                               bool *passes, etw_error *error)
 {
     texts t = {.where = where, .node = node};
+    *passes = false;
     const etw_plan *plan = etw_event_plan(event);
     etw_status status = test_name(&t, etw_event_provider_name(event), error);
     if (!etw_failed(status) && plan != NULL) {
         status = test_name(&t, etw_plan_event_name(plan)->utf8, error);
+    }
+    if (!etw_failed(status) && !t.passes && is_hopeless(&t, event)) {
+        return ETW_OK;
     }
     if (!etw_failed(status) && !t.passes) {
         status = test_payload(&t, event, error);

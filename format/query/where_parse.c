@@ -487,7 +487,8 @@ static etw_status take_mask(parser *p, etw_where_node *node)
 /* Where a test for a property of one part remembers what it found, schema by schema. */
 static etw_status give_places(parser *p, etw_where_node *node)
 {
-    if (node->field == ETW_WHERE_PROPERTY && node->part_count == 1) {
+    if (node->field == ETW_WHERE_ANYTHING ||
+        (node->field == ETW_WHERE_PROPERTY && node->part_count == 1)) {
         node->places = etw_arena_alloc(&p->where->arena, ETW_WHERE_CACHE * sizeof *node->places);
         return node->places == NULL ? no_memory(p) : ETW_OK;
     }
@@ -524,6 +525,9 @@ static etw_status take_test(parser *p, uint32_t *index)
         status = fail_at(p, start,
                          "* stands for texts: ==, in, contains, startswith, endswith, "
                          "like or ~ must follow");
+    }
+    if (!etw_failed(status) && node.field == ETW_WHERE_ANYTHING) {
+        etw_where_prepare_any(&node);
     }
     if (!etw_failed(status)) {
         status = give_places(p, &node);

@@ -68,7 +68,7 @@ bool etw_where_text_starts(etw_where_slice text, etw_where_slice part)
     return true;
 }
 
-static bool is_ascii(etw_where_slice text)
+bool etw_where_is_ascii(etw_where_slice text)
 {
     uint8_t all = 0;
     for (size_t i = 0; i < text.size; i++) {
@@ -77,10 +77,12 @@ static bool is_ascii(etw_where_slice text)
     return all < 0x80;
 }
 
-static bool equals_ascii(const char *text, etw_where_slice part)
+/* width: bytes of a character; those behind the first are 0. */
+static bool equals_ascii(const char *text, etw_where_slice part, size_t width)
 {
     for (size_t i = 0; i < part.size; i++) {
-        if (fold((uint8_t)text[i]) != fold((uint8_t)part.text[i])) {
+        if (fold((uint8_t)text[i * width]) != fold((uint8_t)part.text[i]) ||
+            (width == 2 && text[i * width + 1] != '\0')) {
             return false;
         }
     }
@@ -88,15 +90,15 @@ static bool equals_ascii(const char *text, etw_where_slice part)
 }
 
 /* ASCII stands for itself alone in UTF-8: places where the part can begin are found by bytes. */
-static bool contains_ascii(etw_where_slice text, etw_where_slice part)
+static bool contains_ascii(etw_where_slice text, etw_where_slice part, size_t width)
 {
     const char low = (char)fold((uint8_t)part.text[0]);
     const char high = low >= 'a' && low <= 'z' ? (char)(low - 32) : low;
-    const size_t places = text.size < part.size ? 0 : text.size - part.size + 1;
-    const char *next[2] = {NULL, NULL}; /* of either case; NULL: not looked for from here on */
-    const char *at = text.text;
-    const char *const end = text.text + places;
     const char cases[2] = {low, high};
+    const size_t size = part.size * width;
+    const char *next[2] = {NULL, NULL}; /* of either case, where it was last looked for */
+    const char *at = text.text;
+    const char *const end = text.text + (text.size < size ? 0 : text.size - size + 1);
     while (at < end) {
         for (size_t i = 0; i < 2; i++) {
             if (next[i] == NULL || next[i] < at) {
@@ -105,7 +107,7 @@ static bool contains_ascii(etw_where_slice text, etw_where_slice part)
             }
         }
         at = next[0] < next[1] ? next[0] : next[1];
-        if (at < end && equals_ascii(at, part)) {
+        if (at < end && equals_ascii(at, part, width)) {
             return true;
         }
         at++;
@@ -113,11 +115,17 @@ static bool contains_ascii(etw_where_slice text, etw_where_slice part)
     return false;
 }
 
+bool etw_where_bytes_contain(etw_bytes bytes, etw_where_slice part)
+{
+    const etw_where_slice text = {(const char *)bytes.data, bytes.size};
+    return bytes.size > 0 && (contains_ascii(text, part, 1) || contains_ascii(text, part, 2));
+}
+
 /* At most text times part steps: the part is the user's own. */
 bool etw_where_text_contains(etw_where_slice text, etw_where_slice part)
 {
-    if (part.size > 0 && is_ascii(part)) {
-        return contains_ascii(text, part);
+    if (part.size > 0 && etw_where_is_ascii(part)) {
+        return contains_ascii(text, part, 1);
     }
     while (text.size > 0) {
         if (etw_where_text_starts(text, part)) {

@@ -107,6 +107,7 @@ typedef struct etw_where_place {
     uint32_t schema_id; /* 0: empty */
     uint32_t index;     /* among the properties of the plan */
     bool is_there;
+    bool has_words;   /* of `*`: a property's text may hold words that its bytes do not */
     bool is_fixed[2]; /* at a fixed offset, in records of 32 and of 64 bits */
     size_t offset[2];
     size_t size[2];
@@ -120,6 +121,8 @@ typedef struct etw_where_node {
     etw_where_field field;
     bool was_asked; /* an event was tested for the property */
     bool was_seen;  /* a schema had it */
+    bool is_ascii;  /* of `* contains`: what is looked for */
+    bool is_word;   /* and no number, GUID, time or address has it in its text */
     bool has_mask;
     uint64_t mask;
     const char *name; /* the property's, as written */
@@ -182,7 +185,8 @@ etw_status etw_where_compare(etw_where *where, const etw_where_node *node,
 /* The same for a value of a property. */
 etw_status etw_where_test_value(etw_where *where, const etw_where_node *node,
                                 const etw_value *value, bool *passes, etw_error *error);
-/* where_any.c: whether any text of the event passes. */
+/* where_any.c: what the test asks for, and whether any text of the event passes. */
+void etw_where_prepare_any(etw_where_node *node);
 etw_status etw_where_test_any(etw_where *where, const etw_where_node *node, const etw_event *event,
                               bool *passes, etw_error *error);
 /* The operand's text, made where it has none; valid until the next is made. */
@@ -206,6 +210,10 @@ etw_status etw_where_test_field(etw_where *where, const etw_where_node *node,
 int etw_where_text_order(etw_where_slice a, etw_where_slice b);
 bool etw_where_text_equal(etw_where_slice a, etw_where_slice b);
 bool etw_where_text_contains(etw_where_slice text, etw_where_slice part);
+bool etw_where_is_ascii(etw_where_slice text);
+/* Whether they hold the part, which is ASCII and not empty, as 8-bit text or as UTF-16 at any byte.
+ */
+bool etw_where_bytes_contain(etw_bytes bytes, etw_where_slice part);
 bool etw_where_text_starts(etw_where_slice text, etw_where_slice part);
 bool etw_where_text_ends(etw_where_slice text, etw_where_slice part);
 bool etw_where_text_like(etw_where_slice text, etw_where_slice pattern);

@@ -334,6 +334,20 @@ bool etw_property_has_bit_map(const etw_property *property)
     return property->map != NULL && property->map->is_bit_map;
 }
 
+bool etw_property_shows_words(const etw_property *property)
+{
+    switch (property->show) {
+    case ETW_SHOW_BOOLEAN:
+    case ETW_SHOW_HRESULT:
+    case ETW_SHOW_WIN32_ERROR:
+    case ETW_SHOW_NTSTATUS:
+    case ETW_SHOW_LZNT1:
+        return true;
+    default:
+        return property->map != NULL;
+    }
+}
+
 uint32_t etw_property_nth(const etw_property *property)
 {
     return property->nth;

@@ -57,6 +57,8 @@ ETW_API uint16_t etw_property_in_type(const etw_property *property);
 ETW_API uint16_t etw_property_out_type(const etw_property *property);
 /* Whether its texts are the names of bits, with commas between. */
 bool etw_property_has_bit_map(const etw_property *property);
+/* Whether its texts may have words that are not in its bytes: of a map, an error code, true. */
+bool etw_property_shows_words(const etw_property *property);
 /* Its values come between open_array and close_array, be they one or many. */
 ETW_API bool etw_property_is_array(const etw_property *property);
 /* A value map gives texts for its numbers. */
