@@ -177,64 +177,45 @@ static etw_status apply_pids(const etw_option_use *use)
                             : status;
 }
 
-static etw_status apply_exe(const etw_option_use *use)
+/* The value itself, into a field of the provider's options. */
+static etw_status keep_text(const etw_option_use *use, size_t field)
 {
     etw_provider_options *options = NULL;
     const etw_status status = last_provider(use, &options);
     if (status == ETW_OK) {
-        options->executable_names = use->value;
+        *(const char **)(void *)((char *)options + field) = use->value;
     }
     return status;
+}
+
+static etw_status apply_exe(const etw_option_use *use)
+{
+    return keep_text(use, offsetof(etw_provider_options, executable_names));
 }
 
 static etw_status apply_package(const etw_option_use *use)
 {
-    etw_provider_options *options = NULL;
-    const etw_status status = last_provider(use, &options);
-    if (status == ETW_OK) {
-        options->package_ids = use->value;
-    }
-    return status;
+    return keep_text(use, offsetof(etw_provider_options, package_ids));
 }
 
 static etw_status apply_event_names(const etw_option_use *use)
 {
-    etw_provider_options *options = NULL;
-    const etw_status status = last_provider(use, &options);
-    if (status == ETW_OK) {
-        options->event_names = use->value;
-    }
-    return status;
+    return keep_text(use, offsetof(etw_provider_options, event_names));
 }
 
 static etw_status apply_stack_names(const etw_option_use *use)
 {
-    etw_provider_options *options = NULL;
-    const etw_status status = last_provider(use, &options);
-    if (status == ETW_OK) {
-        options->stack_names = use->value;
-    }
-    return status;
+    return keep_text(use, offsetof(etw_provider_options, stack_names));
 }
 
 static etw_status apply_args(const etw_option_use *use)
 {
-    etw_provider_options *options = NULL;
-    const etw_status status = last_provider(use, &options);
-    if (status == ETW_OK) {
-        options->provider_arguments = use->value;
-    }
-    return status;
+    return keep_text(use, offsetof(etw_provider_options, provider_arguments));
 }
 
 static etw_status apply_payload(const etw_option_use *use)
 {
-    etw_provider_options *options = NULL;
-    const etw_status status = last_provider(use, &options);
-    if (status == ETW_OK) {
-        options->payload_filter = use->value;
-    }
-    return status;
+    return keep_text(use, offsetof(etw_provider_options, payload_filter));
 }
 
 static etw_status apply_capture_state(const etw_option_use *use)
