@@ -3,6 +3,7 @@ import bz2
 import gzip
 import io
 import lzma
+import random
 import struct
 import subprocess
 import tarfile
@@ -119,6 +120,21 @@ def test_damage_within_archives_is_told(native_tool, etl, tmp_path):
                           ("a.bz2", bz2.compress(etl.read_bytes())[:200]), ("a.7z", b"7z\xBC\xAF\x27\x1C" + b"\xFF" * 200)):
         (tmp_path / name).write_bytes(content)
         assert b"cannot be unwrapped" in native_tool("etw-replay", tmp_path / name, status=1).stderr, name
+
+
+def test_flipped_bytes_end_well(native_tool, etl, tmp_path):
+    """Whatever comes out, or nothing: the tool ends by itself, and says what is wrong."""
+    files = [("a.etl", etl.read_bytes()), ("b.txt", b"x" * 1000)]
+    (tmp_path / "pack").mkdir()
+    seeds = {"cab": cab(files, True), "tar": tar(files), "7z": seven_zip(tmp_path / "pack", files), "xz": lzma.compress(files[0][1])}
+    random_ = random.Random(5)
+    for name, data in seeds.items():
+        for _ in range(12):
+            broken = bytearray(data)
+            for _ in range(random_.choice((1, 2, 8))):
+                broken[random_.randrange(min(len(broken), 600))] ^= random_.randrange(1, 256)
+            done = native_tool("etw-replay", "info", "-", input=bytes(broken), status=None)
+            assert done.returncode in (0, 3) or (done.returncode == 1 and done.stderr), name
 
 
 def test_what_a_build_cannot_read_is_named(win64_tool, tmp_path):

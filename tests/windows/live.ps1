@@ -27,8 +27,9 @@ function Need([bool]$condition, [string]$otherwise) {
     if (-not $condition) { throw $otherwise }
 }
 
-# Starts the recorder; its messages go to NAME.log.
-function Start-Recorder([string]$name, [string[]]$arguments) {
+# Starts the recorder; its messages go to NAME.log. Without -Rundown the events are those that came alone.
+function Start-Recorder([string]$name, [string[]]$arguments, [switch]$Rundown) {
+    if (-not $Rundown) { $arguments += '--no-rundown' }
     $quoted = $arguments | ForEach-Object { if ($_ -match ' ') { '"' + $_ + '"' } else { $_ } }
     $process = Start-Process -PassThru -NoNewWindow -FilePath $record -ArgumentList $quoted `
         -RedirectStandardError (Join-Path $Results ($name + '.log')) -RedirectStandardOutput (Join-Path $Results ($name + '.out'))
@@ -103,6 +104,29 @@ function Case-SystemProvider {
     Test-Verified (Output 'system')
 }
 
+function Case-Rundown {
+    $r = Start-Recorder 'rundown' @('--provider', $dns, '--max-duration', '4s', '-f', '-o', (Output 'rundown')) -Rundown
+    Wait-Recorder $r
+    $events = @(& $replay (Output 'rundown') | ConvertFrom-Json)
+    $lsass = @($events | Where-Object { $_.EventName -eq 'Process/DCStart' -and $_.EventProperties.ImageFileName -eq 'lsass.exe' })
+    Need ($lsass.Count -eq 1 -and $lsass[0].EventProperties.UserSID -eq 'S-1-5-18') 'no lsass.exe, or not its user'
+    Need (@($events | Where-Object { $_.EventName -eq 'Image/DCStart' -and $_.EventProperties.ProcessId -eq '0' }).Count -gt 50) 'too few drivers'
+    Need (@($events | Where-Object { $_.EventName -eq 'ImageID/DbgID_RSDS' }).Count -gt 100) 'too few PDBs'
+    Need (@($events | Where-Object { $_.EventProperties.CommandLine -match 'etw-record' }).Count -gt 0) 'no command line of the recorder'
+    Test-Verified (Output 'rundown')
+}
+
+function Case-Attach {
+    $owner = Start-Recorder 'attach-owner' @('--session', 'etwcap test', '--provider', $dns, '--max-duration', '12s', '-f', '-o', (Output 'attach-owner'))
+    Start-Sleep 2
+    $r = Start-Recorder 'attach' @('--attach', 'etwcap test', '--max-duration', '6s', '-f', '-o', (Output 'attach'))
+    Start-Sleep 2; Clear-DnsClientCache; Make-Dns
+    Wait-Recorder $r
+    Need (@(& $record --list-sessions | Where-Object { $_ -match 'etwcap test' }).Count -eq 1) 'the session has ended'
+    Wait-Recorder $owner
+    Need ((Count-Events (Output 'attach')) -ge 5) 'too few events'
+}
+
 function Case-Stacks {
     $r = Start-Recorder 'stacks' @('--provider', 'Microsoft-Windows-Kernel-Process', '--enable', 'stack', '--max-duration', '6s', '-f', '-o', (Output 'stacks'))
     Start-Sleep 1; Make-Processes
@@ -112,7 +136,7 @@ function Case-Stacks {
 }
 
 function Case-Service {
-    $line = '"' + $record + '" --service --provider ' + $dns + ' -f -o "' + (Output 'service') + '"'
+    $line = '"' + $record + '" --service --no-rundown --provider ' + $dns + ' -f -o "' + (Output 'service') + '"'
     New-Service -Name etwcap-test -BinaryPathName $line -StartupType Manual | Out-Null
     try {
         Start-Service etwcap-test; Start-Sleep 2; Clear-DnsClientCache; Make-Dns; Start-Sleep 2; Stop-Service etwcap-test
@@ -207,7 +231,7 @@ function Case-UnitTests {
     }
 }
 
-$cases = 'UnitTests', 'Dns', 'TraceLogging', 'Kernel', 'SystemProvider', 'Stacks', 'Service', 'CtrlC', 'KillAndReclaim',
+$cases = 'UnitTests', 'Dns', 'TraceLogging', 'Kernel', 'SystemProvider', 'Rundown', 'Attach', 'Stacks', 'Service', 'CtrlC', 'KillAndReclaim',
     'RingWithAReader', 'LongPath', 'Times', 'Print', 'Oracle', 'TdhProbe'
 
 Say ((Get-CimInstance Win32_OperatingSystem).Caption + ', ' + [Environment]::OSVersion.Version + ', ' + $env:PROCESSOR_ARCHITECTURE + ', ' + (& $record --version))
