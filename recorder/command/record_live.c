@@ -2,11 +2,10 @@
 #include "recorder/capture/discard.h"
 #include "recorder/command/jobs.h"
 #include "recorder/command/live_print.h"
+#include "recorder/command/live_rundown.h"
 #include "recorder/command/report.h"
 #include "recorder/command/run_while.h"
 #include "recorder/command/segments.h"
-#include "recorder/rundown/rundown_events.h"
-#include "recorder/rundown/rundown_job.h"
 #include "recorder/session/oracle_source.h"
 #include "recorder/session/provider_fields.h"
 #include "recorder/session/queued_pump.h"
@@ -29,9 +28,7 @@ typedef struct live {
     etw_segments segments;
     etw_run_while *run; /* NULL unless asked for */
     etw_session *session;
-    etw_rundown_job *rundown; /* being made, or NULL */
-    etw_identity_cache *identities;
-    bool told_gaps;
+    etw_live_rundown rundown;
     etw_oracle_source *oracle; /* NULL unless asked for */
     bool trace_added;
     etw_status_line line;
@@ -40,32 +37,10 @@ typedef struct live {
     etw_error error;      /* of the first failure inside the sink */
 } live;
 
-static etw_status put_rundown(void *context, etw_bytes blob, uint32_t processes, etw_error *error)
-{
-    const live *recording = context;
-    return etw_capture_rundown(recording->capture, blob, processes, error);
-}
-
-/* Begins a rundown for the segment that was just opened. */
+/* A segment was opened, which is to have its own. */
 static void start_rundown(void *context)
 {
-    live *recording = context;
-    const etw_record_arguments *arguments = recording->arguments;
-    const bool is_wanted = !arguments->no_rundown && arguments->output != NULL &&
-                           arguments->flight.max_bytes == 0 && recording->rundown == NULL;
-    if (is_wanted && recording->identities == NULL) {
-        recording->identities = etw_identity_cache_new();
-    }
-    if (is_wanted && recording->identities != NULL) {
-        recording->rundown = etw_rundown_job_start(recording->identities);
-    }
-}
-
-static void wait_for_rundown(live *recording)
-{
-    if (recording->rundown != NULL) {
-        (void)etw_rundown_job_is_done(recording->rundown, true);
-    }
+    etw_live_rundown_start(&((live *)context)->rundown);
 }
 
 static etw_status add_trace(live *recording)
@@ -79,59 +54,12 @@ static etw_status add_trace(live *recording)
                                  &recording->error);
 }
 
-/* Once: with an administrator's rights there are few, and each segment would tell of them again. */
-static void tell_gaps(live *recording)
-{
-    const etw_rundown_gaps *gaps = etw_rundown_job_gaps(recording->rundown);
-    if (recording->told_gaps || recording->arguments->quiet ||
-        gaps->closed + gaps->imageless == 0) {
-        return;
-    }
-    recording->told_gaps = true;
-    etw_text text = {0};
-    etw_text_printf(&text,
-                    "of %" PRIu32 " processes, %" PRIu32 " could not be asked for path, user and "
-                    "command line, %" PRIu32 " not for their images (last: error %" PRIu32
-                    "); an elevated administrator sees most",
-                    gaps->processes, gaps->closed, gaps->imageless, gaps->last_code);
-    etw_report_note(NULL, etw_text_z(&text));
-    etw_text_free(&text);
-}
-
-/* As if they had been logged just now. */
-static etw_status put_rundown_events(live *recording, etw_error *error)
-{
-    etw_bytes left = etw_rundown_job_events(recording->rundown);
-    const etw_os *os = etw_os_default();
-    const etw_trace *trace = etw_session_trace(recording->session);
-    const int64_t now = etw_clock_from_filetime(&trace->clock, os->filetime_now(os->context));
-    etw_event_record record;
-    etw_status status = add_trace(recording);
-    while (status == ETW_OK && etw_rundown_events_next(&left, &record)) {
-        record.EventHeader.TimeStamp = now;
-        status = etw_capture_rundown_event(recording->capture, 0, &record, error);
-    }
-    return status;
-}
-
-/* Writes the rundown once it is there. It helps to read the events; where it cannot be had they are
- * recorded all the same. */
 static void write_rundown(live *recording)
 {
-    if (recording->rundown == NULL || !etw_rundown_job_is_done(recording->rundown, false)) {
-        return;
+    if (etw_live_rundown_is_ready(&recording->rundown) && add_trace(recording) == ETW_OK) {
+        etw_live_rundown_write(&recording->rundown, recording->capture,
+                               etw_session_trace(recording->session));
     }
-    etw_error error = {0};
-    etw_status status = etw_rundown_job_take(recording->rundown, put_rundown, recording, &error);
-    if (status == ETW_OK) {
-        status = put_rundown_events(recording, &error);
-    }
-    if (status != ETW_OK) {
-        etw_report_error(&error);
-    }
-    tell_gaps(recording);
-    etw_rundown_job_free(recording->rundown);
-    recording->rundown = NULL;
 }
 
 static void segment_closed(void *context, const char *path)
@@ -482,7 +410,7 @@ static etw_status open_all(live *recording)
     start_rundown(recording);
     status = open_schemas(recording);
     if (status == ETW_OK) {
-        wait_for_rundown(recording);
+        etw_live_rundown_wait(&recording->rundown);
         status = open_session(recording);
     }
     if (status == ETW_OK) {
@@ -572,6 +500,9 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
     live recording = {.arguments = arguments, .signal = signal};
     etw_status_line_begin(&recording.line, etw_os_default(), arguments->show_progress);
     signal->break_dumps = arguments->flight.max_bytes != 0;
+    recording.rundown.is_wanted =
+        !arguments->no_rundown && arguments->output != NULL && arguments->flight.max_bytes == 0;
+    recording.rundown.is_quiet = arguments->quiet;
     int exit_status = ETW_EXIT_FAILED;
     if (open_all(&recording) == ETW_OK) {
         const etw_status status = run(&recording);
@@ -591,8 +522,7 @@ int etw_record_live(const etw_record_arguments *arguments, etw_stop_signal *sign
     } else {
         etw_capture_free(recording.capture);
     }
-    etw_rundown_job_free(recording.rundown);
-    etw_identity_cache_free(recording.identities);
+    etw_live_rundown_free(&recording.rundown);
     etw_live_print_free(recording.print);
     etw_oracle_source_free(recording.oracle);
     etw_resolver_free(recording.resolver);
