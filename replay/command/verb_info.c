@@ -7,6 +7,7 @@
 #include "replay/command/rundown_file.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
+#include "replay/query/state_pass.h"
 
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ typedef struct report {
     uint32_t listed_losses;
     bool has_missing;     /* a loss that nobody asked for, if only of a block without events */
     etw_rundown *rundown; /* where it was asked for and is there */
+    etw_state *state;     /* with it: what the events tell of the same processes */
 } report;
 
 /* Gathering. */
@@ -371,6 +373,26 @@ static void text_providers(const report *r, etw_text *text)
     }
 }
 
+/* What the events of a rundown say of a process in its list; NULL where there are none. */
+static const etw_state_process *told_process(const report *r, uint32_t process_id)
+{
+    return etw_state_process_at(r->state, 0, process_id, r->summary.first_time_100ns);
+}
+
+static void text_told(const etw_state_process *told, etw_text *text)
+{
+    if (told == NULL) {
+        return;
+    }
+    if (told->user[0] != '\0') {
+        etw_text_printf(text, "  %s", told->user);
+    }
+    if (told->command_line[0] != '\0') {
+        etw_text_append_z(text, "  ");
+        append_line_text(text, told->command_line);
+    }
+}
+
 static void text_processes(const report *r, etw_text *text)
 {
     if (r->rundown == NULL) {
@@ -383,6 +405,7 @@ static void text_processes(const report *r, etw_text *text)
         etw_text_printf(text, "  %6u of %6u  %4u images  ", (unsigned)process->process_id,
                         (unsigned)process->parent_id, (unsigned)process->image_count);
         etw_text_append_utf8(text, process->path.data, process->path.size, ETW_ESCAPE_LINE);
+        text_told(told_process(r, process->process_id), text);
         etw_text_append_char(text, '\n');
     }
 }
@@ -461,6 +484,18 @@ static void json_providers(const report *r, etw_text *text)
     etw_json_close(text, ']');
 }
 
+static void json_told(const etw_state_process *told, etw_text *text)
+{
+    if (told == NULL) {
+        return;
+    }
+    if (told->session_id != UINT32_MAX) {
+        etw_json_u64(text, "session_id", told->session_id);
+    }
+    etw_json_string_if_any(text, "user", told->user);
+    etw_json_string_if_any(text, "command_line", told->command_line);
+}
+
 static void json_processes(const report *r, etw_text *text)
 {
     const etw_process *process;
@@ -475,6 +510,7 @@ static void json_processes(const report *r, etw_text *text)
         etw_json_u64(text, "image_count", process->image_count);
         etw_json_time_if_any(text, "start_time", process->start_time_100ns);
         etw_json_utf8(text, "path", process->path.data, process->path.size);
+        json_told(told_process(r, process->process_id), text);
         etw_json_close(text, '}');
     }
     etw_json_close(text, ']');
@@ -546,6 +582,9 @@ static etw_exit report_one(etw_input *input, const etw_replay_arguments *argumen
     if (!etw_failed(status) && arguments->processes) {
         status = etw_rundown_file_read(input, &r.rundown, &error);
     }
+    if (!etw_failed(status) && r.rundown != NULL) {
+        status = etw_state_read(input, false, &r.state, NULL, &error);
+    }
     etw_exit result = ETW_EXIT_FAILED;
     if (etw_failed(status)) {
         (void)etw_tool_fail(&error);
@@ -556,6 +595,7 @@ static etw_exit report_one(etw_input *input, const etw_replay_arguments *argumen
     etw_source_close(r.source);
     free(r.losses);
     etw_rundown_free(r.rundown);
+    etw_state_free(r.state);
     return result;
 }
 

@@ -300,6 +300,7 @@ def test_the_rundown_lists_the_recorder_itself(live, native_tool, corpus, tmp_pa
     info = json.loads(native_tool("etw-replay", "info", "--json", "--processes", tmp_path / "a.etwcap").stdout)
     recorder = [p for p in info["processes"] if p["path"].endswith("etw-record-dropin.exe")]
     assert recorder and recorder[0]["image_count"] > 1
+    assert recorder[0]["user"].startswith("S-1-5-") and "session_id" in recorder[0]
 
 
 def test_the_rundown_is_events_that_every_reader_knows(live, native_tool, corpus, tmp_path):
