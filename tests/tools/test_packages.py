@@ -13,11 +13,11 @@ STAGES = {"deb": ROOT / "build/stage/native", "zip": ROOT / "build/stage/win64"}
 
 
 def make(kind, folder):
-    if kind != "dist" and (MODE != "release" or not (STAGES[kind] / "usr/local/bin").exists()):
+    if kind != "dist" and (MODE != "release" or not (STAGES[kind] / "usr/local/include/etwcap.h").exists()):
         pytest.skip("no installation below build/stage/: scons stage")
     if subprocess.run(["git", "rev-parse"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode:
         pytest.skip("not a checkout")
-    subprocess.run(MAKE + [kind] + [str(STAGES[kind])] * (kind != "dist") + [str(folder)], check=True)
+    subprocess.run(MAKE + [kind] + ([] if kind == "dist" else [str(STAGES[kind])]) + [str(folder)], check=True)
     return {path.name: path for path in folder.iterdir()}
 
 
