@@ -119,6 +119,12 @@ const char *etw_state_text(etw_state *state, const char *text, size_t size)
  * that the boot time comes from is set now and then, by less than this. */
 #define SAME_BOOT_100NS (5000 * ETW_STATE_MS_100NS)
 
+static bool is_same_boot(int64_t a_100ns, int64_t b_100ns)
+{
+    return etw_time_apart(a_100ns, b_100ns) < SAME_BOOT_100NS &&
+           etw_time_apart(b_100ns, a_100ns) < SAME_BOOT_100NS;
+}
+
 uint16_t etw_state_host(const etw_state *state, const etw_trace *trace)
 {
     if (trace->boot_time_100ns == 0 || state->host_count == 0) {
@@ -126,7 +132,7 @@ uint16_t etw_state_host(const etw_state *state, const etw_trace *trace)
     }
     for (uint16_t i = 0; i < state->host_count; i++) {
         const int64_t boot_100ns = state->boot_times_100ns[i];
-        if (boot_100ns == 0 || llabs(boot_100ns - trace->boot_time_100ns) < SAME_BOOT_100NS) {
+        if (boot_100ns == 0 || is_same_boot(boot_100ns, trace->boot_time_100ns)) {
             return i;
         }
     }
@@ -158,12 +164,14 @@ static void *new_life(etw_state *state, size_t size, uint64_t count, uint64_t li
 /* Two providers tell of one start or end. */
 static bool is_same(int64_t a_100ns, int64_t b_100ns)
 {
-    return a_100ns - b_100ns <= ETW_STATE_SAME_100NS && b_100ns - a_100ns <= ETW_STATE_SAME_100NS;
+    return etw_time_apart(a_100ns, b_100ns) <= ETW_STATE_SAME_100NS &&
+           etw_time_apart(b_100ns, a_100ns) <= ETW_STATE_SAME_100NS;
 }
 
 static bool is_near(int64_t a_100ns, int64_t b_100ns)
 {
-    return a_100ns - b_100ns <= ETW_STATE_NEAR_100NS && b_100ns - a_100ns <= ETW_STATE_NEAR_100NS;
+    return etw_time_apart(a_100ns, b_100ns) <= ETW_STATE_NEAR_100NS &&
+           etw_time_apart(b_100ns, a_100ns) <= ETW_STATE_NEAR_100NS;
 }
 
 /* Processes. */
@@ -227,7 +235,7 @@ static etw_state_process *started(etw_state *state, uint16_t host, uint32_t id, 
         return p;
     }
     if (p != NULL && !p->has_end) { /* its end was missed */
-        p->end_100ns = time_100ns - 1;
+        p->end_100ns = etw_time_after(time_100ns, -1);
         p->has_end = true;
     }
     p = new_process(state, host, id, time_100ns);
@@ -242,10 +250,11 @@ static etw_state_process *started(etw_state *state, uint16_t host, uint32_t id, 
 static etw_state_process *living(etw_state *state, uint16_t host, uint32_t id, int64_t time_100ns)
 {
     etw_state_process *p = etw_life_newest(&state->processes, etw_life_key(host, id));
-    if (p != NULL && (!p->has_end || time_100ns - p->end_100ns <= ETW_STATE_GRACE_100NS)) {
+    if (p != NULL &&
+        (!p->has_end || etw_time_apart(time_100ns, p->end_100ns) <= ETW_STATE_GRACE_100NS)) {
         return p;
     }
-    return new_process(state, host, id, p == NULL ? INT64_MIN : p->end_100ns + 1);
+    return new_process(state, host, id, p == NULL ? INT64_MIN : etw_time_after(p->end_100ns, 1));
 }
 
 void etw_state_process_told(etw_state *state, uint16_t host, int64_t time_100ns,
@@ -363,18 +372,19 @@ void etw_state_thread_told(etw_state *state, uint16_t host, int64_t time_100ns,
             return;
         }
         if (t != NULL) {
-            end_thread(t, time_100ns - 1);
+            end_thread(t, etw_time_after(time_100ns, -1));
         }
         (void)new_thread(state, host, thread_id, process_id, time_100ns);
         return;
     }
-    const bool is_known = t != NULL && t->process_id == process_id &&
-                          (!t->has_end || time_100ns - t->end_100ns <= ETW_STATE_GRACE_100NS);
+    const bool is_known =
+        t != NULL && t->process_id == process_id &&
+        (!t->has_end || etw_time_apart(time_100ns, t->end_100ns) <= ETW_STATE_GRACE_100NS);
     if (!is_known) {
         int64_t start_100ns = INT64_MIN;
         if (t != NULL) {
-            end_thread(t, time_100ns - 1); /* its end was missed */
-            start_100ns = t->end_100ns + 1;
+            end_thread(t, etw_time_after(time_100ns, -1)); /* its end was missed */
+            start_100ns = etw_time_after(t->end_100ns, 1);
         }
         t = new_thread(state, host, thread_id, process_id, start_100ns);
     }
@@ -388,12 +398,13 @@ bool etw_state_thread_at(const etw_state *state, uint16_t host, uint32_t thread_
 {
     const etw_thread_life *t = etw_life_newest(&state->threads, etw_life_key(host, thread_id));
     for (uint32_t i = 0; t != NULL && i < ETW_STATE_MAX_WALK; i++, t = t->older) {
-        const bool has_begun =
-            t->start_100ns == INT64_MIN || t->start_100ns - ETW_STATE_NEAR_100NS <= time_100ns;
+        const bool has_begun = etw_time_after(t->start_100ns, -ETW_STATE_NEAR_100NS) <= time_100ns;
         /* An older life ends before this one, even in its grace. */
-        const bool lasts = !t->has_end || time_100ns - t->end_100ns <= ETW_STATE_GRACE_100NS;
-        const bool is_older_better = t->older != NULL && time_100ns < t->start_100ns &&
-                                     time_100ns <= t->older->end_100ns + ETW_STATE_NEAR_100NS;
+        const bool lasts =
+            !t->has_end || etw_time_apart(time_100ns, t->end_100ns) <= ETW_STATE_GRACE_100NS;
+        const bool is_older_better =
+            t->older != NULL && time_100ns < t->start_100ns &&
+            time_100ns <= etw_time_after(t->older->end_100ns, ETW_STATE_NEAR_100NS);
         if (has_begun && lasts && !is_older_better) {
             *process_id = t->process_id;
             return true;
@@ -545,7 +556,7 @@ etw_state_image *etw_state_image_told(etw_state *state, uint16_t host, int64_t t
             return image;
         }
         if (image != NULL) {
-            end_image(image, time_100ns - 1);
+            end_image(image, etw_time_after(time_100ns, -1));
         }
         image = new_image(state, list, host, told, time_100ns);
         if (image != NULL) {
@@ -554,8 +565,8 @@ etw_state_image *etw_state_image_told(etw_state *state, uint16_t host, int64_t t
         return image;
     }
     if (image == NULL || (image->has_unload && !is_same(time_100ns, image->unload_100ns))) {
-        image =
-            new_image(state, list, host, told, image == NULL ? INT64_MIN : image->unload_100ns + 1);
+        image = new_image(state, list, host, told,
+                          image == NULL ? INT64_MIN : etw_time_after(image->unload_100ns, 1));
     } else {
         learn_image(image, told);
     }

@@ -18,6 +18,23 @@
 /* Lives of one id that are looked at, newest first: bounds what a hostile trace costs. */
 #define ETW_STATE_MAX_WALK 256u
 
+/* A trace may name any time, and the ends of the range stand for unknown ones: sums and differences
+ * end there. */
+static inline int64_t etw_time_apart(int64_t later_100ns, int64_t earlier_100ns)
+{
+    int64_t apart;
+    return !__builtin_sub_overflow(later_100ns, earlier_100ns, &apart) ? apart
+           : later_100ns < earlier_100ns                               ? INT64_MIN
+                                                                       : INT64_MAX;
+}
+static inline int64_t etw_time_after(int64_t time_100ns, int64_t by_100ns)
+{
+    int64_t sum;
+    return !__builtin_add_overflow(time_100ns, by_100ns, &sum) ? sum
+           : by_100ns < 0                                      ? INT64_MIN
+                                                               : INT64_MAX;
+}
+
 typedef struct etw_thread_life {
     uint32_t thread_id, process_id;
     uint16_t host;

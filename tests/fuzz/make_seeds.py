@@ -281,6 +281,25 @@ def add_texts(seeds):
                               b"max-duration=10m\r\n\ncapture-state\n")
 
 
+def add_state(seeds):
+    """Processes, threads, images, methods and stacks that belong to each other, then again with a process id used twice."""
+    def event(provider, opcode, version, payload, pid=8, tid=12, later=1, how=1):
+        return piece(struct.pack("<BBBBBBH", provider, opcode, version, how, pid, tid, later) + payload)
+
+    user = struct.pack("<QII", 1, 0, 0) + etl.sid_bytes("S-1-5-18")
+    process = struct.pack("<QIIIiQI", 9, 8, 4, 0, 259, 1, 0) + user + b"a.exe\0" + utf16z("a.exe -x") + utf16z("") + utf16z("")
+    thread = struct.pack("<IIQQQQQQQIBBBB", 8, 12, 1, 2, 3, 4, 5, 6, 7, 0, 8, 5, 2, 0) + utf16z("main")
+    image = struct.pack("<QQIIIIQIIII", 0x10000, 0x1000, 8, 1, 2, 0, 0x10000, 0, 0, 0, 0) + utf16z("\\Windows\\a.exe")
+    walk = struct.pack("<qII3Q", 132000000000000002, 8, 12, 0xFFFFF80000000001, 0x10004, 0x10008)
+    method = struct.pack("<QQQIII", 1, 2, 0x10000, 0x100, 3, 4) + utf16z("N.C") + utf16z("M") + utf16z("void") + struct.pack("<H", 1)
+    for provider in range(11):
+        events = [event(provider, opcode, version, payload) for version in (2, 3, 4) for opcode, payload in
+                  ((1, process), (1, thread), (10, image), (32, walk), (37, walk[:24]), (143, method), (82, walk), (2, process), (2, image))]
+        seeds.add("state", "one-%d" % provider, b"".join(events))
+    seeds.add("state", "all", b"".join(event(provider, opcode, 3, payload, how=provider % 4) for _ in range(2) for provider in range(11)
+                                       for opcode, payload in ((1, process), (3, thread), (10, image), (32, walk), (36, walk), (2, process))))
+
+
 def main(tools, out):
     shutil.rmtree(out, ignore_errors=True)
     seeds = Seeds(out)
@@ -288,6 +307,7 @@ def main(tools, out):
     add_traces(seeds, tools)
     add_schemas(seeds)
     add_texts(seeds)
+    add_state(seeds)
 
 
 if __name__ == "__main__":
