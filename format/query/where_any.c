@@ -120,42 +120,71 @@ void etw_where_prepare_any(etw_where_node *node)
     node->is_word = node->is_ascii && is_wordy(part_of(node));
 }
 
-/* Whether any property of the schema may show words that are not in the bytes. */
-static bool has_words(const etw_where_node *node, const etw_schema *schema, const etw_plan *plan)
+/* What is looked for in a schema's events, told once; NULL where the event has no schema or what is
+ * looked for is no word. */
+static const etw_where_place *place_of(texts *t, etw_where_node *node, const etw_event *event,
+                                       etw_error *error)
 {
+    const etw_schema *schema = etw_event_schema(event);
+    const etw_plan *plan = etw_event_plan(event);
     const etw_property *property;
+    if (!node->is_word || schema == NULL || schema->id == 0 || plan == NULL) {
+        return NULL;
+    }
     etw_where_place *place = &node->places[schema->id % ETW_WHERE_CACHE];
     if (place->schema_id != schema->id) {
+        texts of_name = {.where = t->where, .node = node};
         *place = (etw_where_place){.schema_id = schema->id};
+        if (etw_failed(test_name(&of_name, etw_plan_event_name(plan)->utf8, error))) {
+            place->schema_id = 0;
+            return NULL;
+        }
+        place->name_passes = of_name.passes;
         for (uint32_t i = 0; (property = etw_plan_property(plan, i)) != NULL; i++) {
             place->has_words |= etw_property_shows_words(property);
         }
     }
-    return place->has_words;
+    return place;
 }
 
-/* Whether the payload, user and all, cannot have what is looked for: told by its bytes alone. */
-static bool is_hopeless(const texts *t, const etw_event *event)
+/* Names of providers are the store's, which lives as long as the filter is asked. */
+static etw_status test_provider(texts *t, etw_where_node *node, const char *name, etw_error *error)
 {
-    const etw_schema *schema = etw_event_schema(event);
-    const etw_plan *plan = etw_event_plan(event);
+    if (name == NULL) {
+        return ETW_OK;
+    }
+    if (node->provider != name) {
+        const etw_status status = test_name(t, name, error);
+        node->provider = etw_failed(status) ? NULL : name;
+        node->provider_passes = t->passes;
+        return status;
+    }
+    t->passes = node->provider_passes;
+    return ETW_OK;
+}
+
+/* Whether the bytes alone tell that no property has what is looked for. */
+static bool is_hopeless(const texts *t, const etw_where_place *place, const etw_event *event)
+{
     const etw_event_record *record = etw_event_record_of(event);
     const etw_bytes bytes = {record->UserData, record->UserDataLength};
-    return t->node->is_word && schema != NULL && schema->id != 0 && plan != NULL &&
-           !has_words(t->node, schema, plan) && !etw_where_bytes_contain(bytes, part_of(t->node));
+    return place != NULL && !place->has_words && !etw_where_bytes_contain(bytes, part_of(t->node));
 }
 
-etw_status etw_where_test_any(etw_where *where, const etw_where_node *node, const etw_event *event,
+etw_status etw_where_test_any(etw_where *where, etw_where_node *node, const etw_event *event,
                               bool *passes, etw_error *error)
 {
     texts t = {.where = where, .node = node};
-    *passes = false;
     const etw_plan *plan = etw_event_plan(event);
-    etw_status status = test_name(&t, etw_event_provider_name(event), error);
-    if (!etw_failed(status) && plan != NULL) {
+    *passes = false;
+    etw_status status = test_provider(&t, node, etw_event_provider_name(event), error);
+    const etw_where_place *place = place_of(&t, node, event, error);
+    if (place != NULL) {
+        t.passes = t.passes || place->name_passes;
+    } else if (!etw_failed(status) && plan != NULL) {
         status = test_name(&t, etw_plan_event_name(plan)->utf8, error);
     }
-    if (!etw_failed(status) && !t.passes && is_hopeless(&t, event)) {
+    if (!etw_failed(status) && !t.passes && is_hopeless(&t, place, event)) {
         return ETW_OK;
     }
     if (!etw_failed(status) && !t.passes) {

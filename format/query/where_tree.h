@@ -108,6 +108,7 @@ typedef struct etw_where_place {
     uint32_t index;     /* among the properties of the plan */
     bool is_there;
     bool has_words;   /* of `*`: a property's text may hold words that its bytes do not */
+    bool name_passes; /* of `*`: the event's name has what is looked for */
     bool is_fixed[2]; /* at a fixed offset, in records of 32 and of 64 bits */
     size_t offset[2];
     size_t size[2];
@@ -119,10 +120,12 @@ typedef struct etw_where_node {
     /* Of a test. */
     etw_where_operator operator_;
     etw_where_field field;
-    bool was_asked; /* an event was tested for the property */
-    bool was_seen;  /* a schema had it */
-    bool is_ascii;  /* of `* contains`: what is looked for */
-    bool is_word;   /* and no number, GUID, time or address has it in its text */
+    bool was_asked;       /* an event was tested for the property */
+    bool was_seen;        /* a schema had it */
+    const char *provider; /* of `*`: the name asked for last, and what came of it */
+    bool provider_passes;
+    bool is_ascii; /* of `* contains`: what is looked for */
+    bool is_word;  /* and no number, GUID, time or address has it in its text */
     bool has_mask;
     uint64_t mask;
     const char *name; /* the property's, as written */
@@ -187,7 +190,7 @@ etw_status etw_where_test_value(etw_where *where, const etw_where_node *node,
                                 const etw_value *value, bool *passes, etw_error *error);
 /* where_any.c: what the test asks for, and whether any text of the event passes. */
 void etw_where_prepare_any(etw_where_node *node);
-etw_status etw_where_test_any(etw_where *where, const etw_where_node *node, const etw_event *event,
+etw_status etw_where_test_any(etw_where *where, etw_where_node *node, const etw_event *event,
                               bool *passes, etw_error *error);
 /* The operand's text, made where it has none; valid until the next is made. */
 etw_where_slice etw_where_operand_text(etw_where *where, const etw_operand *operand);
