@@ -187,7 +187,7 @@ etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_argument
                                       etw_text *output, etw_error *error)
 {
     *arguments = (etw_replay_arguments){
-        .max_differences = 10,
+        .compare = {.max_differences = 10},
         .writer = {.application = "etw-replay " ETW_VERSION},
         .inputs = calloc((size_t)argc + 1, sizeof *arguments->inputs),
     };
@@ -224,6 +224,9 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->columns);
     etw_arena_free(&arguments->texts);
     etw_short_forms_free(&arguments->shorts);
+    free(arguments->compare.ignored);
+    free(arguments->compare.normalized);
+    free(arguments->compare.keys);
     free(arguments->stats.by);
     free(arguments->stats.wishes);
     etw_where_free(arguments->replay.filter.where);

@@ -43,6 +43,19 @@ typedef struct etw_stats_arguments {
 
 typedef enum etw_when { ETW_WHEN_AUTO, ETW_WHEN_ALWAYS, ETW_WHEN_NEVER } etw_when;
 
+/* Lists of names with commas between, as given. */
+typedef struct etw_compare_arguments {
+    const char **ignored;
+    uint32_t ignored_count;
+    const char **normalized;
+    uint32_t normalized_count;
+    const char **keys;
+    uint32_t key_count;
+    uint32_t max_differences; /* that are printed */
+    bool update;              /* the expectation */
+    const char *junit;        /* a file to write; NULL: none */
+} etw_compare_arguments;
+
 struct etw_replay_arguments {
     const etw_verb *verb;
     const char **inputs; /* owned array of words of argv */
@@ -68,7 +81,7 @@ struct etw_replay_arguments {
     const char *at;      /* of ps and images; as given */
     const char *process; /* of images: only those of processes with this name */
     uint32_t threads;
-    uint32_t max_differences;
+    etw_compare_arguments compare;
     etw_replay_options replay; /* filter, head, speed, raw time, manifests */
     etw_output_options rendering;
     etw_writer_options writer;

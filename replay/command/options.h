@@ -17,7 +17,8 @@ enum {
     ETW_TAKES_LEVEL_ALIAS = 0x80, /* --level is --compression, as it was once */
     ETW_TAKES_MANIFEST = 0x100,
     ETW_TAKES_THREADS = 0x200,
-    ETW_TAKES_COUNT = 0x400,
+    ETW_TAKES_COMPARISON = 0x400, /* what counts when events are compared */
+    ETW_TAKES_EXPECTATION = 0x1000000,
     ETW_TAKES_SPEED = 0x800,
     ETW_TAKES_PROCESSES = 0x1000,
     ETW_TAKES_TREE = 0x100000,
@@ -31,10 +32,11 @@ enum {
 /* For .apply of a time, which is kept as text: relative ones need the trace. */
 etw_status etw_option_check_time(const etw_option_use *use);
 
-extern const etw_option_section etw_event_options; /* which events, and how they are printed */
+extern const etw_option_section etw_event_options;     /* which events, and how they are printed */
 extern const etw_option_section etw_selection_options; /* the last, and those around others */
-extern const etw_option_section etw_stats_options; /* what is counted, and how */
-extern const etw_option_section etw_export_options; /* what else events are made into */
-extern const etw_option_section etw_trace_options; /* all others */
+extern const etw_option_section etw_stats_options;     /* what is counted, and how */
+extern const etw_option_section etw_compare_options;   /* what counts when events are compared */
+extern const etw_option_section etw_export_options;    /* what else events are made into */
+extern const etw_option_section etw_trace_options;     /* all others */
 
 #endif

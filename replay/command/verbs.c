@@ -82,8 +82,15 @@ static const etw_verb verbs[] = {
      1,
      true},
     {{"diff", "FILE FILE", "compare two traces event by event; exit status 1 if they differ",
-      ETW_TAKES_FILTER | ETW_TAKES_COUNT},
+      ETW_TAKES_FILTER | ETW_TAKES_COMPARISON | ETW_TAKES_MANIFEST | ETW_TAKES_JSON},
      etw_verb_diff,
+     2,
+     2,
+     false},
+    {{"expect", "FILE EXPECTED.ndjson",
+      "check that a trace gives the events that a file holds; exit status 1 if not",
+      ETW_TAKES_FILTER | ETW_TAKES_COMPARISON | ETW_TAKES_MANIFEST | ETW_TAKES_EXPECTATION},
+     etw_verb_expect,
      2,
      2,
      false},
@@ -105,9 +112,9 @@ static void append_formats(etw_text *text, const etw_verb_row *verb)
     }
 }
 
-static const etw_option_section *const sections[] = {&etw_event_options, &etw_selection_options,
-                                                     &etw_export_options, &etw_stats_options,
-                                                     &etw_trace_options};
+static const etw_option_section *const sections[] = {&etw_event_options,   &etw_selection_options,
+                                                     &etw_compare_options, &etw_export_options,
+                                                     &etw_stats_options,   &etw_trace_options};
 
 const etw_command etw_replay_command = {
     .tool = "etw-replay",

@@ -23,5 +23,6 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments);
 etw_exit etw_verb_merge(const etw_replay_arguments *arguments);
 etw_exit etw_verb_repack(const etw_replay_arguments *arguments);
 etw_exit etw_verb_diff(const etw_replay_arguments *arguments);
+etw_exit etw_verb_expect(const etw_replay_arguments *arguments);
 
 #endif

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-VERBS = ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "repack", "diff"]
+VERBS = ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "repack", "diff", "expect"]
 
 
 @pytest.mark.parametrize("words, message", [

@@ -353,9 +353,10 @@ def test_diff_tells_the_first_differences_and_fails(tool, recorded):
     b, _ = recorded(one((3, 7)), "b")
     done = tool("etw-replay", "diff", a, b, status=1)
     lines = done.stdout.decode().splitlines()
-    assert [line for line in lines if line.startswith("event")] == ["event 5: user data", "event 9: user data"]
+    assert [line.split(" @@")[0] for line in lines if line.startswith("@@")] == ["@@ -5 +5", "@@ -9 +9"]
+    assert lines.count('    UserData: "78" -> "79"') == 2
     assert b"2 differ" in done.stderr
-    assert tool("etw-replay", "diff", a, b, "--count", "1", status=1).stdout.count(b"event") == 1
+    assert tool("etw-replay", "diff", a, b, "--count", "1", status=1).stdout.count(b"@@ -") == 1
     tool("etw-replay", "diff", a, b, "--id", "1,2")
 
 
@@ -366,7 +367,7 @@ def test_diff_sees_a_missing_event(tool, recorded):
     for number in range(4):
         shorter.event(ONE, id=number)
     done = tool("etw-replay", "diff", recorded(longer, "a")[1], recorded(shorter, "b")[1], status=1)
-    assert b"only one trace has it" in done.stdout
+    assert b"@@ -6 @@ removed" in done.stdout and b", 1 removed" in done.stderr
 
 
 def test_a_damaged_file_is_verified_shown_and_recovered(tool, recorded, tmp_path):
