@@ -27,7 +27,7 @@ static void print_names(diff *d)
     }
 }
 
-static etw_status tell(void *context, const etw_difference *difference, etw_error *error)
+static etw_status take_difference(void *context, const etw_difference *difference, etw_error *error)
 {
     diff *d = context;
     const bool is_json = d->arguments->json;
@@ -51,7 +51,8 @@ static etw_status run(diff *d, etw_error *error)
     if (etw_failed(status)) {
         return status;
     }
-    d->options = (etw_comparison_options){.rules = &d->rules, .tell = tell, .context = d};
+    d->options =
+        (etw_comparison_options){.rules = &d->rules, .tell = take_difference, .context = d};
     for (size_t i = 0; i < 2; i++) {
         d->options.names[i] = arguments->inputs[i];
         d->options.is_text[i] = etw_comparison_is_text(arguments->inputs[i]);

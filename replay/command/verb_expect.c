@@ -113,7 +113,7 @@ static etw_status update(expect *e, etw_error *error)
 
 /* Checking. */
 
-static etw_status tell(void *context, const etw_difference *difference, etw_error *error)
+static etw_status take_difference(void *context, const etw_difference *difference, etw_error *error)
 {
     expect *e = context;
     etw_status status = ETW_OK;
@@ -135,7 +135,7 @@ static etw_status check(expect *e, etw_error *error)
         .compares_losses = true,
         .passes_first_line = e->expectation.has_head,
         .rules = &e->expectation.rules,
-        .tell = tell,
+        .tell = take_difference,
         .context = e};
     e->colours = isatty(ETW_FILE_STDOUT) != 0 && getenv("NO_COLOR") == NULL;
     etw_status status = etw_stream_open(&e->stream, etw_os_default(), NULL, false, error);
