@@ -32,6 +32,7 @@ typedef struct etw_record_arguments {
     const char *action_name; /* the session to kill, the part of a provider's name; may be NULL */
     const char **inputs;     /* .etl and .etwcap files, folders, patterns; "-" for stdin */
     uint32_t input_count;
+    bool from_json;     /* the one input is text */
     const char *member; /* of an archive; NULL: all traces in it */
     const char **manifests;
     uint32_t manifest_count;

@@ -8,6 +8,12 @@ static etw_status apply_input(const etw_option_use *use)
     return ETW_OK;
 }
 
+static etw_status apply_from_json(const etw_option_use *use)
+{
+    etw_record_arguments_of(use)->from_json = true;
+    return apply_input(use);
+}
+
 static etw_status apply_schemas(const etw_option_use *use)
 {
     etw_record_arguments *arguments = etw_record_arguments_of(use);
@@ -51,6 +57,12 @@ static const etw_option input_rows[] = {
          "or pattern; several are merged by time",
      .hint = ETW_HINT_FILE,
      .apply = apply_input},
+    {.name = "from-json",
+     .value = "FILE",
+     .help = "events as text, as 'etw-replay' prints them, and schemas, as 'etw-replay schemas "
+             "--json' prints them; - for stdin",
+     .hint = ETW_HINT_FILE,
+     .apply = apply_from_json},
     {.name = "member",
      .value = "NAME",
      .help = "of an archive: only the trace with this name (default: all of them)",

@@ -32,7 +32,10 @@ static int record_source(const etw_capture_options *options, const etw_record_ar
         etw_report_error(&failure);
     }
     const int exit_status = etw_report_totals(arguments, options->resolver, &totals);
-    return finished != ETW_OK ? ETW_EXIT_FAILED : pulled != ETW_OK ? ETW_EXIT_MISSING : exit_status;
+    if (finished != ETW_OK || (pulled != ETW_OK && arguments->from_json)) {
+        return ETW_EXIT_FAILED; /* of a text nothing may be left out: it can be corrected */
+    }
+    return pulled != ETW_OK ? ETW_EXIT_MISSING : exit_status;
 }
 
 typedef struct files_context {

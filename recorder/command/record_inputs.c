@@ -4,6 +4,7 @@
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
 #include "format/event/merge.h"
+#include "format/fixture/fixture.h"
 #include "format/input/input.h"
 #include "recorder/capture/etwcap_source.h"
 #include "recorder/command/report.h"
@@ -252,9 +253,34 @@ static void drop_rundowns(etw_record_inputs *all)
     all->rundown_count = 0;
 }
 
+/* Events as text, which is no trace to be unwrapped or scanned. */
+
+static etw_status find_schema(void *context, const etw_event_record *record, uint32_t pointer_size,
+                              const etw_schema **schema, etw_error *error)
+{
+    return etw_resolver_find(context, record, pointer_size, schema, error);
+}
+
+static etw_status open_text(etw_record_inputs *all, etw_error *error)
+{
+    const char *path = all->arguments->inputs[0];
+    const etw_fixture_options options = {
+        .store = all->store, .find = find_schema, .context = all->resolver};
+    if (all->arguments->input_count > 1) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--from-json takes one file and no --input beside it");
+    }
+    return is_output(all, path)
+               ? refuse_output(all, error)
+               : etw_fixture_open(etw_os_default(), path, &options, &all->source, error);
+}
+
 static etw_status open_all(etw_record_inputs *all, etw_error *error)
 {
     const etw_record_arguments *arguments = all->arguments;
+    if (arguments->from_json) {
+        return open_text(all, error);
+    }
     const etw_input_options options = {.member = arguments->member};
     for (uint32_t i = 0; i < arguments->input_count; i++) {
         if (strcmp(arguments->inputs[i], "-") != 0 && is_output(all, arguments->inputs[i])) {
@@ -298,7 +324,7 @@ void etw_record_inputs_close(etw_record_inputs *inputs)
     if (inputs == NULL) {
         return;
     }
-    if (inputs->is_merged) {
+    if (inputs->is_merged || inputs->count == 0) {
         etw_source_close(inputs->source);
     }
     for (uint32_t i = 0; i < inputs->count; i++) {

@@ -251,6 +251,19 @@ static void json_size(listing *l, const etw_event_property_info *p)
     }
 }
 
+/* What a schema made of this text would lack. */
+static void json_more(etw_text *text, const etw_event_property_info *p)
+{
+    const uint32_t flags = p->Flags & (ETW_PROP_WBEM_XML_FRAGMENT | ETW_PROP_PARAM_FIXED_LENGTH |
+                                       ETW_PROP_PARAM_FIXED_COUNT);
+    if (flags != 0) {
+        etw_json_u64(text, "Flags", flags);
+    }
+    if ((p->Flags & ETW_PROP_HAS_TAGS) != 0) {
+        etw_json_u64(text, "Tags", p->Tags);
+    }
+}
+
 static void json_type(etw_text *text, const char *member, const char *name, uint16_t number)
 {
     if (name != NULL) {
@@ -278,6 +291,7 @@ static void json_properties(listing *l, const char *member, uint32_t first, uint
             json_name(l, "Map", p.MapNameOffset);
         }
         json_size(l, &p);
+        json_more(l->text, &p);
         etw_json_close(l->text, '}');
     }
     etw_json_close(l->text, ']');
@@ -297,6 +311,7 @@ static void json_map(etw_text *text, etw_bytes blob)
     if (!etw_failed(etw_map_open(blob, &map, NULL))) {
         json_map_string(text, "Name", &map, map.info.NameOffset);
         etw_json_string(text, "Kind", map_kind(map.info.Flag));
+        etw_json_u64(text, "Flags", map.info.Flag);
         etw_json_open(text, "Entries", '[');
         for (uint32_t i = 0; i < map.info.EntryCount; i++) {
             const etw_event_map_entry entry = etw_map_entry(&map, i);
@@ -374,6 +389,21 @@ static void json_head(listing *l, const etw_schema *schema, const etw_plan *plan
     etw_json_printf(l->text, "Keyword", "0x%llX", (unsigned long long)d->Keyword);
 }
 
+/* Names one after the other; an empty one ends them. */
+static void json_keywords(listing *l, uint32_t offset)
+{
+    etw_bytes units;
+    if (!has_string(l, offset)) {
+        return;
+    }
+    etw_json_open(l->text, "KeywordNames", '[');
+    while (etw_tei_string(&l->tei, offset, &units) && units.size > 0) {
+        etw_json_utf16(l->text, NULL, units);
+        offset += (uint32_t)units.size + 2;
+    }
+    etw_json_close(l->text, ']');
+}
+
 static void json_schema(listing *l, const etw_schema *schema, const etw_plan *plan)
 {
     const etw_trace_event_info *info = &l->tei.info;
@@ -383,6 +413,10 @@ static void json_schema(listing *l, const etw_schema *schema, const etw_plan *pl
     json_name(l, "LevelName", info->LevelNameOffset);
     json_name(l, "ChannelName", info->ChannelNameOffset);
     json_name(l, "Message", info->EventMessageOffset);
+    json_name(l, "ProviderMessage", info->ProviderMessageOffset);
+    json_keywords(l, info->KeywordsNameOffset);
+    etw_json_u64(l->text, "DecodingSource", info->DecodingSource);
+    etw_json_u64(l->text, "Flags", info->Flags);
     json_properties(l, "Properties", 0, info->TopLevelPropertyCount, 1);
     etw_json_open(l->text, "Maps", '[');
     for (uint32_t i = 0; i < schema->map_count; i++) {

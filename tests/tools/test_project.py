@@ -47,6 +47,7 @@ ROOMS = {  # a room, and the rooms it may know besides those within itself
     "format/output/etl": ("format/base", "format/event", "format/etl", "format/output"),
     "format/output": ("format/base", "format/event", "format/query"),
     "format/query": ("format/base", "format/event"),
+    "format/fixture": ("format/base", "format/event"),
     "format/input": ("format/base", "format/event", "format/schema", "format/etl", "format/etwcap"),
     "recorder": ("format",),
     "replay/etwbox": ("format", "recorder", "replay"),  # a tool over both

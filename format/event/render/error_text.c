@@ -736,3 +736,35 @@ const char *etw_hresult_text(uint32_t code)
                                              : find(hresults, COUNT_OF(hresults), code);
     return text == NULL || strstr(text, "%1") != NULL ? NULL : text;
 }
+
+static bool find_text(const error_text *table, size_t count, const char *text, size_t size,
+                      uint32_t *code)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(table[i].text) == size && memcmp(table[i].text, text, size) == 0) {
+            *code = table[i].code;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool etw_win32_error_of_text(const char *text, size_t size, uint32_t *code)
+{
+    return find_text(win32_errors, COUNT_OF(win32_errors), text, size, code);
+}
+
+bool etw_ntstatus_of_text(const char *text, size_t size, uint32_t *code)
+{
+    return find_text(ntstatuses, COUNT_OF(ntstatuses), text, size, code);
+}
+
+bool etw_hresult_of_text(const char *text, size_t size, uint32_t *code)
+{
+    if (find_text(hresults, COUNT_OF(hresults), text, size, code)) {
+        return true;
+    }
+    const bool found = etw_win32_error_of_text(text, size, code);
+    *code |= 0x80070000u;
+    return found && etw_hresult_text(*code) != NULL;
+}
