@@ -52,9 +52,16 @@ typedef struct etw_compare_arguments {
     const char **keys;
     uint32_t key_count;
     uint32_t max_differences; /* that are printed */
+    bool only_schemas;        /* no events */
     bool update;              /* the expectation */
     const char *junit;        /* a file to write; NULL: none */
 } etw_compare_arguments;
+
+typedef struct etw_reduce_arguments {
+    const char *check; /* a command; NULL: none */
+    uint32_t max_runs;
+    bool keeps_values;
+} etw_reduce_arguments;
 
 struct etw_replay_arguments {
     const etw_verb *verb;
@@ -82,6 +89,7 @@ struct etw_replay_arguments {
     const char *process; /* of images: only those of processes with this name */
     uint32_t threads;
     etw_compare_arguments compare;
+    etw_reduce_arguments reduce;
     etw_replay_options replay; /* filter, head, speed, raw time, manifests */
     etw_output_options rendering;
     etw_writer_options writer;

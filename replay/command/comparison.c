@@ -51,6 +51,10 @@ etw_status etw_comparison_rules(const etw_replay_arguments *arguments, etw_rules
 {
     const etw_compare_arguments *wanted = &arguments->compare;
     etw_status status = ETW_OK;
+    if (wanted->only_schemas) { /* where they came from does not count */
+        status = etw_rules_add_names(rules, &rules->ignored,
+                                     "SchemaHash,Origin,Source,Alternatives,NotCompared", error);
+    }
     for (uint32_t i = 0; i < wanted->ignored_count && !etw_failed(status); i++) {
         status = etw_rules_add_names(rules, &rules->ignored, wanted->ignored[i], error);
     }
@@ -291,6 +295,7 @@ static etw_status open_sides(comparison *c, const etw_replay_arguments *argument
                                       .passes_first_line = i == 0 && o->passes_first_line,
                                       .gives_losses = o->compares_losses,
                                       .has_names = !are_traces && !arguments->no_process_names,
+                                      .only_schemas = arguments->compare.only_schemas,
                                       .counts_bytes = are_traces && !has_rules,
                                       .rules = o->rules};
         const etw_status status = etw_side_open(&c->sides[i], arguments, &how, error);

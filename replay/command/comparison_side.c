@@ -65,6 +65,13 @@ static bool is_blank(const char *line, size_t size)
     return size == 0 || (size == 1 && *line == '\r');
 }
 
+/* As --from-json takes them: bare, or the member of an object. */
+static bool is_schema_line(const etw_json_document *document, const etw_json_value *whole)
+{
+    return etw_json_member(document, whole, "Schema") != NULL ||
+           etw_json_member(document, whole, "Properties") != NULL;
+}
+
 static etw_status next_of_text(etw_side *side, etw_entry *entry, etw_text *kept, etw_error *error)
 {
     char *line;
@@ -84,7 +91,7 @@ static etw_status next_of_text(etw_side *side, etw_entry *entry, etw_text *kept,
         }
         const etw_json_value *whole = &side->document.values[0];
         const bool is_loss = etw_json_member(&side->document, whole, "Loss") != NULL;
-        const bool is_schema = etw_json_member(&side->document, whole, "Schema") != NULL;
+        const bool is_schema = is_schema_line(&side->document, whole);
         side->losses_seen += is_loss;
         if (!is_schema && (!is_loss || side->options.gives_losses)) {
             return ETW_OK;
@@ -141,8 +148,79 @@ static etw_status next_of_trace(etw_side *side, etw_entry *entry, etw_text *kept
     return side->held == NULL ? ETW_END : take_event(side, entry, kept, error);
 }
 
+/* Schemas. */
+
+/* A line of a text that is one; {"Schema":...} without what is around it. */
+static etw_status add_schema_of_text(etw_side *side, char *line, size_t size, etw_error *error)
+{
+    etw_text copy = {0};
+    etw_text_append(&copy, line, size);
+    const etw_status status =
+        copy.failed ? ETW_ERROR_NO_MEMORY : etw_json_read(&side->document, copy.data, size, error);
+    if (status == ETW_OK &&
+        etw_json_member(&side->document, side->document.values, "Schema") == NULL &&
+        !is_schema_line(&side->document, side->document.values)) {
+        etw_text_free(&copy);
+        return ETW_OK;
+    }
+    const bool is_wrapped =
+        status == ETW_OK &&
+        etw_json_member(&side->document, side->document.values, "Schema") != NULL;
+    const size_t from =
+        is_wrapped ? etw_json_member(&side->document, side->document.values, "Schema")->offset : 0;
+    while (is_wrapped && size > from && line[size - 1] != '}') {
+        size--;
+    }
+    etw_text_free(&copy);
+    return status != ETW_OK
+               ? status
+               : etw_schema_lines_add(&side->schemas, line + from, size - from - is_wrapped, error);
+}
+
+static etw_status read_schemas_of_text(etw_side *side, etw_error *error)
+{
+    char *line;
+    size_t size;
+    etw_status status;
+    while ((status = etw_line_reader_next(&side->lines, &line, &size, error)) == ETW_OK) {
+        status = size == 0 ? ETW_OK : add_schema_of_text(side, line, size, error);
+        if (status != ETW_OK) {
+            return etw_error_wrap(error, status, "%s: line %llu", side->lines.path,
+                                  (unsigned long long)side->lines.number);
+        }
+    }
+    return status == ETW_END ? ETW_OK : status;
+}
+
+static etw_status read_schemas(etw_side *side, etw_error *error)
+{
+    const etw_status status = side->options.is_text
+                                  ? read_schemas_of_text(side, error)
+                                  : etw_schema_lines_of_replay(&side->schemas, side->replay, error);
+    side->is_at_end = true;
+    return status == ETW_OK ? etw_schema_lines_sort(&side->schemas, error) : status;
+}
+
+static etw_status next_schema(etw_side *side, etw_entry *entry, etw_text *kept, etw_error *error)
+{
+    if (!side->is_at_end) {
+        const etw_status status = read_schemas(side, error);
+        if (status != ETW_OK) {
+            return status;
+        }
+    }
+    if (side->schemas.given == side->schemas.count) {
+        return ETW_END;
+    }
+    char *line = side->schemas.lines[side->schemas.given++];
+    return take_line(side, line, strlen(line), entry, kept, error);
+}
+
 etw_status etw_side_next(etw_side *side, etw_entry *entry, etw_text *kept, etw_error *error)
 {
+    if (side->options.only_schemas) {
+        return next_schema(side, entry, kept, error);
+    }
     if (side->options.is_text) {
         return next_of_text(side, entry, kept, error);
     }
@@ -168,6 +246,7 @@ void etw_side_close(etw_side *side)
     etw_line_reader_close(&side->lines);
     etw_json_document_free(&side->document);
     etw_normalizer_free(&side->normalizer);
+    etw_schema_lines_free(&side->schemas);
     etw_text_free(&side->losses);
     etw_text_free(&side->line);
     *side = (etw_side){0};

@@ -4,6 +4,7 @@
 
 #include "format/base/line_reader.h"
 #include "replay/command/comparison.h"
+#include "replay/command/schema_lines.h"
 #include "replay/replay_input.h"
 
 typedef struct etw_side_options {
@@ -11,7 +12,8 @@ typedef struct etw_side_options {
     bool is_text;
     bool passes_first_line;
     bool gives_losses;
-    bool has_names;    /* of processes and images, as cat prints them */
+    bool has_names; /* of processes and images, as cat prints them */
+    bool only_schemas;
     bool counts_bytes; /* entries tell hashes of what the text may not */
     const etw_rules *rules;
 } etw_side_options;
@@ -27,6 +29,7 @@ typedef struct etw_side {
     etw_text losses;       /* lines that wait to be given */
     size_t losses_given;
     etw_text line;
+    etw_schema_lines schemas; /* of only_schemas */
     uint64_t given;
     uint64_t losses_seen; /* in a text */
     bool is_at_end;

@@ -34,6 +34,7 @@ struct copy {
     etw_tool_inputs list; /* of inputs not yet in use */
     etw_schema_store *store;
     etw_redactor *redactor;
+    uint64_t number; /* of the next event, where the caller chooses by it */
     etw_writer *writer;
     etw_text part;     /* the output's name until it is whole; empty: its own from the start */
     etw_text redacted; /* for the file info */
@@ -368,6 +369,12 @@ static etw_status choose(copy *c, input **chosen, etw_error *error)
     return ETW_OK;
 }
 
+static bool keeps_next(copy *c)
+{
+    const etw_copy_options *o = c->options;
+    return o->keeps == NULL || o->keeps(o->keeps_context, c->number++);
+}
+
 static etw_status copy_events(copy *c, etw_error *error)
 {
     etw_progress progress;
@@ -379,7 +386,7 @@ static etw_status copy_events(copy *c, etw_error *error)
         if (etw_failed(status) || in == NULL) {
             break;
         }
-        status = write_event(c, in, error);
+        status = keeps_next(c) ? write_event(c, in, error) : ETW_OK;
         in->event = NULL;
         if (c->counts->events % 4096 == 0) {
             etw_progress_show(&progress, c->counts->events, 0);

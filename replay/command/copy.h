@@ -17,6 +17,9 @@ typedef struct etw_copy_options {
                            for one input of which nothing is left out */
     bool carry_rundown; /* where carry_blocks does not say so: the list of processes, unless the
                            inputs are not all of one boot of one host */
+    /* Whether the event of that number, from 0, of the one input is copied; NULL: all are. */
+    bool (*keeps)(void *context, uint64_t number);
+    void *keeps_context;
     const char *filtered_detail; /* why events were left out; NULL: none is */
     const char *progress;        /* "cutting" */
 } etw_copy_options;

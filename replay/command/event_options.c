@@ -341,7 +341,7 @@ static const etw_option rows[] = {
      .value = "WHEN",
      .help = "lines of text coloured by level: auto (default; on a terminal, unless $NO_COLOR is "
              "set), always, never",
-     .group = ETW_TAKES_RENDERING,
+     .group = ETW_TAKES_RENDERING | ETW_TAKES_COMPARISON,
      .words = when_words,
      IN(color)},
     {.name = "width",

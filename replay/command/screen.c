@@ -12,6 +12,12 @@ static bool wants_colors(const etw_replay_arguments *arguments, const etw_screen
            etw_os_terminal_colors(ETW_FILE_STDOUT);
 }
 
+bool etw_screen_wants_colors(const etw_replay_arguments *arguments)
+{
+    const etw_screen screen = {.is_terminal = etw_os_terminal_width(ETW_FILE_STDOUT) > 0};
+    return wants_colors(arguments, &screen);
+}
+
 /* What is printed at its own pace is watched, not read through. */
 static bool wants_pager(const etw_replay_arguments *arguments, const etw_screen *screen)
 {

@@ -14,6 +14,8 @@ typedef struct etw_screen {
  * which stdout then leads to, unless it is not wanted or there is none. */
 void etw_screen_begin(etw_screen *screen, const etw_replay_arguments *arguments,
                       etw_output_options *rendering);
+/* Of what a verb prints without a pager: whether it is coloured. */
+bool etw_screen_wants_colors(const etw_replay_arguments *arguments);
 /* Waits until the user has left the pager. */
 void etw_screen_end(etw_screen *screen);
 

@@ -1,10 +1,8 @@
 /* diff: two traces, or what cat printed of them, compared event by event. */
 #include "replay/command/difference.h"
+#include "replay/command/screen.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 typedef struct diff {
     const etw_replay_arguments *arguments;
@@ -58,7 +56,7 @@ static etw_status run(diff *d, etw_error *error)
         d->options.is_text[i] = etw_comparison_is_text(arguments->inputs[i]);
     }
     status = etw_stream_open(&d->stream, etw_os_default(), NULL, false, error);
-    d->colours = isatty(ETW_FILE_STDOUT) != 0 && getenv("NO_COLOR") == NULL;
+    d->colours = etw_screen_wants_colors(arguments);
     if (!etw_failed(status)) {
         status = etw_compare(arguments, &d->options, &d->result, error);
     }

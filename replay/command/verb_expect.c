@@ -3,11 +3,9 @@
 #include "replay/command/comparison_side.h"
 #include "replay/command/difference.h"
 #include "replay/command/expectation.h"
+#include "replay/command/screen.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 /* Differences that a report of JUnit holds, in bytes; what is more is counted alone. */
 #define MAX_REPORT ((size_t)1 << 20)
@@ -137,7 +135,7 @@ static etw_status check(expect *e, etw_error *error)
         .rules = &e->expectation.rules,
         .tell = take_difference,
         .context = e};
-    e->colours = isatty(ETW_FILE_STDOUT) != 0 && getenv("NO_COLOR") == NULL;
+    e->colours = etw_screen_wants_colors(&e->arguments);
     etw_status status = etw_stream_open(&e->stream, etw_os_default(), NULL, false, error);
     if (!etw_failed(status)) {
         status = etw_compare(&e->arguments, &options, &e->result, error);

@@ -4,6 +4,7 @@
 #include "format/event/tei.h"
 #include "format/input/input.h"
 #include "format/output/json_writer.h"
+#include "replay/command/schema_lines.h"
 #include "replay/command/schema_pack.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
@@ -460,6 +461,12 @@ static etw_status append_schema(listing *l, const etw_schema *schema, etw_plan_c
         }
     }
     return ETW_OK;
+}
+
+void etw_schema_append_json(const etw_schema *schema, etw_plan_cache *plans, etw_text *text)
+{
+    listing l = {.text = text, .json = true};
+    append_schema(&l, schema, plans);
 }
 
 /* replay: knows what they were chosen among. */

@@ -82,7 +82,8 @@ static const etw_verb verbs[] = {
      1,
      true},
     {{"diff", "FILE FILE", "compare two traces event by event; exit status 1 if they differ",
-      ETW_TAKES_FILTER | ETW_TAKES_COMPARISON | ETW_TAKES_MANIFEST | ETW_TAKES_JSON},
+      ETW_TAKES_FILTER | ETW_TAKES_COMPARISON | ETW_TAKES_SCHEMAS_ALONE | ETW_TAKES_MANIFEST |
+          ETW_TAKES_JSON},
      etw_verb_diff,
      2,
      2,
@@ -94,6 +95,12 @@ static const etw_verb verbs[] = {
      2,
      2,
      false},
+    {{"reduce", "FILE --check COMMAND -o OUT", "write the smallest trace on which a command fails",
+      ETW_TAKES_REDUCTION | ETW_TAKES_MANIFEST | FILES},
+     etw_verb_reduce,
+     1,
+     1,
+     true},
 };
 
 const etw_verb *etw_verb_at(size_t index)
@@ -112,9 +119,9 @@ static void append_formats(etw_text *text, const etw_verb_row *verb)
     }
 }
 
-static const etw_option_section *const sections[] = {&etw_event_options,   &etw_selection_options,
-                                                     &etw_compare_options, &etw_export_options,
-                                                     &etw_stats_options,   &etw_trace_options};
+static const etw_option_section *const sections[] = {
+    &etw_event_options,  &etw_selection_options, &etw_compare_options, &etw_reduce_options,
+    &etw_export_options, &etw_stats_options,     &etw_trace_options};
 
 const etw_command etw_replay_command = {
     .tool = "etw-replay",

@@ -24,5 +24,6 @@ etw_exit etw_verb_merge(const etw_replay_arguments *arguments);
 etw_exit etw_verb_repack(const etw_replay_arguments *arguments);
 etw_exit etw_verb_diff(const etw_replay_arguments *arguments);
 etw_exit etw_verb_expect(const etw_replay_arguments *arguments);
+etw_exit etw_verb_reduce(const etw_replay_arguments *arguments);
 
 #endif

@@ -194,6 +194,7 @@ static void set_key(etw_entry *entry, const etw_rules *rules)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         mix(&hash, entry, names[i]);
     }
+    mix(&hash, entry, "EventGuid"); /* of a classic schema: its class */
     if (etw_entry_find(entry, "ProviderId") == NULL) {
         mix(&hash, entry, "ProviderName");
         mix(&hash, entry, "Loss.Cause");

@@ -32,6 +32,12 @@ def changes(tool, left, right, *options, status=1):
     return lines, summary["Summary"]
 
 
+def test_colours_are_for_terminals_unless_they_are_wanted(native_tool, written):
+    a, b = written(trace_of([("a", 1)]), "a.etl"), written(trace_of([("b", 1)]), "b.etl")
+    assert b"\x1b" not in native_tool("etw-replay", "diff", a, b, status=1).stdout
+    assert b'\x1b[31m"a"\x1b[0m -> \x1b[32m"b"' in native_tool("etw-replay", "diff", a, b, "--color", "always", status=1).stdout
+
+
 def test_a_changed_property_is_shown_by_name(tool, written):
     a = written(trace_of([("a", 1), ("b", 2)]), "a.etl")
     b = written(trace_of([("a", 1), ("c", 2)]), "b.etl")
@@ -119,6 +125,25 @@ def test_bytes_that_no_field_shows_count_unless_something_is_ignored(tool, tmp_p
     assert b"    user data: bytes differ that no field shows" in tool("etw-replay", "diff", a, b, status=1).stdout
     assert "user data" in changes(tool, a, b)[0][0]["Bytes"]
     tool("etw-replay", "diff", a, b, "--ignore", "ThreadId")
+
+
+def test_schemas_alone_are_compared_in_any_order(tool, tmp_path, written):
+    def with_types(*types):
+        trace = Trace()
+        for number, kind in types:
+            trace.tracelogging(PROVIDER, "E%d" % number, [field("Count", kind, 1)])
+        return trace
+    a = written(with_types((1, "u32"), (2, "u16"), (3, "u8")), "a.etl")
+    b = written(with_types((3, "u8"), (2, "u32"), (1, "u32"), (4, "u8")), "b.etl")
+    found = changes(tool, a, b, "--only-schemas")[0]
+    assert [(c["Change"], c["EventName"]) for c in found] == [("changed", "E2"), ("added", "E4")]
+    assert {"Name": "Properties[0].InType", "Left": "UINT16", "Right": "UINT32"} in found[0]["Fields"]
+    c = written(with_types((3, "u8"), (3, "u8"), (1, "u32"), (2, "u16")), "c.etl")
+    tool("etw-replay", "diff", a, c, "--only-schemas")
+    text = tmp_path / "a.ndjson"
+    lines = tool("etw-replay", "schemas", "--json", a).stdout.splitlines()
+    text.write_bytes(b"\n".join(lines[:2] + [b'{"Schema":' + line + b"}" for line in lines[2:]]) + b'\n{"ProviderId":"x"}\n')
+    tool("etw-replay", "diff", a, text, "--only-schemas")
 
 
 def python_lcs(a, b):
