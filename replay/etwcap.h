@@ -12,6 +12,7 @@
  *     processes, threads, images          etw_replay_state          replay/query/state.h
  *     an event as JSON                    etw_event_json            format/output/event_json.h
  *     many at a time, for other languages etw_event_batch_open      replay/event_batch.h
+ *     tests of a consumer                 etw_test_run_text         replay/testing.h
  *     recording into a file               etw_capture_open          recorder/capture/capture.h
  *     writing a file event by event       etw_writer_create         format/etwcap/writer.h
  *
@@ -68,6 +69,7 @@ extern "C" {
 #include "replay/event_batch.h"
 #include "replay/query/state.h"
 #include "replay/replay.h"
+#include "replay/testing.h"
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,7 @@
 #include "format/base/json_reader.h"
 
+#include "format/base/digits.h"
+
 #include <stdlib.h>
 
 typedef etw_json_document doc;
@@ -50,21 +52,12 @@ static etw_status add_value(doc *d, uint32_t *index, etw_error *error)
 
 /* Strings. */
 
-static int digit_of(char character)
-{
-    if (character >= '0' && character <= '9') {
-        return character - '0';
-    }
-    const char lower = (char)(character | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* The four digits behind \u. */
 static bool take_unit(doc *d, uint32_t *unit)
 {
     *unit = 0;
     for (size_t i = 0; i < 4; i++) {
-        const int digit = d->at < d->size ? digit_of(d->text[d->at]) : -1;
+        const int digit = d->at < d->size ? etw_hex_digit(d->text[d->at]) : -1;
         if (digit < 0) {
             return false;
         }

@@ -11,6 +11,15 @@ etw_status etw_line_reader_open(etw_line_reader *reader, const etw_os *os, const
     return reader->file >= 0 ? ETW_OK : etw_error_set_os(error, -reader->file, "%s", path);
 }
 
+etw_status etw_line_reader_over(etw_line_reader *reader, etw_bytes text, const char *name,
+                                etw_error *error)
+{
+    *reader = (etw_line_reader){.path = name, .file = -1, .is_at_end = true};
+    etw_text_append(&reader->text, (const char *)text.data, text.size);
+    return reader->text.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a text")
+                               : ETW_OK;
+}
+
 /* Reads on; what was given goes. */
 static etw_status fill(etw_line_reader *reader, etw_error *error)
 {

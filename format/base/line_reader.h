@@ -20,6 +20,9 @@ typedef struct etw_line_reader {
 /* path is lent. */
 etw_status etw_line_reader_open(etw_line_reader *reader, const etw_os *os, const char *path,
                                 etw_error *error);
+/* The lines of a copy of a text in memory; name stands for it in messages. */
+etw_status etw_line_reader_over(etw_line_reader *reader, etw_bytes text, const char *name,
+                                etw_error *error);
 /* *line may be changed, and is valid until the next call. ETW_END. */
 etw_status etw_line_reader_next(etw_line_reader *reader, char **line, size_t *size,
                                 etw_error *error);

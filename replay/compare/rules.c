@@ -1,5 +1,7 @@
 #include "replay/compare/rules.h"
 
+#include "format/base/digits.h"
+
 #include <stdlib.h>
 
 static const char *const kind_names[ETW_NORMAL_KINDS] = {"time", "pid",     "tid",
@@ -151,11 +153,6 @@ bool etw_name_list_has(const etw_name_list *list, const char *name, size_t size)
 
 /* Values. */
 
-static bool is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f');
-}
-
 static bool is_guid(const char *value, size_t size)
 {
     etw_guid ignored;
@@ -175,7 +172,7 @@ static size_t hex_digits(const char *value, size_t size)
         return 0;
     }
     for (size_t i = 2; i < size; i++) {
-        if (!is_hex(value[i])) {
+        if (etw_hex_digit(value[i]) < 0) {
             return 0;
         }
     }

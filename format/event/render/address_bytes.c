@@ -1,5 +1,7 @@
 #include "format/event/render/address_bytes.h"
 
+#include "format/base/digits.h"
+
 #define FAMILY_IPV4 2u
 #define FAMILY_IPV6 23u /* Windows' own number */
 #define MAX_GROUPS  8u
@@ -17,21 +19,12 @@ static bool take(reading *r, char character)
     return is_there;
 }
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static bool take_number(reading *r, uint32_t base, uint64_t most, uint64_t *value)
 {
     const char *start = r->at;
     *value = 0;
-    while (r->at < r->end && digit_of(*r->at) >= 0 && (uint32_t)digit_of(*r->at) < base) {
-        *value = *value * base + (uint32_t)digit_of(*r->at++);
+    while (r->at < r->end && etw_hex_digit(*r->at) >= 0 && (uint32_t)etw_hex_digit(*r->at) < base) {
+        *value = *value * base + (uint32_t)etw_hex_digit(*r->at++);
         if (*value > most) {
             return false;
         }

@@ -1,5 +1,6 @@
 #include "format/event/render/value_bytes.h"
 
+#include "format/base/digits.h"
 #include "format/base/guid.h"
 #include "format/event/clock.h"
 #include "format/event/render/address_bytes.h"
@@ -42,15 +43,6 @@ static bool copy_to(text t, char *to, size_t room)
 
 /* Numbers. */
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* Decimal, or hexadecimal behind 0x. */
 static bool parse_unsigned(text t, uint64_t *value)
 {
@@ -58,7 +50,7 @@ static bool parse_unsigned(text t, uint64_t *value)
     const uint64_t base = is_hex ? 16 : 10;
     *value = 0;
     for (size_t i = is_hex ? 2 : 0; i < t.size; i++) {
-        const int digit = digit_of(t.at[i]);
+        const int digit = etw_hex_digit(t.at[i]);
         if (digit < 0 || (uint64_t)digit >= base || __builtin_mul_overflow(*value, base, value) ||
             __builtin_add_overflow(*value, (uint64_t)digit, value)) {
             return false;
@@ -222,8 +214,8 @@ static bool append_hex(text t, etw_buffer *bytes)
         return false;
     }
     for (size_t i = start; i < t.size; i += 2) {
-        const int high = digit_of(t.at[i]);
-        const int low = digit_of(t.at[i + 1]);
+        const int high = etw_hex_digit(t.at[i]);
+        const int low = etw_hex_digit(t.at[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }
