@@ -5,6 +5,7 @@
 #include "format/input/input.h"
 #include "format/query/where.h"
 #include "format/schema/resolver.h"
+#include "replay/faults.h"
 #include "replay/query/filter.h"
 #include "replay/query/provider_guids.h"
 #include "replay/query/selection.h"
@@ -34,6 +35,7 @@ struct etw_replay {
     uint32_t of_file_count;
     uint32_t of_file_capacity;
     etw_event_maker *maker;
+    etw_faults *faults;        /* NULL: a good day */
     etw_event_process process; /* of the event that next gave */
     etw_event_stack stack;
     etw_stacks *stacks; /* NULL: they were not asked for */
@@ -256,7 +258,9 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
         .note_context = replay->options.note_context};
     replay->store = etw_schema_store_new();
     replay->maker = etw_event_maker_new(replay->options.raw_time);
-    if (replay->store == NULL || replay->maker == NULL) {
+    const bool has_faults = etw_is_bad_day(&replay->options.faults);
+    replay->faults = has_faults ? etw_faults_new(&replay->options.faults) : NULL;
+    if (replay->store == NULL || replay->maker == NULL || (has_faults && replay->faults == NULL)) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a replay");
     }
     etw_status status =
@@ -327,6 +331,7 @@ void etw_replay_close(etw_replay *replay)
         return;
     }
     etw_event_maker_free(replay->maker);
+    etw_faults_free(replay->faults);
     etw_source_close(replay->source);
     if (replay->owns_input) {
         etw_input_close(replay->input);
@@ -560,7 +565,7 @@ static bool is_over(const etw_replay *replay)
            (replay->options.head != 0 && replay->totals.events >= replay->options.head);
 }
 
-etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error)
+static etw_status read_wanted(etw_replay *replay, etw_replay_item *item, etw_error *error)
 {
     bool is_wanted = false;
     while (!is_wanted) {
@@ -588,12 +593,34 @@ etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_e
         }
         replay->totals.passed_over += is_wanted ? 0 : 1;
     }
+    return ETW_OK;
+}
+
+etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error)
+{
+    if (is_over(replay)) {
+        return ETW_END;
+    }
+    const etw_status status =
+        replay->faults == NULL ? read_wanted(replay, item, error)
+                               : etw_faults_next(replay->faults, read_wanted, replay, item, error);
+    if (status != ETW_OK) {
+        return status;
+    }
     replay->totals.events++;
     if (replay->options.speed > 0) {
         pace(replay,
              etw_clock_to_filetime(&item->trace->clock, item->record->EventHeader.TimeStamp));
     }
     return ETW_OK;
+}
+
+void etw_replay_get_faults(const etw_replay *replay, etw_fault_counts *counts)
+{
+    *counts = (etw_fault_counts){0};
+    if (replay->faults != NULL) {
+        etw_faults_get_counts(replay->faults, counts);
+    }
 }
 
 etw_status etw_replay_next(etw_replay *replay, const etw_event **event, etw_error *error)

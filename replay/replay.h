@@ -38,12 +38,29 @@ static inline bool etw_replay_is_selective(const etw_selection *selection)
 
 struct etw_pick; /* replay/query/selection.h */
 
+/* A bad day: what a consumer of live sessions must survive. Probabilities are 0 to 1, for each
+ * event; the same seed gives the same day. All zero: a good one. */
+#define ETW_FAULTS_MAX_REORDER 1024u
+typedef struct etw_fault_options {
+    double drop;      /* the event does not come; no loss tells of it */
+    double duplicate; /* it comes twice */
+    double corrupt;   /* its user data is cut short, or one byte of it is another */
+    uint32_t reorder; /* each event may come up to so many earlier than it should */
+    uint64_t seed;
+} etw_fault_options;
+
+static inline bool etw_is_bad_day(const etw_fault_options *faults)
+{
+    return faults->drop > 0 || faults->duplicate > 0 || faults->corrupt > 0 || faults->reorder > 0;
+}
+
 typedef struct etw_replay_options {
     const etw_os *os; /* NULL: the default */
     etw_filter filter;
     etw_selection selection;
     uint64_t head;     /* stop after so many events; 0: all */
     double speed;      /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
+    etw_fault_options faults;
     bool raw_time;     /* TimeStamp stays in raw ticks */
     bool headers_only; /* no user data, no items */
     /* Finds the process that each event is about (etw_event_process_of). A file is read once more
@@ -139,6 +156,13 @@ typedef struct etw_replay_totals {
     bool lost_unknown;    /* and at least one whose count is unknown */
 } etw_replay_totals;
 ETW_API void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals);
+
+typedef struct etw_fault_counts {
+    uint64_t dropped, duplicated, corrupted, reordered;
+} etw_fault_counts;
+/* What the faults asked for have done so far; all 0 where none were. Totals count the events that
+ * were delivered. */
+ETW_API void etw_replay_get_faults(const etw_replay *replay, etw_fault_counts *counts);
 
 /* How many schemas in the trace could not be read so far (manifests that are no XML, damaged
  * metadata), and what was wrong with the first, "" where nothing was; lent by the replay. */

@@ -21,6 +21,7 @@ enum {
     ETW_TAKES_EXPECTATION = 0x1000000,
     ETW_TAKES_REDUCTION = 0x2000000,
     ETW_TAKES_SCHEMAS_ALONE = 0x4000000,
+    ETW_TAKES_FAULTS = 0x8000000,
     ETW_TAKES_SPEED = 0x800,
     ETW_TAKES_PROCESSES = 0x1000,
     ETW_TAKES_TREE = 0x100000,
@@ -39,6 +40,7 @@ extern const etw_option_section etw_selection_options; /* the last, and those ar
 extern const etw_option_section etw_stats_options;     /* what is counted, and how */
 extern const etw_option_section etw_compare_options;   /* what counts when events are compared */
 extern const etw_option_section etw_reduce_options;    /* what makes a command fail */
+extern const etw_option_section etw_fault_options_section;
 extern const etw_option_section etw_export_options;    /* what else events are made into */
 extern const etw_option_section etw_trace_options;     /* all others */
 

@@ -120,7 +120,8 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
                                     .rendering = arguments->rendering,
                                     .threads = is_live ? 0 : arguments->threads,
                                     .is_live = is_live,
-                                    .is_lent = !etw_replay_is_etl(c->replay),
+                                    .is_lent = !etw_replay_is_etl(c->replay) &&
+                                               !etw_is_bad_day(&arguments->replay.faults),
                                     .stream = &c->stream,
                                     .folder = c->format->is_folder ? arguments->output : NULL,
                                     .note = etw_tool_note};
@@ -222,6 +223,19 @@ static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *
     return etw_stream_close(&c->stream, status, error);
 }
 
+static void say_faults(const etw_replay_arguments *arguments, const etw_replay *replay)
+{
+    etw_fault_counts counts;
+    etw_replay_get_faults(replay, &counts);
+    if (!arguments->quiet && etw_is_bad_day(&arguments->replay.faults)) {
+        etw_tool_say("a bad day, seed %llu: %llu events dropped, %llu given twice, %llu too early, "
+                     "%llu with broken data",
+                     (unsigned long long)arguments->replay.faults.seed,
+                     (unsigned long long)counts.dropped, (unsigned long long)counts.duplicated,
+                     (unsigned long long)counts.reordered, (unsigned long long)counts.corrupted);
+    }
+}
+
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
@@ -250,6 +264,7 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
     if (c.replay != NULL) {
         etw_replay_get_totals(c.replay, &totals);
         if (!etw_failed(status)) {
+            say_faults(arguments, c.replay);
             etw_tool_say_doubts(arguments, c.replay);
         }
     }

@@ -13,7 +13,8 @@
 /* Each: the verb, what stands behind it, what it does, the options it takes; its function, its
  * least and most inputs, whether it must have an output. The first is the default verb. */
 static const etw_verb verbs[] = {
-    {{"cat", "FILE", "print events (default verb)", EVENTS | FILES | ETW_TAKES_SPEED},
+    {{"cat", "FILE", "print events (default verb)",
+      EVENTS | FILES | ETW_TAKES_SPEED | ETW_TAKES_FAULTS},
      etw_verb_cat,
      1,
      1,
@@ -120,8 +121,8 @@ static void append_formats(etw_text *text, const etw_verb_row *verb)
 }
 
 static const etw_option_section *const sections[] = {
-    &etw_event_options,  &etw_selection_options, &etw_compare_options, &etw_reduce_options,
-    &etw_export_options, &etw_stats_options,     &etw_trace_options};
+    &etw_event_options,  &etw_selection_options, &etw_compare_options,       &etw_reduce_options,
+    &etw_export_options, &etw_stats_options,     &etw_fault_options_section, &etw_trace_options};
 
 const etw_command etw_replay_command = {
     .tool = "etw-replay",

@@ -1,0 +1,61 @@
+"""A bad day: events that are lost, come twice, out of order or with broken data."""
+import pytest
+
+from etlwriter import Trace, field
+
+
+@pytest.fixture
+def traces(tool, tmp_path):
+    trace = Trace()
+    for number in range(1000):
+        trace.tracelogging("P", "Q", [field("Size", "u32", number), field("Name", "utf16z", "n")])
+    trace.write(tmp_path / "a.etl")
+    tool("etw-record", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q")
+    return tmp_path / "a.etl", tmp_path / "a.etwcap"
+
+
+def sizes(tool, path, *options):
+    return [int(event["EventProperties"]["Size"]) for event in tool.events(path, "--where", "ProviderName == P", *options)]
+
+
+@pytest.mark.parametrize("options", [["--drop", "0.2"], ["--duplicate", "20%"], ["--reorder", "7"], ["--corrupt", "0.3"],
+                                     ["--drop", "0.1", "--duplicate", "0.1", "--reorder", "3", "--corrupt", "0.1"]])
+def test_the_same_seed_gives_the_same_day(tool, traces, options):
+    etl, etwcap = traces
+    first = tool("etw-replay", etl, *options, "--seed", "5").stdout
+    assert tool("etw-replay", etwcap, *options, "--seed", "5").stdout == first
+    assert tool("etw-replay", etwcap, *options, "--seed", "5", "--threads", "2").stdout == first
+    assert tool("etw-replay", etl, *options, "--seed", "6").stdout != first
+
+
+def test_events_are_dropped(native_tool, traces):
+    found = sizes(native_tool, traces[0], "--drop", "20%")
+    assert found == sorted(set(found)) and 700 < len(found) < 900
+
+
+def test_events_come_twice(native_tool, traces):
+    found = sizes(native_tool, traces[1], "--duplicate", "20%")
+    assert sorted(set(found)) == list(range(1000)) and found == sorted(found) and 1100 < len(found) < 1300
+    assert sizes(native_tool, traces[1], "--duplicate", "1") == [number // 2 for number in range(2000)]
+
+
+def test_events_come_early_but_not_too_early(native_tool, traces):
+    found = sizes(native_tool, traces[1], "--reorder", "7")
+    assert sorted(found) == list(range(1000)) and found != sorted(found)
+    assert min(place - number for place, number in enumerate(found)) >= -7
+
+
+def test_data_is_broken(native_tool, traces):
+    shown = native_tool("etw-replay", traces[1], "--corrupt", "1").stdout
+    assert shown.count(b"\n") == 1001 and b"EventPropertiesError" in shown
+
+
+def test_head_counts_what_is_given_and_the_day_is_told(native_tool, traces):
+    done = native_tool("etw-replay", traces[1], "--duplicate", "1", "--head", "3", "--seed", "9")
+    assert done.stdout.count(b"\n") == 3
+    assert b"a bad day, seed 9: 0 events dropped, 1 given twice, 0 too early, 0 with broken data" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["2", "-1", "x", "101%", ""])
+def test_a_probability_is_one(native_tool, traces, value):
+    assert b"0 to 1, or 0% to 100%" in native_tool("etw-replay", traces[0], "--drop", value, status=2).stderr
