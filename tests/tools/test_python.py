@@ -84,6 +84,24 @@ def test_errors_and_losses_are_told(etwcap, path, tmp_path):
         assert len(list(trace)) < 5001 and trace.losses and trace.losses[0]["Cause"]
 
 
+def test_a_wheel_has_the_library_in_it(etwcap, native_tool, path, tmp_path):
+    import zipfile
+    for name in ("a.whl", "b.whl"):
+        subprocess.run([sys.executable, str(ROOT / "site_scons/wheel.py"), "linux_x86_64", "1.0.0",
+                        str(native_tool.folder / "libetwcap.so.1"), str(tmp_path / name)], check=True)
+    assert (tmp_path / "a.whl").read_bytes() == (tmp_path / "b.whl").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.whl") as archive:
+        names = archive.namelist()
+        record = archive.read("etwcap-1.0.0.dist-info/RECORD").decode().splitlines()
+        archive.extractall(tmp_path / "site")
+    assert [line.split(",")[0] for line in record] == names and "etwcap/libetwcap.so.1" in names
+    environment = {name: value for name, value in os.environ.items() if name != "ETWCAP_LIBRARY"}
+    code = "import etwcap; print(etwcap.library_path, len(list(etwcap.open(%r))))" % str(path)
+    said = subprocess.run([sys.executable, "-c", code], env=dict(environment, PYTHONPATH=str(tmp_path / "site")),
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said == "%s 5001\n" % (tmp_path / "site/etwcap/libetwcap.so.1")
+
+
 TEST = '''
 import pytest
 pytest_plugins = ["etwcap.pytest_plugin"]
@@ -108,3 +126,13 @@ def test_the_pytest_plugin_gives_traces_and_compares(etwcap, path):
     assert "TimeStamp" not in json.loads((path.parent / "expected.ndjson").read_text().splitlines()[0])
     assert "2 passed" in run(20).stdout
     assert "expects 20" in run(21).stdout
+
+
+def test_the_pytest_plugin_reads_what_expect_wrote(etwcap, native_tool, path):
+    native_tool("etw-replay", "expect", path, path.parent / "expected.ndjson", "--update", "--ignore", "TimeStamp,ProcessName",
+                "--where", "Size < 20")
+    (path.parent / "test_shop.py").write_text(TEST.replace(', ignore=["TimeStamp", "Processor*"], where="Size < %d"', ""))
+    environment = dict(os.environ, PYTHONPATH=str(MODULE))
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path.parent / "test_shop.py")],
+                          env=environment, cwd=path.parent, stdout=subprocess.PIPE, text=True, check=False)
+    assert "2 passed" in done.stdout, done.stdout

@@ -42,13 +42,27 @@ def without(value, ignored):
     return [without(inner, ignored) for inner in value] if isinstance(value, list) else value
 
 
+def expectation_of(place):
+    """What the first line of a file says that `etw-replay expect --update` wrote; {} where it is no such line."""
+    if not os.path.exists(place):
+        return {}
+    with open(place, encoding="utf-8") as file:
+        head = json.loads(file.readline() or "{}").get("Expectation", {})
+    if head.get("Normalize") or head.get("Key"):
+        pytest.fail("%s numbers values: `etw-replay expect` compares such files" % place, pytrace=False)
+    return head
+
+
 @pytest.fixture
 def assert_matches(request):
     """assert_matches(trace, expected, ignore=(), where=None): the events are those of a file of JSON lines.
 
-    With the environment variable ETWCAP_UPDATE=1 the file is written instead.
+    With the environment variable ETWCAP_UPDATE=1 the file is written instead. What `etw-replay expect --update` wrote is
+    taken with the options at its head, but for losses, which are passed over, and values that are numbered.
     """
     def check(path, expected, ignore=(), where=None):
+        head = expectation_of(beside(request, expected))
+        ignore, where = [*ignore, *head.get("Ignore", [])], where or head.get("Where")
         with etwcap.open(beside(request, path), where=where) as opened:
             found = [without(json.loads(event.to_json(typed=False)), ignore) for event in opened]
         place = beside(request, expected)
@@ -56,7 +70,8 @@ def assert_matches(request):
             with open(place, "w", encoding="utf-8") as file:
                 file.writelines(json.dumps(event, ensure_ascii=False) + "\n" for event in found)
         with open(place, encoding="utf-8") as file:
-            wanted = [without(json.loads(line), ignore) for line in file]
+            lines = [json.loads(line) for line in file]
+        wanted = [without(line, ignore) for line in lines if not {"Expectation", "Loss"} & line.keys()]
         for number, (one, other) in enumerate(zip(found, wanted), 1):
             assert one == other, "event %d of %s differs from %s" % (number, path, expected)
         assert len(found) == len(wanted), "%s has %d events, %s expects %d" % (path, len(found), expected, len(wanted))
