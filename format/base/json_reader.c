@@ -293,32 +293,38 @@ static etw_status take_members(doc *d, uint32_t depth, uint32_t parent, etw_erro
                : wrong(d, is_object ? "',' or '}' is expected" : "',' or ']' is expected", error);
 }
 
-static etw_status take_value(doc *d, uint32_t depth, uint32_t *index, etw_error *error)
+static etw_status take_content(doc *d, uint32_t depth, uint32_t index, etw_error *error)
 {
-    skip_space(d);
-    const etw_status status = add_value(d, index, error);
-    if (etw_failed(status)) {
-        return status;
-    }
     if (take(d, '"')) {
         const char *text;
         uint32_t size;
         const etw_status taken = take_string(d, &text, &size, error);
-        etw_json_value *v = &d->values[*index];
+        etw_json_value *v = &d->values[index];
         v->kind = ETW_JSON_STRING;
         v->text = text;
         v->text_size = size;
         return taken;
     }
     if (take(d, '{')) {
-        d->values[*index].kind = ETW_JSON_OBJECT;
-        return take_members(d, depth, *index, error);
+        d->values[index].kind = ETW_JSON_OBJECT;
+        return take_members(d, depth, index, error);
     }
     if (take(d, '[')) {
-        d->values[*index].kind = ETW_JSON_ARRAY;
-        return take_members(d, depth, *index, error);
+        d->values[index].kind = ETW_JSON_ARRAY;
+        return take_members(d, depth, index, error);
     }
-    return take_plain(d, *index, error);
+    return take_plain(d, index, error);
+}
+
+static etw_status take_value(doc *d, uint32_t depth, uint32_t *index, etw_error *error)
+{
+    skip_space(d);
+    etw_status status = add_value(d, index, error);
+    if (!etw_failed(status)) {
+        status = take_content(d, depth, *index, error);
+        d->values[*index].end = (uint32_t)d->at;
+    }
+    return status;
 }
 
 void etw_json_document_free(etw_json_document *document)

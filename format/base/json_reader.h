@@ -29,6 +29,7 @@ typedef struct etw_json_value {
     const char *text; /* of all but arrays and objects */
     uint32_t text_size;
     uint32_t offset; /* of its first byte in the text */
+    uint32_t end;    /* and of the one behind its last */
     uint32_t first;  /* index of its first member or element; 0: none */
     uint32_t next;   /* index of the one behind it; 0: it is the last */
 } etw_json_value;

@@ -151,30 +151,24 @@ static etw_status next_of_trace(etw_side *side, etw_entry *entry, etw_text *kept
 /* Schemas. */
 
 /* A line of a text that is one; {"Schema":...} without what is around it. */
-static etw_status add_schema_of_text(etw_side *side, char *line, size_t size, etw_error *error)
+static etw_status add_schema_of_text(etw_side *side, const char *line, size_t size,
+                                     etw_error *error)
 {
-    etw_text copy = {0};
+    etw_text copy = {0}; /* reading changes it */
     etw_text_append(&copy, line, size);
-    const etw_status status =
-        copy.failed ? ETW_ERROR_NO_MEMORY : etw_json_read(&side->document, copy.data, size, error);
-    if (status == ETW_OK &&
-        etw_json_member(&side->document, side->document.values, "Schema") == NULL &&
-        !is_schema_line(&side->document, side->document.values)) {
-        etw_text_free(&copy);
-        return ETW_OK;
+    if (copy.failed) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a line");
     }
-    const bool is_wrapped =
-        status == ETW_OK &&
-        etw_json_member(&side->document, side->document.values, "Schema") != NULL;
-    const size_t from =
-        is_wrapped ? etw_json_member(&side->document, side->document.values, "Schema")->offset : 0;
-    while (is_wrapped && size > from && line[size - 1] != '}') {
-        size--;
+    etw_status status = etw_json_read(&side->document, copy.data, copy.size, error);
+    const etw_json_value *whole = side->document.values;
+    if (status == ETW_OK && is_schema_line(&side->document, whole)) {
+        const etw_json_value *inner = etw_json_member(&side->document, whole, "Schema");
+        const etw_json_value *schema = inner != NULL ? inner : whole;
+        status = etw_schema_lines_add(&side->schemas, line + schema->offset,
+                                      schema->end - schema->offset, error);
     }
     etw_text_free(&copy);
-    return status != ETW_OK
-               ? status
-               : etw_schema_lines_add(&side->schemas, line + from, size - from - is_wrapped, error);
+    return status;
 }
 
 static etw_status read_schemas_of_text(etw_side *side, etw_error *error)
