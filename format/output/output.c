@@ -11,7 +11,7 @@ static const etw_output_format *const formats[] = {
     &etw_output_csv,        &etw_output_pcapng, &etw_output_parquet,    &etw_output_packets,
     &etw_output_sqlite,     &etw_output_folded, &etw_output_speedscope, &etw_output_chrome,
     &etw_output_perfetto,   &etw_output_etl,    &etw_output_json_array, &etw_output_parquet_folder,
-    &etw_output_csv_folder,
+    &etw_output_csv_folder, &etw_output_html,
 };
 
 const etw_output_format *etw_output_at(size_t index)
@@ -36,12 +36,13 @@ static const struct {
 } endings[] = {{".trace.json", &etw_output_chrome}, {".perfetto-trace", &etw_output_perfetto},
                {".pftrace", &etw_output_perfetto},  {".speedscope.json", &etw_output_speedscope},
                {".folded", &etw_output_folded},     {".etl", &etw_output_etl},
-               {".json", &etw_output_json},         {".ndjson", &etw_output_json},
-               {".jsonl", &etw_output_json},        {".txt", &etw_output_text},
-               {".log", &etw_output_text},          {".xml", &etw_output_xml},
-               {".csv", &etw_output_csv},           {".pcapng", &etw_output_pcapng},
-               {".parquet", &etw_output_parquet},   {".db", &etw_output_sqlite},
-               {".sqlite", &etw_output_sqlite},     {".sqlite3", &etw_output_sqlite}};
+               {".html", &etw_output_html},         {".json", &etw_output_json},
+               {".ndjson", &etw_output_json},       {".jsonl", &etw_output_json},
+               {".txt", &etw_output_text},          {".log", &etw_output_text},
+               {".xml", &etw_output_xml},           {".csv", &etw_output_csv},
+               {".pcapng", &etw_output_pcapng},     {".parquet", &etw_output_parquet},
+               {".db", &etw_output_sqlite},         {".sqlite", &etw_output_sqlite},
+               {".sqlite3", &etw_output_sqlite}};
 
 const char *etw_output_ending_at(size_t index)
 {

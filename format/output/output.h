@@ -74,7 +74,7 @@ extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
     etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet,
     etw_output_packets, etw_output_sqlite, etw_output_folded, etw_output_speedscope,
     etw_output_chrome, etw_output_perfetto, etw_output_etl, etw_output_json_array,
-    etw_output_parquet_folder, etw_output_csv_folder;
+    etw_output_parquet_folder, etw_output_csv_folder, etw_output_html;
 
 extern const etw_output_format etw_output_text_columns, etw_output_csv_columns,
     etw_output_json_columns;

@@ -236,6 +236,13 @@ static void say_faults(const etw_replay_arguments *arguments, const etw_replay *
     }
 }
 
+etw_exit etw_verb_report(const etw_replay_arguments *arguments)
+{
+    etw_replay_arguments report = *arguments;
+    report.format = etw_output_html.name;
+    return etw_verb_cat(&report);
+}
+
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};

@@ -12,6 +12,8 @@ extern const etw_command etw_replay_command;
 const etw_verb *etw_verb_at(size_t index);
 
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments); /* and export */
+/* As cat, but in the format html whatever the output's name. */
+etw_exit etw_verb_report(const etw_replay_arguments *arguments);
 etw_exit etw_verb_info(const etw_replay_arguments *arguments);
 etw_exit etw_verb_ps(const etw_replay_arguments *arguments);
 etw_exit etw_verb_images(const etw_replay_arguments *arguments);
