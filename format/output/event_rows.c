@@ -199,6 +199,7 @@ void etw_row_append_with(const etw_output_options *options, const etw_event *eve
     etw_text properties = {0};
     const size_t start = begin_field(rows);
     fill_fixed(event, &fixed);
+    fixed.owner_id = process == NULL ? fixed.process_id : process->process_id;
     if (plan == NULL) {
         etw_properties_unknown(event, &outcome);
         fixed.property_count = ETW_ROW_NONE;

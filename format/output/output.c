@@ -2,6 +2,7 @@
 
 #include "format/base/names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define COLLECTOR_CHUNK ((size_t)256 << 10)
@@ -72,6 +73,15 @@ etw_status etw_collector_put(const etw_collector_target *target, etw_text *out, 
     return status;
 }
 
+void etw_collector_say(const etw_collector_target *target, uint64_t count, const char *what)
+{
+    if (count > 0 && target->note != NULL) {
+        char text[200];
+        (void)snprintf(text, sizeof text, "%llu %s", (unsigned long long)count, what);
+        target->note(target->note_context, text);
+    }
+}
+
 etw_output *etw_output_new(size_t size, const etw_output_options *options)
 {
     etw_output *output = calloc(1, size);
@@ -79,6 +89,11 @@ etw_output *etw_output_new(size_t size, const etw_output_options *options)
         output->options = *options;
     }
     return output;
+}
+
+etw_output *etw_output_open_plain(const etw_output_options *options)
+{
+    return etw_output_new(sizeof(etw_output), options);
 }
 
 void etw_output_free(etw_output *output)

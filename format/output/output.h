@@ -65,8 +65,13 @@ typedef struct etw_output_format {
 /* Within a collector's finish: writes out, and empties it, where it has become large. */
 etw_status etw_collector_put(const etw_collector_target *target, etw_text *out, etw_error *error);
 
+/* Tells the user "COUNT WHAT" where count is not 0. */
+void etw_collector_say(const etw_collector_target *target, uint64_t count, const char *what);
+
 /* For a format's open: size zeroed bytes that begin with the options. NULL: no memory. */
 etw_output *etw_output_new(size_t size, const etw_output_options *options);
+/* For the open of a format whose renderers have nothing of their own. */
+etw_output *etw_output_open_plain(const etw_output_options *options);
 /* For the close of a format that owns nothing more. */
 void etw_output_free(etw_output *output);
 

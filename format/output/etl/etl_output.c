@@ -9,7 +9,6 @@
 #include "format/base/arena.h"
 #include "format/base/table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define OPCODE_EVENT_INFO 32u
@@ -416,27 +415,21 @@ static etw_status write_buffers(etw_collector *c, const etw_file_facts *facts, e
     return etw_failed(status) ? status : ETW_OK;
 }
 
-static void say(const etw_collector *c, uint64_t count, const char *what)
-{
-    if (count > 0 && c->target.note != NULL) {
-        char text[200];
-        (void)snprintf(text, sizeof text, "%llu %s", (unsigned long long)count, what);
-        c->target.note(c->target.note_context, text);
-    }
-}
-
 static void say_doubts(const etw_collector *c)
 {
-    say(c, c->doubts[ETW_RECORD_TOO_LARGE],
-        "events are larger than a record of .etl can be, and were left out");
-    say(c, c->doubts[ETW_RECORD_WITHOUT_ITEMS],
+    etw_collector_say(&c->target, c->doubts[ETW_RECORD_TOO_LARGE],
+                      "events are larger than a record of .etl can be, and were left out");
+    etw_collector_say(
+        &c->target, c->doubts[ETW_RECORD_WITHOUT_ITEMS],
         "events lack their extended items, for which classic records of .etl have no place");
-    say(c, c->doubts[ETW_RECORD_OTHER_FORM],
-        "events have another header size or type, as those of files have");
-    say(c, etw_etl_buffers_disorder(c->buffers),
-        "events may be read in another order: .etl is ordered by time alone");
-    say(c, c->large_schemas, "schemas are larger than a record of .etl can be");
-    say(c, c->losses, "losses are a number in the header: .etl has no place for where and why");
+    etw_collector_say(&c->target, c->doubts[ETW_RECORD_OTHER_FORM],
+                      "events have another header size or type, as those of files have");
+    etw_collector_say(&c->target, etw_etl_buffers_disorder(c->buffers),
+                      "events may be read in another order: .etl is ordered by time alone");
+    etw_collector_say(&c->target, c->large_schemas,
+                      "schemas are larger than a record of .etl can be");
+    etw_collector_say(&c->target, c->losses,
+                      "losses are a number in the header: .etl has no place for where and why");
 }
 
 static etw_status finish_etl(etw_collector *c, etw_text *out, etw_error *error)

@@ -332,11 +332,6 @@ static etw_status finish_folder(etw_collector *collector, etw_text *out, etw_err
 
 /* The renderer's half. */
 
-static etw_output *open_renderer(const etw_output_options *options)
-{
-    return etw_output_new(sizeof(etw_output), options);
-}
-
 static void render_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     etw_typed_row_append(&output->options, event, text);
@@ -356,7 +351,7 @@ const etw_output_format etw_output_parquet_folder = {
     .help = "a Parquet table for each kind of event: --per-event",
     .binary = true,
     .is_folder = true,
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .loss = render_loss,
@@ -368,7 +363,7 @@ const etw_output_format etw_output_csv_folder = {
     .help = "a CSV file for each kind of event: --per-event --format csv",
     .binary = true,
     .is_folder = true,
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .loss = render_loss,

@@ -303,15 +303,6 @@ static void write_event(etw_collector *c, uint64_t index, etw_bytes record, etw_
     }
 }
 
-static void say(const etw_collector *c, uint64_t count, const char *what)
-{
-    if (count > 0 && c->target.note != NULL) {
-        char text[160];
-        (void)snprintf(text, sizeof text, "%llu %s", (unsigned long long)count, what);
-        c->target.note(c->target.note_context, text);
-    }
-}
-
 static void say_doubts(const etw_collector *c)
 {
     uint64_t dropped = 0;
@@ -319,16 +310,19 @@ static void say_doubts(const etw_collector *c)
     for (uint32_t i = 0; (component = etw_components_at(c->components, i)) != NULL; i++) {
         dropped += component->dropped;
     }
-    say(c, c->unread, "events of packets are shorter than they say, and were left out");
-    say(c, c->fragments.broken, "packets lack their start or their end, and were left out");
-    say(c, etw_copies_strange(c->copies),
+    etw_collector_say(&c->target, c->unread,
+                      "events of packets are shorter than they say, and were left out");
+    etw_collector_say(&c->target, c->fragments.broken,
+                      "packets lack their start or their end, and were left out");
+    etw_collector_say(
+        &c->target, etw_copies_strange(c->copies),
         "events hold no frame of a known link type (HTTP, payloads alone), and were left out");
     if (c->events == 0 && c->target.note != NULL) {
         c->target.note(c->target.note_context,
                        etw_components_at(c->components, 0) == NULL
                            ? "the trace holds no packets of PktMon or NDIS-PacketCapture"
                            : "the trace holds no packets, but counters of PktMon alone");
-        say(c, dropped, "packets were dropped, as those counters say");
+        etw_collector_say(&c->target, dropped, "packets were dropped, as those counters say");
     }
 }
 
@@ -359,11 +353,6 @@ static etw_status finish_packets(etw_collector *c, etw_text *out, etw_error *err
 
 /* The renderer's half. */
 
-static etw_output *open_renderer(const etw_output_options *options)
-{
-    return etw_output_new(sizeof(etw_output), options);
-}
-
 static void render_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     (void)output;
@@ -377,7 +366,7 @@ const etw_output_format etw_output_packets = {
     .name = "packets",
     .help = "the network packets of PktMon and NDIS-PacketCapture, as pcapng",
     .binary = true,
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .collector = &collector,

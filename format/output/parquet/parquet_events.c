@@ -121,11 +121,6 @@ static etw_status finish_events(etw_collector *collector, etw_text *out, etw_err
 
 /* The renderer's half. */
 
-static etw_output *open_renderer(const etw_output_options *options)
-{
-    return etw_output_new(sizeof(etw_output), options);
-}
-
 static void render_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     etw_row_append(&output->options, event, text);
@@ -143,7 +138,7 @@ const etw_output_format etw_output_parquet = {
     .name = "parquet",
     .help = "one Parquet table of events, properties as a map of texts",
     .binary = true,
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .loss = render_loss,

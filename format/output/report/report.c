@@ -286,11 +286,6 @@ static etw_status finish_report(etw_collector *c, etw_text *out, etw_error *erro
 
 /* The renderer's half. */
 
-static etw_output *open_renderer(const etw_output_options *options)
-{
-    return etw_output_new(sizeof(etw_output), options);
-}
-
 static size_t begin_part(etw_text *text, uint8_t kind)
 {
     static const char size[4] = {0};
@@ -341,7 +336,7 @@ static const etw_collector_kind collector = {open_report, take_rows, finish_repo
 const etw_output_format etw_output_html = {
     .name = "html",
     .help = "a report of one page, that opens from disk",
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .loss = render_loss,

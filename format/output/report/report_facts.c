@@ -146,7 +146,7 @@ static bool count_event(etw_report_facts *f, const etw_row *row)
     }
     etw_text_clear(key);
     append_key(key, row->fields[ETW_ROW_PROCESS_NAME], "");
-    etw_text_printf(key, "\t%u", row->fixed.process_id);
+    etw_text_printf(key, "\t%u", row->fixed.owner_id);
     return !key->failed && etw_report_count_add(&f->processes, etw_text_bytes(key));
 }
 
@@ -188,7 +188,7 @@ static void make_line(etw_report_facts *f, etw_row *row)
     etw_text_printf(line, ",%u,%u,", x->id, x->level);
     etw_report_append_string(line, row->fields[ETW_ROW_PROCESS_NAME].data,
                              row->fields[ETW_ROW_PROCESS_NAME].size);
-    etw_text_printf(line, ",%u,%u,", x->process_id, x->thread_id);
+    etw_text_printf(line, ",%u,%u,", x->owner_id, x->thread_id);
     if (message.size > 0) {
         etw_report_append_string(line, message.data, message.size < 4096 ? message.size : 4096);
     } else {

@@ -84,7 +84,7 @@ const char etw_report_page_tail[] =
     "  table([\"#Second\", \"#Milliseconds\", \"Provider\", \"What\", \"#Process\", \"#Thread\"], data.pairs.map(p => [seconds(p[0]), (p[1] / 1e3).toFixed(3), p[2], p[3], p[4], p[5]]));\n"
     "}\n"
     "if (data.stacks.length) {\n"
-    "  part(\"Stacks\", \"CPU samples by process and frame; choose a frame to look closer, the lowest to go back.\" + (data.otherStacks ? \" Left out: \" + number(data.otherStacks) + \" samples of rare stacks.\" : \"\"));\n"
+    "  part(\"Stacks\", \"CPU samples by process and frame; choose a frame to look closer, the first line to go back.\" + (data.otherStacks ? \" Left out: \" + number(data.otherStacks) + \" samples of rare stacks.\" : \"\"));\n"
     "  const root = {name: \"all\", weight: 0, below: new Map()};\n"
     "  for (const [frames, weight] of data.stacks) {\n"
     "    let at = root; at.weight += weight;\n"

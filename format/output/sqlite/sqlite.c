@@ -303,11 +303,6 @@ static void close_database(etw_collector *collector)
 
 #endif
 
-static etw_output *open_renderer(const etw_output_options *options)
-{
-    return etw_output_new(sizeof(etw_output), options);
-}
-
 static void render_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     etw_typed_row_append(&output->options, event, text);
@@ -326,7 +321,7 @@ const etw_output_format etw_output_sqlite = {
     .name = "sqlite",
     .help = "a database: events, and a table and a view for each kind of them",
     .binary = true,
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .loss = render_loss,

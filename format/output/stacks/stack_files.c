@@ -5,7 +5,6 @@
 #include "format/base/version.h"
 #include "format/output/stacks/stack_sums.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct etw_collector {
@@ -52,24 +51,16 @@ static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *
     return status;
 }
 
-static void say(const etw_collector *c, uint64_t count, const char *what)
-{
-    if (count > 0 && c->target.note != NULL) {
-        char text[160];
-        (void)snprintf(text, sizeof text, "%llu %s", (unsigned long long)count, what);
-        c->target.note(c->target.note_context, text);
-    }
-}
-
 static void say_doubts(const etw_collector *c)
 {
     const uint64_t alone = etw_stack_sums_faults(c->sums, ETW_STACK_ROW_NO_STACK);
     const uint64_t whole = etw_stack_sums_faults(c->sums, ETW_STACK_ROW_WELL);
-    say(c, etw_stack_sums_faults(c->sums, ETW_STACK_ROW_NO_WEIGHT),
-        "events have no such number, and were left out");
-    say(c, etw_stack_sums_crowded_out(c->sums),
+    etw_collector_say(&c->target, etw_stack_sums_faults(c->sums, ETW_STACK_ROW_NO_WEIGHT),
+                      "events have no such number, and were left out");
+    etw_collector_say(
+        &c->target, etw_stack_sums_crowded_out(c->sums),
         "events had stacks beyond the limit of 256 MiB, and stand for their processes alone");
-    say(c, alone, "events have no stack, and stand for their processes");
+    etw_collector_say(&c->target, alone, "events have no stack, and stand for their processes");
     if (alone + whole == 0 && c->target.note != NULL) {
         c->target.note(c->target.note_context,
                        "no CPU samples: choose other events, such as with --where, for their "
@@ -227,11 +218,6 @@ static etw_status finish_speedscope(etw_collector *c, etw_text *out, etw_error *
 
 /* The renderer's half. */
 
-static etw_output *open_renderer(const etw_output_options *options)
-{
-    return etw_output_new(sizeof(etw_output), options);
-}
-
 static void render_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     etw_stack_row_append(&output->options, event, text);
@@ -243,7 +229,7 @@ static const etw_collector_kind speedscope = {open_sums, take_rows, finish_speed
 const etw_output_format etw_output_folded = {
     .name = "folded",
     .help = "stacks and their weights, for flamegraph.pl and others",
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .collector = &folded,
@@ -252,7 +238,7 @@ const etw_output_format etw_output_folded = {
 const etw_output_format etw_output_speedscope = {
     .name = "speedscope",
     .help = "stacks and their weights, a profile for each process",
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .collector = &speedscope,

@@ -311,11 +311,6 @@ static etw_status finish_timeline(etw_collector *c, etw_text *out, etw_error *er
 
 /* The renderer's half. */
 
-static etw_output *open_renderer(const etw_output_options *options)
-{
-    return etw_output_new(sizeof(etw_output), options);
-}
-
 static void render_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     etw_timeline_row_append(&output->options, event, text);
@@ -328,7 +323,7 @@ static const etw_collector_kind perfetto = {open_perfetto, take_rows, finish_tim
 const etw_output_format etw_output_chrome = {
     .name = "chrome",
     .help = "a timeline, as Chrome's trace events: for Perfetto and others",
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .collector = &chrome,
@@ -338,7 +333,7 @@ const etw_output_format etw_output_perfetto = {
     .name = "perfetto",
     .help = "a timeline, as Perfetto's own packets",
     .binary = true,
-    .open = open_renderer,
+    .open = etw_output_open_plain,
     .close = etw_output_free,
     .event = render_event,
     .collector = &perfetto,
