@@ -165,7 +165,7 @@ def test_the_ending_names_the_format_in_any_case(tool, traces, tmp_path, ending,
     assert out.read_bytes().lstrip(b"\xEF\xBB\xBF").startswith(begin)
 
 
-@pytest.mark.parametrize("words", [["export", "out.html"], ["export", "out"], ["cat", "out.html"], ["cut", "y.etl"],
+@pytest.mark.parametrize("words", [["export", "out.docx"], ["export", "out"], ["cat", "out.docx"], ["cut", "y.etl"],
                                    ["merge", "y.JSON"], ["repack", "y.etwcap.gz"], ["recover", "y.csv"]])
 def test_names_that_promise_another_format_are_refused(tool, traces, tmp_path, words):
     verb, name = words
