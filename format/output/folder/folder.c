@@ -1,6 +1,6 @@
 /* A folder with a file for each kind of event. Which kinds there are is known at the end, and so
  * many files cannot be open at once: rows are put aside in a temporary file, then written to the
- * files of 64 kinds at a time. */
+ * files of 16 kinds at a time. */
 #include "format/output/folder/kind_file.h"
 #include "format/output/folder/kind_names.h"
 
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BATCH       64u
+#define BATCH       16u
 #define CHUNK       ((size_t)256 << 10)
 #define MAX_KINDS   ((uint32_t)1 << 20)
 #define MAX_SEGMENT 4096u /* of a path */

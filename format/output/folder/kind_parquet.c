@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-/* Of a row group: 64 tables are open at one time. */
-#define GROUP_BYTES ((size_t)4 << 20)
+/* Of a row group: 16 tables are open at one time. */
+#define GROUP_BYTES ((size_t)8 << 20)
 /* What stands besides properties: the struct itself, and the columns behind it. */
 #define MORE_NODES     6u
 #define MAX_PROPERTIES ((ETW_PARQUET_MAX_NODES - ETW_PARQUET_HEADER_COUNT - MORE_NODES) / 2)
