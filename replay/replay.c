@@ -11,6 +11,7 @@
 #include "replay/query/selection.h"
 #include "replay/query/stacks.h"
 #include "replay/query/state_pass.h"
+#include "replay/query/time_order.h"
 #include "replay/replay_input.h"
 
 #include <stdatomic.h>
@@ -23,6 +24,7 @@ struct etw_replay {
     bool owns_input;
     const etw_os *os; /* the input's */
     etw_source *source;
+    etw_sort *sort; /* the source's events in order; NULL: they come from the source */
     bool is_etl;
     etw_where *where;           /* the filter's copy; NULL: none */
     etw_pick *pick;             /* of the selection; NULL: none, or the options' */
@@ -202,9 +204,13 @@ static etw_status open_source(etw_replay *replay, etw_error *error)
     if (status == ETW_ERROR_NOT_THIS) {
         status = open_etl(replay, name, error);
     }
-    return status == ETW_ERROR_NOT_THIS
-               ? etw_error_set(error, status, "%s: " ETW_INPUT_UNKNOWN, name)
-               : status;
+    if (status == ETW_ERROR_NOT_THIS) {
+        return etw_error_set(error, status, "%s: " ETW_INPUT_UNKNOWN, name);
+    }
+    return etw_failed(status) || replay->options.spool == NULL
+               ? status
+               : etw_time_order_open(replay->input, replay->source, &replay->options, &replay->sort,
+                                     error);
 }
 
 static etw_status open_state(etw_replay *replay, etw_error *error)
@@ -256,7 +262,7 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
         .language = replay->options.language,
         .note = replay->options.note,
         .note_context = replay->options.note_context};
-    replay->store = etw_schema_store_new();
+    replay->store = replay->options.store == NULL ? etw_schema_store_new() : replay->options.store;
     replay->maker = etw_event_maker_new(replay->options.raw_time);
     const bool has_faults = etw_is_bad_day(&replay->options.faults);
     replay->faults = has_faults ? etw_faults_new(&replay->options.faults) : NULL;
@@ -332,6 +338,7 @@ void etw_replay_close(etw_replay *replay)
     }
     etw_event_maker_free(replay->maker);
     etw_faults_free(replay->faults);
+    etw_sort_close(replay->sort);
     etw_source_close(replay->source);
     if (replay->owns_input) {
         etw_input_close(replay->input);
@@ -339,7 +346,9 @@ void etw_replay_close(etw_replay *replay)
     etw_stacks_free(replay->stacks);
     etw_state_free(replay->state);
     etw_resolver_free(replay->resolver);
-    etw_schema_store_free(replay->store);
+    if (replay->options.store == NULL) {
+        etw_schema_store_free(replay->store);
+    }
     etw_guid_list_free(&replay->wanted);
     etw_where_free(replay->where);
     etw_pick_free(replay->pick);
@@ -573,7 +582,8 @@ static etw_status read_wanted(etw_replay *replay, etw_replay_item *item, etw_err
         if (is_over(replay)) {
             return ETW_END;
         }
-        etw_status status = etw_source_next(replay->source, &from, error);
+        etw_status status = replay->sort != NULL ? etw_sort_next(replay->sort, &from, error)
+                                                 : etw_source_next(replay->source, &from, error);
         if (status != ETW_OK) {
             return status;
         }
@@ -665,6 +675,9 @@ etw_status etw_replay_seek(etw_replay *replay, int64_t time_100ns, etw_error *er
     etw_filter *filter = &replay->options.filter;
     if (replay->is_etl) {
         return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "an .etl file has no index to seek by");
+    }
+    if (replay->sort != NULL) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "sorted events cannot be sought in");
     }
     const etw_status status = etw_reader_seek(replay->source, time_100ns, error);
     if (etw_failed(status)) {

@@ -17,6 +17,7 @@
 #include "replay/query/state.h"
 
 typedef struct etw_input etw_input; /* format/input/input.h */
+typedef struct etw_spool etw_spool; /* format/event/sort.h */
 
 /* Which events, where the filter alone does not say. A file is then read twice, as far as needed;
  * pipes are refused. Zeroed: all that pass the filter. */
@@ -95,6 +96,13 @@ typedef struct etw_replay_options {
     etw_input *input;
     bool owns_input;       /* it is closed with the replay, and where opening fails */
     struct etw_pick *pick; /* for the replay's own use: NULL */
+    /* Events come in the order of their times: where the trace has another order, through this
+     * file, which must outlive the replay. NULL: as the trace has them. */
+    etw_spool *spool;
+    bool spools_all; /* with a spool: also where they are in order, so that less memory is kept */
+    /* Where the schemas of its events are kept, so that ids are the same in several replays; must
+     * outlive the replay. NULL: a store of its own. */
+    etw_schema_store *store;
 } etw_replay_options;
 
 typedef struct etw_replay etw_replay;

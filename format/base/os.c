@@ -91,3 +91,10 @@ char *etw_os_data_path(const char *name)
     etw_text_free(&path);
     return found;
 }
+
+bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identity)
+{
+    etw_file_identity now;
+    return os->identity == NULL || os->identity(os->context, file, &now) < 0 ||
+           (now.volume == identity->volume && now.file == identity->file);
+}

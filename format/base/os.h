@@ -31,12 +31,16 @@ typedef enum etw_path_kind {
     ETW_PATH_FOLDER
 } etw_path_kind;
 
+typedef struct etw_file_identity {
+    uint64_t volume, file;
+} etw_file_identity;
+
 /* Each call returns a value >= 0, or the negated errno. A file is a small non-negative integer. */
 struct etw_os {
     void *context; /* handed to each call */
     int (*open)(void *context, const char *path, etw_open_mode mode);
-    /* An empty file without a name, to read and write, gone when closed or when the process ends.
-     */
+    /* An empty file without a name, to read at any place and to write at its end, gone when closed
+     * or when the process ends. */
     int (*open_temporary)(void *context);
     int64_t (*read)(void *context, int file, void *into, size_t size);
     int64_t (*read_at)(void *context, int file, void *into, size_t size, uint64_t offset);
@@ -44,6 +48,9 @@ struct etw_os {
     int (*sync)(void *context, int file);
     int64_t (*size)(void *context, int file); /* -ESPIPE for pipes and terminals */
     int (*close)(void *context, int file);
+    /* What tells the open file from all others of this system, whatever its name. May be NULL: then
+     * nobody knows. */
+    int (*identity)(void *context, int file, etw_file_identity *identity);
     /* Replaces to, but only where that is a regular file, and in one step: another process finds
      * the old file or the new one. The new name is on disk when it returns. */
     int (*rename)(void *context, const char *from, const char *to);
@@ -76,6 +83,9 @@ bool etw_os_terminal_colors(int file);
 /* Whether two names lead to one real file, links followed: what is written to one would destroy the
  * other. Names that lead nowhere are not the same. Hard links and junctions are seen through. */
 ETW_API bool etw_os_is_same_file(const char *path, const char *other);
+
+/* Whether an open file is the one that had this identity; also where the system cannot tell. */
+bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identity);
 
 /* What "-" stands for. Tools call etw_os_use_binary_stdio once at their start: Windows would
  * otherwise translate line ends. */

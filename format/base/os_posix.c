@@ -97,7 +97,7 @@ static int os_open_temporary(void *context)
         return -ENOMEM;
     }
     (void)snprintf(path, size, "%s%s", folder, name);
-    const int file = mkostemp(path, O_CLOEXEC);
+    const int file = mkostemp(path, O_APPEND | O_CLOEXEC);
     const int failed = errno;
     if (file >= 0) {
         (void)unlink(path);
@@ -127,6 +127,17 @@ static int64_t os_size(void *context, int file)
         return -errno;
     }
     return S_ISREG(status.st_mode) ? (int64_t)status.st_size : -ESPIPE;
+}
+
+static int os_identity(void *context, int file, etw_file_identity *identity)
+{
+    (void)context;
+    struct stat status;
+    if (fstat(file, &status) != 0) {
+        return -errno;
+    }
+    *identity = (etw_file_identity){.volume = status.st_dev, .file = status.st_ino};
+    return 0;
 }
 
 static int os_kind(void *context, const char *path)
@@ -307,6 +318,7 @@ const etw_os *etw_os_default(void)
         .close = os_close,
         .rename = os_rename,
         .remove = os_remove,
+        .identity = os_identity,
         .kind = os_kind,
         .free_space = os_free_space,
         .filetime_now = os_filetime_now,

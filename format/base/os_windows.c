@@ -185,7 +185,8 @@ static int os_open_temporary(void *context)
     if (name == NULL) {
         return -ENOENT;
     }
-    const int flags = _O_RDWR | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT | _O_TEMPORARY;
+    const int flags =
+        _O_RDWR | _O_APPEND | _O_CREAT | _O_EXCL | _O_BINARY | _O_NOINHERIT | _O_TEMPORARY;
     const int file = _wsopen(name, flags, _SH_DENYNO, _S_IREAD | _S_IWRITE);
     const int failed = errno;
     free(name);
@@ -382,6 +383,18 @@ bool etw_os_terminal_colors(int file)
            SetConsoleMode(handle, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
 }
 
+static int os_identity(void *context, int file, etw_file_identity *identity)
+{
+    (void)context;
+    BY_HANDLE_FILE_INFORMATION known;
+    if (!GetFileInformationByHandle((HANDLE)_get_osfhandle(file), &known)) {
+        return last_error();
+    }
+    identity->volume = known.dwVolumeSerialNumber;
+    identity->file = (uint64_t)known.nFileIndexHigh << 32 | known.nFileIndexLow;
+    return 0;
+}
+
 /* Of the folder that path is in, so that a share or a volume mounted there is asked itself. A share
  * is only taken with a backslash at its end. */
 static int64_t os_free_space(void *context, const char *path)
@@ -492,6 +505,7 @@ const etw_os *etw_os_default(void)
         .close = os_close,
         .rename = os_rename,
         .remove = os_remove,
+        .identity = os_identity,
         .kind = os_kind,
         .free_space = os_free_space,
         .filetime_now = os_filetime_now,

@@ -166,6 +166,12 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
     if (status != ETW_OK) {
         return status;
     }
+    if (self->decoder == NULL) {
+        self->decoder = etw_decoder_new();
+    }
+    if (self->decoder == NULL) {
+        return no_memory(error);
+    }
     if (self->options.exchange != NULL) {
         etw_decoder *next = self->options.exchange(self->options.exchange_context, self->decoder);
         if (next == NULL) {
@@ -344,6 +350,17 @@ static etw_status next_block(reader *self, etw_scan_item *block, etw_error *erro
     return etw_scan_next(&self->scan, block, error);
 }
 
+/* What only reading events needs: a merge has many readers that are at their end. */
+static void release(reader *self)
+{
+    if (self->seekable && self->options.exchange == NULL) {
+        etw_scan_release(&self->scan);
+        etw_scan_release(&self->side);
+        etw_decoder_free(self->decoder);
+        self->decoder = NULL;
+    }
+}
+
 static etw_status at_end(reader *self, etw_item *item)
 {
     const bool complete = self->scan.complete;
@@ -352,6 +369,7 @@ static etw_status at_end(reader *self, etw_item *item)
         return ETW_END;
     }
     self->ended = true;
+    release(self);
     return complete ? ETW_END : report_truncated(self, item);
 }
 
@@ -431,8 +449,7 @@ static etw_status allocate(reader *self, etw_error *error)
     self->filter = (etw_block_filter){.has_time_range = options->has_time_range,
                                       .from_time_100ns = options->from_time_100ns,
                                       .to_time_100ns = options->to_time_100ns};
-    self->decoder = etw_decoder_new();
-    return etw_file_schemas_init(&self->schemas) && self->decoder != NULL &&
+    return etw_file_schemas_init(&self->schemas) &&
                    etw_block_filter_set_providers(&self->filter, options->providers,
                                                   options->provider_count)
                ? ETW_OK

@@ -139,6 +139,14 @@ void etw_scan_free(etw_scan *scan)
     etw_buffer_free(&scan->expanded);
 }
 
+void etw_scan_release(etw_scan *scan)
+{
+    etw_scan_free(scan);
+    scan->input.buffer = NULL;
+    scan->input.capacity = scan->input.filled = 0;
+    scan->zstd = NULL;
+}
+
 static etw_status note(etw_scan *scan, etw_status status)
 {
     scan->out_of_memory = scan->out_of_memory || status == ETW_ERROR_NO_MEMORY;

@@ -76,6 +76,8 @@ typedef struct etw_scan {
 /* The file stays the caller's. Starts behind the head. */
 void etw_scan_init(etw_scan *scan, const etw_os *os, int file, bool seekable);
 void etw_scan_free(etw_scan *scan);
+/* Gives back the memory; the next call takes it anew. Not for a pipe, whose bytes are gone then. */
+void etw_scan_release(etw_scan *scan);
 
 /* ETW_OK with *item; ETW_END (see above; in a growing file another call may give more); or a
  * failure to read. The end block is not delivered. */

@@ -116,3 +116,24 @@ void etw_batch_item(etw_batch *batch, uint32_t index, etw_event_record *record, 
     item->record = record;
     item->loss = NULL;
 }
+
+bool etw_staged_moved(etw_staged *event, size_t size)
+{
+    uint8_t *data = (uint8_t *)(event + 1);
+    const uint16_t count = event->record.ExtendedDataCount;
+    size_t need = sizeof *event + count * sizeof(etw_extended_data_item);
+    if (need > size) {
+        return false;
+    }
+    etw_extended_data_item *items = (etw_extended_data_item *)(void *)data;
+    data += count * sizeof *items;
+    event->record.ExtendedData = count > 0 ? items : NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        items[i].DataPtr = (uint64_t)(uintptr_t)data;
+        data += items[i].DataSize;
+        need += items[i].DataSize;
+    }
+    event->record.UserData = data;
+    need += event->record.UserDataLength;
+    return ((need + 7) & ~(size_t)7) == size;
+}

@@ -48,6 +48,10 @@ struct etw_batch {
     uint32_t count, capacity_events;
 };
 
+/* Of a staged record that was copied with its size bytes: its pointers lead into the copy. False
+ * where its parts do not fill the size. */
+bool etw_staged_moved(etw_staged *event, size_t size);
+
 static inline const etw_staged *etw_batch_staged(const etw_batch *batch, uint32_t index)
 {
     return (const etw_staged *)(const void *)(batch->memory + batch->offsets[index]);

@@ -1,5 +1,7 @@
 #include "format/event/merge.h"
 
+#include "format/base/heap.h"
+
 #include <stdlib.h>
 
 /* One input and the item it stands at. */
@@ -28,8 +30,7 @@ typedef struct merge {
     etw_source base;
     input *inputs;
     uint32_t input_count;
-    uint32_t *heap; /* indexes of inputs that have an item, earliest first */
-    uint32_t heap_count;
+    etw_heap heap; /* of inputs that have an item */
     bool started;
     uint32_t delivered; /* the input whose item is lent to the caller, or input_count */
     origin *origins;
@@ -38,32 +39,12 @@ typedef struct merge {
     etw_error failure; /* of the first input that failed; status OK while none has */
 } merge;
 
-static bool earlier(const merge *merged, uint32_t a, uint32_t b)
+static bool is_earlier(const void *context, uint32_t a, uint32_t b)
 {
+    const merge *merged = context;
     const int64_t time_a = merged->inputs[a].time_100ns;
     const int64_t time_b = merged->inputs[b].time_100ns;
     return time_a != time_b ? time_a < time_b : a < b;
-}
-
-static void sift_down(merge *merged, uint32_t at)
-{
-    const uint32_t moved = merged->heap[at];
-    for (;;) {
-        uint32_t child = 2 * at + 1;
-        if (child >= merged->heap_count) {
-            break;
-        }
-        if (child + 1 < merged->heap_count &&
-            earlier(merged, merged->heap[child + 1], merged->heap[child])) {
-            child++;
-        }
-        if (!earlier(merged, merged->heap[child], moved)) {
-            break;
-        }
-        merged->heap[at] = merged->heap[child];
-        at = child;
-    }
-    merged->heap[at] = moved;
 }
 
 etw_status etw_merge_trace_index(etw_source *source, uint32_t input_index, uint16_t trace_index,
@@ -148,12 +129,10 @@ static void start(merge *merged)
 {
     for (uint32_t i = 0; i < merged->input_count; i++) {
         if (advance(merged, &merged->inputs[i])) {
-            merged->heap[merged->heap_count++] = i;
+            merged->heap.items[merged->heap.count++] = i;
         }
     }
-    for (uint32_t i = merged->heap_count / 2; i-- > 0;) {
-        sift_down(merged, i);
-    }
+    etw_heap_build(&merged->heap);
     merged->started = true;
 }
 
@@ -162,11 +141,10 @@ static void release_delivered(merge *merged)
     if (merged->delivered == merged->input_count) {
         return;
     }
-    if (!advance(merged, &merged->inputs[merged->delivered])) {
-        merged->heap[0] = merged->heap[--merged->heap_count];
-    }
-    if (merged->heap_count > 0) {
-        sift_down(merged, 0);
+    if (advance(merged, &merged->inputs[merged->delivered])) {
+        etw_heap_settle_first(&merged->heap);
+    } else {
+        etw_heap_drop_first(&merged->heap);
     }
     merged->delivered = merged->input_count;
 }
@@ -237,7 +215,7 @@ static etw_status merge_next(etw_source *source, etw_item *item, etw_error *erro
         start(merged);
     }
     release_delivered(merged);
-    if (merged->heap_count == 0) {
+    if (merged->heap.count == 0) {
         if (merged->failure.status == ETW_OK) {
             return ETW_END;
         }
@@ -246,7 +224,7 @@ static etw_status merge_next(etw_source *source, etw_item *item, etw_error *erro
         }
         return merged->failure.status;
     }
-    merged->delivered = merged->heap[0];
+    merged->delivered = merged->heap.items[0];
     *item = merged->inputs[merged->delivered].item;
     const etw_status status = map_trace(merged, merged->delivered, item, error);
     if (item->kind == ETW_ITEM_LOSS) {
@@ -280,7 +258,7 @@ static void merge_close(etw_source *source)
         free(merged->inputs[i].indexes);
     }
     free(merged->inputs);
-    free(merged->heap);
+    free(merged->heap.items);
     free(merged->origins);
     free(merged);
 }
@@ -314,7 +292,7 @@ etw_status etw_merge_open(etw_source *const *sources, uint32_t count, etw_source
     merged->base.ops = &ops;
     merged->inputs = inputs;
     merged->input_count = count;
-    merged->heap = heap;
+    merged->heap = (etw_heap){.items = heap, .is_before = is_earlier, .context = merged};
     merged->delivered = count;
     merged->origins = origins;
     *merged_source = &merged->base;

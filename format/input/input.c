@@ -22,6 +22,9 @@ struct etw_input {
     char *name;
     int file;
     bool owns_file;
+    bool is_named; /* the file has the input's name, so that it can be opened again */
+    bool is_sparing;
+    etw_file_identity identity; /* of a sparing one */
     bool can_seek;
     uint8_t *kept; /* the first bytes, where it cannot seek */
     size_t kept_size;
@@ -64,10 +67,38 @@ static int input_open_temporary(void *context)
     return inner->open_temporary(inner->context);
 }
 
-static int64_t read_file_at(etw_input *input, void *into, size_t size, uint64_t offset)
+/* The file, of a sparing input opened anew; leave_file ends its use. Or the negated errno. */
+static int enter_file(const etw_input *input)
 {
     const etw_os *inner = input->inner;
-    return inner->read_at(inner->context, input->file, into, size, offset);
+    if (!input->is_sparing) {
+        return input->file;
+    }
+    const int file = inner->open(inner->context, input->name, ETW_OPEN_READ);
+    if (file >= 0 && !etw_os_is_still(inner, file, &input->identity)) {
+        (void)inner->close(inner->context, file);
+        return -ENOENT;
+    }
+    return file;
+}
+
+static void leave_file(const etw_input *input, int file)
+{
+    if (input->is_sparing) {
+        (void)input->inner->close(input->inner->context, file);
+    }
+}
+
+static int64_t read_file_at(const etw_input *input, void *into, size_t size, uint64_t offset)
+{
+    const etw_os *inner = input->inner;
+    const int file = enter_file(input);
+    if (file < 0) {
+        return file;
+    }
+    const int64_t got = inner->read_at(inner->context, file, into, size, offset);
+    leave_file(input, file);
+    return got;
 }
 
 /* Reads on in an input that cannot seek, and keeps its first bytes. */
@@ -139,7 +170,16 @@ static int64_t input_size(void *context, int file)
     if (is_own && !input->can_seek) {
         return -ESPIPE;
     }
-    return input->inner->size(input->inner->context, is_own ? input->file : file);
+    if (!is_own) {
+        return input->inner->size(input->inner->context, file);
+    }
+    const int own = enter_file(input);
+    if (own < 0) {
+        return own;
+    }
+    const int64_t size = input->inner->size(input->inner->context, own);
+    leave_file(input, own);
+    return size;
 }
 
 static int input_close(void *context, int file)
@@ -255,6 +295,7 @@ void etw_input_use_file(etw_input *input, int file)
     input->kept_size = 0;
     input->file = file;
     input->owns_file = true;
+    input->is_named = false;
     input->can_seek = true;
 }
 
@@ -287,6 +328,7 @@ etw_status etw_input_open_path(etw_input *input, const char *path, etw_error *er
         return etw_error_set_os(error, (int)-size, "cannot tell its size");
     }
     input->can_seek = size >= 0;
+    input->is_named = input->can_seek;
     if (!input->can_seek) {
         input->kept = malloc(ETW_INPUT_KEPT_BYTES);
     }
@@ -427,6 +469,16 @@ void etw_input_close(etw_input *input)
 int etw_input_file(const etw_input *input)
 {
     return input->file;
+}
+
+void etw_input_spare(etw_input *input)
+{
+    const etw_os *os = input->inner;
+    if (input->is_named && !input->is_sparing && os->identity != NULL &&
+        os->identity(os->context, input->file, &input->identity) >= 0) {
+        close_file(input);
+        input->is_sparing = true;
+    }
 }
 
 const etw_os *etw_input_os(const etw_input *input)

@@ -46,6 +46,9 @@ typedef struct etw_input_options {
 etw_status etw_input_open(const etw_os *os, const char *path, const etw_input_options *options,
                           etw_input **input, etw_error *error);
 void etw_input_close(etw_input *input);
+/* From now on the file is opened for each read and closed again, where that is possible: processes
+ * may have few files open. Reads fail where another file has its name by then. */
+void etw_input_spare(etw_input *input);
 
 /* Opens the inputs that the paths stand for, one after the other, and calls take for each: a file,
  * the files of a folder (by name; not of folders within it), what a pattern with * and ? in its

@@ -74,6 +74,7 @@ struct etw_replay_arguments {
     const char *since;       /* as given: relative times need the trace */
     const char *until;
     const char *around; /* as given: TIME, TIME+-T */
+    bool in_order; /* several inputs one after the other */
     bool json;
     const char **counters; /* --counter; what rendering points to */
     bool per_event;        /* a file for each kind of event */

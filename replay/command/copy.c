@@ -7,6 +7,7 @@
 #include "format/etwcap/body.h"
 #include "format/event/oracle.h"
 #include "replay/command/rundown_file.h"
+#include "replay/command/trace_set.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,8 +18,6 @@ typedef struct copy copy;
 typedef struct input {
     copy *copy; /* for the loss callback */
     etw_replay *replay;
-    const etw_event *event; /* read but not yet written; NULL: read on */
-    bool has_ended;
     bool is_pipe;
     uint32_t *schemas; /* ids of the replay's store, from 1, to ids of the copy's store */
     uint32_t schema_count;
@@ -31,10 +30,11 @@ struct copy {
     const etw_copy_options *options;
     input *inputs;
     uint32_t input_count;
-    etw_tool_inputs list; /* of inputs not yet in use */
+    etw_trace_set *set;
     etw_schema_store *store;
     etw_redactor *redactor;
     uint64_t number; /* of the next event, where the caller chooses by it */
+    etw_event_maker *maker; /* for the redactor */
     etw_writer *writer;
     etw_text part;     /* the output's name until it is whole; empty: its own from the start */
     etw_text redacted; /* for the file info */
@@ -309,37 +309,34 @@ static void on_loss(void *context, const etw_loss *loss)
     }
 }
 
-static etw_status read_on(copy *c, input *in, etw_error *error)
+/* Overwrites what is to be redacted, in memory that is valid until the next event. */
+static etw_status redact(copy *c, const etw_replay_item *item, etw_event_record *safe,
+                         etw_error *error)
 {
-    etw_status status = etw_replay_next(in->replay, &in->event, error);
-    if (status == ETW_END) {
-        in->has_ended = true;
-        status = ETW_OK;
+    const etw_event *event =
+        etw_event_make(c->maker, item->record, item->trace, item->schema, item->provider_name);
+    if (event == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
     }
-    if (!etw_failed(status) && etw_failed(c->loss_status)) {
-        if (error != NULL) {
-            *error = c->loss_error;
-        }
-        status = c->loss_status;
-    }
-    return status;
+    etw_redactor_apply(c->redactor, event, safe);
+    return ETW_OK;
 }
 
-static etw_status write_event(copy *c, input *in, etw_error *error)
+static etw_status write_event(copy *c, input *in, const etw_replay_item *item, etw_error *error)
 {
     uint32_t schema_id;
     etw_status status = add_new_traces(c, in, error);
     if (!etw_failed(status)) {
-        status = map_schema(c, in, etw_event_schema(in->event), &schema_id, error);
+        status = map_schema(c, in, item->schema, &schema_id, error);
+    }
+    etw_event_record safe;
+    const etw_event_record *record = item->record;
+    if (!etw_failed(status) && c->redactor != NULL) {
+        status = redact(c, item, &safe, error);
+        record = &safe;
     }
     if (etw_failed(status)) {
         return status;
-    }
-    etw_event_record safe;
-    const etw_event_record *record = etw_event_record_of(in->event);
-    if (c->redactor != NULL) {
-        etw_redactor_apply(c->redactor, in->event, &safe);
-        record = &safe;
     }
     const uint16_t trace_index = in->traces[etw_replay_trace_index(in->replay)];
     status =
@@ -348,25 +345,16 @@ static etw_status write_event(copy *c, input *in, etw_error *error)
     return status;
 }
 
-/* The input with the earliest event, the first of equal ones; NULL where all have ended. */
-static etw_status choose(copy *c, input **chosen, etw_error *error)
+/* The next event, unless a loss before it could not be written. */
+static etw_status read_event(copy *c, uint32_t *index, const etw_replay_item **item,
+                             etw_error *error)
 {
-    *chosen = NULL;
-    for (uint32_t i = 0; i < c->input_count; i++) {
-        input *in = &c->inputs[i];
-        if (in->event == NULL && !in->has_ended) {
-            const etw_status status = read_on(c, in, error);
-            if (etw_failed(status)) {
-                return etw_error_wrap(error, status, "%s",
-                                      etw_input_name(etw_replay_input(in->replay)));
-            }
-        }
-        if (in->event != NULL && (*chosen == NULL || etw_event_time_100ns(in->event) <
-                                                         etw_event_time_100ns((*chosen)->event))) {
-            *chosen = in;
-        }
+    const etw_status status = etw_trace_set_next(c->set, index, item, error);
+    if (!etw_failed(status) && etw_failed(c->loss_status)) {
+        *error = c->loss_error;
+        return c->loss_status;
     }
-    return ETW_OK;
+    return status;
 }
 
 static bool keeps_next(copy *c)
@@ -378,43 +366,40 @@ static bool keeps_next(copy *c)
 static etw_status copy_events(copy *c, etw_error *error)
 {
     etw_progress progress;
-    etw_status status = ETW_OK;
+    uint32_t index;
+    const etw_replay_item *item;
+    etw_status status;
     etw_progress_begin(&progress, c->options->arguments, c->options->progress, "events");
-    while (!etw_failed(status)) {
-        input *in;
-        status = choose(c, &in, error);
-        if (etw_failed(status) || in == NULL) {
+    while ((status = read_event(c, &index, &item, error)) == ETW_OK) {
+        status = keeps_next(c) ? write_event(c, &c->inputs[index], item, error) : ETW_OK;
+        if (etw_failed(status)) {
             break;
         }
-        status = keeps_next(c) ? write_event(c, in, error) : ETW_OK;
-        in->event = NULL;
         if (c->counts->events % 4096 == 0) {
             etw_progress_show(&progress, c->counts->events, 0);
         }
     }
     etw_progress_end(&progress);
-    return status;
+    return status == ETW_END ? ETW_OK : status;
 }
 
 /* Begin and end. */
 
+static void prepare_input(void *context, uint32_t index, etw_replay_options *options)
+{
+    copy *c = context;
+    c->inputs[index].copy = c;
+    options->loss = on_loss;
+    options->block = on_block;
+    options->loss_context = options->block_context = &c->inputs[index];
+}
+
 static etw_status open_inputs(copy *c, etw_error *error)
 {
-    const etw_replay_arguments *arguments = c->options->arguments;
-    etw_status status = ETW_OK;
+    const etw_status status = etw_trace_set_open(c->set, error);
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
-        input *in = &c->inputs[i];
-        etw_replay_options options = arguments->replay;
-        in->copy = c;
-        options.raw_time = true;
-        options.loss = on_loss;
-        options.loss_context = in;
-        options.block = on_block;
-        options.block_context = in;
-        etw_input *opened = c->list.inputs[i];
-        c->list.inputs[i] = NULL;
-        status = etw_tool_open_input(arguments, opened, &options, &in->replay, error);
-        in->is_pipe = !etw_failed(status) && !etw_input_can_seek(etw_replay_input(in->replay));
+        c->inputs[i].replay = etw_trace_set_replay(c->set, i);
+        c->inputs[i].is_pipe = etw_trace_set_is_pipe(c->set, i);
     }
     return status;
 }
@@ -590,16 +575,14 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
 
 static etw_status collect_inputs(copy *c, etw_error *error)
 {
-    if (c->options->input == NULL) {
-        return etw_tool_collect_inputs(c->options->arguments, &c->list, error);
-    }
-    c->list.inputs = malloc(sizeof(etw_input *));
-    if (c->list.inputs == NULL) {
-        etw_input_close(c->options->input);
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
-    }
-    c->list.inputs[c->list.count++] = c->options->input;
-    return ETW_OK;
+    etw_trace_set_options options = {.arguments = c->options->arguments,
+                                     .input = c->options->input,
+                                     .sorts_one = c->options->sorts_one,
+                                     .replay = c->options->arguments->replay,
+                                     .prepare = prepare_input,
+                                     .context = c};
+    options.replay.raw_time = true;
+    return etw_trace_set_new(&options, &c->set, error);
 }
 
 static etw_status run(copy *c, etw_error *error)
@@ -609,13 +592,14 @@ static etw_status run(copy *c, etw_error *error)
     if (etw_failed(collected)) {
         return collected;
     }
-    c->input_count = c->list.count;
+    c->input_count = etw_trace_set_count(c->set);
     c->inputs = calloc(c->input_count, sizeof *c->inputs);
     if (c->options->redaction != NULL) {
         c->redactor = etw_redactor_new(c->options->redaction);
+        c->maker = etw_event_maker_new(true);
     }
     if (c->store == NULL || c->inputs == NULL ||
-        (c->options->redaction != NULL && c->redactor == NULL)) {
+        (c->options->redaction != NULL && (c->redactor == NULL || c->maker == NULL))) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory");
     }
     etw_status status = open_inputs(c, error);
@@ -653,13 +637,13 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
     etw_text_free(&c.part);
     etw_text_free(&c.redacted);
     for (uint32_t i = 0; c.inputs != NULL && i < c.input_count; i++) {
-        etw_replay_close(c.inputs[i].replay);
         free(c.inputs[i].schemas);
         free(c.inputs[i].traces);
     }
     free(c.inputs);
-    etw_tool_inputs_free(&c.list);
+    etw_trace_set_close(c.set);
     etw_redactor_free(c.redactor);
+    etw_event_maker_free(c.maker);
     etw_schema_store_free(c.store);
     return status;
 }

@@ -1,7 +1,7 @@
 /* Traces copied into a new .etwcap file: what cut, merge, repack and recover have in common.
  *
- * Events keep their bytes, their order and their schemas; losses keep their place. Several inputs
- * are merged by system time, ties in the order of the inputs. */
+ * Events keep their bytes and their schemas; losses keep their place. Of one input they keep their
+ * order, too; several are merged by system time, ties in the order of the inputs. */
 #ifndef ETW_REPLAY_COPY_H
 #define ETW_REPLAY_COPY_H
 
@@ -12,6 +12,8 @@ typedef struct etw_copy_options {
     const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
     etw_input *input;                      /* the one input, opened; taken over. NULL: by name */
     const etw_redaction *redaction;        /* NULL: bytes stay as they are */
+    bool sorts_one;     /* the order of time also for a single input; several have it anyhow, unless
+                           the arguments want one after the other */
     bool is_part;       /* the output is a part already, which the caller settles */
     bool carry_blocks;  /* texts of TDH and private blocks, which number events:
                            for one input of which nothing is left out */

@@ -501,6 +501,9 @@ static etw_status collect(void *context, etw_input *input, etw_error *error)
         etw_input_close(input);
         return ETW_ERROR_NO_MEMORY;
     }
+    if (list->count >= ETW_INPUTS_KEPT_OPEN) {
+        etw_input_spare(input);
+    }
     list->inputs = longer;
     longer[list->count++] = input;
     return ETW_OK;

@@ -10,7 +10,7 @@
 etw_exit etw_verb_merge(const etw_replay_arguments *arguments)
 {
     const etw_copy_options options = {
-        .arguments = arguments, .carry_rundown = true, .progress = "merging"};
+        .arguments = arguments, .sorts_one = true, .carry_rundown = true, .progress = "merging"};
     return etw_copy_to_output(&options);
 }
 

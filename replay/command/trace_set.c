@@ -1,0 +1,285 @@
+#include "replay/command/trace_set.h"
+
+#include "format/base/heap.h"
+#include "format/event/sort.h"
+
+#include <stdlib.h>
+
+#define NO_MEMBER UINT32_MAX
+
+/* One trace. */
+typedef struct member {
+    etw_replay *replay;
+    etw_replay_item item; /* it stands at */
+    int64_t time_100ns;   /* of that */
+    bool is_pipe;
+    uint16_t *numbers; /* of its traces within the set, from 1; 0: none yet */
+    uint16_t number_count;
+} member;
+
+struct etw_trace_set {
+    etw_trace_set_options options;
+    etw_tool_inputs inputs; /* not yet opened */
+    member *members;
+    uint32_t count;
+    bool is_by_time; /* or one after the other */
+    etw_spool *spool;
+    etw_heap heap; /* of members that have an item */
+    bool is_started;
+    uint32_t lent; /* whose item the caller has; NO_MEMBER */
+    uint64_t delivered;
+    uint16_t traces; /* numbered so far */
+};
+
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the inputs");
+}
+
+/* Opening. */
+
+static etw_status collect(etw_trace_set *set, etw_error *error)
+{
+    if (set->options.input == NULL) {
+        return etw_tool_collect_inputs(set->options.arguments, &set->inputs, error);
+    }
+    set->inputs.inputs = malloc(sizeof *set->inputs.inputs);
+    if (set->inputs.inputs == NULL) {
+        etw_input_close(set->options.input);
+        return no_memory(error);
+    }
+    set->inputs.inputs[set->inputs.count++] = set->options.input;
+    return ETW_OK;
+}
+
+static bool is_earlier(const void *context, uint32_t a, uint32_t b)
+{
+    const etw_trace_set *set = context;
+    const int64_t time_a = set->is_by_time ? set->members[a].time_100ns : 0;
+    const int64_t time_b = set->is_by_time ? set->members[b].time_100ns : 0;
+    return time_a != time_b ? time_a < time_b : a < b;
+}
+
+static etw_status prepare(etw_trace_set *set, etw_error *error)
+{
+    set->count = set->inputs.count;
+    set->members = calloc((size_t)set->count + 1, sizeof *set->members);
+    set->heap = (etw_heap){.items = calloc((size_t)set->count + 1, sizeof *set->heap.items),
+                           .is_before = is_earlier,
+                           .context = set};
+    set->is_by_time =
+        set->options.sorts_one || (set->count > 1 && !set->options.arguments->in_order);
+    set->spool = set->is_by_time ? etw_spool_new(set->options.replay.os) : NULL;
+    return set->members != NULL && set->heap.items != NULL &&
+                   (!set->is_by_time || set->spool != NULL)
+               ? ETW_OK
+               : no_memory(error);
+}
+
+etw_status etw_trace_set_new(const etw_trace_set_options *options, etw_trace_set **set,
+                             etw_error *error)
+{
+    etw_trace_set *made = calloc(1, sizeof *made);
+    *set = NULL;
+    if (made == NULL) {
+        etw_input_close(options->input);
+        return no_memory(error);
+    }
+    made->options = *options;
+    made->lent = NO_MEMBER;
+    etw_status status = collect(made, error);
+    if (!etw_failed(status)) {
+        status = prepare(made, error);
+    }
+    if (!etw_failed(status) && made->count > 1 && options->replay.speed > 0) {
+        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "--speed: only one trace can be replayed at a speed");
+    }
+    if (etw_failed(status)) {
+        etw_trace_set_close(made);
+        return status;
+    }
+    *set = made;
+    return ETW_OK;
+}
+
+uint32_t etw_trace_set_count(const etw_trace_set *set)
+{
+    return set->count;
+}
+
+static etw_status open_member(etw_trace_set *set, uint32_t index, etw_error *error)
+{
+    member *m = &set->members[index];
+    etw_replay_options options = set->options.replay;
+    options.spool = set->spool;
+    options.spools_all = set->count > ETW_TRACES_AT_ONCE;
+    if (set->options.prepare != NULL) {
+        set->options.prepare(set->options.context, index, &options);
+    }
+    etw_input *input = set->inputs.inputs[index];
+    set->inputs.inputs[index] = NULL;
+    const etw_status status =
+        etw_tool_open_input(set->options.arguments, input, &options, &m->replay, error);
+    m->is_pipe = !etw_failed(status) && !etw_input_can_seek(etw_replay_input(m->replay));
+    return status;
+}
+
+etw_status etw_trace_set_open(etw_trace_set *set, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    for (uint32_t i = 0; i < set->count && !etw_failed(status); i++) {
+        status = open_member(set, i, error);
+    }
+    return status;
+}
+
+etw_replay *etw_trace_set_replay(const etw_trace_set *set, uint32_t index)
+{
+    return set->members[index].replay;
+}
+
+bool etw_trace_set_is_pipe(const etw_trace_set *set, uint32_t index)
+{
+    return set->members[index].is_pipe;
+}
+
+/* Reading. */
+
+/* Numbers of traces are those of the set where it has several files. */
+static etw_status number_trace(etw_trace_set *set, member *m, etw_error *error)
+{
+    const uint16_t index = etw_replay_trace_index(m->replay);
+    if (set->count == 1) {
+        return ETW_OK;
+    }
+    if (index >= m->number_count) {
+        const uint16_t count = (uint16_t)(index + 1);
+        uint16_t *numbers = realloc(m->numbers, count * sizeof *numbers);
+        if (numbers == NULL) {
+            return no_memory(error);
+        }
+        memset(numbers + m->number_count, 0, (count - m->number_count) * sizeof *numbers);
+        m->numbers = numbers;
+        m->number_count = count;
+    }
+    if (m->numbers[index] == 0 && set->traces == UINT16_MAX) {
+        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u traces", UINT16_MAX);
+    }
+    if (m->numbers[index] == 0) {
+        m->numbers[index] = ++set->traces;
+    }
+    m->item.trace_number = m->numbers[index];
+    return ETW_OK;
+}
+
+/* ETW_END: it has no more. */
+static etw_status read_on(etw_trace_set *set, uint32_t index, etw_error *error)
+{
+    member *m = &set->members[index];
+    etw_status status = etw_replay_next_item(m->replay, &m->item, error);
+    if (status == ETW_OK) {
+        m->time_100ns =
+            etw_clock_to_filetime(&m->item.trace->clock, m->item.record->EventHeader.TimeStamp);
+        status = number_trace(set, m, error);
+    }
+    return etw_failed(status)
+               ? etw_error_wrap(error, status, "%s", etw_input_name(etw_replay_input(m->replay)))
+               : status;
+}
+
+static etw_status start(etw_trace_set *set, etw_error *error)
+{
+    set->is_started = true;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const etw_status status = set->is_by_time ? read_on(set, i, error) : ETW_OK;
+        if (etw_failed(status)) {
+            return status;
+        }
+        if (status != ETW_END) {
+            set->heap.items[set->heap.count++] = i;
+        }
+    }
+    etw_heap_build(&set->heap);
+    return ETW_OK;
+}
+
+static etw_status next_by_time(etw_trace_set *set, etw_error *error)
+{
+    if (set->lent == NO_MEMBER) {
+        return ETW_OK;
+    }
+    const etw_status status = read_on(set, set->lent, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    if (status == ETW_END) {
+        etw_heap_drop_first(&set->heap);
+    } else {
+        etw_heap_settle_first(&set->heap);
+    }
+    return ETW_OK;
+}
+
+static etw_status next_in_order(etw_trace_set *set, etw_error *error)
+{
+    while (set->heap.count > 0) {
+        const etw_status status = read_on(set, set->heap.items[0], error);
+        if (status != ETW_END) {
+            return status;
+        }
+        etw_heap_drop_first(&set->heap);
+    }
+    return ETW_OK;
+}
+
+etw_status etw_trace_set_next(etw_trace_set *set, uint32_t *index, const etw_replay_item **item,
+                              etw_error *error)
+{
+    const uint64_t head = set->options.replay.head;
+    etw_status status = set->is_started ? ETW_OK : start(set, error);
+    if (head != 0 && set->delivered >= head) {
+        return ETW_END;
+    }
+    if (!etw_failed(status)) {
+        status = set->is_by_time ? next_by_time(set, error) : next_in_order(set, error);
+    }
+    set->lent = NO_MEMBER;
+    if (etw_failed(status) || set->heap.count == 0) {
+        return etw_failed(status) ? status : ETW_END;
+    }
+    set->lent = *index = set->heap.items[0];
+    *item = &set->members[*index].item;
+    set->delivered++;
+    return ETW_OK;
+}
+
+void etw_trace_set_get_totals(const etw_trace_set *set, etw_replay_totals *totals)
+{
+    *totals = (etw_replay_totals){0};
+    for (uint32_t i = 0; i < set->count && set->members[i].replay != NULL; i++) {
+        etw_replay_totals one;
+        etw_replay_get_totals(set->members[i].replay, &one);
+        totals->events += one.events;
+        totals->passed_over += one.passed_over;
+        totals->losses += one.losses;
+        totals->lost_events += one.lost_events;
+        totals->lost_unknown |= one.lost_unknown;
+    }
+}
+
+void etw_trace_set_close(etw_trace_set *set)
+{
+    if (set == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; set->members != NULL && i < set->count; i++) {
+        etw_replay_close(set->members[i].replay);
+        free(set->members[i].numbers);
+    }
+    free(set->members);
+    free(set->heap.items);
+    etw_tool_inputs_free(&set->inputs);
+    etw_spool_free(set->spool);
+    free(set);
+}

@@ -1,0 +1,45 @@
+/* The traces that a command line names, read as one: merged by time, ties in the order in which
+ * they are named, or one after the other.
+ *
+ * Up to ETW_TRACES_AT_ONCE are read side by side, each with its reader's memory; of more, each is
+ * moved into a temporary file first, one after the other, and its file is opened for each read
+ * alone. */
+#ifndef ETW_REPLAY_TRACE_SET_H
+#define ETW_REPLAY_TRACE_SET_H
+
+#include "replay/command/tool.h"
+
+#define ETW_TRACES_AT_ONCE 16u
+
+typedef struct etw_trace_set_options {
+    const etw_replay_arguments *arguments; /* inputs, times, schemas */
+    etw_input *input;          /* the one input, opened; taken over. NULL: by the arguments */
+    bool sorts_one;            /* a single trace is put in the order of time, too */
+    etw_replay_options replay; /* of each; head is of all together */
+    /* Called before a trace is opened, with its index, to set callbacks of its own. May be NULL. */
+    void (*prepare)(void *context, uint32_t index, etw_replay_options *options);
+    void *context;
+} etw_trace_set_options;
+
+typedef struct etw_trace_set etw_trace_set;
+
+/* Finds the inputs; options are copied. */
+etw_status etw_trace_set_new(const etw_trace_set_options *options, etw_trace_set **set,
+                             etw_error *error);
+uint32_t etw_trace_set_count(const etw_trace_set *set);
+/* Opens all. */
+etw_status etw_trace_set_open(etw_trace_set *set, etw_error *error);
+/* index < the count, after opening. */
+etw_replay *etw_trace_set_replay(const etw_trace_set *set, uint32_t index);
+bool etw_trace_set_is_pipe(const etw_trace_set *set, uint32_t index);
+
+/* The next event and the trace that it is of; *item is lent until the next call. ETW_END at the
+ * end of all. A failure names its input. */
+etw_status etw_trace_set_next(etw_trace_set *set, uint32_t *index, const etw_replay_item **item,
+                              etw_error *error);
+/* Of all of them so far. */
+void etw_trace_set_get_totals(const etw_trace_set *set, etw_replay_totals *totals);
+/* NULL is fine. */
+void etw_trace_set_close(etw_trace_set *set);
+
+#endif
