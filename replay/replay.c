@@ -543,6 +543,7 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
 {
     const etw_filter *filter = &replay->options.filter;
     item->record = from->record;
+    item->file = NULL;
     item->trace = etw_source_trace(replay->source, from->trace_index);
     if (replay->learns && !etw_state_feed(replay->state, item->record, item->trace)) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");

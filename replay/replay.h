@@ -128,6 +128,7 @@ typedef struct etw_replay_item {
     const etw_schema *schema;
     const char *provider_name;
     uint16_t trace_number; /* etw_event_set_trace_number */
+    const char *file;      /* etw_event_set_file; NULL as a replay gives it */
     bool has_stack;
     etw_event_stack stack; /* has_stack: etw_event_set_stack; lives as the replay */
     bool has_process;

@@ -9,6 +9,7 @@ struct etw_event {
     int64_t time_100ns;
     uint32_t pointer_size;
     uint16_t trace_number;
+    const char *file;
     const etw_trace *trace;
     const etw_schema *schema;
     const etw_plan *plan;
@@ -76,6 +77,7 @@ const etw_event *etw_event_make(etw_event_maker *maker, const etw_event_record *
     event->pointer_size = etw_record_pointer_size(record, trace->pointer_size);
     event->trace = trace;
     event->trace_number = 0;
+    event->file = NULL;
     event->process = NULL;
     event->stack = NULL;
     event->schema = schema;
@@ -112,6 +114,16 @@ void etw_event_set_stack(etw_event_maker *maker, const etw_event_stack *stack)
 const etw_event_stack *etw_event_stack_of(const etw_event *event)
 {
     return event->live ? event->stack : NULL;
+}
+
+void etw_event_set_file(etw_event_maker *maker, const char *file)
+{
+    maker->events[maker->current].file = file;
+}
+
+const char *etw_event_file(const etw_event *event)
+{
+    return event->live ? event->file : NULL;
 }
 
 void etw_event_expire(etw_event_maker *maker)

@@ -42,6 +42,8 @@ typedef struct etw_event_stack {
     uint32_t kernel_count, user_count;
     const uint64_t *kernel, *user;
 } etw_event_stack;
+/* The file that it was read from, UTF-8; NULL where the loop does not tell. */
+ETW_API const char *etw_event_file(const etw_event *event);
 /* NULL where there is none, and where the loop was not asked to find it. */
 ETW_API const etw_event_stack *etw_event_stack_of(const etw_event *event);
 /* The name of the provider, UTF-8: the one in the event's schema; where that has none, the one that
@@ -75,6 +77,7 @@ ETW_API void etw_event_set_trace_number(etw_event_maker *maker, uint16_t trace_n
 /* As set_trace_number; lent until the event expires. NULL: unknown. */
 ETW_API void etw_event_set_process(etw_event_maker *maker, const etw_event_process *process);
 ETW_API void etw_event_set_stack(etw_event_maker *maker, const etw_event_stack *stack);
+ETW_API void etw_event_set_file(etw_event_maker *maker, const char *file);
 ETW_API void etw_event_expire(etw_event_maker *maker);
 
 #endif

@@ -28,7 +28,8 @@ struct etw_input {
     bool can_seek;
     uint8_t *kept; /* the first bytes, where it cannot seek */
     size_t kept_size;
-    uint64_t taken; /* bytes that were read, where it cannot seek */
+    uint64_t taken;      /* bytes that were read, where it cannot seek */
+    uint64_t bytes_read; /* and where it can, some of them more than once */
     opened opens[ETW_INPUT_MAX_OPENS];
 };
 
@@ -89,7 +90,7 @@ static void leave_file(const etw_input *input, int file)
     }
 }
 
-static int64_t read_file_at(const etw_input *input, void *into, size_t size, uint64_t offset)
+static int64_t read_file_at(etw_input *input, void *into, size_t size, uint64_t offset)
 {
     const etw_os *inner = input->inner;
     const int file = enter_file(input);
@@ -98,6 +99,7 @@ static int64_t read_file_at(const etw_input *input, void *into, size_t size, uin
     }
     const int64_t got = inner->read_at(inner->context, file, into, size, offset);
     leave_file(input, file);
+    input->bytes_read += got > 0 ? (uint64_t)got : 0;
     return got;
 }
 
@@ -174,11 +176,10 @@ static int64_t input_size(void *context, int file)
         return input->inner->size(input->inner->context, file);
     }
     const int own = enter_file(input);
-    if (own < 0) {
-        return own;
+    const int64_t size = own < 0 ? own : input->inner->size(input->inner->context, own);
+    if (own >= 0) {
+        leave_file(input, own);
     }
-    const int64_t size = input->inner->size(input->inner->context, own);
-    leave_file(input, own);
     return size;
 }
 
@@ -489,6 +490,17 @@ const etw_os *etw_input_os(const etw_input *input)
 const char *etw_input_name(const etw_input *input)
 {
     return input->name;
+}
+
+uint64_t etw_input_bytes_read(const etw_input *input)
+{
+    return input->can_seek ? input->bytes_read : input->taken;
+}
+
+uint64_t etw_input_size(etw_input *input)
+{
+    const int64_t size = input->can_seek ? input_size(input, FIRST_OPEN) : 0;
+    return size < 0 ? 0 : (uint64_t)size;
 }
 
 bool etw_input_can_seek(const etw_input *input)

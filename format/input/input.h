@@ -64,5 +64,9 @@ const etw_os *etw_input_os(const etw_input *input);
 /* What readers open, and messages say: the path, "stdin", or "archive/member". */
 const char *etw_input_name(const etw_input *input);
 bool etw_input_can_seek(const etw_input *input);
+/* All bytes that were read from it so far, those that were read again included. */
+uint64_t etw_input_bytes_read(const etw_input *input);
+/* 0 where it cannot seek. */
+uint64_t etw_input_size(etw_input *input);
 
 #endif

@@ -26,12 +26,12 @@ static void csv_close(etw_output *output)
 
 static void csv_begin(etw_output *output, etw_text *text)
 {
-    (void)output;
     etw_text_append_z(text,
                       "TimeStamp,ProviderName,ProviderId,EventName,Id,Version,Channel,Level,"
                       "Opcode,Task,Keyword,ProcessId,ThreadId,ProcessorIndex,ActivityId,"
                       "Flags,EventProperty,KernelTime,UserTime,SchemaHash,Message,"
-                      "EventProperties,EventPropertiesError,UserData,ExtendedInfo,ProcessName\r\n");
+                      "EventProperties,EventPropertiesError,UserData,ExtendedInfo,ProcessName");
+    etw_text_append_z(text, output->options.file ? ",File\r\n" : "\r\n");
 }
 
 void etw_csv_append_quoted(etw_text *text, const char *utf8, size_t size)
@@ -144,6 +144,9 @@ static void csv_event(etw_output *output, const etw_event *event, etw_text *text
     append_field(csv, text);
     const etw_event_process *process = etw_event_process_of(event);
     append_name(csv, process == NULL ? NULL : process->name, text);
+    if (output->options.file) {
+        append_name(csv, etw_event_file(event), text);
+    }
     etw_text_append(text, "\r\n", 2);
 }
 

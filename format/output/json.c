@@ -458,6 +458,9 @@ void etw_json_append_extended_info(const etw_output_options *options, const etw_
 /* All that stands behind the header. */
 static void append_rest(const etw_output_options *options, const etw_event *event, etw_text *text)
 {
+    if (etw_event_file(event) != NULL) {
+        append_string_member(text, ",\"File\":", etw_event_file(event));
+    }
     if (etw_event_trace_number(event) != 0) {
         etw_text_append_z(text, ",\"Trace\":");
         etw_text_append_u64(text, etw_event_trace_number(event));

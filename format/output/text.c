@@ -235,6 +235,10 @@ static void text_event(etw_output *output, const etw_event *event, etw_text *tex
     const etw_event_record *record = etw_event_record_of(event);
     const uint32_t form = output->options.exact ? ETW_TEXT_EXACT : 0;
     const size_t start = text->size;
+    if (etw_event_file(event) != NULL) {
+        append_safe(text, etw_event_file(event));
+        etw_text_append_z(text, ": ");
+    }
     etw_text_append_time_stamp(text, &((text_output *)output)->time, &output->options, event);
     etw_text_printf(text, " %u.%u", record->EventHeader.ProcessId, record->EventHeader.ThreadId);
     const etw_event_process *process = etw_event_process_of(event);

@@ -396,14 +396,21 @@ static void append_rendering_info(const etw_event *event, const etw_output_optio
     etw_text_append_z(text, "</RenderingInfo>");
 }
 
-/* The class of a classic event. */
+/* The class of a classic event, and the file where that is to be told, which is ours. */
 static void append_tracing_info(const etw_event *event, etw_text *text)
 {
-    if (is_classic(event)) {
-        etw_text_append_z(text, "<ExtendedTracingInfo xmlns=\"" TRACE_NAMESPACE "\"><EventGuid>");
-        etw_text_append_guid(text, &etw_event_record_of(event)->EventHeader.ProviderId);
-        etw_text_append_z(text, "</EventGuid></ExtendedTracingInfo>");
+    const char *file = etw_event_file(event);
+    if (!is_classic(event) && file == NULL) {
+        return;
     }
+    etw_text_append_z(text, "<ExtendedTracingInfo xmlns=\"" TRACE_NAMESPACE "\">");
+    if (is_classic(event)) {
+        etw_text_append_z(text, "<EventGuid>");
+        etw_text_append_guid(text, &etw_event_record_of(event)->EventHeader.ProviderId);
+        etw_text_append_z(text, "</EventGuid>");
+    }
+    append_element(text, "File", file == NULL ? "" : file);
+    etw_text_append_z(text, "</ExtendedTracingInfo>");
 }
 
 /* Extended items: an Item each, nested for groups and lists. */

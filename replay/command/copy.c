@@ -369,14 +369,14 @@ static etw_status copy_events(copy *c, etw_error *error)
     uint32_t index;
     const etw_replay_item *item;
     etw_status status;
-    etw_progress_begin(&progress, c->options->arguments, c->options->progress, "events");
+    etw_progress_begin(&progress, c->options->arguments, c->options->progress, "B");
     while ((status = read_event(c, &index, &item, error)) == ETW_OK) {
         status = keeps_next(c) ? write_event(c, &c->inputs[index], item, error) : ETW_OK;
         if (etw_failed(status)) {
             break;
         }
         if (c->counts->events % 4096 == 0) {
-            etw_progress_show(&progress, c->counts->events, 0);
+            etw_trace_set_show_progress(c->set, &progress);
         }
     }
     etw_progress_end(&progress);

@@ -29,7 +29,8 @@ enum {
     ETW_TAKES_STATS = 0x2000,
     ETW_TAKES_PROCESS = 0x400000,
     ETW_TAKES_EXPORT = 0x10000000,
-    ETW_TAKES_PACK = 0x20000000
+    ETW_TAKES_PACK = 0x20000000,
+    ETW_TAKES_ORDER = 0x40000000 /* how several inputs are read */
 };
 
 /* For .apply of a time, which is kept as text: relative ones need the trace. */

@@ -19,15 +19,8 @@ typedef struct lease {
 } lease;
 
 typedef struct job_event {
-    const etw_event_record *record; /* lent, or the job's copy */
-    const etw_trace *trace;
-    const etw_schema *schema;
-    const char *provider_name;
-    uint16_t trace_number;
-    bool has_process, has_stack;
-    etw_event_stack stack;
-    etw_event_process process;
-    etw_loss *loss; /* not NULL: a loss stands here instead of an event; owned */
+    etw_replay_item item; /* its record lent, or the job's copy */
+    etw_loss *loss;       /* not NULL: a loss stands here instead of an event; owned */
 } job_event;
 
 typedef enum job_state { JOB_FILLING, JOB_READY, JOB_TAKEN, JOB_DONE } job_state;
@@ -119,6 +112,20 @@ static void spill(etw_pipeline *p, job *j)
     etw_text_clear(&j->text);
 }
 
+/* NULL: no memory. */
+static const etw_event *make_event(const pen *with, const etw_replay_item *item)
+{
+    const etw_event *event =
+        etw_event_make(with->maker, item->record, item->trace, item->schema, item->provider_name);
+    if (event != NULL) {
+        etw_event_set_trace_number(with->maker, item->trace_number);
+        etw_event_set_file(with->maker, item->file);
+        etw_event_set_process(with->maker, item->has_process ? &item->process : NULL);
+        etw_event_set_stack(with->maker, item->has_stack ? &item->stack : NULL);
+    }
+    return event;
+}
+
 static void render(etw_pipeline *p, const pen *with, job *j)
 {
     const etw_output_format *format = p->options.format;
@@ -128,15 +135,11 @@ static void render(etw_pipeline *p, const pen *with, job *j)
             format->loss(with->output, e->loss, &j->text);
             continue;
         }
-        const etw_event *event =
-            etw_event_make(with->maker, e->record, e->trace, e->schema, e->provider_name);
+        const etw_event *event = make_event(with, &e->item);
         if (event == NULL) {
             j->text.failed = true;
             return;
         }
-        etw_event_set_trace_number(with->maker, e->trace_number);
-        etw_event_set_process(with->maker, e->has_process ? &e->process : NULL);
-        etw_event_set_stack(with->maker, e->has_stack ? &e->stack : NULL);
         format->event(with->output, event, &j->text);
         if (j->text.size > MAX_JOB_TEXT && !j->text.failed) {
             spill(p, j);
@@ -581,23 +584,15 @@ static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_
         return status;
     }
     job_event *e = &j->events[j->count];
+    e->item = *item;
     if (p->options.is_lent) {
-        e->record = item->record;
         if (j->lease == NULL) {
             lend(p, j);
         }
     } else {
         copy_record(j, item->record, &j->copies[j->count]);
-        e->record = &j->copies[j->count];
+        e->item.record = &j->copies[j->count];
     }
-    e->trace = item->trace;
-    e->schema = item->schema;
-    e->provider_name = item->provider_name;
-    e->trace_number = item->trace_number;
-    e->has_process = item->has_process;
-    e->process = item->process;
-    e->has_stack = item->has_stack;
-    e->stack = item->stack;
     e->loss = NULL;
     j->count++;
     return ETW_OK;
@@ -624,14 +619,10 @@ etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *ite
     if (pipeline->options.threads > 0) {
         return queue_event(pipeline, item, error);
     }
-    const etw_event *event = etw_event_make(pipeline->own.maker, item->record, item->trace,
-                                            item->schema, item->provider_name);
+    const etw_event *event = make_event(&pipeline->own, item);
     if (event == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
     }
-    etw_event_set_trace_number(pipeline->own.maker, item->trace_number);
-    etw_event_set_process(pipeline->own.maker, item->has_process ? &item->process : NULL);
-    etw_event_set_stack(pipeline->own.maker, item->has_stack ? &item->stack : NULL);
     pipeline->options.format->event(pipeline->own.output, event, &stream->text);
     if (pipeline->collector != NULL) {
         return collect_waiting(pipeline, COLLECT_BYTES, error);

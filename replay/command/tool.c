@@ -159,7 +159,8 @@ void etw_tool_say_unseen_names(const etw_replay *replay)
     plans_close(&p);
 }
 
-void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay)
+void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay,
+                         bool others_match)
 {
     const char *first;
     const uint64_t errors = etw_replay_schema_errors(replay, &first);
@@ -168,6 +169,9 @@ void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay
     if (errors > 0) {
         etw_tool_say("%llu schema%s of the trace could not be read; first: %s",
                      (unsigned long long)errors, errors == 1 ? "" : "s", first);
+    }
+    if (others_match) {
+        return;
     }
     etw_tool_say_unseen_names(replay);
     if (totals.events > 0 || !has_filter(arguments)) {

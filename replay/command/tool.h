@@ -20,8 +20,10 @@ etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_repl
 
 /* What a look at the events alone does not tell, said on stderr once they have been read: schemas
  * in the trace that could not be read, and a filter that no event matches, with the nearest names
- * of providers that the trace has. */
-void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay);
+ * of providers that the trace has. others_match: events of other traces, so that the filter is not
+ * in doubt. */
+void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay *replay,
+                         bool others_match);
 
 /* A message for the user; fits the note of etw_replay_options and etw_pipeline_options. */
 void etw_tool_note(void *context, const char *message);
@@ -41,6 +43,11 @@ void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *argu
 /* context is the etw_progress; fits etw_replay_options.progress. */
 void etw_progress_show(void *context, uint64_t done, uint64_t total);
 void etw_progress_end(etw_progress *progress);
+/* Whether anything will be shown. */
+static inline bool etw_progress_is_on(const etw_progress *progress)
+{
+    return progress->line.is_on;
+}
 
 /* Where the data goes. A reader that went away (| head) is no failure: is_closed is set, and
  * whoever writes on stops.

@@ -13,7 +13,9 @@ typedef struct member {
     etw_replay_item item; /* it stands at */
     int64_t time_100ns;   /* of that */
     bool is_pipe;
-    uint16_t *numbers; /* of its traces within the set, from 1; 0: none yet */
+    etw_input *input;      /* the replay's */
+    uint64_t bytes_before; /* that opening has read */
+    uint16_t *numbers;     /* of its traces within the set, from 1; 0: none yet */
     uint16_t number_count;
 } member;
 
@@ -24,6 +26,8 @@ struct etw_trace_set {
     uint32_t count;
     bool is_by_time; /* or one after the other */
     etw_spool *spool;
+    uint64_t size; /* bytes of all inputs */
+    bool has_pipe; /* whose size is not known */
     etw_heap heap; /* of members that have an item */
     bool is_started;
     uint32_t lent; /* whose item the caller has; NO_MEMBER */
@@ -112,16 +116,21 @@ static etw_status open_member(etw_trace_set *set, uint32_t index, etw_error *err
 {
     member *m = &set->members[index];
     etw_replay_options options = set->options.replay;
+    m->input = set->inputs.inputs[index];
     options.spool = set->spool;
     options.spools_all = set->count > ETW_TRACES_AT_ONCE;
     if (set->options.prepare != NULL) {
         set->options.prepare(set->options.context, index, &options);
     }
-    etw_input *input = set->inputs.inputs[index];
     set->inputs.inputs[index] = NULL;
     const etw_status status =
-        etw_tool_open_input(set->options.arguments, input, &options, &m->replay, error);
-    m->is_pipe = !etw_failed(status) && !etw_input_can_seek(etw_replay_input(m->replay));
+        etw_tool_open_input(set->options.arguments, m->input, &options, &m->replay, error);
+    if (!etw_failed(status)) {
+        m->is_pipe = !etw_input_can_seek(m->input);
+        m->bytes_before = etw_input_bytes_read(m->input);
+        set->size += etw_input_size(m->input);
+        set->has_pipe |= m->is_pipe;
+    }
     return status;
 }
 
@@ -179,6 +188,7 @@ static etw_status read_on(etw_trace_set *set, uint32_t index, etw_error *error)
     member *m = &set->members[index];
     etw_status status = etw_replay_next_item(m->replay, &m->item, error);
     if (status == ETW_OK) {
+        m->item.file = set->options.arguments->rendering.file ? etw_input_name(m->input) : NULL;
         m->time_100ns =
             etw_clock_to_filetime(&m->item.trace->clock, m->item.record->EventHeader.TimeStamp);
         status = number_trace(set, m, error);
@@ -252,6 +262,26 @@ etw_status etw_trace_set_next(etw_trace_set *set, uint32_t *index, const etw_rep
     *item = &set->members[*index].item;
     set->delivered++;
     return ETW_OK;
+}
+
+void etw_trace_set_show_progress(const etw_trace_set *set, etw_progress *progress)
+{
+    uint64_t done = 0;
+    for (uint32_t i = 0; etw_progress_is_on(progress) && i < set->count; i++) {
+        done += etw_input_bytes_read(set->members[i].input) - set->members[i].bytes_before;
+    }
+    etw_progress_show(progress, done, set->has_pipe || done > set->size ? 0 : set->size);
+}
+
+void etw_trace_set_say_doubts(const etw_trace_set *set)
+{
+    etw_replay_totals totals, own;
+    etw_trace_set_get_totals(set, &totals);
+    for (uint32_t i = 0; i < set->count; i++) {
+        const etw_replay *replay = set->members[i].replay;
+        etw_replay_get_totals(replay, &own);
+        etw_tool_say_doubts(set->options.arguments, replay, totals.events > own.events);
+    }
 }
 
 void etw_trace_set_get_totals(const etw_trace_set *set, etw_replay_totals *totals)

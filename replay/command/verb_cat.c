@@ -1,21 +1,33 @@
 /* cat and export: events as text, packets, ... */
 #include "replay/command/pipeline.h"
 #include "replay/command/screen.h"
-#include "replay/command/tool.h"
+#include "replay/command/trace_set.h"
 #include "replay/command/verbs.h"
 #include "replay/replay_input.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+/* Names addresses in the process that each event is of; events of further traces get none. */
+typedef struct namers {
+    /* By an event's trace number, which is 0 where there is one alone. Set before the first event
+     * with that number is rendered. */
+    etw_address_namer of_trace[ETW_MAX_TRACES + 1];
+    etw_address_namer all; /* asks one of these */
+} namers;
+
 typedef struct cat {
+    const etw_replay_arguments *arguments;
     const etw_output_format *format;
     etw_stream stream;
-    etw_replay *replay;
+    etw_trace_set *set;
+    bool is_alone; /* one trace: what is read can be lent */
     etw_pipeline *pipeline;
-    etw_address_namer namer;
     etw_screen screen;
-    etw_status side_status; /* of the callbacks, which cannot return one */
+    namers *namers;          /* NULL: none are asked for */
+    etw_schema_store *store; /* of all traces: a renderer knows schemas by their ids */
+    etw_status side_status;  /* of the callbacks, which cannot return one */
     etw_error side_error;
 } cat;
 
@@ -80,20 +92,81 @@ static void drained(void *context)
     }
 }
 
+/* Names of addresses. */
+
+static bool append_name(const void *context, const etw_event *event, uint32_t process_id,
+                        uint64_t address, bool with_methods, etw_text *text)
+{
+    const namers *n = context;
+    const uint16_t number = etw_event_trace_number(event);
+    const etw_address_namer *one = number <= ETW_MAX_TRACES ? &n->of_trace[number] : NULL;
+    return one != NULL && one->append != NULL &&
+           one->append(one->context, event, process_id, address, with_methods, text);
+}
+
+/* Of a pipe its state changes while threads render. */
+static void know_trace(cat *c, uint32_t index, uint16_t number)
+{
+    if (c->namers == NULL || number > ETW_MAX_TRACES || etw_trace_set_is_pipe(c->set, index) ||
+        c->namers->of_trace[number].append != NULL) {
+        return;
+    }
+    const etw_state *state = etw_replay_state(etw_trace_set_replay(c->set, index));
+    if (state != NULL) {
+        etw_state_get_namer(state, &c->namers->of_trace[number]);
+    }
+}
+
+static etw_status open_namers(cat *c, etw_error *error)
+{
+    if (c->arguments->rendering.stacks == ETW_STACK_NONE) {
+        return ETW_OK;
+    }
+    c->namers = calloc(1, sizeof *c->namers);
+    if (c->namers == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for names");
+    }
+    c->namers->all = (etw_address_namer){.context = c->namers, .append = append_name};
+    return ETW_OK;
+}
+
+/* The events. */
+
+/* A status line would stand between the events on a terminal. */
+static bool wants_progress(const cat *c)
+{
+    return c->stream.file != ETW_FILE_STDOUT || isatty(ETW_FILE_STDOUT) == 0;
+}
+
+static etw_status print_next(cat *c, etw_error *error)
+{
+    uint32_t index;
+    const etw_replay_item *item;
+    const etw_status status = etw_trace_set_next(c->set, &index, &item, error);
+    if (etw_failed(c->side_status)) {
+        *error = c->side_error;
+        return c->side_status;
+    }
+    if (status != ETW_OK) {
+        return status;
+    }
+    know_trace(c, index, item->trace_number);
+    return etw_pipeline_event(c->pipeline, item, error);
+}
+
 static etw_status print_events(cat *c, etw_error *error)
 {
-    etw_replay_item item;
+    etw_progress progress;
     etw_status status = ETW_OK;
-    while (status == ETW_OK) {
-        status = etw_replay_next_item(c->replay, &item, error);
-        if (etw_failed(c->side_status)) {
-            *error = c->side_error;
-            return c->side_status;
-        }
-        if (status == ETW_OK) {
-            status = etw_pipeline_event(c->pipeline, &item, error);
+    etw_progress_begin(&progress, c->arguments, c->arguments->verb->row.name, "B");
+    progress.line.is_on = progress.line.is_on && wants_progress(c);
+    for (uint64_t events = 1; status == ETW_OK; events++) {
+        status = print_next(c, error);
+        if (events % 4096 == 0) {
+            etw_trace_set_show_progress(c->set, &progress);
         }
     }
+    etw_progress_end(&progress);
     /* Also after a failure: what was read is printed. */
     etw_error second = {0};
     const etw_status finished =
@@ -113,27 +186,36 @@ static bool chooses_kinds(const etw_replay_arguments *arguments)
     return chooses;
 }
 
-static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, etw_error *error)
+/* Of the first trace that was sampled. */
+static uint32_t sample_100ns(const cat *c)
 {
+    uint32_t found = 0;
+    for (uint32_t i = 0; found == 0 && i < etw_trace_set_count(c->set); i++) {
+        const etw_state *state = etw_replay_state(etw_trace_set_replay(c->set, i));
+        found =
+            state == NULL || etw_trace_set_is_pipe(c->set, i) ? 0 : etw_state_sample_100ns(state);
+    }
+    return found;
+}
+
+static etw_status open_pipeline(cat *c, etw_error *error)
+{
+    const etw_replay_arguments *arguments = c->arguments;
     const bool is_live = arguments->replay.speed > 0;
     etw_pipeline_options options = {.format = c->format,
                                     .rendering = arguments->rendering,
                                     .threads = is_live ? 0 : arguments->threads,
                                     .is_live = is_live,
-                                    .is_lent = !etw_replay_is_etl(c->replay) &&
-                                               !etw_is_bad_day(&arguments->replay.faults),
                                     .stream = &c->stream,
                                     .folder = c->format->is_folder ? arguments->output : NULL,
                                     .note = etw_tool_note};
-    const etw_source *source = etw_replay_source(c->replay);
+    const etw_source *source = etw_replay_source(etw_trace_set_replay(c->set, 0));
     options.rendering.start_100ns =
         etw_source_trace_count(source) > 0 ? etw_source_trace(source, 0)->start_time_100ns : 0;
-    /* Of a pipe it changes while threads render. */
-    if (etw_replay_state(c->replay) != NULL && etw_input_can_seek(etw_replay_input(c->replay))) {
-        etw_state_get_namer(etw_replay_state(c->replay), &c->namer);
-        options.rendering.namer = &c->namer;
-        options.rendering.sample_100ns = etw_state_sample_100ns(etw_replay_state(c->replay));
-    }
+    options.is_lent = c->is_alone && !etw_replay_is_etl(etw_trace_set_replay(c->set, 0)) &&
+                      !etw_is_bad_day(&arguments->replay.faults);
+    options.rendering.namer = c->namers == NULL ? NULL : &c->namers->all;
+    options.rendering.sample_100ns = sample_100ns(c);
     options.rendering.stack_events = chooses_kinds(arguments);
     options.rendering.raw_time |= c->format->raw_time;
     if (c->format->binary && !c->format->is_folder && c->stream.file == ETW_FILE_STDOUT &&
@@ -143,6 +225,56 @@ static etw_status open_pipeline(cat *c, const etw_replay_arguments *arguments, e
     }
     etw_screen_begin(&c->screen, arguments, &options.rendering);
     return etw_pipeline_open(&options, &c->pipeline, error);
+}
+
+static void prepare(void *context, uint32_t index, etw_replay_options *options)
+{
+    cat *c = context;
+    (void)index;
+    options->loss = on_loss;
+    options->loss_context = c;
+    options->store = c->store;
+    if (c->is_alone) {
+        options->exchange = exchange;
+        options->drained = drained;
+        options->exchange_context = c;
+    }
+}
+
+/* What is not shown is not looked for. */
+static void choose_passes(const etw_replay_arguments *arguments, etw_replay_options *options)
+{
+    const etw_output_options *rendering = &arguments->rendering;
+    bool wants_processes = true;
+    bool wants_stacks = rendering->column_count == 0;
+    if (rendering->column_count > 0) {
+        etw_ignore(etw_output_check_columns(rendering, &wants_processes, NULL));
+    }
+    for (uint32_t i = 0; i < rendering->column_count; i++) {
+        wants_stacks |= etw_output_is_extended_info(rendering->columns[i]);
+    }
+    options->processes = wants_processes && !arguments->no_process_names;
+    options->stacks = wants_stacks && rendering->stacks != ETW_STACK_NONE;
+}
+
+static etw_status open_traces(cat *c, etw_error *error)
+{
+    etw_trace_set_options options = {.arguments = c->arguments,
+                                     .replay = c->arguments->replay,
+                                     .prepare = prepare,
+                                     .context = c};
+    choose_passes(c->arguments, &options.replay);
+    etw_status status = etw_trace_set_new(&options, &c->set, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    c->is_alone = etw_trace_set_count(c->set) == 1;
+    c->store = etw_schema_store_new();
+    if (c->store == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for schemas");
+    }
+    status = open_namers(c, error);
+    return etw_failed(status) ? status : etw_trace_set_open(c->set, error);
 }
 
 static void count_name(void *count, const char *name)
@@ -174,8 +306,9 @@ static etw_status make_folder(const char *path, etw_error *error)
 }
 
 /* A folder's files are its collector's: nothing is written to the stream then. */
-static etw_status open_output(cat *c, const etw_replay_arguments *arguments, etw_error *error)
+static etw_status open_output(cat *c, etw_error *error)
 {
+    const etw_replay_arguments *arguments = c->arguments;
     const bool is_folder = c->format->is_folder;
     const etw_status status =
         etw_stream_open(&c->stream, etw_os_default(), is_folder ? NULL : arguments->output,
@@ -183,40 +316,17 @@ static etw_status open_output(cat *c, const etw_replay_arguments *arguments, etw
     return etw_failed(status) || !is_folder ? status : make_folder(arguments->output, error);
 }
 
-/* What is not shown is not looked for. */
-static void choose_passes(const etw_replay_arguments *arguments, etw_replay_options *options)
+static etw_status run(cat *c, etw_error *error)
 {
-    const etw_output_options *rendering = &arguments->rendering;
-    bool wants_processes = true;
-    bool wants_stacks = rendering->column_count == 0;
-    if (rendering->column_count > 0) {
-        etw_ignore(etw_output_check_columns(rendering, &wants_processes, NULL));
-    }
-    for (uint32_t i = 0; i < rendering->column_count; i++) {
-        wants_stacks |= etw_output_is_extended_info(rendering->columns[i]);
-    }
-    options->processes = wants_processes && !arguments->no_process_names;
-    options->stacks = wants_stacks && rendering->stacks != ETW_STACK_NONE;
-}
-
-static etw_status run(cat *c, const etw_replay_arguments *arguments, etw_error *error)
-{
-    etw_replay_options options = arguments->replay;
-    options.loss = on_loss;
-    options.loss_context = c;
-    options.exchange = exchange;
-    options.drained = drained;
-    options.exchange_context = c;
-    choose_passes(arguments, &options);
-    etw_status status = etw_tool_open(arguments, arguments->inputs[0], &options, &c->replay, error);
+    etw_status status = open_traces(c, error);
     if (etw_failed(status)) {
         return status;
     }
-    status = open_output(c, arguments, error);
+    status = open_output(c, error);
     if (etw_failed(status)) {
         return etw_stream_close(&c->stream, status, error);
     }
-    status = open_pipeline(c, arguments, error);
+    status = open_pipeline(c, error);
     if (!etw_failed(status)) {
         status = print_events(c, error);
     }
@@ -249,7 +359,7 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
     if (etw_tool_writes_over_input(arguments)) {
         return ETW_EXIT_USAGE;
     }
-    cat c = {.format = choose_format(arguments)};
+    cat c = {.arguments = arguments, .format = choose_format(arguments)};
     if (c.format == NULL && arguments->per_event) {
         etw_tool_say("--per-event writes parquet or csv, not %s", arguments->format);
         return ETW_EXIT_USAGE;
@@ -265,17 +375,25 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
         etw_tool_say("--columns is for text, csv and json");
         return ETW_EXIT_USAGE;
     }
-    const etw_status status = run(&c, arguments, &error);
+    if (arguments->rendering.file && c.format->binary) {
+        etw_tool_say("--with-file: %s has no place for it", c.format->name);
+        return ETW_EXIT_USAGE;
+    }
+    const etw_status status = run(&c, &error);
     etw_screen_end(&c.screen);
     etw_replay_totals totals = {0};
-    if (c.replay != NULL) {
-        etw_replay_get_totals(c.replay, &totals);
-        if (!etw_failed(status)) {
-            say_faults(arguments, c.replay);
-            etw_tool_say_doubts(arguments, c.replay);
+    if (c.set != NULL) {
+        etw_trace_set_get_totals(c.set, &totals);
+    }
+    if (!etw_failed(status)) {
+        for (uint32_t i = 0; i < etw_trace_set_count(c.set); i++) {
+            say_faults(arguments, etw_trace_set_replay(c.set, i));
         }
+        etw_trace_set_say_doubts(c.set);
     }
     etw_pipeline_close(c.pipeline);
-    etw_replay_close(c.replay);
+    etw_trace_set_close(c.set);
+    etw_schema_store_free(c.store);
+    free(c.namers);
     return etw_failed(status) ? etw_tool_fail(&error) : etw_tool_conclude(arguments, &totals);
 }

@@ -406,7 +406,7 @@ static etw_status take_input(void *context, etw_input *input, etw_error *error)
     status = read_events(s, replay, error);
     add_totals(s, replay);
     if (!etw_failed(status)) {
-        etw_tool_say_doubts(s->arguments, replay);
+        etw_tool_say_doubts(s->arguments, replay, false);
     }
     etw_replay_close(replay);
     return status;

@@ -205,7 +205,7 @@ def test_stdin_can_be_either_kind_of_file(tool, trace, recorded):
     (["--id", "65536", "a.etl"], b"65535"),
     (["--since", "yesterday", "a.etl"], b"--since 'yesterday'"),
     (["--format", "yaml", "a.etl"], b"yaml"),
-    (["a.etl", "b.etl"], b"b.etl"),
+    (["repack", "a.etl", "b.etl", "-o", "c.etwcap"], b"b.etl"),
     (["cut", "a.etl"], b"-o"),
     (["repack", "a.etl", "-o", "b", "--compression", "20"], b"19"),
     (["info", "--provider", "x", "a.etl"], b"--provider"),

@@ -86,3 +86,53 @@ def test_two_hundred_files_need_few_open_files_and_little_memory(native_tool, tm
         assert limited(native_tool, 24, *words, folder, "-o", out, "-q", "-f") < 160 << 10
         assert ids(native_tool, out) == [at for at in range(50) for number in range(200)]
     assert json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "out.etwcap").stdout)["Events"] == 200 * 51
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("ac", "bc"), ("a", "bc")])
+def test_events_of_several_inputs_come_by_time_or_one_file_after_the_other(tool, write, tmp_path, names):
+    first, second = write(names[0], [3, 1, 5]), write(names[1], [2, 4])
+    for words in ([first, second], [tmp_path / (names[0][0] + "*" + first.suffix), second], ["-", second]):
+        given = first.read_bytes() if words[0] == "-" else None
+        assert ids(tool, *words, input=given) == [1, 2, 3, 4, 5]
+        assert ids(tool, *words, "--in-order", input=given) == [3, 1, 5, 2, 4]
+        assert ids(tool, *words, "--head", 3, input=given) == [1, 2, 3]
+        assert ids(tool, *words, "--head", 4, "--in-order", input=given) == [3, 1, 5, 2]
+    for words, expected in (([], [1, 2, 3, 4, 5]), (["--in-order"], [3, 1, 5, 2, 4])):
+        tool("etw-replay", "export", first, second, "-o", tmp_path / "out.json", "-f", "--provider", ONE, *words)
+        assert [json.loads(line)["Id"] for line in (tmp_path / "out.json").read_text().splitlines()] == expected
+        tool("etw-replay", "cut", first, second, "-o", tmp_path / "out.etwcap", "-f", "-q", *words)
+        assert ids(tool, tmp_path / "out.etwcap") == expected
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path in (first, second):
+        (folder / path.name).write_bytes(path.read_bytes())
+    assert ids(tool, folder) == [1, 2, 3, 4, 5]
+    expected = tool("etw-replay", folder, "--with-file").stdout
+    assert tool("etw-replay", folder, "--with-file", "--threads", 2).stdout == expected
+    assert {json.loads(line)["Trace"] for line in expected.splitlines()} == {1, 2}
+
+
+def test_each_event_can_name_its_file(tool, write):
+    first, second = write("a", [1, 3]), write("b", [2])
+    files = [str(first), str(second)]
+    by_id = {1: files[0], 2: files[1], 3: files[0]}
+    assert {event["Id"]: event["File"] for event in tool.events(first, second, "--with-file", "--provider", ONE)} == by_id
+    assert "File" not in tool.events(first, second)[0]
+    words = [first, second, "--with-file", "--provider", ONE, "--format"]
+    assert [line.split(": 2024")[0] for line in tool("etw-replay", *words, "text").stdout.decode().splitlines()] == [
+        by_id[number] for number in (1, 2, 3)]
+    rows = tool("etw-replay", *words, "csv").stdout.decode().splitlines()
+    assert rows[0].endswith(",File") and [row.split(",")[-1].strip('"') for row in rows[1:]] == [by_id[n] for n in (1, 2, 3)]
+    xml = tool("etw-replay", *words, "xml").stdout.decode()
+    assert xml.count("<File>%s</File>" % files[0]) == 2 and xml.count("<File>%s</File>" % files[1]) == 1
+    assert b"has no place for it" in tool("etw-replay", *words, "pcapng", "-o", first.with_suffix(".pcapng"), status=2).stderr
+
+
+def test_what_one_trace_alone_can_do_is_refused_for_several(tool, write):
+    assert b"only one trace" in tool("etw-replay", write("a", [1]), write("b", [2]), "--speed", 1, status=1).stderr
+
+
+def test_a_filter_is_in_doubt_only_where_no_trace_has_a_match(tool, write):
+    first, second = write("a", [1]), write("b", [2])
+    assert tool("etw-replay", first, second, "--where", "Id == 2 and Level == 4").stderr == b""
+    assert b"no event matches" in tool("etw-replay", first, second, "--where", "Id == 7").stderr
