@@ -757,9 +757,14 @@ const etw_where *etw_replay_where(const etw_replay *replay)
     return replay->where;
 }
 
-const etw_input *etw_replay_input(const etw_replay *replay)
+etw_input *etw_replay_input(const etw_replay *replay)
 {
     return replay->input;
+}
+
+void etw_replay_own_input(etw_replay *replay)
+{
+    replay->owns_input = true;
 }
 
 bool etw_replay_is_etl(const etw_replay *replay)

@@ -6,7 +6,9 @@
 #include "replay/replay.h"
 
 /* What is read: to read it once more, where it can seek. Lent by the replay. */
-const etw_input *etw_replay_input(const etw_replay *replay);
+etw_input *etw_replay_input(const etw_replay *replay);
+/* From now on it is closed with the replay. */
+void etw_replay_own_input(etw_replay *replay);
 /* The replay's own copy of the filter's expression; NULL where there is none. */
 const struct etw_where *etw_replay_where(const etw_replay *replay);
 

@@ -2,9 +2,10 @@
 
 #include <errno.h>
 
-etw_status etw_part_create(const etw_os *os, const char *path, etw_text *name, int *file,
+etw_status etw_part_create(const etw_os *os, const char *path, etw_part_file *part, int *file,
                            etw_error *error)
 {
+    etw_text *name = &part->name;
     *file = -EEXIST;
     for (unsigned i = 1; *file == -EEXIST && i <= ETW_PART_MAX_FILES; i++) {
         etw_text_clear(name);
@@ -24,23 +25,49 @@ etw_status etw_part_create(const etw_os *os, const char *path, etw_text *name, i
                              " are there: remove what was left behind",
                              path, ETW_PART_MAX_FILES, path);
     }
-    return *file < 0 ? etw_error_set_os(error, -*file, "%s: cannot create", etw_text_z(name))
-                     : ETW_OK;
+    if (*file < 0) {
+        return etw_error_set_os(error, -*file, "%s: cannot create", etw_text_z(name));
+    }
+    const int known = os->identity == NULL ? 0 : os->identity(os->context, *file, &part->identity);
+    if (known < 0) {
+        (void)os->close(os->context, *file);
+        return etw_error_set_os(error, -known, "%s", etw_text_z(name));
+    }
+    return ETW_OK;
 }
 
-etw_status etw_part_reserve(const etw_os *os, const char *path, etw_text *name, etw_error *error)
+etw_status etw_part_reserve(const etw_os *os, const char *path, etw_part_file *part,
+                            etw_error *error)
 {
     int file;
-    const etw_status status = etw_part_create(os, path, name, &file, error);
+    const etw_status status = etw_part_create(os, path, part, &file, error);
     if (status == ETW_OK) {
         (void)os->close(os->context, file);
     }
     return status;
 }
 
-etw_status etw_part_settle(const etw_os *os, const char *part, const char *path, bool replace,
-                           etw_error *error)
+/* Whether the part's name still leads to the file that was made. */
+static bool is_ours(const etw_os *os, etw_part_file *part)
 {
+    const int file = os->open(os->context, etw_text_z(&part->name), ETW_OPEN_READ);
+    const bool is = file >= 0 && etw_os_is_still(os, file, &part->identity);
+    if (file >= 0) {
+        (void)os->close(os->context, file);
+    }
+    return is;
+}
+
+etw_status etw_part_settle(const etw_os *os, etw_part_file *part, const char *path,
+                           bool replace, etw_error *error)
+{
+    const char *name = etw_text_z(&part->name);
+    if (!is_ours(os, part)) {
+        return etw_error_set(error, ETW_ERROR_IO,
+                             "%s is gone, or is another file than the one that was written; it was "
+                             "not renamed to %s",
+                             name, path);
+    }
     /* Another writer may have been faster. */
     const int kind = replace ? ETW_PATH_NOTHING : os->kind(os->context, path);
     if (kind < 0) {
@@ -49,7 +76,19 @@ etw_status etw_part_settle(const etw_os *os, const char *part, const char *path,
     if (kind != ETW_PATH_NOTHING) {
         return etw_error_set(error, ETW_ERROR_EXISTS, "%s exists by now", path);
     }
-    const int renamed = os->rename(os->context, part, path);
-    return renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", part, path)
+    const int renamed = os->rename(os->context, name, path);
+    return renamed < 0 ? etw_error_set_os(error, -renamed, "%s: cannot rename to %s", name, path)
                        : ETW_OK;
+}
+
+void etw_part_remove(const etw_os *os, etw_part_file *part)
+{
+    if (is_ours(os, part)) {
+        (void)os->remove(os->context, etw_text_z(&part->name));
+    }
+}
+
+void etw_part_free(etw_part_file *part)
+{
+    etw_text_free(&part->name);
 }

@@ -9,15 +9,25 @@
 /* Parts of one output that may be there at one time, those left behind included. */
 #define ETW_PART_MAX_FILES 100u
 
-/* Creates a part of the file path, open for writing: *name is path with ETW_PART_SUFFIX behind it,
- * or ".2" ETW_PART_SUFFIX and so on where that is taken, by another writer or by one that was
- * killed. The name is the caller's to free. */
-etw_status etw_part_create(const etw_os *os, const char *path, etw_text *name, int *file,
+typedef struct etw_part_file {
+    etw_text name; /* empty: there is none */
+    etw_file_identity identity;
+} etw_part_file;
+
+/* Creates a part of the file path, open for writing: its name is path with ETW_PART_SUFFIX behind
+ * it, or ".2" ETW_PART_SUFFIX and so on where that is taken, by another writer or by one that was
+ * killed. */
+etw_status etw_part_create(const etw_os *os, const char *path, etw_part_file *part, int *file,
                            etw_error *error);
 /* The same, closed again: the name is taken, for a writer that opens its file by name. */
-etw_status etw_part_reserve(const etw_os *os, const char *path, etw_text *name, etw_error *error);
-/* Gives a whole part the name path; a failure leaves both as they are. */
-etw_status etw_part_settle(const etw_os *os, const char *part, const char *path, bool replace,
-                           etw_error *error);
+etw_status etw_part_reserve(const etw_os *os, const char *path, etw_part_file *part,
+                            etw_error *error);
+/* Gives a whole part the name path; a failure leaves both as they are. It fails where the part's
+ * name leads to another file by now. */
+etw_status etw_part_settle(const etw_os *os, etw_part_file *part, const char *path,
+                           bool replace, etw_error *error);
+/* Removes it, unless its name leads to another file by now. */
+void etw_part_remove(const etw_os *os, etw_part_file *part);
+void etw_part_free(etw_part_file *part);
 
 #endif

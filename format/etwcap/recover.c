@@ -502,33 +502,33 @@ static etw_status check_name(const recovery *self, const char *out, etw_error *e
                : ETW_OK;
 }
 
-static etw_status recover_into(recovery *self, const char *in, const char *out, const char *part,
-                               etw_error *error)
+static etw_status recover_into(recovery *self, const char *in, const char *out,
+                               etw_part_file *part, etw_error *error)
 {
-    etw_status status = recover_to(self, in, part, error);
+    etw_status status = recover_to(self, in, etw_text_z(&part->name), error);
     if (status == ETW_OK) {
-        status = verify_output(self, part, error);
+        status = verify_output(self, etw_text_z(&part->name), error);
     }
     if (status == ETW_OK) {
         status = etw_part_settle(self->os, part, out, self->options->replace, error);
     }
     if (status != ETW_OK) {
-        (void)self->os->remove(self->os->context, part);
+        etw_part_remove(self->os, part);
     }
     return status;
 }
 
 static etw_status recover_files(recovery *self, const char *in, const char *out, etw_error *error)
 {
-    etw_text part = {0};
+    etw_part_file part = {0};
     etw_status status = check_name(self, out, error);
     if (status == ETW_OK) {
         status = etw_part_reserve(self->os, out, &part, error);
     }
     if (status == ETW_OK) {
-        status = recover_into(self, in, out, etw_text_z(&part), error);
+        status = recover_into(self, in, out, &part, error);
     }
-    etw_text_free(&part);
+    etw_part_free(&part);
     return status;
 }
 

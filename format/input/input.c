@@ -30,6 +30,8 @@ struct etw_input {
     size_t kept_size;
     uint64_t taken;      /* bytes that were read, where it cannot seek */
     uint64_t bytes_read; /* and where it can, some of them more than once */
+    void (*watch)(void *context);
+    void *watch_context;
     opened opens[ETW_INPUT_MAX_OPENS];
 };
 
@@ -119,6 +121,13 @@ static int64_t read_on(etw_input *input, void *into, size_t size)
     return got;
 }
 
+static void tell_watch(const etw_input *input)
+{
+    if (input->watch != NULL) {
+        input->watch(input->watch_context);
+    }
+}
+
 static int64_t read_open(etw_input *input, opened *from, void *into, size_t size)
 {
     int64_t got = -ESPIPE;
@@ -132,6 +141,7 @@ static int64_t read_open(etw_input *input, opened *from, void *into, size_t size
         got = read_on(input, into, size);
     }
     from->at += got > 0 ? (uint64_t)got : 0;
+    tell_watch(input);
     return got;
 }
 
@@ -150,7 +160,9 @@ static int64_t input_read_at(void *context, int file, void *into, size_t size, u
     if (open_of(input, file) == NULL) {
         return inner->read_at(inner->context, file, into, size, offset);
     }
-    return input->can_seek ? read_file_at(input, into, size, offset) : -ESPIPE;
+    const int64_t got = input->can_seek ? read_file_at(input, into, size, offset) : -ESPIPE;
+    tell_watch(input);
+    return got;
 }
 
 static int64_t input_write(void *context, int file, const void *from, size_t size)
@@ -490,6 +502,12 @@ const etw_os *etw_input_os(const etw_input *input)
 const char *etw_input_name(const etw_input *input)
 {
     return input->name;
+}
+
+void etw_input_watch(etw_input *input, void (*watch)(void *context), void *context)
+{
+    input->watch = watch;
+    input->watch_context = context;
 }
 
 uint64_t etw_input_bytes_read(const etw_input *input)

@@ -66,6 +66,8 @@ const char *etw_input_name(const etw_input *input);
 bool etw_input_can_seek(const etw_input *input);
 /* All bytes that were read from it so far, those that were read again included. */
 uint64_t etw_input_bytes_read(const etw_input *input);
+/* Calls watch with each read; NULL: no longer. */
+void etw_input_watch(etw_input *input, void (*watch)(void *context), void *context);
 /* 0 where it cannot seek. */
 uint64_t etw_input_size(etw_input *input);
 

@@ -36,8 +36,8 @@ struct copy {
     uint64_t number; /* of the next event, where the caller chooses by it */
     etw_event_maker *maker; /* for the redactor */
     etw_writer *writer;
-    etw_text part;     /* the output's name until it is whole; empty: its own from the start */
-    etw_text redacted; /* for the file info */
+    etw_part_file part; /* of the output; none: it has its own name from the start */
+    etw_text redacted;  /* for the file info */
     etw_copy_counts *counts;
     etw_status loss_status; /* of the callback, which cannot return one */
     etw_error loss_error;
@@ -370,13 +370,11 @@ static etw_status copy_events(copy *c, etw_error *error)
     const etw_replay_item *item;
     etw_status status;
     etw_progress_begin(&progress, c->options->arguments, c->options->progress, "B");
+    etw_trace_set_watch(c->set, &progress);
     while ((status = read_event(c, &index, &item, error)) == ETW_OK) {
         status = keeps_next(c) ? write_event(c, &c->inputs[index], item, error) : ETW_OK;
         if (etw_failed(status)) {
             break;
-        }
-        if (c->counts->events % 4096 == 0) {
-            etw_trace_set_show_progress(c->set, &progress);
         }
     }
     etw_progress_end(&progress);
@@ -428,17 +426,17 @@ static etw_status reserve_part(copy *c, etw_error *error)
 static etw_status settle_part(copy *c, etw_status status, etw_error *error)
 {
     const etw_replay_arguments *arguments = c->options->arguments;
-    const char *part = etw_text_z(&c->part);
-    if (c->part.size == 0) {
+    if (c->part.name.size == 0) {
         return status;
     }
     if (!etw_failed(status)) {
-        return etw_part_settle(os_of(c), part, arguments->output, arguments->writer.replace, error);
+        return etw_part_settle(os_of(c), &c->part, arguments->output, arguments->writer.replace,
+                               error);
     }
     if (c->counts->file_bytes > 0 && c->redactor == NULL) {
-        etw_tool_say("what was written until then is in %s", part);
+        etw_tool_say("what was written until then is in %s", etw_text_z(&c->part.name));
     } else {
-        (void)os_of(c)->remove(os_of(c)->context, part);
+        etw_part_remove(os_of(c), &c->part);
         c->counts->file_bytes = 0;
     }
     return status;
@@ -478,8 +476,8 @@ static etw_status open_output(copy *c, etw_error *error)
     }
     writer.store = c->store;
     writer.redacted = describe_redaction(c);
-    writer.replace = writer.replace || c->part.size > 0;
-    const char *path = c->part.size > 0 ? etw_text_z(&c->part) : arguments->output;
+    writer.replace = writer.replace || c->part.name.size > 0;
+    const char *path = c->part.name.size > 0 ? etw_text_z(&c->part.name) : arguments->output;
     status = etw_tool_explain_exists(
         arguments->output, etw_writer_create(os_of(c), path, &writer, &c->writer, error), error);
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
@@ -634,7 +632,7 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
     etw_status status = run(&c, error);
     etw_writer_free(c.writer);
     status = settle_part(&c, status, error);
-    etw_text_free(&c.part);
+    etw_part_free(&c.part);
     etw_text_free(&c.redacted);
     for (uint32_t i = 0; c.inputs != NULL && i < c.input_count; i++) {
         free(c.inputs[i].schemas);

@@ -202,8 +202,47 @@ void etw_progress_show(void *context, uint64_t done, uint64_t total)
     etw_status_line_progress(&progress->line, progress->what, done, total, progress->unit);
 }
 
+static uint64_t bytes_read(const etw_progress *progress)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < progress->input_count; i++) {
+        bytes += etw_input_bytes_read(progress->inputs[i]);
+    }
+    return bytes;
+}
+
+/* Some are read more than once: then nobody knows how much is left. */
+static void show_read(void *context)
+{
+    etw_progress *progress = context;
+    const uint64_t done = bytes_read(progress) - progress->bytes_before;
+    etw_progress_show(progress, done, done > progress->size ? 0 : progress->size);
+}
+
+void etw_progress_watch(etw_progress *progress, etw_input *const *inputs, uint32_t count)
+{
+    bool is_known = true;
+    if (!progress->line.is_on) {
+        return;
+    }
+    progress->inputs = inputs;
+    progress->input_count = count;
+    progress->bytes_before = bytes_read(progress);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t size = etw_input_size(inputs[i]);
+        is_known = is_known && size > 0;
+        progress->size += size;
+        etw_input_watch(inputs[i], show_read, progress);
+    }
+    progress->size = is_known ? progress->size : 0;
+}
+
 void etw_progress_end(etw_progress *progress)
 {
+    for (uint32_t i = 0; i < progress->input_count; i++) {
+        etw_input_watch(progress->inputs[i], NULL, NULL);
+    }
+    progress->input_count = 0;
     etw_status_line_clear(&progress->line);
 }
 
@@ -335,14 +374,13 @@ static etw_status close_file(etw_stream *stream, etw_status status, etw_error *e
 static etw_status settle_part(etw_stream *stream, etw_status status, etw_error *error)
 {
     const etw_os *os = stream->os;
-    const char *part = etw_text_z(&stream->part);
     if (!etw_failed(status)) {
-        status = etw_part_settle(os, part, stream->path, stream->replace, error);
+        status = etw_part_settle(os, &stream->part, stream->path, stream->replace, error);
     }
     if (etw_failed(status) && stream->has_written) {
-        etw_tool_say("partial output is in %s", part);
+        etw_tool_say("partial output is in %s", etw_text_z(&stream->part.name));
     } else if (etw_failed(status)) {
-        (void)os->remove(os->context, part);
+        etw_part_remove(os, &stream->part);
     }
     return status;
 }
@@ -351,11 +389,11 @@ etw_status etw_stream_close(etw_stream *stream, etw_status status, etw_error *er
 {
     if (stream->file >= 0) {
         status = close_file(stream, status, error);
-        if (stream->part.size > 0) {
+        if (stream->part.name.size > 0) {
             status = settle_part(stream, status, error);
         }
     }
-    etw_text_free(&stream->part);
+    etw_part_free(&stream->part);
     etw_text_free(&stream->text);
     return status;
 }
@@ -460,14 +498,18 @@ etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input 
         return status;
     }
     etw_progress_begin(&progress, arguments, "scanning", "B");
-    options->progress = etw_progress_show;
-    options->progress_context = &progress;
+    etw_progress_watch(&progress, &input, 1);
     options->use_default_schemas = !arguments->no_default_schemas;
     options->note = etw_tool_note;
     options->input = input;
-    options->owns_input = true;
+    options->owns_input = false; /* so that it is there when the progress ends */
     status = etw_replay_open(NULL, options, replay, error);
     etw_progress_end(&progress);
+    if (etw_failed(status)) {
+        etw_input_close(input);
+    } else {
+        etw_replay_own_input(*replay);
+    }
     return status;
 }
 

@@ -3,6 +3,7 @@
 #ifndef ETW_REPLAY_TOOL_H
 #define ETW_REPLAY_TOOL_H
 
+#include "format/base/part_file.h"
 #include "replay/command/arguments.h"
 #include "replay/replay_input.h"
 
@@ -35,19 +36,21 @@ void etw_tool_say_unseen_names(const etw_replay *replay);
 typedef struct etw_progress {
     etw_status_line line;
     const char *what;
-    const char *unit; /* of done and total */
+    const char *unit;         /* of done and total */
+    etw_input *const *inputs; /* that are watched */
+    uint32_t input_count;
+    uint64_t bytes_before; /* of all inputs, when watching began */
+    uint64_t size;         /* 0: not known */
 } etw_progress;
 
 void etw_progress_begin(etw_progress *progress, const etw_replay_arguments *arguments,
                         const char *what, const char *unit);
 /* context is the etw_progress; fits etw_replay_options.progress. */
 void etw_progress_show(void *context, uint64_t done, uint64_t total);
+/* Shows with each read how much of the inputs was read since. The list and the inputs must live
+ * until the progress ends. */
+void etw_progress_watch(etw_progress *progress, etw_input *const *inputs, uint32_t count);
 void etw_progress_end(etw_progress *progress);
-/* Whether anything will be shown. */
-static inline bool etw_progress_is_on(const etw_progress *progress)
-{
-    return progress->line.is_on;
-}
 
 /* Where the data goes. A reader that went away (| head) is no failure: is_closed is set, and
  * whoever writes on stops.
@@ -59,7 +62,7 @@ static inline bool etw_progress_is_on(const etw_progress *progress)
 typedef struct etw_stream {
     const etw_os *os;
     const char *path;
-    etw_text part; /* the name until it is closed; empty where there is none */
+    etw_part_file part; /* until it is closed; none where it is written as it is */
     int file;
     bool replace;
     bool is_closed;

@@ -13,9 +13,7 @@ typedef struct member {
     etw_replay_item item; /* it stands at */
     int64_t time_100ns;   /* of that */
     bool is_pipe;
-    etw_input *input;      /* the replay's */
-    uint64_t bytes_before; /* that opening has read */
-    uint16_t *numbers;     /* of its traces within the set, from 1; 0: none yet */
+    uint16_t *numbers; /* of its traces within the set, from 1; 0: none yet */
     uint16_t number_count;
 } member;
 
@@ -26,9 +24,8 @@ struct etw_trace_set {
     uint32_t count;
     bool is_by_time; /* or one after the other */
     etw_spool *spool;
-    uint64_t size; /* bytes of all inputs */
-    bool has_pipe; /* whose size is not known */
-    etw_heap heap; /* of members that have an item */
+    etw_input **opened; /* the replays' inputs */
+    etw_heap heap;      /* of members that have an item */
     bool is_started;
     uint32_t lent; /* whose item the caller has; NO_MEMBER */
     uint64_t delivered;
@@ -71,10 +68,11 @@ static etw_status prepare(etw_trace_set *set, etw_error *error)
     set->heap = (etw_heap){.items = calloc((size_t)set->count + 1, sizeof *set->heap.items),
                            .is_before = is_earlier,
                            .context = set};
+    set->opened = calloc((size_t)set->count + 1, sizeof *set->opened);
     set->is_by_time =
         set->options.sorts_one || (set->count > 1 && !set->options.arguments->in_order);
     set->spool = set->is_by_time ? etw_spool_new(set->options.replay.os) : NULL;
-    return set->members != NULL && set->heap.items != NULL &&
+    return set->members != NULL && set->opened != NULL && set->heap.items != NULL &&
                    (!set->is_by_time || set->spool != NULL)
                ? ETW_OK
                : no_memory(error);
@@ -116,21 +114,16 @@ static etw_status open_member(etw_trace_set *set, uint32_t index, etw_error *err
 {
     member *m = &set->members[index];
     etw_replay_options options = set->options.replay;
-    m->input = set->inputs.inputs[index];
+    set->opened[index] = set->inputs.inputs[index];
     options.spool = set->spool;
     options.spools_all = set->count > ETW_TRACES_AT_ONCE;
     if (set->options.prepare != NULL) {
         set->options.prepare(set->options.context, index, &options);
     }
     set->inputs.inputs[index] = NULL;
-    const etw_status status =
-        etw_tool_open_input(set->options.arguments, m->input, &options, &m->replay, error);
-    if (!etw_failed(status)) {
-        m->is_pipe = !etw_input_can_seek(m->input);
-        m->bytes_before = etw_input_bytes_read(m->input);
-        set->size += etw_input_size(m->input);
-        set->has_pipe |= m->is_pipe;
-    }
+    const etw_status status = etw_tool_open_input(set->options.arguments, set->opened[index],
+                                                  &options, &m->replay, error);
+    m->is_pipe = !etw_failed(status) && !etw_input_can_seek(set->opened[index]);
     return status;
 }
 
@@ -188,7 +181,9 @@ static etw_status read_on(etw_trace_set *set, uint32_t index, etw_error *error)
     member *m = &set->members[index];
     etw_status status = etw_replay_next_item(m->replay, &m->item, error);
     if (status == ETW_OK) {
-        m->item.file = set->options.arguments->rendering.file ? etw_input_name(m->input) : NULL;
+        m->item.file = set->options.arguments->rendering.file
+                           ? etw_input_name(etw_replay_input(m->replay))
+                           : NULL;
         m->time_100ns =
             etw_clock_to_filetime(&m->item.trace->clock, m->item.record->EventHeader.TimeStamp);
         status = number_trace(set, m, error);
@@ -264,13 +259,9 @@ etw_status etw_trace_set_next(etw_trace_set *set, uint32_t *index, const etw_rep
     return ETW_OK;
 }
 
-void etw_trace_set_show_progress(const etw_trace_set *set, etw_progress *progress)
+void etw_trace_set_watch(const etw_trace_set *set, etw_progress *progress)
 {
-    uint64_t done = 0;
-    for (uint32_t i = 0; etw_progress_is_on(progress) && i < set->count; i++) {
-        done += etw_input_bytes_read(set->members[i].input) - set->members[i].bytes_before;
-    }
-    etw_progress_show(progress, done, set->has_pipe || done > set->size ? 0 : set->size);
+    etw_progress_watch(progress, set->opened, set->count);
 }
 
 void etw_trace_set_say_doubts(const etw_trace_set *set)
@@ -308,6 +299,7 @@ void etw_trace_set_close(etw_trace_set *set)
         free(set->members[i].numbers);
     }
     free(set->members);
+    free(set->opened);
     free(set->heap.items);
     etw_tool_inputs_free(&set->inputs);
     etw_spool_free(set->spool);

@@ -37,8 +37,9 @@ bool etw_trace_set_is_pipe(const etw_trace_set *set, uint32_t index);
  * end of all. A failure names its input. */
 etw_status etw_trace_set_next(etw_trace_set *set, uint32_t *index, const etw_replay_item **item,
                               etw_error *error);
-/* How many bytes of all of them were read since they were opened. */
-void etw_trace_set_show_progress(const etw_trace_set *set, etw_progress *progress);
+/* Has it show what is read; to be called once all are open, and to be ended before they are closed.
+ */
+void etw_trace_set_watch(const etw_trace_set *set, etw_progress *progress);
 /* Of all of them so far. */
 void etw_trace_set_get_totals(const etw_trace_set *set, etw_replay_totals *totals);
 /* What looking at the events does not tell: see etw_tool_say_doubts. */

@@ -160,11 +160,9 @@ static etw_status print_events(cat *c, etw_error *error)
     etw_status status = ETW_OK;
     etw_progress_begin(&progress, c->arguments, c->arguments->verb->row.name, "B");
     progress.line.is_on = progress.line.is_on && wants_progress(c);
-    for (uint64_t events = 1; status == ETW_OK; events++) {
+    etw_trace_set_watch(c->set, &progress);
+    while (status == ETW_OK) {
         status = print_next(c, error);
-        if (events % 4096 == 0) {
-            etw_trace_set_show_progress(c->set, &progress);
-        }
     }
     etw_progress_end(&progress);
     /* Also after a failure: what was read is printed. */

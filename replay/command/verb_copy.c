@@ -69,27 +69,29 @@ static bool is_whole(const etw_recover_report *report)
 
 /* Into part, which is verified and gets its name only then; etw_recover has looked at that. */
 static etw_status recover_etl_by(const etw_replay_arguments *arguments, etw_input *input,
-                                 const char *part, etw_copy_counts *counts, etw_error *error)
+                                 etw_part_file *part, etw_copy_counts *counts,
+                                 etw_error *error)
 {
+    const char *name = etw_text_z(&part->name);
     const etw_os *os = etw_os_default();
     etw_replay_arguments into_part = *arguments;
     const etw_copy_options options = {
         .arguments = &into_part, .input = input, .is_part = true, .progress = "recovering"};
     etw_verify_report report;
-    into_part.output = part;
+    into_part.output = name;
     into_part.writer.replace = true; /* it is reserved */
     etw_status status = etw_copy_run(&options, counts, error);
     if (!etw_failed(status)) {
-        status = etw_verify(os, part, NULL, NULL, &report, error);
+        status = etw_verify(os, name, NULL, NULL, &report, error);
     }
     if (!etw_failed(status) && (!report.good || report.events != counts->events)) {
-        status = etw_error_set(error, ETW_ERROR_INTERNAL, "%s: the new file does not verify", part);
+        status = etw_error_set(error, ETW_ERROR_INTERNAL, "%s: the new file does not verify", name);
     }
     if (!etw_failed(status)) {
         status = etw_part_settle(os, part, arguments->output, arguments->writer.replace, error);
     }
     if (etw_failed(status)) {
-        (void)os->remove(os->context, part);
+        etw_part_remove(os, part);
         counts->file_bytes = 0; /* there is no file */
     }
     return status;
@@ -101,14 +103,14 @@ static etw_exit recover_etl(const etw_replay_arguments *arguments, etw_input *in
     const etw_copy_options options = {.arguments = arguments, .input = input};
     etw_error error = {0};
     etw_copy_counts counts = {0};
-    etw_text part = {0};
+    etw_part_file part = {0};
     etw_status status = etw_part_reserve(etw_os_default(), arguments->output, &part, &error);
     if (etw_failed(status)) {
         etw_input_close(input);
     } else {
-        status = recover_etl_by(arguments, input, etw_text_z(&part), &counts, &error);
+        status = recover_etl_by(arguments, input, &part, &counts, &error);
     }
-    etw_text_free(&part);
+    etw_part_free(&part);
     return etw_copy_conclude(&options, status, &counts, &error);
 }
 

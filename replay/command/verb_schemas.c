@@ -576,7 +576,11 @@ static etw_exit list_one(const etw_replay_arguments *arguments, etw_input *input
     const etw_schema_store *store;
     etw_status status = etw_tool_open_input(arguments, input, &options, &replay, &error);
     if (!etw_failed(status)) {
+        etw_progress progress;
+        etw_progress_begin(&progress, arguments, "reading", "B");
+        etw_progress_watch(&progress, &input, 1);
         status = read_schemas(arguments, replay, &store, &error);
+        etw_progress_end(&progress);
     }
     if (!etw_failed(status)) {
         status = print_store(store, replay, arguments->json, stream, &error);

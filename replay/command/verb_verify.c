@@ -267,10 +267,14 @@ static etw_exit verify_one(verification *v)
 {
     etw_error error = {0};
     etw_status status;
+    etw_progress progress;
+    etw_progress_begin(&progress, v->arguments, "verifying", "B");
+    etw_progress_watch(&progress, &v->input, 1);
     etw_exit result = verify_etwcap(v, &status, &error);
     if (status == ETW_ERROR_NOT_THIS) {
         result = verify_etl(v, &status, &error);
     }
+    etw_progress_end(&progress);
     if (etw_failed(status)) {
         (void)etw_tool_fail(&error);
     }

@@ -2,14 +2,17 @@
 import gzip
 import json
 import os
+import pty
+import re
 import struct
 import subprocess
 import threading
+import time
 import zipfile
 
 import pytest
 
-from conftest import need_program
+from conftest import missing, need_program
 from etlwriter import Trace, field
 
 ONE = "{11111111-2222-3333-4444-555555555555}"
@@ -183,6 +186,56 @@ def test_two_writers_of_one_output_do_not_mix(native_tool, tmp_path):
     assert out.read_bytes() == native_tool("etw-replay", etl).stdout
     assert (tmp_path / "out.json.part").read_bytes() == b"another writer's"
     assert not (tmp_path / "out.json.2.part").exists()
+
+
+class SlowTrace:
+    """A trace that comes through a FIFO in two halves; what happens between them is the caller's."""
+
+    def __init__(self, native_tool, tmp_path, between):
+        self.path, self.between = tmp_path / "slow.fifo", between
+        os.mkfifo(self.path)
+        small(2000).write(tmp_path / "slow.etl")
+        native_tool("etw-record", "--input", tmp_path / "slow.etl", "-o", tmp_path / "slow.etwcap", "-q")
+        self.data = (tmp_path / "slow.etwcap").read_bytes()
+        self.thread = threading.Thread(target=self._write, daemon=True)
+        self.thread.start()
+
+    def _write(self):
+        with open(self.path, "wb", buffering=0) as fifo:
+            fifo.write(self.data[:len(self.data) // 2])
+            self.between()
+            fifo.write(self.data[len(self.data) // 2:])
+
+
+@pytest.mark.parametrize("verb, name", [("export", "out.json"), ("cut", "out.etwcap"), ("merge", "out.etwcap")])
+def test_a_part_that_is_another_file_by_now_is_not_renamed(native_tool, tmp_path, verb, name):
+    part, out = tmp_path / (name + ".part"), tmp_path / name
+
+    def swap():
+        for _ in range(1000):
+            if not part.exists():
+                time.sleep(0.01)
+        part.unlink()
+        part.write_bytes(b"another program's")
+    done = native_tool("etw-replay", verb, SlowTrace(native_tool, tmp_path, swap).path, "-o", out, status=1)
+    assert b"another file" in done.stderr and not out.exists()
+    assert part.read_bytes() == b"another program's"
+
+
+@pytest.mark.parametrize("verb", ["cat", "export", "cut", "merge"])
+def test_a_terminal_is_shown_how_far_long_work_is(native_tool, tmp_path, verb):
+    try:
+        ours, theirs = pty.openpty()
+    except OSError as error:
+        missing("no pseudo-terminal: %s" % error)
+    slow = SlowTrace(native_tool, tmp_path, lambda: time.sleep(0.7))
+    out = tmp_path / ("out.json" if verb in ("cat", "export") else "out.etwcap")
+    child = subprocess.Popen(native_tool.words("etw-replay", verb, slow.path, "-o", out), stderr=theirs)
+    assert child.wait(60) == 0
+    os.close(theirs)
+    said = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert re.search(r"(cat|export|cutting|merging|scanning).* [kM]?B", said), said
 
 
 @pytest.mark.parametrize("words", [["cat"], ["export", "--format", "json"], ["cut"], ["merge"], ["repack"]])
