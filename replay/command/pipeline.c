@@ -316,7 +316,7 @@ static etw_status write_for_collector(void *context, etw_bytes bytes, etw_error 
 static etw_status open_collector(etw_pipeline *p, etw_error *error)
 {
     etw_stream *stream = p->options.stream;
-    const char *path = stream->part.size > 0 ? etw_text_z(&stream->part) : NULL;
+    const char *path = stream->part.name.size > 0 ? etw_text_z(&stream->part.name) : NULL;
     const etw_collector_target target = {.os = stream->os,
                                          .path =
                                              p->options.folder != NULL ? p->options.folder : path,

@@ -50,13 +50,13 @@ static etw_status take_traces(packing *p, etw_error *error)
     return status;
 }
 
-static etw_status write_part(packing *p, const char *part, etw_pack_counts *counts,
+static etw_status write_part(packing *p, etw_part_file *part, etw_pack_counts *counts,
                              etw_error *error)
 {
     const etw_pack_options options = {.application = p->arguments->writer.application,
                                       .replace = true}; /* it is reserved */
-    etw_status status =
-        etw_pack_writer_finish(p->writer, etw_os_default(), part, &options, counts, error);
+    etw_status status = etw_pack_writer_finish(p->writer, etw_os_default(), etw_text_z(&part->name),
+                                               &options, counts, error);
     if (!etw_failed(status) && counts->events == 0) {
         status = etw_error_set(error, ETW_ERROR_NOT_FOUND, "no schemas in what was named");
     }
@@ -65,7 +65,7 @@ static etw_status write_part(packing *p, const char *part, etw_pack_counts *coun
                                  p->arguments->writer.replace, error);
     }
     if (etw_failed(status)) {
-        (void)etw_os_default()->remove(etw_os_default()->context, part);
+        etw_part_remove(etw_os_default(), part);
     }
     return status;
 }
@@ -73,12 +73,12 @@ static etw_status write_part(packing *p, const char *part, etw_pack_counts *coun
 /* The file has its name only once it is whole. */
 static etw_status write_pack(packing *p, etw_pack_counts *counts, etw_error *error)
 {
-    etw_text part = {0};
+    etw_part_file part = {0};
     etw_status status = etw_part_reserve(etw_os_default(), p->arguments->export_path, &part, error);
     if (!etw_failed(status)) {
-        status = write_part(p, etw_text_z(&part), counts, error);
+        status = write_part(p, &part, counts, error);
     }
-    etw_text_free(&part);
+    etw_part_free(&part);
     return status;
 }
 
