@@ -220,6 +220,7 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->process_ids);
     free(arguments->manifests);
     free(arguments->redacted);
+    free(arguments->offsets);
     free(arguments->where);
     free(arguments->counters);
     free(arguments->columns);

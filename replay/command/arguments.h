@@ -74,6 +74,8 @@ struct etw_replay_arguments {
     const char *since;       /* as given: relative times need the trace */
     const char *until;
     const char *around; /* as given: TIME, TIME+-T */
+    const char **offsets; /* the texts of --offset */
+    uint32_t offset_count;
     bool in_order; /* several inputs one after the other */
     bool json;
     const char **counters; /* --counter; what rendering points to */

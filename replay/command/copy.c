@@ -6,6 +6,7 @@
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
 #include "format/event/oracle.h"
+#include "replay/command/offsets.h"
 #include "replay/command/rundown_file.h"
 #include "replay/command/trace_set.h"
 
@@ -19,7 +20,8 @@ typedef struct input {
     copy *copy; /* for the loss callback */
     etw_replay *replay;
     bool is_pipe;
-    uint32_t *schemas; /* ids of the replay's store, from 1, to ids of the copy's store */
+    int64_t offset_100ns; /* to be added to its times */
+    uint32_t *schemas;    /* ids of the replay's store, from 1, to ids of the copy's store */
     uint32_t schema_count;
     uint16_t *traces; /* the source's trace indexes to the writer's */
     uint16_t trace_count;
@@ -54,9 +56,10 @@ static etw_status wrote(const copy *c, etw_status status, etw_error *error)
 
 /* Traces and schemas get new numbers in the copy. */
 
-static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, etw_error *error)
+static etw_status add_trace(copy *c, const input *in, const etw_trace *trace, uint16_t *index,
+                            etw_error *error)
 {
-    if (c->options->redaction == NULL) {
+    if (c->options->redaction == NULL && in->offset_100ns == 0) {
         return wrote(c, etw_writer_add_trace(c->writer, trace, index, error), error);
     }
     etw_trace *safe = malloc(sizeof *safe);
@@ -64,7 +67,10 @@ static etw_status add_trace(copy *c, const etw_trace *trace, uint16_t *index, et
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a trace");
     }
     *safe = *trace;
-    etw_redact_trace(safe);
+    if (c->options->redaction != NULL) {
+        etw_redact_trace(safe);
+    }
+    etw_offset_trace(safe, in->offset_100ns);
     const etw_status status = etw_writer_add_trace(c->writer, safe, index, error);
     free(safe);
     return wrote(c, status, error);
@@ -83,7 +89,7 @@ static etw_status add_new_traces(copy *c, input *in, etw_error *error)
     }
     in->traces = traces;
     while (in->trace_count < count) {
-        const etw_status status = add_trace(c, etw_source_trace(source, in->trace_count),
+        const etw_status status = add_trace(c, in, etw_source_trace(source, in->trace_count),
                                             &in->traces[in->trace_count], error);
         if (etw_failed(status)) {
             return status;
@@ -160,9 +166,10 @@ static etw_status copy_anchors(copy *c, input *in, etw_bytes body, etw_error *er
         etw_clock_anchor anchor;
         status = etw_clock_anchor_load(&cursor, &anchor, error);
         if (!etw_failed(status) && anchor.trace_index < in->trace_count) {
+            const int64_t time_100ns = etw_offset_add(anchor.time_100ns, in->offset_100ns);
             status = wrote(c,
                            etw_writer_add_clock_anchor(c->writer, in->traces[anchor.trace_index],
-                                                       anchor.ticks, anchor.time_100ns, error),
+                                                       anchor.ticks, time_100ns, error),
                            error);
         }
     }
@@ -299,6 +306,10 @@ static void on_loss(void *context, const etw_loss *loss)
     if (c->redactor != NULL && loss->cause != ETW_LOSS_FILTERED) {
         moved.detail[0] = '\0'; /* the names of files are in some */
     }
+    if (moved.from_time_100ns != 0 || moved.to_time_100ns != 0) {
+        moved.from_time_100ns = etw_offset_add(moved.from_time_100ns, in->offset_100ns);
+        moved.to_time_100ns = etw_offset_add(moved.to_time_100ns, in->offset_100ns);
+    }
     if (moved.trace_index >= in->trace_count) {
         c->loss_status = add_new_traces(c, in, &c->loss_error);
     }
@@ -329,18 +340,20 @@ static etw_status write_event(copy *c, input *in, const etw_replay_item *item, e
     if (!etw_failed(status)) {
         status = map_schema(c, in, item->schema, &schema_id, error);
     }
-    etw_event_record safe;
-    const etw_event_record *record = item->record;
+    etw_event_record changed = *item->record;
     if (!etw_failed(status) && c->redactor != NULL) {
-        status = redact(c, item, &safe, error);
-        record = &safe;
+        status = redact(c, item, &changed, error);
+    }
+    if (item->trace->clock.type == ETW_CLOCK_SYSTEM_TIME) { /* the ticks are the time */
+        changed.EventHeader.TimeStamp =
+            etw_offset_add(changed.EventHeader.TimeStamp, in->offset_100ns);
     }
     if (etw_failed(status)) {
         return status;
     }
     const uint16_t trace_index = in->traces[etw_replay_trace_index(in->replay)];
     status =
-        wrote(c, etw_writer_add_event(c->writer, record, trace_index, schema_id, error), error);
+        wrote(c, etw_writer_add_event(c->writer, &changed, trace_index, schema_id, error), error);
     c->counts->events += etw_failed(status) ? 0 : 1;
     return status;
 }
@@ -398,6 +411,7 @@ static etw_status open_inputs(copy *c, etw_error *error)
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
         c->inputs[i].replay = etw_trace_set_replay(c->set, i);
         c->inputs[i].is_pipe = etw_trace_set_is_pipe(c->set, i);
+        c->inputs[i].offset_100ns = etw_trace_set_offset_100ns(c->set, i);
     }
     return status;
 }

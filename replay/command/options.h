@@ -30,6 +30,7 @@ enum {
     ETW_TAKES_PROCESS = 0x400000,
     ETW_TAKES_EXPORT = 0x10000000,
     ETW_TAKES_PACK = 0x20000000,
+    ETW_TAKES_OFFSET = 0x1000000,
     ETW_TAKES_ORDER = 0x40000000 /* how several inputs are read */
 };
 

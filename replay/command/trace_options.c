@@ -1,4 +1,5 @@
 /* Options about what is read and written, and about how much is said. */
+#include "replay/command/offsets.h"
 #include "replay/command/options.h"
 
 #define IN(field) ETW_OPTION_STORES(etw_replay_arguments, field)
@@ -104,6 +105,13 @@ static const etw_option rows[] = {
      .help = "read several inputs one after the other instead of merging them by time",
      .group = ETW_TAKES_ORDER,
      IN(in_order)},
+    {.name = "offset",
+     .value = "FILE=+TIME",
+     .help =
+         "add this to the times of an input whose host had a wrong clock: b.etl=+3s, b.etl=-1.5m; "
+         "repeatable",
+     .group = ETW_TAKES_OFFSET,
+     .apply = etw_offset_apply},
     {.name = "json", .help = "print JSON", .group = ETW_TAKES_JSON, IN(json)},
     {.name = "processes",
      .help = "list the processes that ran where a live session was recorded",

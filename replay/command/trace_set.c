@@ -2,6 +2,7 @@
 
 #include "format/base/heap.h"
 #include "format/event/sort.h"
+#include "replay/command/offsets.h"
 
 #include <stdlib.h>
 
@@ -13,7 +14,8 @@ typedef struct member {
     etw_replay_item item; /* it stands at */
     int64_t time_100ns;   /* of that */
     bool is_pipe;
-    uint16_t *numbers; /* of its traces within the set, from 1; 0: none yet */
+    int64_t offset_100ns; /* to be added to its times */
+    uint16_t *numbers;    /* of its traces within the set, from 1; 0: none yet */
     uint16_t number_count;
 } member;
 
@@ -115,6 +117,7 @@ static etw_status open_member(etw_trace_set *set, uint32_t index, etw_error *err
     member *m = &set->members[index];
     etw_replay_options options = set->options.replay;
     set->opened[index] = set->inputs.inputs[index];
+    m->offset_100ns = etw_offset_of(set->options.arguments, etw_input_name(set->opened[index]));
     options.spool = set->spool;
     options.spools_all = set->count > ETW_TRACES_AT_ONCE;
     if (set->options.prepare != NULL) {
@@ -129,7 +132,8 @@ static etw_status open_member(etw_trace_set *set, uint32_t index, etw_error *err
 
 etw_status etw_trace_set_open(etw_trace_set *set, etw_error *error)
 {
-    etw_status status = ETW_OK;
+    etw_status status =
+        etw_offsets_check(set->options.arguments, set->inputs.inputs, set->count, error);
     for (uint32_t i = 0; i < set->count && !etw_failed(status); i++) {
         status = open_member(set, i, error);
     }
@@ -139,6 +143,11 @@ etw_status etw_trace_set_open(etw_trace_set *set, etw_error *error)
 etw_replay *etw_trace_set_replay(const etw_trace_set *set, uint32_t index)
 {
     return set->members[index].replay;
+}
+
+int64_t etw_trace_set_offset_100ns(const etw_trace_set *set, uint32_t index)
+{
+    return set->members[index].offset_100ns;
 }
 
 bool etw_trace_set_is_pipe(const etw_trace_set *set, uint32_t index)
@@ -184,8 +193,9 @@ static etw_status read_on(etw_trace_set *set, uint32_t index, etw_error *error)
         m->item.file = set->options.arguments->rendering.file
                            ? etw_input_name(etw_replay_input(m->replay))
                            : NULL;
-        m->time_100ns =
+        const int64_t time_100ns =
             etw_clock_to_filetime(&m->item.trace->clock, m->item.record->EventHeader.TimeStamp);
+        m->time_100ns = etw_offset_add(time_100ns, m->offset_100ns);
         status = number_trace(set, m, error);
     }
     return etw_failed(status)

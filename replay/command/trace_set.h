@@ -31,6 +31,8 @@ uint32_t etw_trace_set_count(const etw_trace_set *set);
 etw_status etw_trace_set_open(etw_trace_set *set, etw_error *error);
 /* index < the count, after opening. */
 etw_replay *etw_trace_set_replay(const etw_trace_set *set, uint32_t index);
+/* What the arguments add to its times. */
+int64_t etw_trace_set_offset_100ns(const etw_trace_set *set, uint32_t index);
 bool etw_trace_set_is_pipe(const etw_trace_set *set, uint32_t index);
 
 /* The next event and the trace that it is of; *item is lent until the next call. ETW_END at the

@@ -77,7 +77,7 @@ static const etw_verb verbs[] = {
      1,
      ANY_INPUTS,
      true},
-    {{"merge", "FILE... -o OUT", "merge traces into one file, ordered by time", WRITES},
+    {{"merge", "FILE... -o OUT", "merge traces into one file, ordered by time", WRITES | ETW_TAKES_OFFSET},
      etw_verb_merge,
      1,
      ANY_INPUTS,

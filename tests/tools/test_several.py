@@ -133,3 +133,18 @@ def test_a_filter_is_in_doubt_only_where_no_trace_has_a_match(tool, write):
     first, second = write("a", [1]), write("b", [2])
     assert tool("etw-replay", first, second, "--where", "Id == 2 and Level == 4").stderr == b""
     assert b"no event matches" in tool("etw-replay", first, second, "--where", "Id == 7").stderr
+
+
+@pytest.mark.parametrize("clock", [1, 2])
+@pytest.mark.parametrize("names", [("a", "b"), ("ac", "bc")])
+def test_a_merge_can_correct_the_clocks_of_hosts(tool, write, tmp_path, names, clock):
+    first, second = write(names[0], [1, 3, 5], clock=clock), write(names[1], [2, 4], clock=clock)
+    out = tmp_path / "out.etwcap"
+    for offset, expected in (("+3s", [1, 3, 5, 2, 4]), ("-1500ms", [2, 1, 4, 3, 5]), ("+0.0001s", [1, 2, 3, 4, 5])):
+        tool("etw-replay", "merge", first, second, "-o", out, "-f", "-q", "--offset", second.name + "=" + offset)
+        assert ids(tool, out) == expected
+        times = [event["TimeStamp"] for event in tool.events(out)]
+        assert times == sorted(times)
+    assert b"2024-05-01T12:00:02.0001" in tool("etw-replay", out, "--id", 2).stdout
+    assert b"no input is named so" in tool("etw-replay", "merge", first, "-o", out, "-f", "--offset", "x=+3s", status=1).stderr
+    assert b"expected FILE=" in tool("etw-replay", "merge", first, "-o", out, "-f", "--offset", "3s", status=2).stderr
