@@ -47,26 +47,32 @@ etw_status etw_part_reserve(const etw_os *os, const char *path, etw_part_file *p
     return status;
 }
 
-/* Whether the part's name still leads to the file that was made. */
-static bool is_ours(const etw_os *os, etw_part_file *part)
-{
-    const int file = os->open(os->context, etw_text_z(&part->name), ETW_OPEN_READ);
-    const bool is = file >= 0 && etw_os_is_still(os, file, &part->identity);
-    if (file >= 0) {
-        (void)os->close(os->context, file);
-    }
-    return is;
-}
-
-etw_status etw_part_settle(const etw_os *os, etw_part_file *part, const char *path,
-                           bool replace, etw_error *error)
+/* ETW_ERROR_IO: the part's name leads to another file than the one that was made. */
+static etw_status check_ours(const etw_os *os, etw_part_file *part, etw_error *error)
 {
     const char *name = etw_text_z(&part->name);
-    if (!is_ours(os, part)) {
-        return etw_error_set(error, ETW_ERROR_IO,
-                             "%s is gone, or is another file than the one that was written; it was "
-                             "not renamed to %s",
-                             name, path);
+    if (os->identity == NULL) {
+        return ETW_OK;
+    }
+    const int file = os->open(os->context, name, ETW_OPEN_READ);
+    if (file < 0) {
+        return etw_error_set_os(error, -file, "%s", name);
+    }
+    const bool is_ours = etw_os_is_still(os, file, &part->identity);
+    (void)os->close(os->context, file);
+    return is_ours ? ETW_OK
+                   : etw_error_set(error, ETW_ERROR_IO,
+                                   "%s is another file than the one that was written: not renamed",
+                                   name);
+}
+
+etw_status etw_part_settle(const etw_os *os, etw_part_file *part, const char *path, bool replace,
+                           etw_error *error)
+{
+    const char *name = etw_text_z(&part->name);
+    const etw_status ours = check_ours(os, part, error);
+    if (etw_failed(ours)) {
+        return ours;
     }
     /* Another writer may have been faster. */
     const int kind = replace ? ETW_PATH_NOTHING : os->kind(os->context, path);
@@ -83,7 +89,7 @@ etw_status etw_part_settle(const etw_os *os, etw_part_file *part, const char *pa
 
 void etw_part_remove(const etw_os *os, etw_part_file *part)
 {
-    if (is_ours(os, part)) {
+    if (!etw_failed(check_ours(os, part, NULL))) {
         (void)os->remove(os->context, etw_text_z(&part->name));
     }
 }
