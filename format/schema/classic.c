@@ -423,3 +423,19 @@ bool etw_classic_kind_at(uint32_t index, etw_classic_kind *kind)
     }
     return false;
 }
+
+bool etw_classic_class_find(const etw_guid *class_guid, const char **provider_name,
+                            const char **class_name)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        etw_guid known;
+        if (table[i].kind == ROW_PROVIDER) {
+            *provider_name = table[i].detail;
+        } else if (table[i].kind == ROW_CLASS && etw_guid_parse(table[i].head, &known) &&
+                   etw_guid_equal(&known, class_guid)) {
+            *class_name = table[i].detail;
+            return true;
+        }
+    }
+    return false;
+}

@@ -12,6 +12,10 @@
  * where memory is out. */
 etw_schema_source *etw_classic_source_new(void);
 
+/* "MSNT_SystemTrace" and "Process"; false for what is no class of the table. */
+bool etw_classic_class_find(const etw_guid *class_guid, const char **provider_name,
+                            const char **class_name);
+
 /* One row of the table at a time, for listings and tests: index from 0; false past the last. */
 typedef struct etw_classic_kind {
     etw_guid class_guid;

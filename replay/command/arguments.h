@@ -22,6 +22,9 @@ typedef struct etw_verb {
 
 #define ETW_MAX_THREADS 16u
 
+/* What `split --by` makes a file for each of. */
+typedef enum etw_split_by { ETW_SPLIT_BY_PROVIDER = 1, ETW_SPLIT_BY_PROCESS } etw_split_by;
+
 /* A column of `stats`: kind is an etw_calculation_kind; percent, where not 0, asks for that
  * percentile instead. */
 typedef struct etw_stats_wish {
@@ -78,10 +81,13 @@ struct etw_replay_arguments {
     uint32_t offset_count;
     bool in_order; /* several inputs one after the other */
     bool json;
-    const char **counters; /* --counter; what rendering points to */
-    bool per_event;        /* a file for each kind of event */
-    bool packets;          /* --packets: the format packets */
-    bool processes;        /* of info: list what ran on the recording host */
+    const char **counters;                        /* --counter; what rendering points to */
+    bool per_event;                               /* a file for each kind of event */
+    bool packets;                                 /* --packets: the format packets */
+    bool processes;                               /* of info: list what ran on the recording host */
+    bool all, brief, events, hash;                /* of info */
+    uint64_t every_events, every_bytes, every_ms; /* of split; one of these, or by */
+    uint32_t by;                                  /* an etw_split_by; 0: not given */
     bool quiet;
     bool no_process_names;
     uint32_t color; /* an etw_when */

@@ -2,7 +2,6 @@
 
 #include "format/base/part_file.h"
 
-#include "format/base/names.h"
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
 #include "format/event/oracle.h"
@@ -10,7 +9,6 @@
 #include "replay/command/rundown_file.h"
 #include "replay/command/trace_set.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 typedef struct copy copy;
@@ -35,11 +33,16 @@ struct copy {
     etw_trace_set *set;
     etw_schema_store *store;
     etw_redactor *redactor;
-    uint64_t number; /* of the next event, where the caller chooses by it */
+    uint64_t number;        /* of the next event, where the caller chooses by it */
     etw_event_maker *maker; /* for the redactor */
     etw_writer *writer;
-    etw_part_file part; /* of the output; none: it has its own name from the start */
-    etw_text redacted;  /* for the file info */
+    const char *output;     /* the name of the one that is being written */
+    etw_part_file part;     /* of it; none: it has its own name from the start */
+    uint32_t output_number; /* from 1 */
+    uint64_t output_events;
+    int64_t
+        output_end_100ns; /* where the next begins; with parts by time, once there is an event */
+    etw_text redacted;    /* for the file info */
     etw_copy_counts *counts;
     etw_status loss_status; /* of the callback, which cannot return one */
     etw_error loss_error;
@@ -48,10 +51,8 @@ struct copy {
 /* Errors of the output name it, as those of an input name that. */
 static etw_status wrote(const copy *c, etw_status status, etw_error *error)
 {
-    const char *output = c->options->arguments->output;
-    return etw_failed(status)
-               ? etw_error_wrap(error, status, "%s", strcmp(output, "-") == 0 ? "stdout" : output)
-               : status;
+    const char *name = strcmp(c->output, "-") == 0 ? "stdout" : c->output;
+    return etw_failed(status) ? etw_error_wrap(error, status, "%s", name) : status;
 }
 
 /* Traces and schemas get new numbers in the copy. */
@@ -352,10 +353,8 @@ static etw_status write_event(copy *c, input *in, const etw_replay_item *item, e
         return status;
     }
     const uint16_t trace_index = in->traces[etw_replay_trace_index(in->replay)];
-    status =
-        wrote(c, etw_writer_add_event(c->writer, &changed, trace_index, schema_id, error), error);
-    c->counts->events += etw_failed(status) ? 0 : 1;
-    return status;
+    return wrote(c, etw_writer_add_event(c->writer, &changed, trace_index, schema_id, error),
+                 error);
 }
 
 /* The next event, unless a loss before it could not be written. */
@@ -374,24 +373,6 @@ static bool keeps_next(copy *c)
 {
     const etw_copy_options *o = c->options;
     return o->keeps == NULL || o->keeps(o->keeps_context, c->number++);
-}
-
-static etw_status copy_events(copy *c, etw_error *error)
-{
-    etw_progress progress;
-    uint32_t index;
-    const etw_replay_item *item;
-    etw_status status;
-    etw_progress_begin(&progress, c->options->arguments, c->options->progress, "B");
-    etw_trace_set_watch(c->set, &progress);
-    while ((status = read_event(c, &index, &item, error)) == ETW_OK) {
-        status = keeps_next(c) ? write_event(c, &c->inputs[index], item, error) : ETW_OK;
-        if (etw_failed(status)) {
-            break;
-        }
-    }
-    etw_progress_end(&progress);
-    return status == ETW_END ? ETW_OK : status;
 }
 
 /* Begin and end. */
@@ -426,14 +407,14 @@ static etw_status reserve_part(copy *c, etw_error *error)
 {
     const etw_replay_arguments *arguments = c->options->arguments;
     bool wants_part = false;
-    if (c->options->is_part || strcmp(arguments->output, "-") == 0) {
+    if (c->options->is_part || strcmp(c->output, "-") == 0) {
         return ETW_OK;
     }
-    const etw_status status = etw_tool_wants_part(os_of(c), arguments->output,
-                                                  arguments->writer.replace, &wants_part, error);
+    const etw_status status =
+        etw_tool_wants_part(os_of(c), c->output, arguments->writer.replace, &wants_part, error);
     return etw_failed(status) || !wants_part
                ? status
-               : etw_part_reserve(os_of(c), arguments->output, &c->part, error);
+               : etw_part_reserve(os_of(c), c->output, &c->part, error);
 }
 
 /* The part gets its name once it is whole; else it stays where it may be of use. */
@@ -444,8 +425,8 @@ static etw_status settle_part(copy *c, etw_status status, etw_error *error)
         return status;
     }
     if (!etw_failed(status)) {
-        return etw_part_settle(os_of(c), &c->part, arguments->output, arguments->writer.replace,
-                               error);
+        c->counts->files++;
+        return etw_part_settle(os_of(c), &c->part, c->output, arguments->writer.replace, error);
     }
     if (c->counts->file_bytes > 0 && c->redactor == NULL) {
         etw_tool_say("what was written until then is in %s", etw_text_z(&c->part.name));
@@ -491,9 +472,9 @@ static etw_status open_output(copy *c, etw_error *error)
     writer.store = c->store;
     writer.redacted = describe_redaction(c);
     writer.replace = writer.replace || c->part.name.size > 0;
-    const char *path = c->part.name.size > 0 ? etw_text_z(&c->part.name) : arguments->output;
+    const char *path = c->part.name.size > 0 ? etw_text_z(&c->part.name) : c->output;
     status = etw_tool_explain_exists(
-        arguments->output, etw_writer_create(os_of(c), path, &writer, &c->writer, error), error);
+        c->output, etw_writer_create(os_of(c), path, &writer, &c->writer, error), error);
     for (uint32_t i = 0; i < c->input_count && !etw_failed(status); i++) {
         status = add_new_traces(c, &c->inputs[i], error);
     }
@@ -585,6 +566,112 @@ static etw_status finish(copy *c, etw_status status, etw_error *error)
     return status;
 }
 
+/* What the file holds, not what was handed to the writer. */
+static void count_output(copy *c)
+{
+    etw_writer_counts counts;
+    etw_writer_get_counts(c->writer, &counts);
+    c->counts->file_bytes += counts.bytes;
+    c->counts->events += counts.written;
+    if (counts.dropped > 0) {
+        c->counts->loss_records++;
+        c->counts->lost_events += counts.dropped;
+    }
+}
+
+/* Parts. */
+
+static etw_status name_output(copy *c, etw_error *error)
+{
+    const etw_copy_parts *parts = c->options->parts;
+    c->output_number++;
+    c->output = parts == NULL ? c->options->arguments->output
+                              : parts->name(parts->context, c->output_number);
+    return c->output != NULL ? ETW_OK
+                             : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a name");
+}
+
+/* Closes the output, and begins the next with the same traces and schemas. */
+static etw_status next_output(copy *c, etw_error *error)
+{
+    etw_status status = finish(c, ETW_OK, error);
+    count_output(c);
+    etw_writer_free(c->writer);
+    c->writer = NULL;
+    status = settle_part(c, status, error);
+    etw_part_free(&c->part);
+    c->output_events = 0;
+    for (uint32_t i = 0; i < c->input_count; i++) {
+        c->inputs[i].trace_count = 0; /* they get numbers in the next */
+    }
+    if (!etw_failed(status)) {
+        status = name_output(c, error);
+    }
+    return etw_failed(status) ? status : open_output(c, error);
+}
+
+static bool is_full(const copy *c, int64_t time_100ns)
+{
+    const etw_copy_parts *parts = c->options->parts;
+    etw_writer_counts counts = {0};
+    if (parts == NULL || c->output_events == 0) {
+        return false;
+    }
+    if (parts->most_bytes != 0) {
+        etw_writer_get_counts(c->writer, &counts);
+    }
+    return (parts->most_events != 0 && c->output_events >= parts->most_events) ||
+           (parts->most_bytes != 0 && counts.bytes >= parts->most_bytes) ||
+           (parts->most_100ns != 0 && time_100ns >= c->output_end_100ns);
+}
+
+/* Where nothing happened for a while, no parts are made. */
+static void move_end(copy *c, int64_t time_100ns)
+{
+    const int64_t step = c->options->parts->most_100ns;
+    const bool is_first = c->output_number == 1 && c->output_events == 0;
+    const int64_t from = is_first ? time_100ns : c->output_end_100ns;
+    const uint64_t steps = is_first ? 0 : ((uint64_t)time_100ns - (uint64_t)from) / (uint64_t)step;
+    if (__builtin_add_overflow(from, (int64_t)(steps + 1) * step, &c->output_end_100ns)) {
+        c->output_end_100ns = INT64_MAX;
+    }
+}
+
+static etw_status take_event(copy *c, uint32_t index, const etw_replay_item *item, etw_error *error)
+{
+    input *in = &c->inputs[index];
+    const etw_copy_parts *parts = c->options->parts;
+    const int64_t time_100ns =
+        etw_clock_to_filetime(&item->trace->clock, item->record->EventHeader.TimeStamp);
+    etw_status status = ETW_OK;
+    if (is_full(c, time_100ns)) {
+        status = next_output(c, error);
+    }
+    if (parts != NULL && parts->most_100ns != 0 && c->output_events == 0) {
+        move_end(c, time_100ns);
+    }
+    c->output_events++;
+    return etw_failed(status) ? status : write_event(c, in, item, error);
+}
+
+static etw_status copy_events(copy *c, etw_error *error)
+{
+    etw_progress progress;
+    uint32_t index;
+    const etw_replay_item *item;
+    etw_status status;
+    etw_progress_begin(&progress, c->options->arguments, c->options->progress, "B");
+    etw_trace_set_watch(c->set, &progress);
+    while ((status = read_event(c, &index, &item, error)) == ETW_OK) {
+        status = keeps_next(c) ? take_event(c, index, item, error) : ETW_OK;
+        if (etw_failed(status)) {
+            break;
+        }
+    }
+    etw_progress_end(&progress);
+    return status == ETW_END ? ETW_OK : status;
+}
+
 static etw_status collect_inputs(copy *c, etw_error *error)
 {
     etw_trace_set_options options = {.arguments = c->options->arguments,
@@ -616,6 +703,9 @@ static etw_status run(copy *c, etw_error *error)
     }
     etw_status status = open_inputs(c, error);
     if (!etw_failed(status)) {
+        status = name_output(c, error);
+    }
+    if (!etw_failed(status)) {
         status = open_output(c, error);
     }
     if (etw_failed(status)) {
@@ -626,15 +716,9 @@ static etw_status run(copy *c, etw_error *error)
     if (!etw_failed(status)) {
         status = check_found(c, error);
     }
-    status = finish(c, status, error);
-    etw_writer_counts counts;
-    etw_writer_get_counts(c->writer, &counts);
-    c->counts->file_bytes = counts.bytes;
-    /* What the file holds, not what was handed to the writer. */
-    c->counts->events = counts.written;
-    if (counts.dropped > 0) {
-        c->counts->loss_records++;
-        c->counts->lost_events += counts.dropped;
+    if (c->writer != NULL) { /* else a part could not be begun */
+        status = finish(c, status, error);
+        count_output(c);
     }
     return status;
 }
@@ -643,6 +727,7 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
 {
     copy c = {.options = options, .counts = counts};
     *counts = (etw_copy_counts){0};
+    c.output = options->arguments->output;
     etw_status status = run(&c, error);
     etw_writer_free(c.writer);
     status = settle_part(&c, status, error);
@@ -658,71 +743,4 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
     etw_event_maker_free(c.maker);
     etw_schema_store_free(c.store);
     return status;
-}
-
-etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
-                           const etw_copy_counts *counts, const etw_error *error)
-{
-    const etw_replay_arguments *arguments = options->arguments;
-    if (!arguments->quiet && counts->file_bytes > 0) {
-        etw_tool_say("%s: %" PRIu64 " events, %" PRIu64 " schemas, %" PRIu64 " bytes",
-                     strcmp(arguments->output, "-") == 0 ? "stdout" : arguments->output,
-                     counts->events, counts->schemas, counts->file_bytes);
-    }
-    if (!arguments->quiet && counts->redacted.events > 0) {
-        etw_tool_say("redacted %" PRIu64 " events; %" PRIu64
-                     " of these lost all user data, whose layout depended on it",
-                     counts->redacted.events, counts->redacted.emptied);
-    }
-    if (!arguments->quiet && counts->rundown_left_behind) {
-        etw_tool_say("dropped the list of processes%s",
-                     arguments->input_count > 1 ? ": the traces are not all of one boot of one host"
-                                                : "");
-    }
-    if (!arguments->quiet && counts->left_behind > 0) {
-        etw_tool_say("dropped %" PRIu64 " blocks that only an unchanged trace can keep",
-                     counts->left_behind);
-    }
-    if (!arguments->quiet && counts->redacted.unexplained > 0) {
-        etw_tool_say(counts->keeps_unexplained
-                         ? "%" PRIu64 " events have no schema: what they say was left as it is"
-                         : "%" PRIu64 " events have no schema: what they say was taken out "
-                           "(--keep-unexplained leaves it)",
-                     counts->redacted.unexplained);
-    }
-    if (etw_failed(status)) {
-        return etw_tool_fail(error);
-    }
-    const etw_replay_totals totals = {.losses = counts->loss_records,
-                                      .lost_events = counts->lost_events,
-                                      .lost_unknown = counts->lost_unknown};
-    return etw_tool_conclude(arguments, &totals);
-}
-
-bool etw_copy_refuses_name(const etw_replay_arguments *arguments)
-{
-    static const char *const endings[] = {".etl", ".gz", ".zst", ".zip", ".cab"};
-    const char *output = arguments->output;
-    const bool is_exported = etw_output_for_file(output) != NULL;
-    bool is_other = is_exported;
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        is_other = is_other || etw_name_ends_with(output, endings[i]);
-    }
-    if (is_other) {
-        etw_tool_say("%s: %s writes .etwcap files: end the name in .etwcap%s", output,
-                     arguments->verb->row.name, is_exported ? ", or use export" : "");
-    }
-    return is_other;
-}
-
-etw_exit etw_copy_to_output(const etw_copy_options *options)
-{
-    etw_error error = {0};
-    etw_copy_counts counts;
-    if (etw_copy_refuses_name(options->arguments) ||
-        etw_tool_writes_over_input(options->arguments)) {
-        return ETW_EXIT_USAGE;
-    }
-    const etw_status status = etw_copy_run(options, &counts, &error);
-    return etw_copy_conclude(options, status, &counts, &error);
 }

@@ -8,6 +8,16 @@
 #include "replay/command/redact.h"
 #include "replay/command/tool.h"
 
+/* An output in parts, one after the other: each ends before the first event that is too much. */
+typedef struct etw_copy_parts {
+    uint64_t most_events; /* 0: any number */
+    uint64_t most_bytes;  /* of the file, which exceeds it by a block at most; 0: any number */
+    int64_t most_100ns;   /* from the first event on, in steps of this; 0: any time */
+    /* The name of a part, from 1 on; lent until the next call. NULL: no memory. */
+    const char *(*name)(void *context, uint32_t number);
+    void *context;
+} etw_copy_parts;
+
 typedef struct etw_copy_options {
     const etw_replay_arguments *arguments; /* inputs, output, writer, threads */
     etw_input *input;                      /* the one input, opened; taken over. NULL: by name */
@@ -24,10 +34,12 @@ typedef struct etw_copy_options {
     void *keeps_context;
     const char *filtered_detail; /* why events were left out; NULL: none is */
     const char *progress;        /* "cutting" */
+    const etw_copy_parts *parts; /* NULL: one output, that of the arguments */
 } etw_copy_options;
 
 typedef struct etw_copy_counts {
     uint64_t events;      /* written */
+    uint32_t files;       /* that have their names */
     uint64_t passed_over; /* left out by the filter, as far as that is known */
     uint64_t schemas;
     uint64_t loss_records; /* carried over */
@@ -45,6 +57,10 @@ etw_status etw_copy_run(const etw_copy_options *options, etw_copy_counts *counts
 /* "12 schemas, 3400 events, 120 kB" on stderr (not with --quiet), and the exit status. */
 etw_exit etw_copy_conclude(const etw_copy_options *options, etw_status status,
                            const etw_copy_counts *counts, const etw_error *error);
+
+/* The exit status alone, after the error, or what is missing, was said. */
+etw_exit etw_copy_exit(const etw_replay_arguments *arguments, etw_status status,
+                       const etw_copy_counts *counts, const etw_error *error);
 
 /* A name that promises another format than .etwcap would be believed: it is refused, and said. */
 bool etw_copy_refuses_name(const etw_replay_arguments *arguments);

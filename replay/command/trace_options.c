@@ -1,6 +1,7 @@
 /* Options about what is read and written, and about how much is said. */
 #include "replay/command/offsets.h"
 #include "replay/command/options.h"
+#include "replay/command/split_names.h"
 
 #define IN(field) ETW_OPTION_STORES(etw_replay_arguments, field)
 
@@ -17,6 +18,9 @@ static etw_status apply_schemas(const etw_option_use *use)
     return etw_arguments_add_string(&arguments->manifests, &arguments->replay.manifest_path_count,
                                     use->value, use->error);
 }
+
+static const etw_option_word splits[] = {
+    {"process", ETW_SPLIT_BY_PROCESS}, {"provider", ETW_SPLIT_BY_PROVIDER}, {0}};
 
 static const etw_option rows[] = {
     {.name = "redact",
@@ -105,6 +109,17 @@ static const etw_option rows[] = {
      .help = "read several inputs one after the other instead of merging them by time",
      .group = ETW_TAKES_ORDER,
      IN(in_order)},
+    {.name = "every",
+     .value = "60s|100M|1M events",
+     .help = "begin a new file after so much time, so many bytes of file, or so many events",
+     .group = ETW_TAKES_SPLIT,
+     .apply = etw_split_apply_every},
+    {.name = "by",
+     .value = "WHAT",
+     .help = "a file for each process or provider",
+     .group = ETW_TAKES_SPLIT,
+     .words = splits,
+     IN(by)},
     {.name = "offset",
      .value = "FILE=+TIME",
      .help =
@@ -113,6 +128,19 @@ static const etw_option rows[] = {
      .group = ETW_TAKES_OFFSET,
      .apply = etw_offset_apply},
     {.name = "json", .help = "print JSON", .group = ETW_TAKES_JSON, IN(json)},
+    {.name = "all",
+     .help = "list all providers and kinds of events, not the first 20",
+     .group = ETW_TAKES_PROCESSES,
+     IN(all)},
+    {.name = "brief", .help = "one line of each file", .group = ETW_TAKES_PROCESSES, IN(brief)},
+    {.name = "events",
+     .help = "count each kind of event, which reads all of them",
+     .group = ETW_TAKES_PROCESSES,
+     IN(events)},
+    {.name = "hash",
+     .help = "with the SHA-1 of the trace's bytes",
+     .group = ETW_TAKES_PROCESSES,
+     IN(hash)},
     {.name = "processes",
      .help = "list the processes that ran where a live session was recorded",
      .group = ETW_TAKES_PROCESSES,

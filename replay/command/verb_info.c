@@ -1,148 +1,13 @@
-/* info: where a trace comes from, what it holds and what it lacks. For an .etwcap file with an
- * index the answer takes a few reads, whatever the file's size; other files are read through. */
-#include "format/etl/etl.h"
-#include "format/input/input.h"
+/* info: where a trace comes from, what it holds and what it lacks. */
 #include "format/output/json.h"
 #include "format/output/json_writer.h"
-#include "replay/command/rundown_file.h"
-#include "replay/command/tool.h"
+#include "replay/command/trace_report.h"
 #include "replay/command/verbs.h"
-#include "replay/query/state_pass.h"
 
-#include <stdlib.h>
+/* Providers, and kinds of events, that a text lists without --all; --json lists all. */
+#define LISTED 20u
 
-/* Providers that a text lists; --json lists all. */
-#define LISTED_PROVIDERS 20u
-
-/* Losses that are listed one by one; the coverage line counts them all. */
-#define LISTED_LOSSES 100u
-
-typedef struct report {
-    const char *path;
-    const char *format; /* "etwcap" or "etl" */
-    const etw_os *os;
-    etw_source *source;
-    etw_file_summary summary; /* of an .etl: what reading it gave */
-    etw_etl_statistics etl;
-    bool is_etl;
-    etw_loss *losses; /* the first LISTED_LOSSES */
-    uint32_t listed_losses;
-    bool has_missing;     /* a loss that nobody asked for, if only of a block without events */
-    etw_rundown *rundown; /* where it was asked for and is there */
-    etw_state *state;     /* with it: what the events tell of the same processes */
-} report;
-
-/* Gathering. */
-
-static void list_loss(report *r, const etw_loss *loss)
-{
-    r->has_missing = r->has_missing || loss->cause != ETW_LOSS_FILTERED;
-    if (r->losses == NULL) {
-        r->losses = calloc(LISTED_LOSSES, sizeof *r->losses);
-    }
-    if (r->losses != NULL && r->listed_losses < LISTED_LOSSES) {
-        r->losses[r->listed_losses++] = *loss;
-    }
-}
-
-/* The losses of an .etwcap file alone: no block of events can hold the provider that nobody has, so
- * none is read. */
-static etw_status list_losses(report *r, etw_error *error)
-{
-    static const etw_guid nobody = {
-        0xFFFFFFFFu, 0xFFFF, 0xFFFF, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
-    const etw_reader_options options = {.providers = &nobody, .provider_count = 1};
-    etw_source *source = NULL;
-    etw_status status = etw_reader_open(r->os, r->path, &options, &source, error);
-    while (status == ETW_OK && r->listed_losses < LISTED_LOSSES) {
-        etw_item item;
-        status = etw_source_next(source, &item, error);
-        if (status == ETW_OK && item.kind == ETW_ITEM_LOSS) {
-            list_loss(r, item.loss);
-        }
-    }
-    etw_source_close(source);
-    return status == ETW_END ? ETW_OK : status;
-}
-
-static etw_status read_all(report *r, etw_error *error)
-{
-    etw_source *source = r->source;
-    etw_file_summary *summary = &r->summary;
-    etw_item item;
-    etw_status status;
-    summary->complete = true;
-    while ((status = etw_source_next(source, &item, error)) == ETW_OK) {
-        if (item.kind == ETW_ITEM_LOSS) {
-            list_loss(r, item.loss);
-            summary->loss_records++;
-            summary->lost_unknown |= item.loss->events == ETW_LOSS_COUNT_UNKNOWN;
-            summary->lost_events +=
-                item.loss->events == ETW_LOSS_COUNT_UNKNOWN ? 0 : item.loss->events;
-            summary->complete &= item.loss->cause != ETW_LOSS_TRUNCATED;
-            continue;
-        }
-        const etw_trace *trace = etw_source_trace(source, item.trace_index);
-        const int64_t time =
-            etw_clock_to_filetime(&trace->clock, item.record->EventHeader.TimeStamp);
-        if (summary->events == 0 || time < summary->first_time_100ns) {
-            summary->first_time_100ns = time;
-        }
-        if (summary->events == 0 || time > summary->last_time_100ns) {
-            summary->last_time_100ns = time;
-        }
-        summary->events++;
-    }
-    return status == ETW_END ? ETW_OK : status;
-}
-
-static etw_status open_etl(report *r, const etw_replay_arguments *arguments, etw_error *error)
-{
-    etw_progress progress;
-    etw_progress_begin(&progress, arguments, "reading", "B");
-    const etw_etl_options options = {.progress = etw_progress_show, .progress_context = &progress};
-    etw_status status = etw_etl_open(r->os, r->path, &options, &r->source, error);
-    if (!etw_failed(status)) {
-        status = read_all(r, error);
-        r->etl = *etw_etl_statistics_of(r->source);
-        r->summary.received = r->summary.events;
-        r->summary.file_bytes = r->etl.file_bytes;
-        r->summary.raw_bytes = r->etl.expanded_bytes;
-        r->format = "etl";
-        r->is_etl = true;
-    }
-    etw_progress_end(&progress);
-    return status;
-}
-
-static etw_status summarize_file(report *r, etw_error *error)
-{
-    const etw_status status = etw_reader_summary(r->source, &r->summary, error);
-    return status == ETW_OK && r->summary.loss_records > 0 ? list_losses(r, error) : status;
-}
-
-static etw_status open_report(report *r, const etw_replay_arguments *arguments, etw_error *error)
-{
-    const etw_reader_options options = {.summary_only = true};
-    r->format = "etwcap";
-    etw_status status = etw_reader_open(r->os, r->path, &options, &r->source, error);
-    if (!etw_failed(status)) {
-        return summarize_file(r, error);
-    }
-    if (status != ETW_ERROR_NOT_THIS) {
-        return status;
-    }
-    status = open_etl(r, arguments, error);
-    return status == ETW_ERROR_NOT_THIS
-               ? etw_error_set(error, status, "%s: " ETW_INPUT_UNKNOWN, r->path)
-               : status;
-}
-
-static bool is_whole(const report *r)
-{
-    return r->summary.complete && r->summary.lost_events == 0 && !r->summary.lost_unknown &&
-           r->summary.dropped == 0 && !r->has_missing;
-}
+typedef etw_trace_report report;
 
 /* Text. */
 
@@ -252,7 +117,7 @@ static void text_coverage(const report *r, etw_text *text)
 {
     const etw_file_summary *s = &r->summary;
     etw_text_printf(text, "  %-14s", "coverage");
-    if (is_whole(r)) {
+    if (etw_trace_report_is_whole(r)) {
         etw_text_append_z(text, "complete: nothing is known to be missing\n");
         return;
     }
@@ -349,27 +214,64 @@ static void text_counts(const report *r, etw_text *text)
     }
 }
 
+static uint32_t listed(const report *r)
+{
+    return r->arguments->all ? UINT32_MAX : LISTED;
+}
+
+static void text_more(uint32_t count, const report *r, etw_text *text)
+{
+    if (count > listed(r)) {
+        etw_text_printf(text, "  %12s  %u more, --all lists them\n", "...", count - listed(r));
+    }
+}
+
 static void text_providers(const report *r, etw_text *text)
 {
-    etw_guid provider;
-    uint64_t events;
-    const char *name;
-    if (r->is_etl || r->summary.provider_count == 0) {
-        return;
+    etw_provider_count row;
+    const uint32_t count = etw_event_counts_provider_count(r->counts);
+    if (count > 0) {
+        etw_text_append_z(text, "  providers\n");
     }
-    etw_text_printf(text, "  providers\n");
-    for (uint32_t i = 0;
-         i < LISTED_PROVIDERS && etw_reader_provider(r->source, i, &provider, &events, &name);
-         i++) {
-        etw_text_printf(text, "  %12llu  ", (unsigned long long)events);
-        etw_text_append_guid(text, &provider);
+    for (uint32_t i = 0; i < listed(r) && etw_event_counts_provider(r->counts, i, &row); i++) {
+        etw_text_printf(text, "  %12llu  ", (unsigned long long)row.events);
+        etw_text_append_guid(text, &row.provider);
         etw_text_append_char(text, ' ');
-        append_line_text(text, name);
+        append_line_text(text, row.name);
         etw_text_append_char(text, '\n');
     }
-    if (r->summary.provider_count > LISTED_PROVIDERS) {
-        etw_text_printf(text, "  %12s  %u more, --json lists them\n", "...",
-                        r->summary.provider_count - LISTED_PROVIDERS);
+    text_more(count, r, text);
+}
+
+static void text_kind(const etw_kind_count *row, etw_text *text)
+{
+    etw_text_printf(text, "  %12llu  ", (unsigned long long)row->events);
+    etw_text_append_guid(text, &row->provider);
+    etw_text_printf(text, row->is_classic ? " opcode %u" : " id %u", row->id);
+    if (row->version != 0) {
+        etw_text_printf(text, " version %u", row->version);
+    }
+    etw_text_append_char(text, ' ');
+    append_line_text(text, row->name);
+    etw_text_append_char(text, '\n');
+}
+
+static void text_kinds(const report *r, etw_text *text)
+{
+    etw_kind_count row;
+    uint32_t count = 0;
+    for (; etw_event_counts_kind(r->counts, count, &row); count++) {
+        if (count == 0) {
+            etw_text_append_z(text, "  kinds of events\n");
+        }
+        if (count < listed(r)) {
+            text_kind(&row, text);
+        }
+    }
+    text_more(count, r, text);
+    if (etw_event_counts_others(r->counts) > 0) {
+        etw_text_printf(text, "  %12llu  others, of which there are too many\n",
+                        (unsigned long long)etw_event_counts_others(r->counts));
     }
 }
 
@@ -410,6 +312,40 @@ static void text_processes(const report *r, etw_text *text)
     }
 }
 
+static void append_hash(const report *r, etw_text *text)
+{
+    for (size_t i = 0; i < sizeof r->hash; i++) {
+        etw_text_printf(text, "%02x", r->hash[i]);
+    }
+}
+
+/* --brief: one line of each file. */
+static void line_report(const report *r, etw_text *text)
+{
+    const etw_file_summary *s = &r->summary;
+    append_line_text(text, etw_tool_name(r->path));
+    etw_text_printf(text, ": %s, ", r->format);
+    append_count(text, s->file_bytes);
+    etw_text_append_z(text, " bytes, ");
+    append_count(text, s->events);
+    etw_text_printf(text, " events of %u providers",
+                    (unsigned)etw_event_counts_provider_count(r->counts));
+    if (s->events != 0) {
+        etw_text_append_z(text, ", ");
+        etw_text_append_time(text, s->first_time_100ns);
+        etw_text_append_z(text, " to ");
+        etw_text_append_time(text, s->last_time_100ns);
+    }
+    etw_text_append_z(text, etw_trace_report_is_whole(r) ? ", complete"
+                            : s->complete                ? ", something is missing"
+                                                         : ", not closed");
+    if (r->arguments->hash) {
+        etw_text_append_z(text, ", sha1 ");
+        append_hash(r, text);
+    }
+    etw_text_append_char(text, '\n');
+}
+
 static void text_report(const report *r, etw_text *text)
 {
     append_line_text(text, etw_tool_name(r->path));
@@ -420,6 +356,11 @@ static void text_report(const report *r, etw_text *text)
         etw_text_printf(text, " %u.%u", r->summary.version_major, r->summary.version_minor);
     }
     etw_text_append_char(text, '\n');
+    if (r->arguments->hash) {
+        etw_text_printf(text, "  %-14s", "sha1");
+        append_hash(r, text);
+        etw_text_append_char(text, '\n');
+    }
     text_member(text, "written by", r->summary.application);
     text_member(text, "redacted", r->summary.redacted);
     const uint16_t traces = etw_source_trace_count(r->source);
@@ -430,6 +371,7 @@ static void text_report(const report *r, etw_text *text)
     text_coverage(r, text);
     text_losses(r, text);
     text_providers(r, text);
+    text_kinds(r, text);
     text_processes(r, text);
 }
 
@@ -469,19 +411,49 @@ static void json_trace(const etw_trace *trace, uint16_t number, etw_text *text)
 
 static void json_providers(const report *r, etw_text *text)
 {
-    etw_guid provider;
-    uint64_t events;
-    const char *name;
+    etw_provider_count row;
     etw_json_open(text, "Providers", '[');
-    for (uint32_t i = 0; !r->is_etl && etw_reader_provider(r->source, i, &provider, &events, &name);
-         i++) {
+    for (uint32_t i = 0; etw_event_counts_provider(r->counts, i, &row); i++) {
         etw_json_open(text, NULL, '{');
-        etw_json_guid(text, "ProviderId", &provider);
-        etw_json_string_if_any(text, "ProviderName", name);
-        etw_json_u64(text, "Events", events);
+        etw_json_guid(text, "ProviderId", &row.provider);
+        etw_json_string_if_any(text, "ProviderName", row.name);
+        etw_json_u64(text, "Events", row.events);
         etw_json_close(text, '}');
     }
     etw_json_close(text, ']');
+}
+
+static void json_kinds(const report *r, etw_text *text)
+{
+    etw_kind_count row;
+    if (!r->arguments->events) {
+        return;
+    }
+    etw_json_open(text, "Kinds", '[');
+    for (uint32_t i = 0; etw_event_counts_kind(r->counts, i, &row); i++) {
+        etw_json_open(text, NULL, '{');
+        etw_json_guid(text, "ProviderId", &row.provider);
+        etw_json_string_if_any(text, "EventName", row.name);
+        etw_json_u64(text, row.is_classic ? "Opcode" : "Id", row.id);
+        etw_json_u64(text, "Version", row.version);
+        etw_json_u64(text, "Events", row.events);
+        etw_json_close(text, '}');
+    }
+    etw_json_close(text, ']');
+    if (etw_event_counts_others(r->counts) > 0) {
+        etw_json_u64(text, "OtherEvents", etw_event_counts_others(r->counts));
+    }
+}
+
+static void json_hash(const report *r, etw_text *text)
+{
+    etw_text hash = {0};
+    if (r->arguments->hash) {
+        append_hash(r, &hash);
+        etw_json_string(text, "Sha1", etw_text_z(&hash));
+    }
+    text->failed = text->failed || hash.failed;
+    etw_text_free(&hash);
 }
 
 static void json_told(const etw_state_process *told, etw_text *text)
@@ -528,6 +500,7 @@ static void json_report(const report *r, etw_text *text)
     etw_json_string_if_any(text, "Application", s->application);
     etw_json_string_if_any(text, "Redacted", s->redacted);
     etw_json_u64(text, "Bytes", s->file_bytes);
+    json_hash(r, text);
     etw_json_flag(text, "Complete", s->complete);
     etw_json_flag(text, "HasIndex", s->has_index);
     etw_json_u64(text, "Events", s->events);
@@ -556,6 +529,7 @@ static void json_report(const report *r, etw_text *text)
     }
     etw_json_close(text, ']');
     json_providers(r, text);
+    json_kinds(r, text);
     etw_json_open(text, "Losses", '[');
     for (uint32_t i = 0; i < r->listed_losses; i++) {
         etw_json_begin(text, NULL);
@@ -577,25 +551,18 @@ static etw_exit report_one(etw_input *input, const etw_replay_arguments *argumen
                            etw_stream *stream)
 {
     etw_error error = {0};
-    report r = {.path = etw_input_name(input), .os = etw_input_os(input)};
-    etw_status status = open_report(&r, arguments, &error);
-    if (!etw_failed(status) && arguments->processes) {
-        status = etw_rundown_file_read(input, &r.rundown, &error);
-    }
-    if (!etw_failed(status) && r.rundown != NULL) {
-        status = etw_state_read(input, false, &r.state, NULL, &error);
-    }
+    report r;
+    const etw_status status = etw_trace_report_gather(input, arguments, &r, &error);
     etw_exit result = ETW_EXIT_FAILED;
     if (etw_failed(status)) {
         (void)etw_tool_fail(&error);
     } else {
-        (arguments->json ? json_report : text_report)(&r, &stream->text);
-        result = is_whole(&r) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
+        (arguments->json    ? json_report
+         : arguments->brief ? line_report
+                            : text_report)(&r, &stream->text);
+        result = etw_trace_report_is_whole(&r) ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
     }
-    etw_source_close(r.source);
-    free(r.losses);
-    etw_rundown_free(r.rundown);
-    etw_state_free(r.state);
+    etw_trace_report_free(&r);
     return result;
 }
 

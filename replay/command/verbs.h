@@ -22,6 +22,7 @@ etw_exit etw_verb_schemas(const etw_replay_arguments *arguments);
 etw_exit etw_verb_verify(const etw_replay_arguments *arguments);
 etw_exit etw_verb_recover(const etw_replay_arguments *arguments);
 etw_exit etw_verb_cut(const etw_replay_arguments *arguments);
+etw_exit etw_verb_split(const etw_replay_arguments *arguments);
 etw_exit etw_verb_merge(const etw_replay_arguments *arguments);
 etw_exit etw_verb_repack(const etw_replay_arguments *arguments);
 etw_exit etw_verb_diff(const etw_replay_arguments *arguments);

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-VERBS = ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "repack", "diff", "expect", "reduce"]
+VERBS = ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "split", "repack", "diff", "expect", "reduce"]
 
 
 @pytest.mark.parametrize("words, message", [

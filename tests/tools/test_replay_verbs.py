@@ -1,4 +1,5 @@
 """The verbs that look at traces as a whole, and those that write new ones."""
+import hashlib
 import json
 import re
 import struct
@@ -423,3 +424,40 @@ def test_the_corpus_survives_repacking_and_merging(native_tool, corpus, tmp_path
     said = json.loads(native_tool("etw-replay", "info", "--json", tmp_path / "all.etwcap", status=3).stdout)
     assert (len(said["Traces"]), said["Events"]) == (len(paths), said["Received"])
     native_tool("etw-replay", "verify", tmp_path / "all.etwcap", status=3)
+
+
+def test_info_counts_providers_and_kinds_of_events_alike_in_etl_and_etwcap(tool, recorded):
+    etl, etwcap = recorded(small())
+    by_count = {}
+    for path in (etl, etwcap):
+        said = json.loads(tool("etw-replay", "info", "--json", "--events", path).stdout)
+        counts = [provider["Events"] for provider in said["Providers"]]
+        assert counts == sorted(counts, reverse=True) and sum(counts) == said["Events"]
+        names = {provider["ProviderId"]: provider.get("ProviderName") for provider in said["Providers"]}
+        assert names["{68fdd900-4a3e-11d1-84f4-0000f80464e3}"] == "MSNT_SystemTrace/EventTrace"
+        assert "Named.Provider" in names.values()
+        kinds = {(kind["ProviderId"], kind.get("Id"), kind.get("EventName")): kind["Events"] for kind in said["Kinds"]}
+        assert kinds[ONE, 1, None] == 1 and sum(kinds.values()) == said["Events"]
+        assert [kind["Events"] for kind in said["Kinds"] if kind.get("EventName") == "Hello"] == [50]
+        by_count[path] = said["Providers"], said["Kinds"]
+    assert by_count[etl] == by_count[etwcap]
+    assert "Kinds" not in json.loads(tool("etw-replay", "info", "--json", etl).stdout)
+
+
+def test_info_lists_the_first_or_all_in_lines_or_one_line(tool, tmp_path):
+    trace = Trace()
+    for number in range(30):
+        trace.event("{%08x-2222-3333-4444-555555555555}" % number, id=1)
+    trace.write(tmp_path / "a.etl")
+    tool("etw-record", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q")
+    for name in ("a.etl", "a.etwcap"):
+        path = tmp_path / name
+        text = tool("etw-replay", "info", path).stdout.decode()
+        assert text.count("-2222-3333-") == 19 and "11 more, --all lists them" in text
+        every = tool("etw-replay", "info", "--all", path).stdout.decode()
+        assert every.count("-2222-3333-") == 30 and "more" not in every
+        digest = hashlib.sha1(path.read_bytes()).hexdigest()
+        assert "sha1          " + digest in tool("etw-replay", "info", "--hash", path).stdout.decode()
+        assert json.loads(tool("etw-replay", "info", "--hash", "--json", path).stdout)["Sha1"] == digest
+        line, = tool("etw-replay", "info", "--brief", "--hash", path).stdout.decode().splitlines()
+        assert line.endswith(", complete, sha1 " + digest) and "31 events of 31 providers" in line

@@ -148,3 +148,57 @@ def test_a_merge_can_correct_the_clocks_of_hosts(tool, write, tmp_path, names, c
     assert b"2024-05-01T12:00:02.0001" in tool("etw-replay", out, "--id", 2).stdout
     assert b"no input is named so" in tool("etw-replay", "merge", first, "-o", out, "-f", "--offset", "x=+3s", status=1).stderr
     assert b"expected FILE=" in tool("etw-replay", "merge", first, "-o", out, "-f", "--offset", "3s", status=2).stderr
+
+
+def parts_of(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def split(tool, tmp_path):
+    """A function that splits a trace into a folder of its own and gives the ids in each file, by its name."""
+    def done(path, *words, pattern="p.etwcap"):
+        folder = tmp_path / "parts"
+        if folder.exists():
+            for old in folder.iterdir():
+                old.unlink()
+        folder.mkdir(exist_ok=True)
+        tool("etw-replay", "split", path, "-o", folder / pattern, *words)
+        for name in parts_of(folder):
+            tool("etw-replay", "verify", folder / name)
+        return {name: ids(tool, folder / name) for name in parts_of(folder)}
+    return done
+
+
+@pytest.mark.parametrize("name", ["a", "ac"])
+def test_a_trace_is_split_by_time_number_and_size(write, split, name):
+    path = write(name, [0, 1, 2, 3, 10, 11, 30])
+    assert split(path, "--every", "3s") == {
+        "p-00001.etwcap": [0, 1, 2], "p-00002.etwcap": [3], "p-00003.etwcap": [10, 11], "p-00004.etwcap": [30]}
+    assert list(split(path, "--every", "3 events", pattern="%n of 100%%.etwcap").items()) == [
+        ("00001 of 100%.etwcap", [0, 1]), ("00002 of 100%.etwcap", [2, 3, 10]), ("00003 of 100%.etwcap", [11, 30])]
+    assert split(path, "--every", "1h", "--where", "Id > 2") == {"p-00001.etwcap": [3, 10, 11, 30]}
+    assert sum(split(path, "--every", "1k").values(), []) == [0, 1, 2, 3, 10, 11, 30]
+
+
+def test_a_trace_is_split_by_provider_and_process(tool, split, tmp_path):
+    trace = Trace()
+    for number in range(6):
+        trace.event(ONE, id=number, pid=100 + number % 2)
+        trace.tracelogging("Named/Provider", "Hello", pid=7)
+    trace.write(tmp_path / "a.etl")
+    by_provider = split(tmp_path / "a.etl", "--by", "provider", pattern="by-%n.etwcap")
+    assert set(by_provider) == {"by-EventTrace.etwcap", "by-Named_Provider.etwcap", "by-_%s_.etwcap" % ONE[1:-1]}
+    assert by_provider["by-_%s_.etwcap" % ONE[1:-1]] == [0, 1, 2, 3, 4, 5]
+    by_process = split(tmp_path / "a.etl", "--by", "process")
+    assert {name: found for name, found in by_process.items() if found} == {
+        "p-100.etwcap": [0, 2, 4], "p-101.etwcap": [1, 3, 5]}
+    assert {"p-4.etwcap", "p-7.etwcap"} <= set(by_process)
+
+
+@pytest.mark.parametrize("words", [[], ["--every", "3"], ["--every", "x"], ["--by", "x"], ["--every", "3s", "--by", "process"],
+                                   ["--every", "3s", "-o", "a%x.etwcap"], ["--every", "3s", "-o", "-"],
+                                   ["--every", "3s", "-o", "a.etl"]])
+def test_a_split_that_is_not_clear_is_refused(tool, write, tmp_path, words):
+    tool("etw-replay", "split", write("a", [1]), *(words if "-o" in words else ["-o", tmp_path / "p.etwcap", *words]), status=2)
+    assert not list(tmp_path.glob("p*"))

@@ -34,7 +34,8 @@ typedef struct open_file {
     etw_kind_file *file; /* NULL: none of its rows has come */
     const etw_plan *plan;
     bool owns_plan;
-    etw_text part, path, out;
+    etw_part_file part;
+    etw_text path, out;
     int handle;
 } open_file;
 
@@ -67,7 +68,7 @@ static void close_file(etw_collector *c, open_file *f)
     if (f->handle >= 0) {
         (void)c->target.os->close(c->target.os->context, f->handle);
     }
-    etw_text_free(&f->part);
+    etw_part_free(&f->part);
     etw_text_free(&f->path);
     etw_text_free(&f->out);
     *f = (open_file){.handle = -1};
@@ -262,7 +263,8 @@ static etw_status write_out(const etw_collector *c, open_file *f, size_t least, 
     const etw_status status =
         etw_os_write_full(c->target.os, f->handle, f->out.data, f->out.size, NULL, error);
     etw_text_clear(&f->out);
-    return etw_failed(status) ? etw_error_wrap(error, status, "%s", etw_text_z(&f->part)) : status;
+    return etw_failed(status) ? etw_error_wrap(error, status, "%s", etw_text_z(&f->part.name))
+                              : status;
 }
 
 static etw_status finish_file(etw_collector *c, open_file *f, etw_error *error)
@@ -274,11 +276,10 @@ static etw_status finish_file(etw_collector *c, open_file *f, etw_error *error)
     const int closed = c->target.os->close(c->target.os->context, f->handle);
     f->handle = -1;
     if (!etw_failed(status) && closed < 0) {
-        status = etw_error_set_os(error, -closed, "%s", etw_text_z(&f->part));
+        status = etw_error_set_os(error, -closed, "%s", etw_text_z(&f->part.name));
     }
     if (!etw_failed(status)) {
-        status =
-            etw_part_settle(c->target.os, etw_text_z(&f->part), etw_text_z(&f->path), false, error);
+        status = etw_part_settle(c->target.os, &f->part, etw_text_z(&f->path), false, error);
     }
     close_file(c, f);
     return status;
