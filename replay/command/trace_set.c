@@ -95,6 +95,12 @@ etw_status etw_trace_set_new(const etw_trace_set_options *options, etw_trace_set
     if (!etw_failed(status)) {
         status = prepare(made, error);
     }
+    if (!etw_failed(status) && made->is_by_time &&
+        etw_replay_is_selective(&options->replay.selection)) {
+        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "--tail and events around others are chosen from one trace, or from "
+                               "each with --in-order");
+    }
     if (!etw_failed(status) && made->count > 1 && options->replay.speed > 0) {
         status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                                "--speed: only one trace can be replayed at a speed");

@@ -165,6 +165,9 @@ static etw_status print_events(cat *c, etw_error *error)
         status = print_next(c, error);
     }
     etw_progress_end(&progress);
+    if (etw_failed(c->side_status)) {
+        return status; /* the output has failed */
+    }
     /* Also after a failure: what was read is printed. */
     etw_error second = {0};
     const etw_status finished =
