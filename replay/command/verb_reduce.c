@@ -14,7 +14,7 @@
 
 typedef struct reduce {
     const etw_replay_arguments *arguments;
-    etw_text paths[2]; /* beside the output: the trace so far, and the one that is tried */
+    etw_part_file paths[2]; /* beside the output: the trace so far, and the one that is tried */
     size_t current;
     uint64_t events; /* of the trace so far */
     uint32_t runs;
@@ -51,7 +51,7 @@ static etw_status copy_to(reduce *r, const char *input, gap *left_out,
     etw_replay_arguments arguments = *r->arguments;
     arguments.inputs = &input;
     arguments.input_count = 1;
-    arguments.output = etw_text_z(&r->paths[1 - r->current]);
+    arguments.output = etw_text_z(&r->paths[1 - r->current].name);
     arguments.quiet = true;
     arguments.writer.replace = true;
     const etw_copy_options options = {.arguments = &arguments,
@@ -91,9 +91,9 @@ static etw_status try_copy(reduce *r, gap *left_out, const etw_redaction *redact
     show_progress(r);
     *is_taken = false;
     etw_status status =
-        copy_to(r, etw_text_z(&r->paths[r->current]), left_out, redaction, &counts, error);
+        copy_to(r, etw_text_z(&r->paths[r->current].name), left_out, redaction, &counts, error);
     if (!etw_failed(status)) {
-        status = run_check(r, etw_text_z(&r->paths[1 - r->current]), &result, error);
+        status = run_check(r, etw_text_z(&r->paths[1 - r->current].name), &result, error);
     }
     if (!etw_failed(status) && result == r->wanted) {
         *is_taken = true;
@@ -177,8 +177,8 @@ static etw_status list_names(reduce *r, etw_error *error)
     etw_replay *replay;
     const etw_event *event;
     etw_replay_options options = r->arguments->replay;
-    etw_status status =
-        etw_tool_open(r->arguments, etw_text_z(&r->paths[r->current]), &options, &replay, error);
+    etw_status status = etw_tool_open(r->arguments, etw_text_z(&r->paths[r->current].name),
+                                      &options, &replay, error);
     while (status == ETW_OK && (status = etw_replay_next(replay, &event, error)) == ETW_OK) {
         status = add_names(r, etw_event_plan(event), error);
     }
@@ -211,7 +211,7 @@ static etw_status check_whole(reduce *r, etw_error *error)
     r->current = 1 - r->current;
     r->events = counts.events;
     if (!etw_failed(status)) {
-        status = run_check(r, etw_text_z(&r->paths[r->current]), &r->wanted, error);
+        status = run_check(r, etw_text_z(&r->paths[r->current].name), &r->wanted, error);
     }
     if (!etw_failed(status) && r->wanted == 0) {
         status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
@@ -239,7 +239,7 @@ static etw_status run(reduce *r, etw_error *error)
     }
     etw_status_line_clear(&r->line);
     if (!etw_failed(status)) {
-        status = etw_part_settle(os, etw_text_z(&r->paths[r->current]), arguments->output,
+        status = etw_part_settle(os, &r->paths[r->current], arguments->output,
                                  arguments->writer.replace, error);
     }
     if (!etw_failed(status) && !arguments->quiet) {
@@ -266,10 +266,10 @@ etw_exit etw_verb_reduce(const etw_replay_arguments *arguments)
     etw_status_line_begin(&r.line, os, !arguments->quiet && etw_console_is_terminal());
     const etw_status status = run(&r, &error);
     for (size_t i = 0; i < 2; i++) {
-        if (r.paths[i].size > 0) {
-            (void)os->remove(os->context, etw_text_z(&r.paths[i]));
+        if (r.paths[i].name.size > 0) {
+            etw_part_remove(os, &r.paths[i]);
         }
-        etw_text_free(&r.paths[i]);
+        etw_part_free(&r.paths[i]);
     }
     for (uint32_t i = 0; i < r.name_count; i++) {
         free(r.names[i]);
