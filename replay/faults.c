@@ -18,6 +18,8 @@ struct etw_faults {
     held *window;   /* reorder + 1 of them, owned; the last is the one that was given */
     uint32_t count; /* that wait in the window */
     bool gives_again;
+    bool has_first; /* the time below is set */
+    int64_t first_100ns;
     bool has_ended;
 };
 
@@ -139,6 +141,23 @@ static void swap(etw_faults *f, uint32_t a, uint32_t b)
     f->window[b].item.record = &f->window[b].record;
 }
 
+/* Moves the event to the time that it is to have. */
+static void rebase(etw_faults *f, held *h)
+{
+    const etw_clock *clock = &h->item.trace->clock;
+    int64_t *ticks = &h->record.EventHeader.TimeStamp;
+    const int64_t time_100ns = etw_clock_to_filetime(clock, *ticks);
+    int64_t moved_100ns;
+    if (!f->has_first) {
+        f->has_first = true;
+        f->first_100ns = time_100ns;
+    }
+    if (!__builtin_sub_overflow(time_100ns, f->first_100ns, &moved_100ns) &&
+        !__builtin_add_overflow(moved_100ns, f->options.rebase_100ns, &moved_100ns)) {
+        *ticks = etw_clock_from_filetime(clock, moved_100ns);
+    }
+}
+
 /* Reads one more event into the window; ETW_END once nothing follows. */
 static etw_status read_on(etw_faults *f,
                           etw_status (*next)(etw_replay *, etw_replay_item *, etw_error *),
@@ -162,6 +181,9 @@ static etw_status read_on(etw_faults *f,
         }
         if (is_corrupt) {
             corrupt(f, h);
+        }
+        if (f->options.rebases) {
+            rebase(f, h);
         }
         f->count++;
         return ETW_OK;

@@ -48,19 +48,24 @@ typedef struct etw_fault_options {
     double corrupt;   /* its user data is cut short, or one byte of it is another */
     uint32_t reorder; /* each event may come up to so many earlier than it should */
     uint64_t seed;
+    /* The first event comes at that time (FILETIME), the others as much later as they were: for
+     * consumers that look at the clock. */
+    bool rebases;
+    int64_t rebase_100ns;
 } etw_fault_options;
 
 static inline bool etw_is_bad_day(const etw_fault_options *faults)
 {
-    return faults->drop > 0 || faults->duplicate > 0 || faults->corrupt > 0 || faults->reorder > 0;
+    return faults->drop > 0 || faults->duplicate > 0 || faults->corrupt > 0 ||
+           faults->reorder > 0 || faults->rebases;
 }
 
 typedef struct etw_replay_options {
     const etw_os *os; /* NULL: the default */
     etw_filter filter;
     etw_selection selection;
-    uint64_t head;     /* stop after so many events; 0: all */
-    double speed;      /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
+    uint64_t head; /* stop after so many events; 0: all */
+    double speed;  /* 0: as fast as possible; 1: as recorded; 2: twice as fast; ... */
     etw_fault_options faults;
     bool raw_time;     /* TimeStamp stays in raw ticks */
     bool headers_only; /* no user data, no items */

@@ -36,6 +36,20 @@ static etw_status apply_corrupt(const etw_option_use *use)
     return take_probability(use, &faults_of(use)->corrupt);
 }
 
+static etw_status apply_rebase(const etw_option_use *use)
+{
+    const etw_os *os = etw_os_default();
+    etw_fault_options *faults = faults_of(use);
+    faults->rebases = true;
+    if (strcmp(use->value, "now") == 0) {
+        faults->rebase_100ns = os->filetime_now(os->context);
+        return ETW_OK;
+    }
+    return etw_time_parse(use->value, &faults->rebase_100ns)
+               ? ETW_OK
+               : etw_option_bad_value(use, "now, or a time such as 2024-05-01T12:00:00Z");
+}
+
 static const etw_option rows[] = {
     {.name = "drop",
      .value = "P",
@@ -63,6 +77,11 @@ static const etw_option rows[] = {
      .help = "of the chances above (default 0): the same gives the same",
      .group = ETW_TAKES_FAULTS,
      IN(replay.faults.seed)},
+    {.name = "rebase",
+     .value = "TIME",
+     .help = "let the first event be of that time, or of now, and the others follow",
+     .group = ETW_TAKES_FAULTS,
+     .apply = apply_rebase},
 };
 
 const etw_option_section etw_fault_options_section = {"A bad day", rows, ETW_COUNT_OF(rows)};

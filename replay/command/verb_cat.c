@@ -338,7 +338,9 @@ static void say_faults(const etw_replay_arguments *arguments, const etw_replay *
 {
     etw_fault_counts counts;
     etw_replay_get_faults(replay, &counts);
-    if (!arguments->quiet && etw_is_bad_day(&arguments->replay.faults)) {
+    const bool is_any =
+        counts.dropped + counts.duplicated + counts.reordered + counts.corrupted > 0;
+    if (!arguments->quiet && is_any) {
         etw_tool_say("a bad day, seed %llu: %llu events dropped, %llu given twice, %llu too early, "
                      "%llu with broken data",
                      (unsigned long long)arguments->replay.faults.seed,

@@ -56,6 +56,16 @@ def test_head_counts_what_is_given_and_the_day_is_told(native_tool, traces):
     assert b"a bad day, seed 9: 0 events dropped, 1 given twice, 0 too early, 0 with broken data" in done.stderr
 
 
+def test_the_first_event_is_of_the_time_that_is_asked_for(tool, traces):
+    for path in traces:
+        before, after = tool.events(path), tool.events(path, "--rebase", "2030-01-01T00:00:00Z")
+        assert after[0]["TimeStamp"] == "2030-01-01T00:00:00.0000000Z" and len(before) == len(after)
+        assert [e["TimeStamp"][16:] for e in before] == [e["TimeStamp"][16:] for e in after]
+        assert [e.get("EventProperties") for e in before[1:]] == [e.get("EventProperties") for e in after[1:]]
+    assert tool.events(traces[0], "--rebase", "now", "--head", "1")[0]["TimeStamp"] > "2025"
+    assert b"now, or a time such as" in tool("etw-replay", traces[0], "--rebase", "noon", status=2).stderr
+
+
 @pytest.mark.parametrize("value", ["2", "-1", "x", "101%", ""])
 def test_a_probability_is_one(native_tool, traces, value):
     assert b"0 to 1, or 0% to 100%" in native_tool("etw-replay", traces[0], "--drop", value, status=2).stderr
