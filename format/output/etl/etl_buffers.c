@@ -214,7 +214,7 @@ static etw_status make_room(etw_etl_buffers *b, stream *s, int64_t ticks, uint32
 etw_status etw_etl_buffers_add(etw_etl_buffers *buffers, const etw_spooled_buffer *where,
                                int64_t ticks, etw_bytes record, etw_error *error)
 {
-    stream *s;
+    stream *s = NULL;
     const uint32_t size = ((uint32_t)record.size + 7u) & ~7u;
     etw_status status = find_stream(buffers, where, &s, error);
     if (!etw_failed(status)) {
