@@ -50,14 +50,19 @@ void etw_input_close(etw_input *input);
  * may have few files open. Reads fail where another file has its name by then. */
 void etw_input_spare(etw_input *input);
 
-/* Opens the inputs that the paths stand for, one after the other, and calls take for each: a file,
- * the files of a folder (by name; not of folders within it), what a pattern with * and ? in its
- * last part finds where no file has that name, the traces in an archive. take owns the input; it is
- * the first failure, of it or of an open, that ends and is returned. */
+/* Who gets the inputs: take owns each. Its failure ends the loop. */
+typedef struct etw_input_taker {
+    etw_status (*take)(void *context, etw_input *input, etw_error *error);
+    void *context;
+} etw_input_taker;
+
+/* Opens the inputs that the paths stand for, one after the other, and gives each to the taker: a
+ * file, the files of a folder (by name; not of folders within it), what a pattern with * and ? in
+ * its last part finds where no file has that name, the traces in an archive. It is the first
+ * failure, of it or of an open, that ends and is returned. */
 etw_status etw_inputs_each(const etw_os *os, const char *const *paths, uint32_t count,
-                           const etw_input_options *options,
-                           etw_status (*take)(void *context, etw_input *input, etw_error *error),
-                           void *context, etw_error *error);
+                           const etw_input_options *options, const etw_input_taker *taker,
+                           etw_error *error);
 
 /* For readers; lives as long as the input. */
 const etw_os *etw_input_os(const etw_input *input);

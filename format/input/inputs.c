@@ -282,11 +282,10 @@ static etw_status give_path(const giving *to, const char *path, etw_error *error
 }
 
 etw_status etw_inputs_each(const etw_os *os, const char *const *paths, uint32_t count,
-                           const etw_input_options *options,
-                           etw_status (*take)(void *context, etw_input *input, etw_error *error),
-                           void *context, etw_error *error)
+                           const etw_input_options *options, const etw_input_taker *taker,
+                           etw_error *error)
 {
-    giving to = {.os = os, .take = take, .context = context};
+    giving to = {.os = os, .take = taker->take, .context = taker->context};
     if (options != NULL) {
         to.options = *options;
     }

@@ -288,8 +288,9 @@ static etw_status open_all(etw_record_inputs *all, etw_error *error)
         }
     }
     etw_status_line_begin(&all->line, etw_os_default(), arguments->show_progress);
+    const etw_input_taker taker = {take_input, all};
     etw_status status = etw_inputs_each(etw_os_default(), arguments->inputs, arguments->input_count,
-                                        &options, take_input, all, error);
+                                        &options, &taker, error);
     etw_status_line_clear(&all->line);
     if (status == ETW_OK && all->count > 1) {
         if (all->rundown_count > 0 && !is_one_boot(all)) {

@@ -560,8 +560,9 @@ etw_status etw_tool_collect_inputs(const etw_replay_arguments *arguments, etw_to
 {
     const etw_input_options how = etw_tool_input_options(arguments);
     *list = (etw_tool_inputs){0};
+    const etw_input_taker taker = {collect, list};
     return etw_inputs_each(os_of(arguments), arguments->inputs, arguments->input_count, &how,
-                           collect, list, error);
+                           &taker, error);
 }
 
 void etw_tool_inputs_free(etw_tool_inputs *list)
@@ -583,11 +584,12 @@ etw_exit etw_tool_each_input(const etw_replay_arguments *arguments,
                              void *context)
 {
     const etw_input_options options = {.rereads = true, .member = arguments->member};
+    const etw_input_taker taker = {take, context};
     etw_exit result = ETW_EXIT_WELL;
     for (uint32_t i = 0; i < arguments->input_count; i++) {
         etw_error error = {0};
-        const etw_status status = etw_inputs_each(os_of(arguments), &arguments->inputs[i], 1,
-                                                  &options, take, context, &error);
+        const etw_status status =
+            etw_inputs_each(os_of(arguments), &arguments->inputs[i], 1, &options, &taker, &error);
         if (etw_failed(status)) {
             result = etw_tool_fail(&error);
         }

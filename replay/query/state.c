@@ -621,16 +621,17 @@ void etw_state_settle(etw_state *state)
     state->totals.methods = state->methods.count;
 }
 
-bool etw_state_method_at(const etw_state *state, uint16_t host, uint32_t process_id,
-                         uint64_t address, int64_t time_100ns, const char **name, uint64_t *offset)
+bool etw_state_method_at(const etw_state *state, const etw_state_place *place, const char **name,
+                         uint64_t *offset)
 {
     const etw_method *m =
-        etw_method_list_find(&state->methods, etw_life_key(host, process_id), address, time_100ns);
+        etw_method_list_find(&state->methods, etw_life_key(place->host, place->process_id),
+                             place->address, place->time_100ns);
     if (m == NULL) {
         return false;
     }
     *name = m->name;
-    *offset = address - m->start;
+    *offset = place->address - m->start;
     return true;
 }
 
@@ -645,11 +646,11 @@ static bool append_name(const void *context, const etw_event *event, uint32_t pr
     bool is_timely;
     const etw_state_image *image =
         etw_state_image_at(state, host, process_id, address, time_100ns, &is_timely);
+    const etw_state_place place = {host, process_id, address, time_100ns};
     const char *method = "";
     uint64_t offset = image == NULL ? 0 : address - image->base;
     const bool has_method =
-        (image == NULL || with_methods) &&
-        etw_state_method_at(state, host, process_id, address, time_100ns, &method, &offset);
+        (image == NULL || with_methods) && etw_state_method_at(state, &place, &method, &offset);
     if (image == NULL && !has_method) {
         return false;
     }

@@ -104,10 +104,17 @@ ETW_API const etw_state_image *etw_state_image_at(const etw_state *state, uint16
                                                   uint32_t process_id, uint64_t address,
                                                   int64_t time_100ns, bool *is_timely);
 
+/* An address in a process at a time. */
+typedef struct etw_state_place {
+    uint16_t host;
+    uint32_t process_id;
+    uint64_t address;
+    int64_t time_100ns;
+} etw_state_place;
+
 /* The method of .NET whose code holds the address, and how far it is from its start. */
-ETW_API bool etw_state_method_at(const etw_state *state, uint16_t host, uint32_t process_id,
-                                 uint64_t address, int64_t time_100ns, const char **name,
-                                 uint64_t *offset);
+ETW_API bool etw_state_method_at(const etw_state *state, const etw_state_place *place,
+                                 const char **name, uint64_t *offset);
 
 /* For etw_output_options; lives as the state, which is fed no more while it is in use. */
 ETW_API void etw_state_get_namer(const etw_state *state, etw_address_namer *namer);

@@ -92,8 +92,9 @@ static void ask(const etw_state *state, const etw_stacks *stacks, const event *o
     for (uint32_t i = 0; i < stack.user_count && i < 16; i++) {
         (void)etw_state_image_at(state, 0, stack.process_id, stack.user[i],
                                  of->record.EventHeader.TimeStamp, &is_timely);
-        (void)etw_state_method_at(state, 0, stack.process_id, stack.user[i],
-                                  of->record.EventHeader.TimeStamp, &method, &offset);
+        const etw_state_place place = {0, stack.process_id, stack.user[i],
+                                       of->record.EventHeader.TimeStamp};
+        (void)etw_state_method_at(state, &place, &method, &offset);
     }
 }
 

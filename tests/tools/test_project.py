@@ -126,3 +126,17 @@ def test_the_library_names_no_options_in_its_messages():
             found += ["%s: %s" % (path.name, literal) for literal in re.findall(r'"(?:[^"\\\n]|\\.)*"', text)
                       if re.search(r"(^|[ '(])(--[a-z]+|-[a-z])[ ;,')]|etw-re(cord|play) ", literal[1:-1] + " ")]
     assert found == []
+
+
+def test_no_function_takes_more_than_six_parameters():
+    """What belongs together is one parameter. Windows' own functions take what they take."""
+    declared = re.compile(r"^(?:[A-Za-z_][\w \*]*?)\b(\w+)\(([^(){};]*(?:\([^()]*\)[^(){};]*)*)\)\s*[{;]", re.M)
+    found = []
+    for top in ("format", "recorder", "replay"):
+        for path in sorted((ROOT / top).rglob("*.[ch]")):
+            text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+            for name, parameters in declared.findall(text):
+                count = re.sub(r"\([^()]*\)", "", parameters).count(",") + 1
+                if count > 6 and not re.match(r"(Tdh|Event|Enable|Register|Control|Trace)", name):
+                    found.append("%s: %s takes %d" % (path.name, name, count))
+    assert found == []

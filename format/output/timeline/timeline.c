@@ -184,18 +184,24 @@ static void put_stop(etw_collector *c, const etw_timeline_row *row, const track 
     etw_open_slices_remove(&c->open, open);
 }
 
-static void put_state(const etw_collector *c, track_key who, int64_t since, int64_t until,
-                      const char *name, uint32_t processor_index, etw_text *out)
+/* When a thread was in a state, and which processor told of it. */
+typedef struct state_span {
+    int64_t since, until;
+    uint32_t processor;
+} state_span;
+
+static void put_state(const etw_collector *c, track_key who, state_span span, const char *name,
+                      etw_text *out)
 {
     static const char category[] = "scheduler";
     const etw_timeline_slice slice = {.first_100ns = c->first_100ns,
-                                      .start = since,
-                                      .end = until > since ? until : since,
+                                      .start = span.since,
+                                      .end = span.until > span.since ? span.until : span.since,
                                       .process_id = who.process_id,
                                       .thread_id = who.thread_id,
                                       .name = {(const uint8_t *)name, strlen(name)},
                                       .category = {(const uint8_t *)category, sizeof category - 1}};
-    c->writer->state(out, &slice, processor_index);
+    c->writer->state(out, &slice, span.processor);
 }
 
 /* What ran on the processor until now, and what the thread did that runs from now on. */
@@ -206,7 +212,7 @@ static void put_states(etw_collector *c, const etw_timeline_row *row, track *thr
     bool is_new;
     if (cpu->is_known && cpu->running.thread_id == row->old_thread && row->old_thread != 0) {
         track *old = find_track(c, cpu->running.process_id, cpu->running.thread_id, &is_new);
-        put_state(c, cpu->running, cpu->since, now, "Running", row->processor, out);
+        put_state(c, cpu->running, (state_span){cpu->since, now, row->processor}, "Running", out);
         if (old != NULL) {
             old->is_out = true;
             old->out_since = now;
@@ -214,8 +220,8 @@ static void put_states(etw_collector *c, const etw_timeline_row *row, track *thr
         }
     }
     if (thread->is_out && row->thread_id != 0) {
-        put_state(c, thread->key, thread->out_since, now,
-                  thread->out_state == STATE_READY ? "Runnable" : "Sleeping", UINT32_MAX, out);
+        put_state(c, thread->key, (state_span){thread->out_since, now, UINT32_MAX},
+                  thread->out_state == STATE_READY ? "Runnable" : "Sleeping", out);
     }
     thread->is_out = false;
     *cpu =
