@@ -62,6 +62,7 @@ extern "C" {
 #include "format/event/donor.h"
 #include "format/event/rundown.h"
 #include "format/event/tei.h"
+#include "format/event/unexplained.h"
 #include "format/output/event_json.h"
 #include "format/schema/resolver.h"
 #include "recorder/capture/capture.h"

@@ -45,8 +45,9 @@ struct etw_replay {
     bool names_processes;
     bool learns; /* it is fed as events come */
     etw_replay_totals totals;
-    uint16_t trace_index; /* of the last event */
-    bool has_times;       /* of an .etl's scan; the two below are set */
+    etw_unexplained *unexplained; /* NULL: all was explained so far */
+    uint16_t trace_index;         /* of the last event */
+    bool has_times;               /* of an .etl's scan; the two below are set */
     int64_t first_100ns, last_100ns;
     bool has_first_since; /* the filter's own, which a seek does not lift */
     int64_t first_since_100ns;
@@ -345,6 +346,7 @@ void etw_replay_close(etw_replay *replay)
     }
     etw_stacks_free(replay->stacks);
     etw_state_free(replay->state);
+    etw_unexplained_free(replay->unexplained);
     etw_resolver_free(replay->resolver);
     if (replay->options.store == NULL) {
         etw_schema_store_free(replay->store);
@@ -575,6 +577,17 @@ static bool is_over(const etw_replay *replay)
            (replay->options.head != 0 && replay->totals.events >= replay->options.head);
 }
 
+/* Only told at the end: lack of memory costs the figure, not the event. */
+static void note_unexplained(etw_replay *replay, const etw_event_record *record)
+{
+    if (replay->unexplained == NULL) {
+        replay->unexplained = etw_unexplained_new();
+    }
+    if (replay->unexplained != NULL) {
+        etw_unexplained_note(replay->unexplained, record);
+    }
+}
+
 static etw_status read_wanted(etw_replay *replay, etw_replay_item *item, etw_error *error)
 {
     bool is_wanted = false;
@@ -619,6 +632,9 @@ etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_e
         return status;
     }
     replay->totals.events++;
+    if (item->schema == NULL) {
+        note_unexplained(replay, item->record);
+    }
     if (replay->options.speed > 0) {
         pace(replay,
              etw_clock_to_filetime(&item->trace->clock, item->record->EventHeader.TimeStamp));
@@ -705,6 +721,11 @@ void etw_replay_stop(etw_replay *replay)
 void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals)
 {
     *totals = replay->totals;
+}
+
+etw_unexplained *etw_replay_unexplained(const etw_replay *replay)
+{
+    return replay->unexplained;
 }
 
 const etw_candidates *etw_replay_candidates(const etw_replay *replay, const etw_schema *schema,

@@ -12,6 +12,7 @@
 #include "format/base/os.h"
 #include "format/etwcap/reader.h"
 #include "format/event/consumer.h"
+#include "format/event/unexplained.h"
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
 #include "replay/query/state.h"
@@ -181,6 +182,9 @@ ETW_API void etw_replay_get_faults(const etw_replay *replay, etw_fault_counts *c
 /* How many schemas in the trace could not be read so far (manifests that are no XML, damaged
  * metadata), and what was wrong with the first, "" where nothing was; lent by the replay. */
 ETW_API uint64_t etw_replay_schema_errors(const etw_replay *replay, const char **first);
+
+/* Delivered events that no schema explains, so far; NULL where there are none. */
+ETW_API etw_unexplained *etw_replay_unexplained(const etw_replay *replay);
 
 /* The definitions from files (options->manifest_paths) among which a schema of etw_replay_schemas
  * was chosen, and its place among them; NULL where it came from none. */

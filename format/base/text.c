@@ -361,3 +361,19 @@ size_t etw_utf16_length_bytes(const uint8_t *units, size_t size_bytes)
 {
     return 2 * etw_units_before_nul(units, size_bytes / 2);
 }
+
+void etw_text_append_count(etw_text *text, uint64_t value)
+{
+    char digits[32];
+    size_t at = sizeof digits;
+    unsigned written = 0;
+    do {
+        if (written != 0 && written % 3 == 0) {
+            digits[--at] = ',';
+        }
+        digits[--at] = (char)('0' + (char)(value % 10));
+        value /= 10;
+        written++;
+    } while (value != 0);
+    etw_text_append(text, digits + at, sizeof digits - at);
+}

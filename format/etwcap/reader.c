@@ -40,8 +40,8 @@ typedef struct reader {
     etw_scan_item pending;
     bool ended;
     uint32_t version_major, version_minor;
-    char application[256];
-    char redacted[256];
+    /* Pairs of the file info, of one size: */
+    char application[256], redacted[256], builds[256];
     etw_file_counts held; /* what the file holds in all */
     etw_reader_counts counts;
 } reader;
@@ -189,11 +189,16 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
 
 static etw_status use_file_info(reader *self, etw_bytes body, etw_error *error)
 {
-    const etw_status status =
-        etw_file_info_get(body, "application", self->application, sizeof self->application, error);
-    return etw_failed(status)
-               ? status
-               : etw_file_info_get(body, "redacted", self->redacted, sizeof self->redacted, error);
+    const struct {
+        const char *key;
+        char *value;
+    } pairs[] = {
+        {"application", self->application}, {"redacted", self->redacted}, {"builds", self->builds}};
+    etw_status status = ETW_OK;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && status == ETW_OK; i++) {
+        status = etw_file_info_get(body, pairs[i].key, pairs[i].value, sizeof self->builds, error);
+    }
+    return status;
 }
 
 static etw_status use_body(reader *self, const etw_scan_item *block, etw_bytes body,
@@ -671,6 +676,7 @@ static void fill_summary(const reader *self, etw_file_summary *summary)
                                   .providers_cut = totals->providers_cut};
     (void)snprintf(summary->application, sizeof summary->application, "%s", self->application);
     (void)snprintf(summary->redacted, sizeof summary->redacted, "%s", self->redacted);
+    (void)snprintf(summary->builds, sizeof summary->builds, "%s", self->builds);
 }
 
 etw_status etw_reader_summary(etw_source *source, etw_file_summary *summary, etw_error *error)

@@ -72,6 +72,7 @@ typedef struct etw_file_summary {
     bool providers_cut;                        /* there are more providers than a file counts */
     char application[256];
     char redacted[256]; /* what was taken out of its events; "" where nothing was */
+    char builds[256];   /* of a schema pack: of which Windows its schemas are */
 } etw_file_summary;
 
 typedef struct etw_reader_counts {

@@ -148,6 +148,13 @@ static inline etw_bytes etw_record_user_data(const etw_event_record *record)
     return bytes;
 }
 
+/* False for events whose text needs no schema: their ids mean something else. */
+static inline bool etw_record_needs_schema(const etw_event_record *record)
+{
+    return (record->EventHeader.Flags & ETW_FLAG_STRING_ONLY) == 0 &&
+           (record->EventHeader.EventProperty & ETW_PROPERTY_FORWARDED_XML) == 0;
+}
+
 /* 4 or 8: by the header flags; where neither is set, fallback (the trace's own pointer size). */
 static inline uint32_t etw_record_pointer_size(const etw_event_record *record, uint32_t fallback)
 {

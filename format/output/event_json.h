@@ -51,6 +51,7 @@ typedef struct etw_output_options {
     bool all_components; /* packets as often as PktMon logged them (packets) */
     bool schema_hash;    /* which schema explained the event */
     bool file;           /* a column for the file of each event (CSV), which others have anyhow */
+    bool strings;        /* add the strings found in user data that no schema explains */
     uint32_t stacks;     /* an etw_stack_form */
     const char *const *counters; /* properties that are counters (chrome, perfetto) */
     uint32_t counter_count;

@@ -327,7 +327,22 @@ etw_status etw_json_on_value(void *context, const etw_value *value)
     return etw_properties_room(text, w->nesting.start);
 }
 
-static void append_undecoded(const etw_property_outcome *outcome, etw_text *text)
+static void append_strings(etw_bytes undecoded, etw_text *text)
+{
+    etw_string_search search = {.bytes = undecoded};
+    etw_found_string found;
+    const size_t start = text->size;
+    while (etw_found_string_next(&search, &found)) {
+        etw_text_append_z(text, text->size == start ? ",\"Strings\":[\"" : ",\"");
+        etw_properties_append_found(&found, ETW_ESCAPE_JSON, text);
+        etw_text_append_char(text, '"');
+    }
+    if (text->size != start) {
+        etw_text_append_char(text, ']');
+    }
+}
+
+static void append_undecoded(const etw_property_outcome *outcome, bool with_strings, etw_text *text)
 {
     if (outcome->problem[0] != '\0') {
         append_string_member(text, ",\"EventPropertiesError\":", outcome->problem);
@@ -336,6 +351,9 @@ static void append_undecoded(const etw_property_outcome *outcome, etw_text *text
         etw_text_append_z(text, ",\"UserData\":\"");
         etw_text_append_hex_bytes(text, outcome->undecoded.data, outcome->undecoded.size);
         etw_text_append_char(text, '"');
+    }
+    if (with_strings) {
+        append_strings(outcome->undecoded, text);
     }
 }
 
@@ -368,7 +386,7 @@ static void append_properties(const etw_output_options *options, const etw_event
     } else {
         etw_properties_unknown(event, &outcome);
     }
-    append_undecoded(&outcome, text);
+    append_undecoded(&outcome, options->strings, text);
 }
 
 /* Extended items. */

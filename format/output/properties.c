@@ -77,3 +77,12 @@ void etw_properties_append_message(const etw_event *event, uint32_t form, etw_es
                                            form, escape, text));
     }
 }
+
+void etw_properties_append_found(const etw_found_string *found, etw_escape escape, etw_text *text)
+{
+    if (found->is_utf16) {
+        etw_text_append_utf16(text, found->bytes.data, found->bytes.size, escape);
+    } else {
+        etw_text_append_utf8(text, found->bytes.data, found->bytes.size, escape);
+    }
+}

@@ -4,6 +4,7 @@
 #define ETW_FORMAT_OUTPUT_PROPERTIES_H
 
 #include "format/event/event.h"
+#include "format/event/render/found_strings.h"
 
 #define ETW_PROPERTY_PROBLEM_SIZE 256u
 
@@ -28,6 +29,9 @@ void etw_properties_walk(const etw_event *event, const etw_visitor *visitor, voi
 
 /* The outcome of an event that has no plan: why, and all of its user data. */
 void etw_properties_unknown(const etw_event *event, etw_property_outcome *outcome);
+
+/* Appends a string found in undecoded user data. */
+void etw_properties_append_found(const etw_found_string *found, etw_escape escape, etw_text *text);
 
 /* Appends the event's message, nothing where it has none. */
 void etw_properties_append_message(const etw_event *event, uint32_t form, etw_escape escape,

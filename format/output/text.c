@@ -145,6 +145,23 @@ static etw_status on_value(void *context, const etw_value *value)
     return etw_properties_room(text, w->nesting.start);
 }
 
+/* Strings=[...], in the form of a property that is a list. */
+static void append_strings(etw_bytes undecoded, etw_text *text)
+{
+    etw_string_search search = {.bytes = undecoded};
+    etw_found_string found;
+    const size_t start = text->size;
+    while (etw_found_string_next(&search, &found)) {
+        etw_text_append_z(text, text->size == start ? " Strings=[" : " ");
+        const size_t value = text->size;
+        etw_properties_append_found(&found, ETW_ESCAPE_LINE, text);
+        quote_from(text, value);
+    }
+    if (text->size != start) {
+        etw_text_append_char(text, ']');
+    }
+}
+
 static void append_undecoded(const etw_property_outcome *outcome, etw_text *text)
 {
     if (outcome->problem[0] != '\0') {
@@ -155,6 +172,7 @@ static void append_undecoded(const etw_property_outcome *outcome, etw_text *text
     if (outcome->undecoded.size > 0) {
         etw_text_append_z(text, " UserData=");
         etw_text_append_hex_bytes(text, outcome->undecoded.data, outcome->undecoded.size);
+        append_strings(outcome->undecoded, text);
     }
 }
 

@@ -271,14 +271,6 @@ void etw_resolver_set_build(etw_resolver *resolver, uint32_t build)
     resolver->build = build;
 }
 
-/* Events whose text needs no schema, and for which a source must not be asked: their ids mean
- * something else. */
-static bool has_no_schema(const etw_event_record *record)
-{
-    return (record->EventHeader.Flags & ETW_FLAG_STRING_ONLY) != 0 ||
-           (record->EventHeader.EventProperty & ETW_PROPERTY_FORWARDED_XML) != 0;
-}
-
 static bool is_message(const etw_event_record *record)
 {
     return (record->EventHeader.Flags & ETW_FLAG_TRACE_MESSAGE) != 0;
@@ -482,7 +474,7 @@ etw_status etw_resolver_find(etw_resolver *resolver, const etw_event_record *rec
                              uint32_t pointer_size, const etw_schema **schema, etw_error *error)
 {
     *schema = NULL;
-    if (has_no_schema(record)) {
+    if (!etw_record_needs_schema(record)) { /* and no source must be asked */
         return ETW_OK;
     }
     etw_tracelogging metadata;

@@ -42,6 +42,7 @@ typedef struct files_context {
     etw_stop_signal *signal;
     etw_record_inputs *inputs;
     etw_segments segments;
+    etw_unexplained *unexplained; /* NULL: not counted, for lack of memory */
 } files_context;
 
 static bool is_stopped(void *context)
@@ -52,6 +53,17 @@ static bool is_stopped(void *context)
 static void segment_opened(void *context)
 {
     etw_record_inputs_segment_opened(((files_context *)context)->inputs);
+}
+
+static void see_event(void *context, const etw_trace *trace, const etw_event_record *record,
+                      const etw_schema *schema, uint64_t event_number)
+{
+    const files_context *files = context;
+    (void)trace;
+    (void)event_number;
+    if (schema == NULL && files->unexplained != NULL) {
+        etw_unexplained_note(files->unexplained, record);
+    }
 }
 
 static void segment_closed(void *context, const char *path)
@@ -72,6 +84,7 @@ static int record_inputs(const etw_record_arguments *arguments, files_context *c
                                    .store = store,
                                    .is_pulled = true,
                                    .items_name_schemas = true,
+                                   .event = see_event,
                                    .is_stopped = is_stopped,
                                    .segment_opened = segment_opened,
                                    .segment_closed = segment_closed,
@@ -79,6 +92,9 @@ static int record_inputs(const etw_record_arguments *arguments, files_context *c
                                    .context = context};
     options.writer.redacted = etw_record_inputs_redacted(context->inputs);
     const int exit_status = record_source(&options, arguments, context->inputs);
+    if (context->unexplained != NULL) {
+        etw_report_unexplained(arguments, context->unexplained, store);
+    }
     const uint64_t left_behind = etw_record_inputs_left_behind(context->inputs);
     if (left_behind > 0) {
         etw_text text = {0};
@@ -94,7 +110,7 @@ static int record_inputs(const etw_record_arguments *arguments, files_context *c
 
 int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *signal)
 {
-    files_context context = {.signal = signal};
+    files_context context = {.signal = signal, .unexplained = etw_unexplained_new()};
     etw_error error = {0};
     etw_schema_store *store = etw_schema_store_new();
     etw_resolver *resolver = NULL;
@@ -119,6 +135,7 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
     } else {
         etw_report_error(&error);
     }
+    etw_unexplained_free(context.unexplained);
     etw_record_inputs_close(context.inputs);
     etw_resolver_free(resolver);
     etw_schema_store_free(store);

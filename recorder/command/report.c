@@ -1,6 +1,7 @@
 #include "recorder/command/report.h"
 
 #include "format/event/clock.h"
+#include "format/schema/unexplained_report.h"
 #include "recorder/command/service.h"
 
 #include <inttypes.h>
@@ -144,4 +145,12 @@ int etw_report_totals(const etw_record_arguments *arguments, const etw_resolver 
     print_losses(totals);
     const bool missing = totals->lost > 0 || totals->lost_unknown || totals->dropped > 0;
     return missing ? ETW_EXIT_MISSING : ETW_EXIT_WELL;
+}
+
+void etw_report_unexplained(const etw_record_arguments *arguments, etw_unexplained *unexplained,
+                            const etw_schema_store *store)
+{
+    if (!arguments->quiet) {
+        etw_unexplained_report(unexplained, store, "--schemas", etw_report_note, NULL);
+    }
 }

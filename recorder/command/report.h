@@ -3,6 +3,7 @@
 #define ETW_RECORDER_REPORT_H
 
 #include "format/base/console.h"
+#include "format/event/unexplained.h"
 #include "recorder/command/arguments.h"
 
 extern const etw_console etw_record_console;
@@ -31,5 +32,9 @@ void etw_report_written(const char *path);
 /* Prints the summary (unless quiet) and every kind of loss, and gives the exit status. */
 int etw_report_totals(const etw_record_arguments *arguments, const etw_resolver *resolver,
                       const etw_capture_totals *totals);
+
+/* Which recorded events have no schema, and what would give them one; nothing with --quiet. */
+void etw_report_unexplained(const etw_record_arguments *arguments, etw_unexplained *unexplained,
+                            const etw_schema_store *store);
 
 #endif

@@ -380,6 +380,12 @@ static const etw_option rows[] = {
      .help = "add the hash of the schema that explains the event, as `schemas` lists it",
      .group = ETW_TAKES_RENDERING,
      IN(rendering.schema_hash)},
+    {.name = "strings",
+     .help =
+         "add the strings found in data that no schema explains to JSON, as Strings; text always "
+         "has them",
+     .group = ETW_TAKES_RENDERING,
+     IN(rendering.strings)},
     {.name = "speed",
      .value = "X",
      .help = "replay at the pace of the recording (1), or X times as fast",

@@ -2,6 +2,7 @@
 
 #include "format/base/part_file.h"
 #include "format/query/where.h"
+#include "format/schema/unexplained_report.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,6 +184,21 @@ void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay
     }
     if (filter->provider_name_count == 0) {
         etw_tool_say("no event matches the options that choose events");
+    }
+}
+
+static void say_line(void *context, const char *line)
+{
+    (void)context;
+    etw_tool_say("%s", line);
+}
+
+void etw_tool_say_unexplained(const etw_replay_arguments *arguments, const etw_replay *replay)
+{
+    etw_unexplained *unexplained = etw_replay_unexplained(replay);
+    if (unexplained != NULL && !arguments->quiet) {
+        etw_unexplained_report(unexplained, etw_replay_schemas(replay), "--schemas", say_line,
+                               NULL);
     }
 }
 

@@ -29,6 +29,9 @@ void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay
 /* A message for the user; fits the note of etw_replay_options and etw_pipeline_options. */
 void etw_tool_note(void *context, const char *message);
 
+/* Which delivered events have no schema, and what would give them one; nothing with --quiet. */
+void etw_tool_say_unexplained(const etw_replay_arguments *arguments, const etw_replay *replay);
+
 /* The part of it about names in --where that no schema has. */
 void etw_tool_say_unseen_names(const etw_replay *replay);
 

@@ -72,6 +72,7 @@ static etw_status read_etl(report *r, etw_error *error)
     r->format = "etl";
     r->is_etl = true;
     r->summary.complete = true;
+    r->looked_at = r->replay;
     status = count_all(r, r->replay, &r->summary, error);
     r->etl = *etw_etl_statistics_of(r->source);
     r->summary.received = r->summary.events;
@@ -120,13 +121,25 @@ static etw_status read_events(report *r, etw_error *error)
 {
     const etw_replay_options options = {.input = r->input};
     etw_file_summary ignored = {0};
-    etw_replay *replay;
-    etw_status status = etw_replay_open(NULL, &options, &replay, error);
-    if (!etw_failed(status)) {
-        status = count_all(r, replay, &ignored, error);
+    const etw_status status = etw_replay_open(NULL, &options, &r->looked_at, error);
+    return etw_failed(status) ? status : count_all(r, r->looked_at, &ignored, error);
+}
+
+/* Which events have no schema takes the headers of all; of larger files it is not told. */
+#define MOST_EVENTS_LOOKED_AT UINT64_C(4000000)
+
+static etw_status look_at_headers(report *r, etw_error *error)
+{
+    const etw_replay_options options = {.input = r->input, .headers_only = true};
+    etw_replay_item item;
+    if (r->summary.events > MOST_EVENTS_LOOKED_AT) {
+        return ETW_OK;
     }
-    etw_replay_close(replay);
-    return status;
+    etw_status status = etw_replay_open(NULL, &options, &r->looked_at, error);
+    while (status == ETW_OK) {
+        status = etw_replay_next_item(r->looked_at, &item, error);
+    }
+    return status == ETW_END ? ETW_OK : status;
 }
 
 static etw_status read_etwcap(report *r, etw_error *error)
@@ -144,7 +157,11 @@ static etw_status read_etwcap(report *r, etw_error *error)
     if (etw_failed(status)) {
         return status;
     }
-    return r->arguments->events ? read_events(r, error) : take_providers(r, error);
+    if (r->arguments->events) {
+        return read_events(r, error);
+    }
+    status = take_providers(r, error);
+    return etw_failed(status) ? status : look_at_headers(r, error);
 }
 
 /* All. */
@@ -215,6 +232,9 @@ etw_status etw_trace_report_gather(etw_input *input, const etw_replay_arguments 
 
 void etw_trace_report_free(etw_trace_report *r)
 {
+    if (r->looked_at != r->replay) {
+        etw_replay_close(r->looked_at);
+    }
     if (r->replay != NULL) {
         etw_replay_close(r->replay);
     } else {

@@ -1,5 +1,6 @@
 /* What `info` tells of a trace: gathered here, written by verb_info.c. Of an .etwcap file with an
- * index it takes a few reads, whatever the file's size; other files are read through. */
+ * index it takes a few reads, whatever the file's size, but for the events without a schema, for
+ * which the headers of a file of some million events are read; other files are read through. */
 #ifndef ETW_REPLAY_TRACE_REPORT_H
 #define ETW_REPLAY_TRACE_REPORT_H
 
@@ -17,8 +18,10 @@ typedef struct etw_trace_report {
     const char *path;
     const char *format; /* "etwcap" or "etl" */
     bool is_etl;
-    etw_source *source;       /* whose traces are told */
-    etw_replay *replay;       /* that the source is of; NULL: it stands alone */
+    etw_source *source; /* whose traces are told */
+    etw_replay *replay; /* that the source is of; NULL: it stands alone */
+    /* Read through, if only by headers, and so knows what no schema explains; may be NULL. */
+    etw_replay *looked_at;
     etw_file_summary summary; /* of an .etl: what reading it gave */
     etw_etl_statistics etl;
     etw_loss *losses; /* the first ETW_REPORT_LOSSES */

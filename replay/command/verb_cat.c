@@ -391,6 +391,9 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
     if (!etw_failed(status)) {
         for (uint32_t i = 0; i < etw_trace_set_count(c.set); i++) {
             say_faults(arguments, etw_trace_set_replay(c.set, i));
+            if (!c.stream.is_closed) {
+                etw_tool_say_unexplained(arguments, etw_trace_set_replay(c.set, i));
+            }
         }
         etw_trace_set_say_doubts(c.set);
     }

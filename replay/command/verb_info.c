@@ -1,6 +1,7 @@
 /* info: where a trace comes from, what it holds and what it lacks. */
 #include "format/output/json.h"
 #include "format/output/json_writer.h"
+#include "format/schema/unexplained_report.h"
 #include "replay/command/trace_report.h"
 #include "replay/command/verbs.h"
 
@@ -23,22 +24,6 @@ static void text_member(etw_text *text, const char *label, const char *utf8)
         append_line_text(text, utf8);
         etw_text_append_char(text, '\n');
     }
-}
-
-static void append_count(etw_text *text, uint64_t value)
-{
-    char digits[32];
-    size_t at = sizeof digits;
-    unsigned written = 0;
-    do {
-        if (written != 0 && written % 3 == 0) {
-            digits[--at] = ',';
-        }
-        digits[--at] = (char)('0' + (char)(value % 10));
-        value /= 10;
-        written++;
-    } while (value != 0);
-    etw_text_append(text, digits + at, sizeof digits - at);
 }
 
 static void text_time(etw_text *text, const char *label, int64_t time_100ns)
@@ -80,7 +65,7 @@ static void text_clock(const etw_trace *trace, etw_text *text)
     etw_text_printf(text, "  %-14s%s", "clock", clock_name(trace->clock.type));
     if (trace->clock.frequency_hz != 0) {
         etw_text_append_z(text, ", ");
-        append_count(text, trace->clock.frequency_hz);
+        etw_text_append_count(text, trace->clock.frequency_hz);
         etw_text_append_z(text, " Hz");
     }
     etw_text_append_char(text, '\n');
@@ -123,19 +108,19 @@ static void text_coverage(const report *r, etw_text *text)
     }
     etw_text_append_z(text,
                       s->complete ? "something is missing: " : "incomplete, it was not closed: ");
-    append_count(text, s->lost_events);
+    etw_text_append_count(text, s->lost_events);
     etw_text_append_z(text, " events known to be lost");
     if (s->lost_unknown) {
         etw_text_append_z(text, " and an unknown number more");
     }
     etw_text_append_z(text, ", in ");
-    append_count(text, s->loss_records);
+    etw_text_append_count(text, s->loss_records);
     etw_text_append_z(text, s->loss_records == 1 ? " place" : " places");
     if (s->dropped != 0) {
         etw_text_append_z(text, "; ");
-        append_count(text, s->dropped);
+        etw_text_append_count(text, s->dropped);
         etw_text_append_z(text, " of ");
-        append_count(text, s->received);
+        etw_text_append_count(text, s->received);
         etw_text_append_z(text, " received were dropped");
     }
     etw_text_append_char(text, '\n');
@@ -185,7 +170,7 @@ static void text_counts(const report *r, etw_text *text)
 {
     const etw_file_summary *s = &r->summary;
     etw_text_printf(text, "  %-14s", "events");
-    append_count(text, s->events);
+    etw_text_append_count(text, s->events);
     if (s->events != 0) {
         etw_text_append_z(text, ", ");
         etw_text_append_time(text, s->first_time_100ns);
@@ -207,9 +192,9 @@ static void text_counts(const report *r, etw_text *text)
                     (unsigned long long)s->schemas);
     if (s->stored_bytes != 0) {
         etw_text_printf(text, "  %-14s", "compressed");
-        append_count(text, s->raw_bytes);
+        etw_text_append_count(text, s->raw_bytes);
         etw_text_append_z(text, " bytes of events to ");
-        append_count(text, s->stored_bytes);
+        etw_text_append_count(text, s->stored_bytes);
         etw_text_printf(text, " (%.1f to 1)\n", (double)s->raw_bytes / (double)s->stored_bytes);
     }
 }
@@ -325,9 +310,9 @@ static void line_report(const report *r, etw_text *text)
     const etw_file_summary *s = &r->summary;
     append_line_text(text, etw_tool_name(r->path));
     etw_text_printf(text, ": %s, ", r->format);
-    append_count(text, s->file_bytes);
+    etw_text_append_count(text, s->file_bytes);
     etw_text_append_z(text, " bytes, ");
-    append_count(text, s->events);
+    etw_text_append_count(text, s->events);
     etw_text_printf(text, " events of %u providers",
                     (unsigned)etw_event_counts_provider_count(r->counts));
     if (s->events != 0) {
@@ -346,11 +331,29 @@ static void line_report(const report *r, etw_text *text)
     etw_text_append_char(text, '\n');
 }
 
+static void text_line(void *context, const char *line)
+{
+    etw_text_printf(context, "  %s\n", line);
+}
+
+static etw_unexplained *unexplained_of(const report *r)
+{
+    return r->looked_at == NULL ? NULL : etw_replay_unexplained(r->looked_at);
+}
+
+static void text_unexplained(const report *r, etw_text *text)
+{
+    if (unexplained_of(r) != NULL) {
+        etw_unexplained_report(unexplained_of(r), etw_replay_schemas(r->looked_at), "--schemas",
+                               text_line, text);
+    }
+}
+
 static void text_report(const report *r, etw_text *text)
 {
     append_line_text(text, etw_tool_name(r->path));
     etw_text_append_z(text, ": ");
-    append_count(text, r->summary.file_bytes);
+    etw_text_append_count(text, r->summary.file_bytes);
     etw_text_printf(text, " bytes, %s", r->format);
     if (!r->is_etl) {
         etw_text_printf(text, " %u.%u", r->summary.version_major, r->summary.version_minor);
@@ -363,6 +366,7 @@ static void text_report(const report *r, etw_text *text)
     }
     text_member(text, "written by", r->summary.application);
     text_member(text, "redacted", r->summary.redacted);
+    text_member(text, "schemas of", r->summary.builds);
     const uint16_t traces = etw_source_trace_count(r->source);
     for (uint16_t i = 0; i < traces; i++) {
         text_trace(etw_source_trace(r->source, i), i, traces, text);
@@ -370,6 +374,7 @@ static void text_report(const report *r, etw_text *text)
     text_counts(r, text);
     text_coverage(r, text);
     text_losses(r, text);
+    text_unexplained(r, text);
     text_providers(r, text);
     text_kinds(r, text);
     text_processes(r, text);
@@ -488,6 +493,31 @@ static void json_processes(const report *r, etw_text *text)
     etw_json_close(text, ']');
 }
 
+/* Absent where it was not looked for. */
+static void json_unexplained(const report *r, etw_text *text)
+{
+    static const char *const forms[] = {
+        [ETW_KEY_EVENT] = "event", [ETW_KEY_CLASSIC] = "classic", [ETW_KEY_MESSAGE] = "WPP"};
+    uint32_t count = 0;
+    if (r->looked_at == NULL) {
+        return;
+    }
+    const etw_unexplained_row *row =
+        unexplained_of(r) == NULL ? NULL : etw_unexplained_rows(unexplained_of(r), &count);
+    etw_json_open(text, "Unexplained", '[');
+    for (; count > 0; row++, count--) {
+        const char *name =
+            etw_schema_store_provider_name(etw_replay_schemas(r->looked_at), &row->guid);
+        etw_json_open(text, NULL, '{');
+        etw_json_guid(text, "ProviderId", &row->guid);
+        etw_json_string_if_any(text, "ProviderName", name == NULL ? "" : name);
+        etw_json_string(text, "Kind", forms[row->form]);
+        etw_json_u64(text, "Events", row->events);
+        etw_json_close(text, '}');
+    }
+    etw_json_close(text, ']');
+}
+
 static void json_report(const report *r, etw_text *text)
 {
     const etw_file_summary *s = &r->summary;
@@ -499,6 +529,7 @@ static void json_report(const report *r, etw_text *text)
     }
     etw_json_string_if_any(text, "Application", s->application);
     etw_json_string_if_any(text, "Redacted", s->redacted);
+    etw_json_string_if_any(text, "SchemaBuilds", s->builds);
     etw_json_u64(text, "Bytes", s->file_bytes);
     json_hash(r, text);
     etw_json_flag(text, "Complete", s->complete);
@@ -529,6 +560,7 @@ static void json_report(const report *r, etw_text *text)
     }
     etw_json_close(text, ']');
     json_providers(r, text);
+    json_unexplained(r, text);
     json_kinds(r, text);
     etw_json_open(text, "Losses", '[');
     for (uint32_t i = 0; i < r->listed_losses; i++) {
