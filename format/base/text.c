@@ -335,6 +335,11 @@ static const uint16_t windows_1252_high[32] = {
     0x2039, 0x0152, 0x008D, 0x017D, 0x008F, 0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
     0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
 
+uint32_t etw_windows_1252(uint8_t byte)
+{
+    return byte >= 0x80u && byte < 0xA0u ? windows_1252_high[byte - 0x80u] : byte;
+}
+
 void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size, etw_escape escape)
 {
     if (is_utf8(bytes, size)) {
@@ -342,9 +347,7 @@ void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size, etw
         return;
     }
     for (size_t i = 0; i < size; i++) {
-        const uint8_t byte = bytes[i];
-        const bool mapped = byte >= 0x80u && byte < 0xA0u;
-        etw_text_append_code_point(text, mapped ? windows_1252_high[byte - 0x80u] : byte, escape);
+        etw_text_append_code_point(text, etw_windows_1252(bytes[i]), escape);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "format/base/text.h"
 #include "format/event/tei_builder.h"
 #include "format/schema/manifest.h"
+#include "format/schema/xml_mender.h"
 
 #include <stdlib.h>
 
@@ -280,25 +281,6 @@ static etw_status manifest_of(eventsource *self, etw_bytes xml, uint32_t *index,
     return ETW_OK;
 }
 
-/* EventSource puts names into attributes as they are, such as "<Main>b__0": with each '<' between
- * quotes escaped, what it meant is XML. The caller frees *mended. */
-static etw_status mend(etw_bytes xml, etw_text *mended)
-{
-    bool in_tag = false;
-    bool in_quotes = false;
-    for (size_t i = 0; i < xml.size; i++) {
-        const char letter = (char)xml.data[i];
-        if (letter == '<' && in_quotes) {
-            etw_text_append_z(mended, "&lt;");
-            continue;
-        }
-        in_quotes = in_tag && (letter == '"') != in_quotes;
-        in_tag = in_quotes || (letter == '<' || (in_tag && letter != '>'));
-        etw_text_append_char(mended, letter);
-    }
-    return mended->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
-}
-
 static etw_status read_into(eventsource *self, manifest *into, etw_bytes xml,
                             etw_schema_store *store, uint32_t *events, etw_error *error)
 {
@@ -309,14 +291,16 @@ static etw_status read_into(eventsource *self, manifest *into, etw_bytes xml,
                              : etw_manifest_set_add(into->set, xml, store, events, error);
 }
 
-/* ETW_ERROR_NO_MEMORY, or OK whatever is in it. */
+/* EventSource puts names into attributes as they are, such as "<Main>b__0". ETW_ERROR_NO_MEMORY, or
+ * OK whatever is in it. */
 static etw_status read_mended(eventsource *self, manifest *into, etw_bytes xml,
                               etw_schema_store *store, uint32_t *events, etw_error *error)
 {
     etw_text mended = {0};
     etw_error ignored = {0};
-    etw_status status = mend(xml, &mended);
-    if (status == ETW_OK && mended.size != xml.size) {
+    const uint32_t places = etw_xml_mend(xml, &mended);
+    etw_status status = mended.failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
+    if (status == ETW_OK && places > 0) {
         const etw_bytes bytes = {(const uint8_t *)mended.data, mended.size};
         status = read_into(self, into, bytes, store, events, &ignored);
     }

@@ -597,9 +597,26 @@ static void XMLCALL on_doctype(void *user_data, const XML_Char *name, const XML_
     fail(user_data, ETW_ERROR_DAMAGED, "document type declarations are not accepted");
 }
 
+/* Encodings that expat does not know. */
+static int XMLCALL on_encoding(void *context, const XML_Char *name, XML_Encoding *info)
+{
+    static const char *const names[] = {"windows-1252", "Windows-1252", "WINDOWS-1252", "cp1252"};
+    (void)context;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            for (int byte = 0; byte < 256; byte++) {
+                info->map[byte] = (int)etw_windows_1252((uint8_t)byte);
+            }
+            return XML_STATUS_OK;
+        }
+    }
+    return XML_STATUS_ERROR;
+}
+
 static etw_status run(reader *self, etw_bytes xml, etw_error *error)
 {
     XML_SetUserData(self->parser, self);
+    XML_SetUnknownEncodingHandler(self->parser, on_encoding, NULL);
     XML_SetElementHandler(self->parser, on_start, on_end);
     XML_SetStartDoctypeDeclHandler(self->parser, on_doctype);
     const bool parsed =

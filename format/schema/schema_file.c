@@ -1,8 +1,10 @@
 #include "format/schema/schema_file.h"
 
+#include "format/schema/event_metadata_xml.h"
 #include "format/schema/manifest_model.h"
 #include "format/schema/pe_resources.h"
 #include "format/schema/wevt.h"
+#include "format/schema/xml_mender.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +28,7 @@ struct etw_schema_file {
     guid_list providers;
     etw_resource_list resources;
     uint32_t build;
-    const char *mended;
+    char mended[80]; /* what was mended, or "" */
 };
 
 static etw_status no_memory(etw_error *error)
@@ -94,6 +96,51 @@ bool etw_schema_file_ends_with(const char *path, const char *ending)
     return size > ending_size && is_same_name(path + size - ending_size, ending);
 }
 
+/* What a failed reading left behind is dropped. */
+static etw_status read_anew(etw_schema_file *self, etw_bytes xml, etw_schema_store *store,
+                            etw_error *error)
+{
+    etw_manifest_set_free(self->set);
+    self->set = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES);
+    return self->set == NULL ? no_memory(error)
+                             : etw_manifest_set_add(self->set, xml, store, NULL, error);
+}
+
+/* A manifest whose attributes are not escaped; the error stays that of the file as it is. */
+static etw_status read_mended(etw_schema_file *self, etw_bytes xml, etw_schema_store *store,
+                              etw_status status)
+{
+    etw_text mended = {0};
+    const uint32_t places = etw_xml_mend(xml, &mended);
+    if (places > 0 && !mended.failed &&
+        read_anew(self, etw_text_bytes(&mended), store, NULL) == ETW_OK) {
+        (void)snprintf(self->mended, sizeof self->mended,
+                       "read with %u unescaped characters in attributes mended", places);
+        status = ETW_OK;
+    }
+    etw_text_free(&mended);
+    return status;
+}
+
+static etw_status read_manifest(etw_schema_file *self, etw_bytes xml, etw_schema_store *store,
+                                etw_error *error)
+{
+    const etw_status status = etw_manifest_set_add(self->set, xml, store, NULL, error);
+    return status == ETW_ERROR_DAMAGED ? read_mended(self, xml, store, status) : status;
+}
+
+static etw_status read_event_metadata(etw_schema_file *self, etw_bytes xml, etw_schema_store *store,
+                                      etw_error *error)
+{
+    etw_text manifest = {0};
+    etw_status status = etw_event_metadata_to_manifest(xml, &manifest, error);
+    if (status == ETW_OK) {
+        status = read_manifest(self, etw_text_bytes(&manifest), store, error);
+    }
+    etw_text_free(&manifest);
+    return status;
+}
+
 static etw_status read_xml(etw_schema_file *self, int file, etw_schema_store *store,
                            etw_error *error)
 {
@@ -106,7 +153,9 @@ static etw_status read_xml(etw_schema_file *self, int file, etw_schema_store *st
     etw_status status = etw_schema_file_read(self->options.os, file, ETW_MANIFEST_MAX_XML_BYTES,
                                              &data, &size, error);
     if (status == ETW_OK) {
-        status = etw_manifest_set_add(self->set, (etw_bytes){data, size}, store, NULL, error);
+        const etw_bytes xml = {data, size};
+        status = etw_event_metadata_is(xml) ? read_event_metadata(self, xml, store, error)
+                                            : read_manifest(self, xml, store, error);
     }
     free(data);
     self->was_read = true;
@@ -452,7 +501,7 @@ uint32_t etw_schema_file_build(const etw_schema_file *file)
 
 const char *etw_schema_file_mended(const etw_schema_file *file)
 {
-    return file->mended;
+    return file->mended[0] == '\0' ? NULL : file->mended;
 }
 
 void etw_schema_file_providers(const etw_schema_file *file,
