@@ -1,5 +1,6 @@
 #include "format/etwcap/pack_writer.h"
 
+#include "format/base/part_file.h"
 #include "format/etwcap/catalog.h"
 #include "format/etwcap/packed_schemas.h"
 #include "format/etwcap/sink.h"
@@ -335,11 +336,11 @@ static etw_status put_catalog(etw_pack_writer *writer, etw_error *error)
     return status;
 }
 
-etw_status etw_pack_writer_finish(etw_pack_writer *writer, const etw_os *os, const char *path,
-                                  const etw_pack_options *options, etw_pack_counts *counts,
-                                  etw_error *error)
+static etw_status write_file(etw_pack_writer *writer, const etw_os *os, const char *path,
+                             const etw_pack_options *options, etw_pack_counts *counts,
+                             etw_error *error)
 {
-    const etw_sink_options sink = {.replace = options->replace};
+    const etw_sink_options sink = {.replace = true}; /* it is reserved */
     *counts = (etw_pack_counts){0};
     etw_status status = make_rows(writer, counts, error);
     if (status == ETW_OK) {
@@ -358,5 +359,34 @@ etw_status etw_pack_writer_finish(etw_pack_writer *writer, const etw_os *os, con
         status = etw_sink_finish(writer->sink, 0, writer->names, error);
         counts->bytes = etw_sink_size(writer->sink);
     }
+    return status;
+}
+
+static etw_status write_part(etw_pack_writer *writer, const etw_os *os, const char *part,
+                             const etw_pack_options *options, etw_pack_counts *counts,
+                             etw_error *error)
+{
+    const etw_status status = write_file(writer, os, part, options, counts, error);
+    return status == ETW_OK && counts->events == 0
+               ? etw_error_set(error, ETW_ERROR_NOT_FOUND, "there are no schemas to pack")
+               : status;
+}
+
+etw_status etw_pack_writer_save(etw_pack_writer *writer, const etw_os *os, const char *path,
+                                const etw_pack_options *options, etw_pack_counts *counts,
+                                etw_error *error)
+{
+    etw_part_file part = {0};
+    etw_status status = etw_part_reserve(os, path, &part, error);
+    if (status == ETW_OK) {
+        status = write_part(writer, os, etw_text_z(&part.name), options, counts, error);
+        if (status == ETW_OK) {
+            status = etw_part_settle(os, &part, path, options->replace, error);
+        }
+        if (status != ETW_OK) {
+            etw_part_remove(os, &part);
+        }
+    }
+    etw_part_free(&part);
     return status;
 }

@@ -32,9 +32,10 @@ typedef struct etw_pack_options {
     bool replace;            /* an existing file is overwritten; else ETW_ERROR_EXISTS */
 } etw_pack_options;
 
-/* Writes all that was taken. Once. */
-etw_status etw_pack_writer_finish(etw_pack_writer *writer, const etw_os *os, const char *path,
-                                  const etw_pack_options *options, etw_pack_counts *counts,
-                                  etw_error *error);
+/* Writes all that was taken, once; the file has its name only when it is whole. NOT_FOUND, and no
+ * file, where nothing was taken. */
+etw_status etw_pack_writer_save(etw_pack_writer *writer, const etw_os *os, const char *path,
+                                const etw_pack_options *options, etw_pack_counts *counts,
+                                etw_error *error);
 
 #endif

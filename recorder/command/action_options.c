@@ -21,6 +21,12 @@ static etw_status apply_list_provider(const etw_option_use *use)
     return ETW_OK;
 }
 
+static etw_status apply_catalog(const etw_option_use *use)
+{
+    etw_record_arguments_of(use)->action = ETW_RECORD_CATALOG;
+    return ETW_OK;
+}
+
 static etw_status apply_kill(const etw_option_use *use)
 {
     etw_record_arguments_of(use)->action = ETW_RECORD_KILL;
@@ -39,6 +45,9 @@ static const etw_option rows[] = {
      .value = "NAME",
      .help = "list this provider's keywords, levels, channels, tasks and opcodes",
      .apply = apply_list_provider},
+    {.name = "catalog",
+     .help = "write the schemas of all registered providers into a schema pack, named with -o",
+     .apply = apply_catalog},
     {.name = "kill", .value = "NAME", .help = "stop this session", .apply = apply_kill},
     {.name = "reclaim",
      .help = "stop sessions that crashed recorders left behind",

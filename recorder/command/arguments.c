@@ -165,6 +165,10 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
     } else {
         status = parse_words(argc, argv, arguments, output, error);
     }
+    if (status == ETW_OK && arguments->action == ETW_RECORD_CATALOG && arguments->output == NULL) {
+        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "--catalog needs a file to write, named with -o");
+    }
     if (status == ETW_OK && arguments->action == ETW_RECORD_CAPTURE) {
         const bool only_reclaim = arguments->reclaim_first && arguments->input_count == 0 &&
                                   !etw_record_is_live(arguments);

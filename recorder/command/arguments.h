@@ -11,6 +11,7 @@
 
 typedef enum etw_record_action {
     ETW_RECORD_CAPTURE, /* the main job */
+    ETW_RECORD_CATALOG,
     ETW_RECORD_LIST_SESSIONS,
     ETW_RECORD_LIST_PROVIDERS,
     ETW_RECORD_LIST_PROVIDER,

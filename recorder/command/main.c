@@ -1,6 +1,7 @@
 /* etw-record: from .etl files and, on Windows, live sessions to .etwcap files. */
 #include "recorder/command/arguments.h"
 #include "recorder/command/jobs.h"
+#include "recorder/command/record_catalog.h"
 #include "recorder/command/report.h"
 #include "recorder/command/service.h"
 #include "recorder/session/provider_fields.h"
@@ -111,6 +112,8 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
     case ETW_RECORD_RECLAIM:
         status = reclaim(&error);
         break;
+    case ETW_RECORD_CATALOG:
+        return etw_record_catalog(arguments);
     case ETW_RECORD_CAPTURE:
         /* A service is told by its manager. The console's events are not for it: each logoff of
          * any user is one of them. */

@@ -1,6 +1,6 @@
 #include "recorder/session/tdh_source.h"
 
-#include "format/event/tei.h"
+#include "recorder/session/tdh_maps_windows.h"
 
 #include <stdlib.h>
 
@@ -51,64 +51,6 @@ static ULONG get_information(tdh_source *source, const etw_event_record *record,
     return code;
 }
 
-static bool has_map(const etw_bytes *maps, uint32_t count, const uint8_t *name, size_t name_bytes)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t offset = etw_load_u32(maps[i].data);
-        if (offset < maps[i].size && maps[i].size - offset >= name_bytes &&
-            memcmp(maps[i].data + offset, name, name_bytes) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One map as TDH gives it; data NULL where TDH knows none of that name. */
-static etw_bytes get_map(const etw_event_record *record, const wchar_t *name)
-{
-    etw_bytes map = {NULL, 0};
-    ULONG size = 0;
-    if (TdhGetEventMapInformation(as_event(record), (PWSTR)(uintptr_t)name, NULL, &size) !=
-            ERROR_INSUFFICIENT_BUFFER ||
-        size > ETW_MAX_MAP_SIZE) {
-        return map;
-    }
-    uint8_t *bytes = malloc(size);
-    if (bytes != NULL &&
-        TdhGetEventMapInformation(as_event(record), (PWSTR)(uintptr_t)name,
-                                  (EVENT_MAP_INFO *)(void *)bytes, &size) == ERROR_SUCCESS) {
-        map = (etw_bytes){bytes, size};
-    } else {
-        free(bytes);
-    }
-    return map;
-}
-
-/* Each map once, though several properties may name it. */
-static uint32_t get_maps(const etw_event_record *record, etw_bytes tei, etw_bytes *maps)
-{
-    const TRACE_EVENT_INFO *info = (const TRACE_EVENT_INFO *)(const void *)tei.data;
-    uint32_t count = 0;
-    for (ULONG i = 0; i < info->PropertyCount && count < ETW_MAX_MAPS_PER_SCHEMA; i++) {
-        const EVENT_PROPERTY_INFO *property = &info->EventPropertyInfoArray[i];
-        if ((property->Flags & PropertyStruct) != 0) {
-            continue;
-        }
-        const ULONG offset = property->nonStructType.MapNameOffset;
-        if (offset == 0 || offset >= tei.size) {
-            continue;
-        }
-        const uint8_t *name = tei.data + offset;
-        const size_t name_bytes = etw_utf16_length_bytes(name, tei.size - offset) + 2;
-        if (offset + name_bytes > tei.size || has_map(maps, count, name, name_bytes)) {
-            continue;
-        }
-        maps[count] = get_map(record, (const wchar_t *)(const void *)name);
-        count += maps[count].data != NULL;
-    }
-    return count;
-}
-
 static etw_status find(etw_schema_source *self, etw_schema_store *store,
                        const etw_event_record *record, uint32_t pointer_size,
                        const etw_schema **schema, etw_error *error)
@@ -126,13 +68,11 @@ static etw_status find(etw_schema_source *self, etw_schema_store *store,
     }
     const etw_bytes tei = {source->tei, size};
     etw_bytes maps[ETW_MAX_MAPS_PER_SCHEMA];
-    const uint32_t map_count = get_maps(record, tei, maps);
+    const uint32_t map_count = etw_tdh_maps_get(record, tei, maps);
     const etw_schema found = {
         .origin = ETW_SCHEMA_TDH, .tei = tei, .map_count = map_count, .maps = maps};
     const etw_status status = etw_schema_store_intern(store, &found, schema, error);
-    for (uint32_t i = 0; i < map_count; i++) {
-        free((void *)(uintptr_t)maps[i].data);
-    }
+    etw_tdh_maps_free(maps, map_count);
     return status;
 }
 

@@ -1,6 +1,5 @@
 #include "replay/command/schema_pack.h"
 
-#include "format/base/part_file.h"
 #include "format/etwcap/pack_writer.h"
 #include "format/input/donor_file.h"
 #include "format/schema/resolver.h"
@@ -50,36 +49,13 @@ static etw_status take_traces(packing *p, etw_error *error)
     return status;
 }
 
-static etw_status write_part(packing *p, etw_part_file *part, etw_pack_counts *counts,
-                             etw_error *error)
-{
-    const etw_pack_options options = {.application = p->arguments->writer.application,
-                                      .replace = true}; /* it is reserved */
-    etw_status status = etw_pack_writer_finish(p->writer, etw_os_default(), etw_text_z(&part->name),
-                                               &options, counts, error);
-    if (!etw_failed(status) && counts->events == 0) {
-        status = etw_error_set(error, ETW_ERROR_NOT_FOUND, "no schemas in what was named");
-    }
-    if (!etw_failed(status)) {
-        status = etw_part_settle(etw_os_default(), part, p->arguments->export_path,
-                                 p->arguments->writer.replace, error);
-    }
-    if (etw_failed(status)) {
-        etw_part_remove(etw_os_default(), part);
-    }
-    return status;
-}
-
-/* The file has its name only once it is whole. */
 static etw_status write_pack(packing *p, etw_pack_counts *counts, etw_error *error)
 {
-    etw_part_file part = {0};
-    etw_status status = etw_part_reserve(etw_os_default(), p->arguments->export_path, &part, error);
-    if (!etw_failed(status)) {
-        status = write_part(p, &part, counts, error);
-    }
-    etw_part_free(&part);
-    return status;
+    const etw_replay_arguments *arguments = p->arguments;
+    const etw_pack_options options = {.application = arguments->writer.application,
+                                      .replace = arguments->writer.replace};
+    return etw_pack_writer_save(p->writer, etw_os_default(), arguments->export_path, &options,
+                                counts, error);
 }
 
 static etw_status pack_all(packing *p, etw_pack_counts *counts, etw_error *error)

@@ -408,3 +408,24 @@ def test_the_tools_import_only_what_windows_8_1_has(win64_tool, name):
         elif dll and re.fullmatch(r"\t[0-9a-f]+\s+\d+\s+\S+", line):
             imports.add("%s %s" % (dll, words[-1]))
     assert imports and not imports - known
+
+
+def test_a_catalog_has_the_schemas_of_the_registered_providers(live, native_tool, corpus, tmp_path):
+    """The drop-in API knows as many providers as the trace it plays."""
+    name = next(name for name in ("net.4.5.2.x64", "net.4.5.x86.old") if corpus(name + ".etl"))
+    pack = tmp_path / "windows.etwcap"
+    done = live("--catalog", "-o", pack, ETWAPI_TRACE=str(corpus(name + ".etl")))
+    assert b"windows.etwcap: schemas of " in done.stderr
+    listed = [json.loads(line) for line in native_tool("etw-replay", "schemas", "--json", pack).stdout.splitlines()]
+    assert listed and {one["Origin"] for one in listed} == {"TDH"} and all("Build" in one["Source"] for one in listed)
+    schemas = native_tool("etw-replay", "schemas", "--json", corpus(name + ".etl")).stdout.splitlines()
+    wanted = {(one["ProviderId"], one["Id"], one["Version"]): one for one in map(json.loads, schemas)
+              if one["Origin"] in ("manifest", "metadata event")}
+    found = {(one["ProviderId"], one["Id"], one["Version"]): one for one in listed}
+    assert wanted and set(wanted) <= set(found)
+    for key, one in wanted.items():
+        # The drop-in tells maps by pointer size, too, which a catalog cannot know.
+        assert found[key]["Properties"] == one["Properties"] and found[key]["Maps"] in (one["Maps"], [])
+    assert any(found[key]["Maps"] for key in wanted)
+    live("--catalog", "-o", pack, status=1, ETWAPI_TRACE=str(corpus(name + ".etl")))  # exists
+    live("--catalog", status=2)

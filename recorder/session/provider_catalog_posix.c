@@ -1,0 +1,13 @@
+/* Manifests are registered on Windows only. */
+#include "recorder/session/provider_catalog.h"
+
+etw_status etw_provider_catalog(const etw_definition_visitor *visitor, etw_schema_store *names,
+                                etw_provider_catalog_counts *counts, etw_error *error)
+{
+    (void)visitor;
+    (void)names;
+    (void)counts;
+    return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                         "a catalog is made on Windows, where providers are registered; elsewhere "
+                         "schemas are packed from Windows' files");
+}
