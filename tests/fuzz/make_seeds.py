@@ -11,8 +11,10 @@ import subprocess
 import sys
 import uuid
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, folder) for folder in ("support", "readers")]
 import etlwriter as etl  # noqa: E402
+import etwcap_reader  # noqa: E402
 import pewriter  # noqa: E402
 from etlwriter import Trace, field, structure, utf16z  # noqa: E402
 
@@ -247,6 +249,23 @@ def add_schemas(seeds):
     seeds.add("mof", "mof", MOF.encode())
 
 
+def add_pack(seeds, tools):
+    """The bodies of a pack's catalog and schemas, as they are when expanded."""
+    source, pack = (os.path.join(seeds.out, name) for name in ("pack.man", "pack.etwcap"))
+    with open(source, "w") as file:
+        file.write(MANIFEST)
+    done = subprocess.run([os.path.join(tools, "etw-replay"), "schemas", "--export", pack, "--schemas", source],
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        sys.exit("etw-replay: exit status %d\n%s" % (done.returncode, done.stderr.decode()))
+    with open(pack, "rb") as file:
+        for _, header, stored in etwcap_reader.File(file.read()).blocks():
+            if header.kind in (12, 13):
+                seeds.add("pack", str(header.kind), bytes([header.kind - 12]) + header.body(stored))
+    os.remove(source)
+    os.remove(pack)
+
+
 WHERE = ["Id in (3, 5..9) and a == 7", "b contains 'B.c' or not (c > 2.4)", "b ~ '^a.*$' and Level <= error", "has d",
          "d == {00000000-0000-0000-0000-000000000000}", "TimeStamp >= +5s or TimeStamp < -1ms", "ProviderName like 'S?o*'",
          "Keyword & 0x10 == 0x10", "b startswith a and b endswith '\xc4'", "x.y[2]#3 != 10.0.0.0/8", "!a&&b||c", "a in -1..1k"]
@@ -306,6 +325,7 @@ def main(tools, out):
     os.makedirs(out)
     add_traces(seeds, tools)
     add_schemas(seeds)
+    add_pack(seeds, tools)
     add_texts(seeds)
     add_state(seeds)
 

@@ -58,8 +58,9 @@ def counted(text):
     return struct.pack("<I", 4 + (len(data) + 3 & ~3)) + data.ljust(len(data) + 3 & ~3, b"\0")
 
 
-def compiled(provider, events, major=5, name="Compiled"):
-    """A compiled manifest. provider: GUID bytes; events: (id, version, ((field, in type, out type), ...))."""
+def compiled(provider, events, major=5, name="Compiled", message=0xFFFFFFFF):
+    """A compiled manifest. provider: GUID bytes; events: (id, version, ((field, in type, out type), ...)); message: id of the
+    text of all of them."""
     body = bytearray(b"CRIM" + struct.pack("<IHHI", 0, major, 1, 1) + provider + struct.pack("<I", 36))
     body += b"WEVT" + struct.pack("<IIIIIII", 0, 0xFFFFFFFF, 2, 4, 0, 13, 0)
     temps = []
@@ -77,8 +78,33 @@ def compiled(provider, events, major=5, name="Compiled"):
     body += b"EVNT" + struct.pack("<III", 16 + 48 * len(events), len(events), 0)
     for (number, of_version, _), temp in zip(events, temps):
         body += struct.pack("<HBBBBHQ", number, of_version, 0, 4, 0, 0, 0)
-        body += struct.pack("<IIIIIIII", 0xFFFFFFFF, temp, 0, 0, 0, 0, 0, 0)
+        body += struct.pack("<IIIIIIII", message, temp, 0, 0, 0, 0, 0, 0)
     struct.pack_into("<I", body, 36 + 16 + 12, len(body))
     body += b"PRVA" + struct.pack("<IIII", 20, 1, 0x10000001, len(body) + 20) + (name + "\0").encode("utf-16le")
     struct.pack_into("<I", body, 4, len(body))
     return bytes(body) + b"\0\0"
+
+
+def res(items):
+    """A .res file, as rc.exe writes it; items as those of pe."""
+    def name(kind):
+        return struct.pack("<HH", 0xFFFF, kind) if isinstance(kind, int) else kind.encode("utf-16le") + b"\0\0"
+
+    out = struct.pack("<II", 0, 32) + name(0) + name(0) + bytes(16)
+    for kind, language, content in items:
+        names = name(kind) + name(1)
+        names += b"\0" * (-len(names) % 4)
+        out += struct.pack("<II", len(content), 24 + len(names)) + names + struct.pack("<IHHII", 0, 0x30, language, 0, 0)
+        out += content + b"\0" * (-len(content) % 4)
+    return out
+
+
+def messages(texts, ansi=False):
+    """A message table; texts: {id: text}."""
+    blocks, entries, at = b"", b"", 4 + 12 * len(texts)
+    for number, text in sorted(texts.items()):
+        data = text.encode("cp1252") + b"\0" if ansi else text.encode("utf-16le") + b"\0\0"
+        data += b"\0" * (-len(data) % 4)
+        blocks += struct.pack("<III", number, number, at + len(entries))
+        entries += struct.pack("<HH", 4 + len(data), 0 if ansi else 1) + data
+    return struct.pack("<I", len(texts)) + blocks + entries

@@ -162,6 +162,19 @@ def test_bad_files_in_a_folder_are_named_and_passed_over(tool, tmp_path):
     tool("etw-replay", "--schemas", folder / "bad.MAN", tmp_path / "x.etl", status=1)
 
 
+@pytest.mark.parametrize("ansi", [False, True])
+@pytest.mark.parametrize("form", ["dll", "res"])
+def test_messages_of_both_widths_in_both_kinds_of_file(tool, tmp_path, form, ansi):
+    block = pewriter.compiled(ONE, [(1, 0, (("a", *UINT32),))], message=7)
+    items = [("WEVT_TEMPLATE", 0x409, block), (pewriter.MESSAGES, 0x409, pewriter.messages({3: "no", 7: "Größe %1\r\n"}, ansi))]
+    path = tmp_path / ("x." + form)
+    path.write_bytes((pewriter.pe if form == "dll" else pewriter.res)(items))
+    trace = Trace()
+    trace.event(GUID, 1, struct.pack("<I", 5))
+    trace.write(tmp_path / "x.etl")
+    assert '"Message":"Größe 5' in tool("etw-replay", "--message", "--schemas", path, tmp_path / "x.etl").stdout.decode()
+
+
 def test_the_environment_names_schemas(native_tool, tmp_path):
     dll(tmp_path / "1.dll", 1, ("a", *UINT32))
     trace = Trace()

@@ -167,3 +167,21 @@ def test_a_pack_gives_the_schemas_of_its_sources(native_tool, corpus, manifests_
         return [{key: value for key, value in one.items() if key not in ("Source", "Alternatives")} for one in found]
 
     assert schemas(manifests_pack) == schemas(corpus().parent / "manifests")
+
+
+@pytest.mark.parametrize("kind", ["manifest", "pack", "trace"])
+def test_schemas_are_added_later(native_tool, tmp_path, kind):
+    """repack --schemas stores what the recording did not have, whatever the source."""
+    dll(tmp_path / "a.dll", 1, ("a", *UINT32))
+    trace_of(tmp_path / "x.etl", struct.pack("<I", 5))
+    native_tool("etw-record", "--input", tmp_path / "x.etl", "-o", tmp_path / "bare.etwcap", "-q")
+    source = tmp_path / "a.dll"
+    if kind == "pack":
+        export(native_tool, tmp_path / "p.etwcap", "--schemas", source)
+        source = tmp_path / "p.etwcap"
+    elif kind == "trace":
+        native_tool("etw-record", "--schemas", source, "--input", tmp_path / "x.etl", "-o", tmp_path / "d.etwcap", "-q")
+        source = tmp_path / "d.etwcap"
+    native_tool("etw-replay", "repack", tmp_path / "bare.etwcap", "-o", tmp_path / "full.etwcap", "--schemas", source, "-q")
+    found = [event for event in native_tool.events(tmp_path / "full.etwcap") if event["Id"] == 1]
+    assert [(event["ProviderName"], event["EventProperties"]) for event in found] == [("Compiled", {"a": "5"})]
