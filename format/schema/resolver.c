@@ -10,7 +10,7 @@
 #include "format/schema/schema_file.h"
 #include "format/schema/schema_files.h"
 #include "format/schema/tracelogging.h"
-#include "format/schema/wpp.h"
+#include "format/schema/wpp_files.h"
 
 #include <stdlib.h>
 
@@ -83,8 +83,14 @@ static etw_status add_built_in(etw_resolver *self, etw_schema_source *source, et
 typedef struct given {
     etw_schema_store *store;
     etw_wpp_set *formats;
+    etw_wpp_files *format_files;
     etw_mof_set *classes;
 } given;
+
+static bool postpone(void *context, const char *path)
+{
+    return etw_wpp_files_add(((given *)context)->format_files, path);
+}
 
 static etw_status take_file(void *context, const char *path, etw_bytes content, etw_error *error)
 {
@@ -102,9 +108,9 @@ static etw_status read_given(given *to, const etw_resolver_options *options,
                              etw_schema_source **manifests, etw_error *error)
 {
     static const char *const endings[] = {".tmf", ".pdb", ".mof", NULL};
-    const etw_schema_taker others = {endings, take_file, to};
+    const etw_schema_taker others = {endings, postpone, take_file, to};
     *manifests = NULL;
-    return to->formats == NULL || to->classes == NULL
+    return to->formats == NULL || to->format_files == NULL || to->classes == NULL
                ? no_memory(error)
                : etw_schema_files_new(options, &others, to->store, manifests, error);
 }
@@ -123,16 +129,19 @@ static etw_status add_given(etw_resolver *self, const etw_resolver_options *opti
     }
     given to = {.store = self->store,
                 .formats = etw_wpp_set_new(ETW_WPP_MAX_BYTES),
+                .format_files = etw_wpp_files_new(options->os),
                 .classes = etw_mof_set_new(ETW_MOF_MAX_BYTES)};
     etw_schema_source *manifests;
     etw_status status = read_given(&to, options, &manifests, error);
     if (status != ETW_OK) {
         etw_wpp_set_free(to.formats);
+        etw_wpp_files_free(to.format_files);
         etw_mof_set_free(to.classes);
         return status;
     }
     status = add_built_in(self, manifests, error);
-    const etw_status formats = add_built_in(self, etw_wpp_source_new(to.formats), error);
+    const etw_status formats =
+        add_built_in(self, etw_wpp_source_new(to.formats, to.format_files), error);
     last->files = etw_schema_files_late(manifests);
     last->classes = etw_mof_source_new(to.classes);
     if (last->files == NULL || last->classes == NULL) {
@@ -504,8 +513,10 @@ etw_status etw_resolver_each(etw_resolver *resolver, const etw_definition_visito
     etw_status status = ETW_OK;
     for (uint32_t i = 0; i < resolver->source_count && status == ETW_OK; i++) {
         etw_schema_source *source = resolver->sources[i];
-        if (source->each != NULL) {
-            status = source->each(source, resolver->store, visitor, error);
+        etw_error failure = {0};
+        if (source->each != NULL &&
+            source->each(source, resolver->store, visitor, &failure) != ETW_OK) {
+            status = note_error(resolver, &failure, source->name, error);
         }
     }
     return status;

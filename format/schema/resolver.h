@@ -118,7 +118,7 @@ ETW_API_CHECKED etw_status etw_resolver_find(etw_resolver *resolver, const etw_e
                                              etw_error *error);
 
 /* All that the sources could explain, in their order: what goes into a pack. The schemas are the
- * store's. */
+ * store's. What is wrong with a source is counted, and ends only that one. */
 ETW_API_CHECKED etw_status etw_resolver_each(etw_resolver *resolver,
                                              const etw_definition_visitor *visitor,
                                              etw_error *error);

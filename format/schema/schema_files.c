@@ -139,6 +139,9 @@ static etw_status add_file(schema_files *self, const char *path, bool any_file,
                              ETW_SCHEMA_MAX_FILES);
     }
     if (is_of_other_kind(self, path)) {
+        if (any_file && self->others->postpone(self->others->context, path)) {
+            return ETW_OK;
+        }
         return give_other(self, path, error);
     }
     self->file_options.any_file = any_file;

@@ -15,6 +15,8 @@
  * holds no schemas. */
 typedef struct etw_schema_taker {
     const char *const *endings; /* of their names, lower case, the list ends with NULL */
+    /* Whether a file that was found in a folder will be read by its taker when it is needed. */
+    bool (*postpone)(void *context, const char *path);
     etw_status (*take)(void *context, const char *path, etw_bytes content, etw_error *error);
     void *context;
 } etw_schema_taker;

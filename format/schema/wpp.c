@@ -2,6 +2,7 @@
 
 #include "format/event/tei_builder.h"
 #include "format/event/wpp_kind.h"
+#include "format/schema/wpp_files.h"
 #include "format/schema/wpp_model.h"
 
 #include <stdio.h>
@@ -584,22 +585,34 @@ etw_status etw_wpp_set_find(etw_wpp_set *set, etw_schema_store *store,
 typedef struct wpp_source {
     etw_schema_source base;
     etw_wpp_set *set;
+    etw_wpp_files *files;
 } wpp_source;
 
 static etw_status find(etw_schema_source *base, etw_schema_store *store,
                        const etw_event_record *record, uint32_t pointer_size,
                        const etw_schema **schema, etw_error *error)
 {
-    return etw_wpp_set_find(((wpp_source *)base)->set, store, record, pointer_size, schema, error);
+    const wpp_source *self = (const wpp_source *)base;
+    etw_status status = etw_wpp_set_find(self->set, store, record, pointer_size, schema, error);
+    if (status == ETW_OK && *schema == NULL) {
+        status = etw_wpp_files_read(self->files, &record->EventHeader.ProviderId, self->set, store,
+                                    error);
+        if (status == ETW_OK) {
+            status = etw_wpp_set_find(self->set, store, record, pointer_size, schema, error);
+        }
+    }
+    return status;
 }
 
 static etw_status each(etw_schema_source *base, etw_schema_store *store,
                        const etw_definition_visitor *visitor, etw_error *error)
 {
-    etw_wpp_set *set = ((wpp_source *)base)->set;
+    wpp_source *self = (wpp_source *)base;
+    etw_wpp_set *set = self->set;
     etw_schema_key key = {.form = ETW_KEY_MESSAGE};
     uint32_t number;
-    etw_status status = ETW_OK;
+    const etw_status read = etw_wpp_files_read_all(self->files, set, store, error);
+    etw_status status = read == ETW_ERROR_NO_MEMORY ? read : ETW_OK;
     for (uint32_t i = 0; status == ETW_OK && etw_wpp_set_key_at(set, i, &key.guid, &number); i++) {
         const etw_schema *schema = NULL;
         key.id = (uint16_t)number;
@@ -609,20 +622,22 @@ static etw_status each(etw_schema_source *base, etw_schema_store *store,
             status = visitor->take(visitor->context, schema, "TMF", 0, error);
         }
     }
-    return status;
+    return status == ETW_OK ? read : status;
 }
 
 static void free_source(etw_schema_source *base)
 {
     etw_wpp_set_free(((wpp_source *)base)->set);
+    etw_wpp_files_free(((wpp_source *)base)->files);
     free(base);
 }
 
-etw_schema_source *etw_wpp_source_new(etw_wpp_set *set)
+etw_schema_source *etw_wpp_source_new(etw_wpp_set *set, etw_wpp_files *files)
 {
     wpp_source *self = calloc(1, sizeof *self);
     if (self == NULL) {
         etw_wpp_set_free(set);
+        etw_wpp_files_free(files);
         return NULL;
     }
     self->base = (etw_schema_source){.name = "WPP formats",
@@ -631,5 +646,6 @@ etw_schema_source *etw_wpp_source_new(etw_wpp_set *set)
                                      .each = each,
                                      .free = free_source};
     self->set = set;
+    self->files = files;
     return &self->base;
 }

@@ -47,7 +47,9 @@ etw_status etw_wpp_set_find(etw_wpp_set *set, etw_schema_store *store,
                             const etw_event_record *record, uint32_t pointer_size,
                             const etw_schema **schema, etw_error *error);
 
-/* A source over the set, which it owns from then on, also on failure: NULL where memory is out. */
-etw_schema_source *etw_wpp_source_new(etw_wpp_set *set);
+/* A source over the set and the files that wait to be read into it (wpp_files.h), both of which it
+ * owns from then on, also on failure: NULL where memory is out. */
+struct etw_wpp_files;
+etw_schema_source *etw_wpp_source_new(etw_wpp_set *set, struct etw_wpp_files *files);
 
 #endif

@@ -34,6 +34,15 @@ static etw_status take_given(packing *p, etw_error *error)
     return etw_failed(status) ? status : etw_resolver_each(p->resolver, &p->taken, error);
 }
 
+static bool say_errors(const packing *p)
+{
+    const uint64_t errors = p->resolver == NULL ? 0 : etw_resolver_error_count(p->resolver);
+    if (errors > 0) {
+        etw_tool_say("not all could be packed; first: %s", etw_resolver_first_error(p->resolver));
+    }
+    return errors > 0;
+}
+
 static etw_status take_traces(packing *p, etw_error *error)
 {
     etw_status status = ETW_OK;
@@ -84,6 +93,7 @@ etw_exit etw_schema_pack_export(const etw_replay_arguments *arguments)
     etw_error error = {0};
     etw_pack_counts counts = {0};
     const etw_status status = pack_all(&p, &counts, &error);
+    const bool is_all = !say_errors(&p);
     etw_resolver_free(p.resolver);
     etw_pack_writer_free(p.writer);
     etw_schema_store_free(p.store);
@@ -96,5 +106,5 @@ etw_exit etw_schema_pack_export(const etw_replay_arguments *arguments)
                      arguments->export_path, counts.events, counts.providers, counts.definitions,
                      counts.bytes);
     }
-    return ETW_EXIT_WELL;
+    return is_all ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
 }

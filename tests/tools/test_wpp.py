@@ -43,3 +43,18 @@ def test_a_record_keeps_what_its_messages_need(native_tool, folder, tmp_path):
     assert found[0]["Message"] == "WppEmitter work item id=0 status=0x0 phase=startup provider=WppEmitter"
     assert found[0]["EventProperties"] == {"i": "0", "(unsigned)(i & 0xff)": "0x0"}
     assert "EventPropertiesError" in messages(native_tool, trace)[0]
+
+
+def test_of_a_folder_only_the_files_of_the_messages_are_read(native_tool, folder, tmp_path):
+    """A file that is named after a message GUID waits until a message asks for it; a pack needs all of them."""
+    (tmp_path / "tmf").mkdir()
+    for path in folder.rglob("*.tmf"):
+        (tmp_path / "tmf" / path.name).write_bytes(path.read_bytes())
+    with open(tmp_path / "tmf" / "11111111-2222-3333-4444-555555555555.tmf", "wb") as large:
+        large.truncate(600 << 20)  # above the limit: it would be told
+    done = native_tool("etw-replay", "-q", "--message", "-m", tmp_path / "tmf", folder / "wppstr-sample.etl")
+    assert b"widetrace user=root role=admin" in done.stdout and done.stderr == b""
+    packed = native_tool("etw-replay", "schemas", "--export", tmp_path / "p.etwcap", "-m", tmp_path / "tmf", status=3)
+    assert b"11111111-2222-3333-4444-555555555555.tmf" in packed.stderr
+    found = native_tool("etw-replay", "-q", "--message", "-m", tmp_path / "p.etwcap", folder / "wppstr-sample.etl")
+    assert b"widetrace user=root role=admin" in found.stdout
