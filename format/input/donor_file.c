@@ -86,6 +86,26 @@ static etw_status read_etwcap(telling *t, const etw_os *os, const char *name,
     return status;
 }
 
+static etw_status keep_from_pack(void *context, const etw_schema *schema, const char *from,
+                                 uint32_t build, etw_error *error)
+{
+    return etw_kept_donor_add(context, schema, from, build, error);
+}
+
+/* A pack within a .gz or the like: all of it is taken, as what unwraps it does not stay open. */
+static etw_status unwrap_pack(telling *t, const etw_os *os, const char *name,
+                              etw_schema_store *store, etw_error *error)
+{
+    etw_donor *pack;
+    const etw_definition_visitor visitor = {keep_from_pack, t->donor};
+    etw_status status = etw_pack_open(os, name, store, &pack, error);
+    if (status == ETW_OK) {
+        status = pack->each(pack, &visitor, error);
+        pack->free(pack);
+    }
+    return status;
+}
+
 /* All that the trace told. */
 static etw_status read_trace(telling *t, etw_input *input, etw_schema_store *store,
                              etw_error *error)
@@ -117,7 +137,10 @@ static etw_status open_trace(const etw_os *os, const char *path, etw_schema_stor
                             ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for schemas")
                             : etw_input_open(os, path, &options, &input, error);
     if (status == ETW_OK) {
-        status = read_trace(&t, input, store, error);
+        status = unwrap_pack(&t, etw_input_os(input), etw_input_name(input), store, error);
+        if (status == ETW_ERROR_NOT_THIS) {
+            status = read_trace(&t, input, store, error);
+        }
         etw_input_close(input);
     }
     etw_resolver_free(t.resolver);

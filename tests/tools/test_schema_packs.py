@@ -1,4 +1,5 @@
 """Schemas from other traces and from schema packs; what a pack holds, read by an independent reader too."""
+import gzip
 import json
 import struct
 
@@ -106,6 +107,14 @@ def test_a_pack_in_a_folder_serves_but_a_trace_does_not(native_tool, tmp_path):
         make(tmp_path / name / "some.etwcap")
         done = native_tool("etw-replay", "--schemas", tmp_path / name, tmp_path / "x.etl")
         assert (b'{"a":"5"}' in done.stdout) == (name == "packs")
+
+
+def test_a_wrapped_pack_serves(tool, tmp_path):
+    dll(tmp_path / "a.dll", 17763, ("a", *UINT32))
+    export(tool, tmp_path / "p.etwcap", "--schemas", tmp_path / "a.dll")
+    (tmp_path / "p.etwcap.gz").write_bytes(gzip.compress((tmp_path / "p.etwcap").read_bytes()))
+    trace_of(tmp_path / "x.etl", struct.pack("<I", 5))
+    assert properties(tool, "--schemas", tmp_path / "p.etwcap.gz", tmp_path / "x.etl") == [{"a": "5"}]
 
 
 def test_a_damaged_pack_is_no_crash(native_tool, tmp_path):
