@@ -453,8 +453,10 @@ def test_info_lists_the_first_or_all_in_lines_or_one_line(tool, tmp_path):
     for name in ("a.etl", "a.etwcap"):
         path = tmp_path / name
         text = tool("etw-replay", "info", path).stdout.decode()
+        text = "".join(line + "\n" for line in text.splitlines() if "schema" not in line)
         assert text.count("-2222-3333-") == 19 and "11 more, --all lists them" in text
         every = tool("etw-replay", "info", "--all", path).stdout.decode()
+        every = "".join(line + "\n" for line in every.splitlines() if "schema" not in line)
         assert every.count("-2222-3333-") == 30 and "more" not in every
         digest = hashlib.sha1(path.read_bytes()).hexdigest()
         assert "sha1          " + digest in tool("etw-replay", "info", "--hash", path).stdout.decode()
