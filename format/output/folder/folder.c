@@ -94,6 +94,10 @@ static etw_status open_folder(const etw_kind_form *form, const etw_output_option
                               const etw_collector_target *target, etw_collector **collector,
                               etw_error *error)
 {
+    *collector = NULL;
+    if (target->path == NULL) {
+        return etw_error_set_missing(error, "folder");
+    }
     etw_collector *made = calloc(1, sizeof *made);
     *collector = made;
     if (made == NULL) {
