@@ -131,7 +131,7 @@ def test_what_one_trace_alone_can_do_is_refused_for_several(tool, write):
 
 def test_a_filter_is_in_doubt_only_where_no_trace_has_a_match(tool, write):
     first, second = write("a", [1]), write("b", [2])
-    assert tool("etw-replay", first, second, "--where", "Id == 2 and Level == 4").stderr == b""
+    assert b"no event matches" not in tool("etw-replay", first, second, "--where", "Id == 2 and Level == 4").stderr
     assert b"no event matches" in tool("etw-replay", first, second, "--where", "Id == 7").stderr
 
 
