@@ -152,7 +152,7 @@ static void csv_event(etw_output *output, const etw_event *event, etw_text *text
 
 const etw_output_format etw_output_csv = {
     .name = "csv",
-    .help = "one row per event; properties and extended items as JSON in a column each",
+    .help = "one row per event; properties and extended items are JSON",
     .open = csv_open,
     .close = csv_close,
     .begin = csv_begin,

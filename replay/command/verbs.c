@@ -77,7 +77,7 @@ static const etw_verb verbs[] = {
      1,
      ANY_INPUTS,
      true},
-    {{"split", "FILE... -o PATTERN", "write a trace as several files: by time, size, process, ...",
+    {{"split", "FILE... -o PATTERN", "write a trace as several files: by time, size, count, process or provider",
       ETW_TAKES_FILTER | ETW_TAKES_SPLIT | ETW_TAKES_ORDER | WRITES},
      etw_verb_split,
      1,
@@ -124,12 +124,18 @@ const etw_verb *etw_verb_at(size_t index)
 
 static void append_formats(etw_text *text, const etw_verb_row *verb)
 {
+    size_t widest = 0;
     if ((verb->takes & ETW_TAKES_RENDERING) == 0) {
         return;
     }
+    for (size_t i = 0; etw_output_at(i) != NULL; i++) {
+        const size_t width = strlen(etw_output_at(i)->name);
+        widest = width > widest ? width : widest;
+    }
     etw_text_append_z(text, "\nFormats\n");
     for (size_t i = 0; etw_output_at(i) != NULL; i++) {
-        etw_text_printf(text, "  %-13s%s\n", etw_output_at(i)->name, etw_output_at(i)->help);
+        etw_text_printf(text, "  %-*s  %s\n", (int)widest, etw_output_at(i)->name,
+                        etw_output_at(i)->help);
     }
 }
 

@@ -100,3 +100,16 @@ def test_a_service_connects_before_it_looks_at_its_options(win64_tool, tmp_path)
     assert (b"service manager" in said) != (b"missing" in said)
     (tmp_path / "a.profile").write_text("service\n")
     assert b"not allowed in a profile" in win64_tool("etw-record", "--profile", tmp_path / "a.profile", status=2).stderr
+
+
+@pytest.mark.parametrize("verb, option", [("merge", "--update"), ("merge", "--junit"), ("expect", "--offset"), ("split", "--check"),
+                                          ("split", "--max-runs"), ("reduce", "--every"), ("diff", "--per-event"), ("info", "--tree")])
+def test_a_verb_takes_no_option_of_another(native_tool, verb, option):
+    assert option not in native_tool("etw-replay", "help", verb).stdout.decode()
+    said = native_tool("etw-replay", verb, "a", "b", "-o", "c", option + "=1", status=2).stderr.decode()
+    assert "has no option" in said or "does not take" in said, said
+
+
+def test_names_of_formats_stand_apart_from_what_they_are(native_tool):
+    listed = native_tool("etw-replay", "--help").stdout.decode().split("\nFormats\n")[1].split("\n\n")[0].splitlines()
+    assert len(listed) > 10 and all(re.match(r"  \S+  +\S", line) for line in listed), listed

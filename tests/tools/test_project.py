@@ -140,3 +140,10 @@ def test_no_function_takes_more_than_six_parameters():
                 if count > 6 and not re.match(r"(Tdh|Event|Enable|Register|Control|Trace)", name):
                     found.append("%s: %s takes %d" % (path.name, name, count))
     assert found == []
+
+
+def test_groups_of_options_are_a_bit_each():
+    """Two that share one give a verb the options of another."""
+    text = (ROOT / "replay/command/options.h").read_text()
+    bits = re.findall(r"^    ETW_TAKES_\w+ = 1 << (\d+)", text, re.M)
+    assert len(bits) == text.count("    ETW_TAKES_") > 20 and len(set(bits)) == len(bits)
