@@ -78,7 +78,7 @@ static const etw_option limit_rows[] = {
      ETW_RECORD_STORES(limits.ring_segments)},
     {.name = "max-age",
      .value = "T",
-     .help = "remove segments of this recording so long after they were closed",
+     .help = "remove segments of this recording this long after they were closed",
      .unit = ETW_UNIT_MS,
      .least = 1,
      ETW_RECORD_STORES(limits.max_age_ms)},

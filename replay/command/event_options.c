@@ -275,7 +275,7 @@ static const etw_option rows[] = {
     {.name = "grep",
      .value = "TEXT|/REGEX/",
      .help = "only events with this in any of their texts, or in bytes that no schema explains; "
-             "case is ignored, but not by /REGEX/ (by /REGEX/i it is)",
+             "case is ignored, in a /REGEX/ only with an i behind it",
      .group = ETW_TAKES_FILTER,
      .apply = apply_short_form},
     {.name = "since",
