@@ -87,42 +87,46 @@ static bool fits(value_kind kind, const PAYLOAD_FILTER_PREDICATE *predicate)
     }
 }
 
-static bool is_good(const TRACE_EVENT_INFO *info, const PAYLOAD_FILTER_PREDICATE *predicate)
+/* The event's description may come from a trace: its offsets are trusted for nothing. */
+static bool is_good(const etw_tei *event, const PAYLOAD_FILTER_PREDICATE *predicate)
 {
     if (predicate->FieldName == NULL || predicate->Value == NULL) {
         return false;
     }
-    for (ULONG i = 0; i < info->TopLevelPropertyCount; i++) {
-        const EVENT_PROPERTY_INFO *property = &info->EventPropertyInfoArray[i];
-        const wchar_t *name =
-            (const wchar_t *)(const void *)((const BYTE *)info + property->NameOffset);
-        if (wcscmp(name, predicate->FieldName) == 0) {
-            return (property->Flags & PropertyStruct) == 0 &&
-                   fits(kind_of(property->nonStructType.InType), predicate);
+    const etw_bytes wanted = {(const uint8_t *)predicate->FieldName,
+                              wcslen(predicate->FieldName) * sizeof(wchar_t)};
+    for (uint32_t i = 0; i < event->info.TopLevelPropertyCount; i++) {
+        const etw_event_property_info property = etw_tei_property(event, i);
+        etw_bytes name;
+        if (etw_tei_string(event, property.NameOffset, &name) && etw_bytes_equal(name, wanted)) {
+            return (property.Flags & ETW_PROP_STRUCT) == 0 &&
+                   fits(kind_of(property.InType), predicate);
         }
     }
     return false;
 }
 
-/* The event as its manifest has it, to be freed; else *code says why not. */
-static TRACE_EVENT_INFO *registered_event(const GUID *provider, const EVENT_DESCRIPTOR *event,
-                                          ULONG *code)
+/* The event as its manifest has it; *bytes is to be freed. */
+static ULONG registered_event(const GUID *provider, const EVENT_DESCRIPTOR *event, void **bytes,
+                              etw_tei *tei)
 {
     GUID id = *provider;
     EVENT_DESCRIPTOR wanted = *event;
     ULONG size = 0;
-    *code = TdhGetManifestEventInformation(&id, &wanted, NULL, &size);
-    TRACE_EVENT_INFO *info = *code == ERROR_INSUFFICIENT_BUFFER ? malloc(size) : NULL;
-    if (info != NULL) {
-        *code = TdhGetManifestEventInformation(&id, &wanted, info, &size);
-    } else if (*code == ERROR_INSUFFICIENT_BUFFER) {
-        *code = ERROR_NOT_ENOUGH_MEMORY;
+    *bytes = NULL;
+    const ULONG asked = TdhGetManifestEventInformation(&id, &wanted, NULL, &size);
+    if (asked != ERROR_INSUFFICIENT_BUFFER) {
+        return asked;
     }
-    if (*code != ERROR_SUCCESS) {
-        free(info);
-        return NULL;
+    *bytes = malloc(size);
+    if (*bytes == NULL) {
+        return ERROR_NOT_ENOUGH_MEMORY;
     }
-    return info;
+    const ULONG code = TdhGetManifestEventInformation(&id, &wanted, *bytes, &size);
+    const etw_bytes blob = {*bytes, size};
+    return code != ERROR_SUCCESS                     ? code
+           : etw_tei_open(blob, tei, NULL) != ETW_OK ? (ULONG)ERROR_INVALID_DATA
+                                                     : (ULONG)ERROR_SUCCESS;
 }
 
 static ULONG make(payload_filter **made, const PAYLOAD_FILTER_PREDICATE *predicates, ULONG count)
@@ -160,12 +164,13 @@ ULONG WINAPI TdhCreatePayloadFilter(const GUID *provider, const EVENT_DESCRIPTOR
         return ERROR_INVALID_PARAMETER;
     }
     *filter = NULL;
-    ULONG code;
-    TRACE_EVENT_INFO *info = registered_event(provider, event, &code);
+    void *bytes;
+    etw_tei registered;
+    ULONG code = registered_event(provider, event, &bytes, &registered);
     for (ULONG i = 0; i < count && code == ERROR_SUCCESS; i++) {
-        code = is_good(info, &predicates[i]) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
+        code = is_good(&registered, &predicates[i]) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
     }
-    free(info);
+    free(bytes);
     payload_filter *made = NULL;
     code = code == ERROR_SUCCESS ? make(&made, predicates, count) : code;
     if (code == ERROR_SUCCESS) {

@@ -289,7 +289,7 @@ ULONG WINAPI EnumerateTraceGuidsEx(TRACE_QUERY_INFO_CLASS information, void *in,
 typedef struct event_list {
     const GUID *provider;
     PROVIDER_EVENT_INFO *info; /* NULL: only count */
-    ULONG count;
+    ULONG room, count;         /* other threads may learn more between the passes */
 } event_list;
 
 /* The schema of an event that a manifest defines, of this provider. */
@@ -307,7 +307,7 @@ static void visit_event(void *context, const etw_schema *schema)
     event_list *list = context;
     const TRACE_EVENT_INFO *info = manifest_event(schema, list->provider);
     if (info != NULL) {
-        if (list->info != NULL) {
+        if (list->info != NULL && list->count < list->room) {
             list->info->EventDescriptorsArray[list->count] = info->EventDescriptor;
         }
         list->count++;
@@ -335,7 +335,7 @@ ULONG WINAPI TdhEnumerateManifestProviderEvents(GUID *provider, PROVIDER_EVENT_I
     }
     info->NumberOfEvents = list.count;
     info->Reserved = 0;
-    event_list fill = {.provider = provider, .info = info};
+    event_list fill = {.provider = provider, .info = info, .room = list.count};
     etwapi_visit_schemas(visit_event, &fill);
     return ERROR_SUCCESS;
 }
