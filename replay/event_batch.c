@@ -224,6 +224,10 @@ etw_status etw_event_batch_next(etw_event_batch *batch, const etw_batched_event 
             return no_memory(error);
         }
     }
+    (void)etw_text_z(&batch->losses); /* so that it can be asked for */
+    if (batch->losses.failed) {
+        return no_memory(error);
+    }
     *events = batch->events;
     *count = batch->count;
     return status == ETW_END && batch->count > 0 ? ETW_OK : status;
@@ -239,7 +243,11 @@ static etw_status take_text(etw_event_batch *batch, const etw_typed_value *from,
     to->kind = ETW_BATCHED_TEXT;
     to->data = etw_text_z(&batch->text);
     to->size = (uint32_t)batch->text.size;
-    return batch->text.failed ? ETW_ERROR_NO_MEMORY : ETW_OK;
+    if (batch->text.failed) {
+        *to = (etw_batched_value){0};
+        return ETW_ERROR_NO_MEMORY;
+    }
+    return ETW_OK;
 }
 
 static etw_status take_value(etw_event_batch *batch, const etw_typed_value *from,
@@ -308,11 +316,15 @@ etw_status etw_event_batch_json(etw_event_batch *batch, uint32_t index, uint32_t
     const etw_event *event = make_event(batch, index);
     const etw_status status =
         event == NULL ? ETW_ERROR_NO_MEMORY : etw_event_json(event, &options, &batch->json);
-    if (status == ETW_OK) {
-        *json = etw_text_z(&batch->json);
-        *size = batch->json.size;
+    if (status != ETW_OK) {
+        return status;
     }
-    return status;
+    *json = etw_text_z(&batch->json);
+    if (batch->json.failed) {
+        return ETW_ERROR_NO_MEMORY;
+    }
+    *size = batch->json.size;
+    return ETW_OK;
 }
 
 const char *etw_event_batch_losses(etw_event_batch *batch)

@@ -354,6 +354,7 @@ void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t size, etw
 const char *etw_text_z(etw_text *text)
 {
     if (text->size == text->capacity && !etw_buffer_hold(text, text->size + 1)) {
+        text->failed = true;
         return "";
     }
     text->data[text->size] = '\0';

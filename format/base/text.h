@@ -80,7 +80,7 @@ ETW_API void etw_text_append_ansi(etw_text *text, const uint8_t *bytes, size_t s
 /* The character of a byte in Windows-1252; the five bytes that it leaves out are C1 controls. */
 ETW_API uint32_t etw_windows_1252(uint8_t byte);
 
-/* The text as a C string, valid until the next append; "" where memory ran out at the very start.
+/* The text as a C string, valid until the next append; "", and failed is set, where memory is out.
  */
 ETW_API const char *etw_text_z(etw_text *text);
 
