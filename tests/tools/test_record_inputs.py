@@ -10,16 +10,7 @@ import zipfile
 import pytest
 
 from etlwriter import Trace, field
-from test_inputs import small, through_fifo, zipped, zstd
-
-
-@pytest.fixture
-def traces(tool, tmp_path):
-    """The same trace as .etl and as .etwcap."""
-    etl, etwcap = tmp_path / "a.etl", tmp_path / "a.etwcap"
-    small().write(etl)
-    tool("etw-record", "--input", etl, "-o", etwcap, "-q")
-    return etl, etwcap
+from test_inputs import small, through_fifo, traces, zipped, zstd  # noqa: F401 (traces is a fixture)
 
 
 def test_an_etwcap_is_recorded_again_byte_for_byte(tool, traces, tmp_path):
