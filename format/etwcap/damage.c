@@ -1,9 +1,11 @@
 #include "format/etwcap/damage.h"
 
-void etw_damage_of_block(const etw_scan_item *block, const char *why, etw_loss *loss)
+void etw_damage_of_block(const etw_scan_item *block, etw_status status, const char *why,
+                         etw_loss *loss)
 {
     const etw_block_header *header = &block->header;
-    *loss = (etw_loss){.cause = ETW_LOSS_DAMAGE,
+    const bool is_limit = status == ETW_ERROR_LIMIT;
+    *loss = (etw_loss){.cause = is_limit ? ETW_LOSS_LIMIT : ETW_LOSS_DAMAGE,
                        .events = header->kind == ETW_BLOCK_EVENTS ? header->count : 0,
                        .buffers = 1,
                        .bytes = ETW_BLOCK_HEADER_SIZE + (uint64_t)header->stored_size,

@@ -71,10 +71,10 @@ static etw_status deliver_loss(reader *self, etw_item *item)
     return ETW_OK;
 }
 
-static etw_status report_block(reader *self, const etw_scan_item *block, const char *why,
+static etw_status report_block(reader *self, const etw_scan_item *block, const etw_error *failure,
                                etw_item *item)
 {
-    etw_damage_of_block(block, why, &self->loss);
+    etw_damage_of_block(block, failure->status, failure->message, &self->loss);
     self->counts.blocks_damaged++;
     return deliver_loss(self, item);
 }
@@ -280,7 +280,8 @@ static etw_status read_block(reader *self, const etw_scan_item *block, etw_item 
     }
     if (etw_scan_is_damage(status)) {
         *reported = true;
-        return report_block(self, block, local.message, item);
+        local.status = status; /* whoever takes blocks may have said nothing */
+        return report_block(self, block, &local, item);
     }
     if (status != ETW_OK && error != NULL) {
         *error = local;

@@ -76,12 +76,14 @@ typedef struct etw_file_summary {
 } etw_file_summary;
 
 typedef struct etw_reader_counts {
-    uint64_t blocks_read, blocks_skipped, blocks_damaged, bytes_read;
+    uint64_t blocks_read, blocks_skipped, bytes_read;
+    uint64_t blocks_damaged; /* missing, or not to be used: for damage, or a limit of the reader */
 } etw_reader_counts;
 
 /* path "-": stdin. The source delivers a last LOSS item (TRUNCATED) where the file has no end
  * block. ETW_ERROR_NOT_THIS where the magic is not ours, ETW_ERROR_VERSION for a newer major
- * version. The source delivers events and losses; damage becomes a LOSS item in its place. */
+ * version. The source delivers events and losses; damage becomes a LOSS item in its place, as a
+ * block does that meets a limit. */
 ETW_API_CHECKED etw_status etw_reader_open(const etw_os *os, const char *path,
                                            const etw_reader_options *options, etw_source **source,
                                            etw_error *error);

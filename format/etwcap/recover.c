@@ -73,7 +73,7 @@ static etw_status put_loss(recovery *self, const etw_loss *loss, etw_error *erro
 
 /* ---- What was not readable ---- */
 
-static etw_status record_block(recovery *self, const etw_scan_item *block, const char *why,
+static etw_status record_block(recovery *self, const etw_scan_item *block, const etw_error *failure,
                                etw_error *error)
 {
     const uint16_t kind = block->header.kind;
@@ -82,7 +82,7 @@ static etw_status record_block(recovery *self, const etw_scan_item *block, const
         return ETW_OK; /* made anew: nothing is lost */
     }
     etw_loss loss;
-    etw_damage_of_block(block, why, &loss);
+    etw_damage_of_block(block, failure->status, failure->message, &loss);
     return put_loss(self, &loss, error);
 }
 
@@ -174,7 +174,9 @@ static etw_status keep_provider(void *context, const etw_guid *provider, const c
                                 etw_error *error)
 {
     recovery *self = context;
-    return etw_schema_store_set_provider_name(self->names, provider, utf8_name, error);
+    const etw_status status =
+        etw_schema_store_set_provider_name(self->names, provider, utf8_name, error);
+    return status == ETW_ERROR_LIMIT ? ETW_OK : status; /* the summary may lack a name */
 }
 
 static etw_status check_losses(recovery *self, const etw_scan_item *block, etw_bytes body,
@@ -232,7 +234,7 @@ static etw_status copy_block(recovery *self, etw_scan_item *block, etw_error *er
         status = check_body(self, block, body, &local);
     }
     if (is_damage(status)) {
-        return record_block(self, block, local.message, error);
+        return record_block(self, block, &local, error);
     }
     if (status != ETW_OK && status != ETW_ERROR_UNSUPPORTED) {
         if (error != NULL) {
@@ -502,8 +504,8 @@ static etw_status check_name(const recovery *self, const char *out, etw_error *e
                : ETW_OK;
 }
 
-static etw_status recover_into(recovery *self, const char *in, const char *out,
-                               etw_part_file *part, etw_error *error)
+static etw_status recover_into(recovery *self, const char *in, const char *out, etw_part_file *part,
+                               etw_error *error)
 {
     etw_status status = recover_to(self, in, etw_text_z(&part->name), error);
     if (status == ETW_OK) {

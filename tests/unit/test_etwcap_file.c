@@ -284,6 +284,38 @@ static void private_blocks_reach_who_asks_for_them(void **state)
     etw_source_close(source);
 }
 
+static etw_status refuse_private(void *context, const etw_side_block *block, etw_error *error)
+{
+    return block->kind == SAMPLE_PRIVATE_KIND
+               ? etw_error_set(error, *(const etw_status *)context, "too many of them")
+               : ETW_OK;
+}
+
+/* A good block that its reader has no room for is no damaged one. */
+static void limit_of_the_reader_is_not_told_as_damage(void **state)
+{
+    static const struct {
+        etw_status status;
+        uint32_t cause;
+    } cases[] = {{ETW_ERROR_LIMIT, ETW_LOSS_LIMIT}, {ETW_ERROR_DAMAGED, ETW_LOSS_DAMAGE}};
+    write_sample(*state, "mem:a", 20, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        etw_status refusal = cases[i].status;
+        const etw_reader_options options = {.block = refuse_private, .block_context = &refusal};
+        etw_source *source = open_sample(*state, "mem:a", &options);
+        uint32_t told = 0;
+        etw_item item;
+        while (etw_source_next(source, &item, NULL) == ETW_OK) {
+            if (item.kind == ETW_ITEM_LOSS && strstr(item.loss->detail, "too many of them")) {
+                assert_int_equal(item.loss->cause, cases[i].cause);
+                told++;
+            }
+        }
+        assert_int_equal(told, 1);
+        etw_source_close(source);
+    }
+}
+
 static etw_status take_bytes(void *context, const etw_side_block *block, etw_error *error)
 {
     (void)error;
@@ -630,6 +662,8 @@ int main(void)
                                         faulty_os_set_up, faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(blocks_without_the_provider_are_passed_over,
                                         faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(limit_of_the_reader_is_not_told_as_damage, faulty_os_set_up,
+                                        faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(private_blocks_reach_who_asks_for_them, faulty_os_set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(marker_occurs_in_headers_only, faulty_os_set_up,
