@@ -19,6 +19,37 @@ char *etw_name_copy(const char *from, size_t size)
     return copy;
 }
 
+static bool is_same(char a, char b, bool ignore_case)
+{
+    return a == b || (ignore_case && strncasecmp(&a, &b, 1) == 0);
+}
+
+bool etw_name_fits(const char *pattern, const char *text, size_t size, bool ignore_case)
+{
+    const char *star = NULL;
+    size_t at = 0;
+    size_t after_star = 0;
+    while (at < size) {
+        if (*pattern == '*') {
+            star = pattern++;
+            after_star = at;
+        } else if (*pattern == '?' ||
+                   (*pattern != '\0' && is_same(*pattern, text[at], ignore_case))) {
+            pattern++;
+            at++;
+        } else if (star != NULL) {
+            pattern = star + 1;
+            at = ++after_star;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') {
+        pattern++;
+    }
+    return *pattern == '\0';
+}
+
 const char *etw_name_last_part(const char *path)
 {
     const char *part = path;

@@ -159,35 +159,13 @@ typedef struct name_list {
     etw_status status;
 } name_list;
 
-/* * is any number of characters, ? is one. No recursion: the last * takes one more each time. */
-static bool matches(const char *pattern, const char *name)
-{
-    const char *star = NULL, *from = NULL;
-    while (*name != '\0') {
-        if (*pattern == '*') {
-            star = pattern++;
-            from = name;
-        } else if (*pattern == '?' || *pattern == *name) {
-            pattern++;
-            name++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            name = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}
-
 static void take_name(void *into, const char *name)
 {
     name_list *list = into;
-    const bool is_wanted = list->pattern == NULL ? is_trace_name(name)
-                                                 : name[0] != '.' && matches(list->pattern, name);
+    const bool is_wanted =
+        list->pattern == NULL
+            ? is_trace_name(name)
+            : name[0] != '.' && etw_name_fits(list->pattern, name, strlen(name), false);
     if (!is_wanted || list->status != ETW_OK) {
         return;
     }

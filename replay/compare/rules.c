@@ -1,6 +1,7 @@
 #include "replay/compare/rules.h"
 
 #include "format/base/digits.h"
+#include "format/base/names.h"
 
 #include <stdlib.h>
 
@@ -77,42 +78,10 @@ etw_status etw_rules_add_normalized(etw_rules *rules, const char *list, etw_erro
 
 /* Patterns. */
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
-/* Whether the pattern fits all of the text; * is tried from its shortest on, and only the last *
- * met is ever taken back. */
-static bool fits(const char *pattern, const char *text, size_t size)
-{
-    const char *star = NULL;
-    size_t at = 0;
-    size_t after_star = 0;
-    while (at < size) {
-        if (*pattern == '*') {
-            star = pattern++;
-            after_star = at;
-        } else if (*pattern == '?' || (*pattern != '\0' && lower(*pattern) == lower(text[at]))) {
-            pattern++;
-            at++;
-        } else if (star != NULL) {
-            pattern = star + 1;
-            at = ++after_star;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}
-
 static bool any_fits(const etw_name_list *list, const char *text, size_t size)
 {
     for (uint32_t i = 0; i < list->count; i++) {
-        if (fits(list->names[i], text, size)) {
+        if (etw_name_fits(list->names[i], text, size, true)) {
             return true;
         }
     }

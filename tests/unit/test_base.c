@@ -17,6 +17,7 @@
 
 #include "format/base/guid.h"
 #include "format/base/lznt1.h"
+#include "format/base/names.h"
 #include "format/base/os.h"
 #include "format/base/wait.h"
 #include "format/event/clock.h"
@@ -388,10 +389,43 @@ static void unpacks_lznt1(void **state)
     etw_text_free(&text);
 }
 
+static void patterns_fit_whole_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *name;
+        bool fits, fits_in_any_case;
+    } cases[] = {
+        {"", "", true, true},
+        {"*", "", true, true},
+        {"", "a", false, false},
+        {"?", "", false, false},
+        {"a?c", "abc", true, true},
+        {"A?c", "abC", false, true},
+        {"*.etl", "a.etl", true, true},
+        {"*.etl", "a.etl.gz", false, false},
+        {"*ab", "aab", true, true},
+        {"*ab*ab", "abab", true, true},
+        {"*ab*ab", "aab", false, false},
+        {"a**", "a", true, true},
+        {"[", "{", false, false},
+        {"*Z", "xyz", false, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const size_t size = strlen(cases[i].name);
+        assert_int_equal(etw_name_fits(cases[i].pattern, cases[i].name, size, false),
+                         cases[i].fits);
+        assert_int_equal(etw_name_fits(cases[i].pattern, cases[i].name, size, true),
+                         cases[i].fits_in_any_case);
+    }
+    assert_true(etw_name_fits("ab", "abc", 2, false)); /* no more than size is looked at */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unpacks_lznt1),
+        cmocka_unit_test(patterns_fit_whole_names),
         cmocka_unit_test(guid_text_and_back),
         cmocka_unit_test(provider_guid_follows_from_its_name),
         cmocka_unit_test(utf16_becomes_escaped_utf8),
