@@ -21,9 +21,11 @@ MANIFEST = """<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2
 READING = [["cat", "TRACE"], ["cat", "FILE"], ["cat", "TRACE", "-m", "MANIFESTS"], ["cat", "FILE", "--where", "Who contains 'a'"],
            ["cat", "FILE", "--format", "text"], ["cat", "FILE", "--format", "xml"], ["cat", "FILE", "--format", "csv"],
            ["info", "TRACE"], ["info", "FILE"], ["schemas", "FILE"], ["schemas", "TRACE", "-m", "MANIFESTS"],
-           ["verify", "FILE"], ["stats", "FILE"], ["ps", "TRACE"], ["diff", "TRACE", "FILE"]]
+           ["verify", "FILE"], ["stats", "FILE"], ["ps", "TRACE"], ["diff", "TRACE", "FILE"], ["diff", "EVENTS", "FILE"], ["expect", "FILE", "EXPECTED"]]
+EXPORTING = [["schemas", "--export", "OUT", "-m", "MANIFESTS"], ["schemas", "--export", "OUT", "-m", "FILE"]]
 WRITING = [["cut", "FILE", "--drop-strings"], ["cut", "TRACE", "--where", "Size > 1"], ["merge", "TRACE", "FILE"],
            ["repack", "FILE"], ["recover", "FILE"]]
+RECORDING = {"record": ["--input", "TRACE"], "from-json": ["--from-json", "LINES"]}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,12 @@ def inputs(native_tool, tmp_path_factory):
     (folder / "manifests").mkdir()
     (folder / "manifests/a.man").write_text(MANIFEST)
     native_tool("etw-record", "--input", folder / "a.etl", "-o", folder / "a.etwcap", "-q")
-    return {"TRACE": folder / "a.etl", "FILE": folder / "a.etwcap", "MANIFESTS": folder / "manifests"}
+    (folder / "events.ndjson").write_bytes(native_tool("etw-replay", "cat", folder / "a.etwcap").stdout)
+    (folder / "a.ndjson").write_bytes(native_tool("etw-replay", "schemas", "--json", folder / "a.etwcap").stdout +
+                                       native_tool("etw-replay", "cat", "--schema-hash", folder / "a.etwcap").stdout)
+    native_tool("etw-replay", "expect", "--update", folder / "a.etwcap", folder / "expected", "-q")
+    return {"TRACE": folder / "a.etl", "FILE": folder / "a.etwcap", "MANIFESTS": folder / "manifests",
+            "EVENTS": folder / "events.ndjson", "LINES": folder / "a.ndjson", "EXPECTED": folder / "expected"}
 
 
 class Preloaded:
@@ -82,10 +89,10 @@ def content(tool, path):
     return said.stdout, said.returncode, tool("etw-replay", "verify", path, status=None).returncode
 
 
-@pytest.mark.parametrize("words", WRITING + [["record"]], ids=" ".join)
+@pytest.mark.parametrize("words", WRITING + [[name] for name in RECORDING], ids=" ".join)
 def test_a_command_that_writes_fails_or_writes_all_or_tells_what_is_missing(native_tool, inputs, tmp_path, words):
     out = tmp_path / "out.etwcap"
-    start = ["etw-record", "--input", inputs["TRACE"]] if words == ["record"] else ["etw-replay"] + words
+    start = ["etw-record"] + RECORDING[words[0]] if words[0] in RECORDING else ["etw-replay"] + words
     run = Preloaded(native_tool, [inputs.get(word, word) for word in start] + ["-o", out, "-f"])
     assert run().returncode == 0
     whole = content(native_tool, out)
@@ -100,3 +107,16 @@ def test_a_command_that_writes_fails_or_writes_all_or_tells_what_is_missing(nati
             assert wrote[1] == 3 and b'"Loss"' in wrote[0] and b"Damage" not in wrote[0], (number, length, done)
         else:
             assert says_memory(done) and (wrote is None or wrote[1:] != (0, 0)), (number, length, done)
+
+
+@pytest.mark.parametrize("words", EXPORTING, ids=" ".join)
+def test_a_pack_is_whole_or_not_there(native_tool, inputs, tmp_path, words):
+    out = tmp_path / "out.etwcap"
+    run = Preloaded(native_tool, ["etw-replay"] + [dict(inputs, OUT=out).get(word, word) for word in words])
+    assert run().returncode == 0
+    whole = out.read_bytes()
+    for number, length in run.failures(tmp_path):
+        for left in tmp_path.glob("out.etwcap*"):
+            left.unlink()
+        done = run(FAIL_ALLOCATION=number, FAIL_FOR=length)
+        assert says_memory(done) and not out.exists() or done.returncode == 0 and out.read_bytes() == whole, (number, length, done)

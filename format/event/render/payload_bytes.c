@@ -112,8 +112,8 @@ static bool append_counted(making *m, const etw_json_value *at, const etw_proper
     return true;
 }
 
-/* Behind a TOKEN_USER, whose pointers mean nothing elsewhere but are not zero; four zero bytes where
- * there is none. */
+/* Behind a TOKEN_USER, whose pointers mean nothing elsewhere but are not zero; four zero bytes
+ * where there is none. */
 static void append_wbem_sid(making *m)
 {
     const bool has_sid = m->content.size > 0;
@@ -186,6 +186,7 @@ static bool make_element(making *m, const etw_json_value *value, const etw_prope
     if (!etw_value_append_bytes(property, m->request->pointer_size, value, &m->content, &why)) {
         return fail(m, value, property, why);
     }
+    m->payload->failed |= m->content.failed; /* which is cleared for the next element */
     keep_slot(m, property);
     return append_content(m, value, property);
 }
