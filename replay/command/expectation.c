@@ -9,6 +9,20 @@ void etw_expectation_free(etw_expectation *expectation)
     etw_text_free(&expectation->where);
 }
 
+void etw_expectation_add_where(etw_expectation *expectation, const char *where)
+{
+    etw_text *all = &expectation->where;
+    etw_text both = {0};
+    if (all->size == 0) {
+        etw_text_printf(&both, "(%s)", where);
+    } else {
+        etw_text_printf(&both, "(%s) and (%s)", etw_text_z(all), where);
+    }
+    both.failed |= all->failed;
+    etw_text_free(all);
+    *all = both;
+}
+
 static etw_status take_text(etw_expectation *e, const etw_json_value *list, const char *text,
                             etw_error *error)
 {
@@ -22,7 +36,11 @@ static etw_status take_text(etw_expectation *e, const etw_json_value *list, cons
         return etw_rules_add_normalized(&e->rules, text, error);
     }
     if (etw_json_has_name(list, "Where")) {
-        etw_text_append_z(&e->where, text);
+        if (e->where.size == 0) {
+            etw_text_append_z(&e->where, text); /* to be written again as it is */
+        } else {
+            etw_expectation_add_where(e, text);
+        }
         return ETW_OK;
     }
     return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,

@@ -13,6 +13,8 @@ typedef struct etw_expectation {
 } etw_expectation;
 
 void etw_expectation_free(etw_expectation *expectation);
+/* Both what is wanted already and this have to hold; where.failed: no memory. */
+void etw_expectation_add_where(etw_expectation *expectation, const char *where);
 /* Adds what the file's first line says; nothing where it is no such line. */
 etw_status etw_expectation_read(etw_expectation *expectation, const char *path, etw_error *error);
 /* The line, with its end. */

@@ -25,11 +25,11 @@ typedef struct expect {
 static etw_status keep_where(expect *e, etw_error *error)
 {
     const etw_replay_arguments *given = &e->arguments;
-    etw_text *where = &e->expectation.where;
     for (uint32_t i = 0; i < given->where_count; i++) {
-        etw_text_printf(where, where->size == 0 ? "(%s)" : " and (%s)", given->where[i]);
+        etw_expectation_add_where(&e->expectation, given->where[i]);
     }
-    return where->failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory") : ETW_OK;
+    return e->expectation.where.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory")
+                                       : ETW_OK;
 }
 
 /* Compiles the expectation's expression beside the one of the command line, which the replay has

@@ -221,6 +221,21 @@ def test_an_expectation_holds_its_own_options(tool, written, tmp_path):
     assert ElementTree.parse(tmp_path / "j.xml").getroot().get("failures") == "0"
 
 
+@pytest.mark.parametrize("head, options", [
+    ("QueryName == a or QueryName == b", ["--where", "Count == 2"]),
+    (["QueryName == a or QueryName == b", "Count == 2"], []),
+    ("QueryName == a", ["--where", "Count == 1 or Count == 2", "--where", "Count == 2"]),
+])
+def test_conditions_of_an_expectation_hold_all(native_tool, written, tmp_path, head, options):
+    path, expected = written(trace_of([("a", 1), ("b", 2), ("c", 2), ("a", 2)]), "a.etl"), tmp_path / "e.ndjson"
+    expected.write_text(json.dumps({"Expectation": {"Where": head}}) + "\n")
+    native_tool("etw-replay", "expect", path, expected, "--update", *options)
+    found = [json.loads(line)["EventProperties"] for line in expected.read_text().splitlines()[1:]]
+    names = ["a"] if head == "QueryName == a" else ["b", "a"]
+    assert [event["QueryName"] for event in found] == names
+    native_tool("etw-replay", "expect", path, expected)
+
+
 def test_losses_are_expected_events_too(tool, written, tmp_path):
     trace = trace_of([("a", 1)])
     trace.events_lost = 5
