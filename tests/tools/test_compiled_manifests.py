@@ -10,8 +10,8 @@ from etlwriter import Trace
 PAIRS = ["EventAttributes", "ImportChannels", "Large", "ProviderTraits", "TaskOpcodes", "wpf-etw"]
 
 
-def events(block):
-    """(provider, id, version, channel, level, opcode, task, keyword) of each event in a CRIM block."""
+def event_places(block):
+    """(provider, offset) of each event in a CRIM block."""
     for number in range(struct.unpack_from("<I", block, 12)[0]):
         at = 16 + 20 * number
         provider = str(uuid.UUID(bytes_le=block[at:at + 16]))
@@ -20,7 +20,19 @@ def events(block):
             offset = struct.unpack_from("<I", block, wevt + 16 + 8 * index + 4)[0]
             if block[offset:offset + 4] == b"EVNT":
                 for event in range(struct.unpack_from("<I", block, offset + 8)[0]):
-                    yield (provider, *struct.unpack_from("<HBBBBHQ", block, offset + 16 + 48 * event))
+                    yield provider, offset + 16 + 48 * event
+
+
+def events(block):
+    """(provider, id, version, channel, level, opcode, task, keyword) of each event in a CRIM block."""
+    for provider, at in event_places(block):
+        yield (provider, *struct.unpack_from("<HBBBBHQ", block, at))
+
+
+def property_count(block, at):
+    """Of the template of the event there, members of structs among them."""
+    template = struct.unpack_from("<I", block, at + 20)[0]
+    return struct.unpack_from("<I", block, template + 12)[0] if template != 0 else 0
 
 
 def trace_of(block, path):
@@ -57,6 +69,25 @@ def test_xml_and_what_the_compiler_makes_of_it_give_equal_schemas(native_tool, c
     for source, path in zip((manifest, compiled), saved):
         native_tool("etw-record", "--schemas", source, "--input", trace, "-o", path, "-q")
     assert saved[0].read_bytes() == saved[1].read_bytes()
+
+
+def names_in(properties):
+    return sum(1 + names_in(one.get("Members", [])) for one in properties)
+
+
+def test_every_event_of_every_resource_has_all_of_its_properties(native_tool, corpus, tmp_path):
+    resources = sorted((corpus().parent / "wevt").glob("*.wevt.*.bin"))
+    if not resources:
+        pytest.skip("there are no resources")
+    for resource in resources:
+        block = resource.read_bytes()
+        wanted = {("{%s}" % provider, *struct.unpack_from("<HB", block, at)): property_count(block, at)
+                  for provider, at in event_places(block)}
+        done = native_tool("etw-replay", "schemas", "--json", "--schemas", resource, trace_of(block, tmp_path / "all.etl"))
+        lines = [json.loads(line) for line in done.stdout.decode().splitlines()]
+        found = {(one["ProviderId"], one["Id"], one["Version"]): names_in(one["Properties"]) for one in lines
+                 if one["Origin"] == "manifest"}
+        assert found == wanted and done.stderr == b"", resource
 
 
 @pytest.mark.parametrize("wide", [False, True])
