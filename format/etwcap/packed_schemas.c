@@ -177,6 +177,7 @@ static uint8_t *turned_copy(packing *p, etw_bytes tei)
     etw_buffer_clear(&p->scratch);
     etw_buffer_append(&p->scratch, tei.data, tei.size);
     etw_buffer_append(&p->scratch, tei.data, tei.size);
+    p->forms.failed |= p->scratch.failed; /* which is cleared for the next schema */
     if (p->scratch.failed || !has_room_for_properties(tei, &properties)) {
         return NULL;
     }
@@ -246,7 +247,6 @@ void etw_packed_schemas_append(etw_buffer *body, uint32_t first_id,
     for (size_t i = 0; i < COLUMNS; i++) {
         put_stream(body, &p.columns[i]);
     }
-    body->failed |= p.scratch.failed;
     etw_buffer_free(&p.scratch);
 }
 

@@ -30,7 +30,7 @@ static const char anywhere; /* the scope that has every field */
 
 static void make_scope_key(scope_names *names, const void *scope, const char *name)
 {
-    etw_text_clear(&names->key);
+    names->key.size = 0; /* failed stays */
     etw_text_append(&names->key, (const char *)&scope, sizeof scope);
     etw_text_append_z(&names->key, name);
 }
@@ -38,13 +38,15 @@ static void make_scope_key(scope_names *names, const void *scope, const char *na
 static const etw_manifest_field *in_scope(scope_names *names, const void *scope, const char *name)
 {
     make_scope_key(names, scope, name);
-    return etw_table_get(&names->fields, names->key.data, names->key.size);
+    return names->key.failed ? NULL
+                             : etw_table_get(&names->fields, names->key.data, names->key.size);
 }
 
 static bool enter(scope_names *names, const void *scope, etw_manifest_field *field)
 {
     make_scope_key(names, scope, field->name == NULL ? "" : field->name);
-    const char *key = etw_arena_copy(&names->keys, names->key.data, names->key.size);
+    const char *key =
+        names->key.failed ? NULL : etw_arena_copy(&names->keys, names->key.data, names->key.size);
     return key != NULL && etw_table_set(&names->fields, key, names->key.size, field);
 }
 
@@ -75,6 +77,9 @@ static etw_status resolve_size(scope_names *names, const etw_manifest_field *fie
         return ETW_OK;
     }
     *from = referenced(names, field, text);
+    if (names->key.failed) {
+        return no_memory(error);
+    }
     if (*from == NULL) {
         return etw_error_set(error, ETW_ERROR_DAMAGED, "%s refers to %s, which is not before it",
                              field->name == NULL ? "a field" : field->name, text);

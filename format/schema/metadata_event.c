@@ -154,8 +154,10 @@ static etw_status add_map(metadata_source *self, const etw_tei *tei, uint32_t na
         return ETW_OK;
     }
     make_map_key(self, &tei->info.ProviderGuid, name);
-    const etw_bytes *map =
-        self->key.failed ? NULL : etw_table_get(&self->maps, self->key.data, self->key.size);
+    if (self->key.failed) {
+        return no_room(self, 0, error);
+    }
+    const etw_bytes *map = etw_table_get(&self->maps, self->key.data, self->key.size);
     if (map == NULL) {
         return ETW_OK;
     }

@@ -102,7 +102,7 @@ static bool is_word(char c)
 
 static void next_token(reader *r)
 {
-    etw_text_clear(&r->text);
+    r->text.size = 0; /* failed stays: it is looked at later */
     skip_blanks(r);
     if (r->at >= r->end || *r->at == '\0') {
         r->kind = TOKEN_END;

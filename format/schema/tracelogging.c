@@ -241,7 +241,7 @@ static uint16_t length_of(uint16_t in_type, uint32_t pointer_size)
 /* "Name.Count" or "Name.Length": the 16-bit number that stands before what it counts. */
 static uint32_t add_synthetic(parser *self, uint32_t parent, const char *name, const char *suffix)
 {
-    etw_text_clear(&self->name);
+    self->name.size = 0; /* failed stays: it is looked at when all are there */
     etw_text_append_z(&self->name, name);
     etw_text_append_z(&self->name, suffix);
     const etw_tei_property_spec spec = {
