@@ -39,3 +39,16 @@ const char *etw_loss_cause_name(uint32_t cause)
         return "lost, cause unknown";
     }
 }
+
+bool etw_source_is_of_one_boot(const etw_source *source, const etw_trace **first)
+{
+    for (uint16_t i = 0; i < etw_source_trace_count(source); i++) {
+        const etw_trace *trace = etw_source_trace(source, i);
+        *first = *first == NULL ? trace : *first;
+        if (trace->boot_time_100ns == 0 || trace->boot_time_100ns != (*first)->boot_time_100ns ||
+            strcmp(trace->host_name, (*first)->host_name) != 0) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -138,6 +138,10 @@ static inline uint16_t etw_source_trace_count(const etw_source *source)
     return source->ops->trace_count(source);
 }
 
+/* Whether its traces are all of the boot and the host of *first; where that is NULL, the first of
+ * them becomes it. What is known of processes and images holds for one boot alone. */
+ETW_API bool etw_source_is_of_one_boot(const etw_source *source, const etw_trace **first);
+
 /* NULL is fine. */
 static inline void etw_source_close(etw_source *source)
 {

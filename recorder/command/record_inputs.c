@@ -58,18 +58,11 @@ static etw_status feed_rundown(etw_record_inputs *all, etw_bytes blob, etw_error
 static bool is_one_boot(const etw_record_inputs *all)
 {
     const etw_trace *first = NULL;
-    for (uint32_t i = 0; i < all->count; i++) {
-        const etw_source *source = all->inputs[i]->source;
-        for (uint16_t t = 0; t < etw_source_trace_count(source); t++) {
-            const etw_trace *trace = etw_source_trace(source, t);
-            first = first == NULL ? trace : first;
-            if (trace->boot_time_100ns == 0 || trace->boot_time_100ns != first->boot_time_100ns ||
-                strcmp(trace->host_name, first->host_name) != 0) {
-                return false;
-            }
-        }
+    bool is_one = true;
+    for (uint32_t i = 0; i < all->count && is_one; i++) {
+        is_one = etw_source_is_of_one_boot(all->inputs[i]->source, &first);
     }
-    return true;
+    return is_one;
 }
 
 /* Damaged ones are reported where they stand. */

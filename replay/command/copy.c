@@ -223,18 +223,11 @@ static etw_status copy_oracle(copy *c, const input *in, etw_bytes body, etw_erro
 static bool is_one_boot(const copy *c)
 {
     const etw_trace *first = NULL;
-    for (uint32_t i = 0; i < c->input_count; i++) {
-        const etw_source *source = etw_replay_source(c->inputs[i].replay);
-        for (uint16_t t = 0; t < etw_source_trace_count(source); t++) {
-            const etw_trace *trace = etw_source_trace(source, t);
-            first = first == NULL ? trace : first;
-            if (trace->boot_time_100ns == 0 || trace->boot_time_100ns != first->boot_time_100ns ||
-                strcmp(trace->host_name, first->host_name) != 0) {
-                return false;
-            }
-        }
+    bool is_one = true;
+    for (uint32_t i = 0; i < c->input_count && is_one; i++) {
+        is_one = etw_source_is_of_one_boot(etw_replay_source(c->inputs[i].replay), &first);
     }
-    return true;
+    return is_one;
 }
 
 static etw_status copy_rundown(void *context, etw_bytes blob, etw_error *error)
