@@ -32,6 +32,11 @@ static void close_database(etw_collector *collector)
     }
 }
 
+static etw_status no_memory(etw_error *error)
+{
+    return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a database");
+}
+
 /* Nobody reads it before it is whole: no journal is needed, and nothing waits for the disk. */
 static etw_status prepare_database(etw_collector *c, etw_error *error)
 {
@@ -68,7 +73,7 @@ static etw_status open_database(const etw_output_options *options,
     }
     etw_collector *made = calloc(1, sizeof *made);
     if (made == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a database");
+        return no_memory(error);
     }
     etw_status status = ETW_OK;
     if (sqlite3_open_v2(target->path, &made->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
@@ -103,15 +108,15 @@ static void bind_blob(sqlite3_stmt *statement, int place, etw_bytes blob)
     }
 }
 
-static void bind_unsigned(sqlite3_stmt *statement, int place, uint64_t value)
+/* False where memory is out: the digits are copied. */
+static bool bind_unsigned(sqlite3_stmt *statement, int place, uint64_t value)
 {
     char digits[24];
     if (value <= INT64_MAX) {
-        (void)sqlite3_bind_int64(statement, place, (int64_t)value);
-        return;
+        return sqlite3_bind_int64(statement, place, (int64_t)value) == SQLITE_OK;
     }
     const int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
-    (void)sqlite3_bind_text(statement, place, digits, size, SQLITE_TRANSIENT);
+    return sqlite3_bind_text(statement, place, digits, size, SQLITE_TRANSIENT) == SQLITE_OK;
 }
 
 static void bind_time(sqlite3_stmt *statement, int place, int64_t time_100ns)
@@ -132,8 +137,8 @@ static etw_status step(etw_collector *c, sqlite3_stmt *statement, etw_error *err
                : etw_sqlite_failed(c->database, error, "an event cannot be written");
 }
 
-/* Text without its type's affinity: digits would become a number. */
-static void bind_cell(sqlite3_stmt *statement, int place, const etw_cell *cell)
+/* Text without its type's affinity: digits would become a number. False where memory is out. */
+static bool bind_cell(sqlite3_stmt *statement, int place, const etw_cell *cell)
 {
     switch (cell->kind) {
     case ETW_CELL_INT64:
@@ -141,8 +146,7 @@ static void bind_cell(sqlite3_stmt *statement, int place, const etw_cell *cell)
         break;
     case ETW_CELL_UINT64:
     case ETW_CELL_BOOL:
-        bind_unsigned(statement, place, cell->as.uint64);
-        break;
+        return bind_unsigned(statement, place, cell->as.uint64);
     case ETW_CELL_REAL:
         (void)sqlite3_bind_double(statement, place, cell->as.real);
         break;
@@ -156,12 +160,12 @@ static void bind_cell(sqlite3_stmt *statement, int place, const etw_cell *cell)
         break;
     case ETW_CELL_MAPPED:
         bind_bytes(statement, place, cell->bytes);
-        bind_unsigned(statement, place + 1, cell->as.uint64);
-        break;
+        return bind_unsigned(statement, place + 1, cell->as.uint64);
     case ETW_CELL_NONE:
     default:
         break;
     }
+    return true;
 }
 
 static etw_status put_properties(etw_collector *c, const etw_data_table *table, etw_row *row,
@@ -169,11 +173,12 @@ static etw_status put_properties(etw_collector *c, const etw_data_table *table, 
 {
     etw_cell cell;
     int place = 2;
+    bool is_well = true;
     etw_text rest = {0};
     (void)sqlite3_bind_int64(table->insert, 1, c->events);
     for (uint32_t i = 0; etw_typed_row_next(row, &cell); i++) {
         if (i < table->columns) {
-            bind_cell(table->insert, place, &cell);
+            is_well &= bind_cell(table->insert, place, &cell);
             place += table->is_mapped[i] ? 2 : 1;
         } else {
             etw_typed_cell_append_json(&cell, i == table->columns ? "[" : ",", &rest);
@@ -183,7 +188,8 @@ static etw_status put_properties(etw_collector *c, const etw_data_table *table, 
         etw_text_append_char(&rest, ']');
         bind_bytes(table->insert, place, etw_text_bytes(&rest));
     }
-    const etw_status status = step(c, table->insert, error);
+    const etw_status status =
+        is_well && !rest.failed ? step(c, table->insert, error) : no_memory(error);
     etw_text_free(&rest);
     return status;
 }
