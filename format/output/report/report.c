@@ -279,6 +279,7 @@ static etw_status finish_report(etw_collector *c, etw_text *out, etw_error *erro
     put_lines(out, "sample", &f->sample.lines);
     etw_text_append_char(out, '}');
     etw_text_append_z(out, etw_report_page_tail);
+    out->failed |= first.failed || last.failed;
     etw_text_free(&first);
     etw_text_free(&last);
     return is_well ? ETW_OK : no_memory(error);
