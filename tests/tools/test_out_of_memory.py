@@ -3,8 +3,11 @@
 tests/preload/failing_malloc.c makes one allocation fail, or all from one on. Each command is run for some of its allocations;
 for all of them with ETWCAP_ALL_ALLOCATIONS=1 (some minutes).
 """
+import contextlib
 import os
 import random
+import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -25,6 +28,7 @@ READING = [["cat", "TRACE"], ["cat", "FILE"], ["cat", "TRACE", "-m", "MANIFESTS"
 EXPORTING = [["schemas", "--export", "OUT", "-m", "MANIFESTS"], ["schemas", "--export", "OUT", "-m", "FILE"]]
 WRITING = [["cut", "FILE", "--drop-strings"], ["cut", "TRACE", "--where", "Size > 1"], ["merge", "TRACE", "FILE"],
            ["repack", "FILE"], ["recover", "FILE"]]
+EXPORTS = ["parquet", "db", "html", "folded", "speedscope.json", "trace.json", "perfetto-trace", "etl", "csv", "per-event"]
 RECORDING = {"record": ["--input", "TRACE"], "from-json": ["--from-json", "LINES"]}
 
 
@@ -35,7 +39,8 @@ def inputs(native_tool, tmp_path_factory):
     folder = tmp_path_factory.mktemp("memory")
     trace = Trace()
     for number in range(20):
-        trace.tracelogging("Shop", "Sold%d" % (number % 3), [field("Size", "u32", number), field("Who", "utf8z", "ab")],
+        trace.tracelogging("Shop", "Sold%d" % (number % 3), [field("Size", "u32", number), field("Who", "utf8z", "ab"),
+                                                         field("Big", "u64", 2**64 - 1)],
                            id=1, time=trace.at(number))
     trace.write(folder / "a.etl")
     (folder / "manifests").mkdir()
@@ -120,3 +125,43 @@ def test_a_pack_is_whole_or_not_there(native_tool, inputs, tmp_path, words):
             left.unlink()
         done = run(FAIL_ALLOCATION=number, FAIL_FOR=length)
         assert says_memory(done) and not out.exists() or done.returncode == 0 and out.read_bytes() == whole, (number, length, done)
+
+
+def inside(path):
+    """A file's bytes; of a database what is in it, as its pages may lie otherwise where SQLite's cache was smaller."""
+    if path.suffix != ".db":
+        return path.read_bytes()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return list(database.iterdump())
+
+
+def files(folder, out):
+    """The finished files below a folder, with what is inside: out, or the files in it."""
+    return {str(path.relative_to(folder)): inside(path) for path in [out, *out.rglob("*")]
+            if path.is_file() and not path.name.endswith(".part")}
+
+
+def clear(folder):
+    for left in folder.glob("out.*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+@pytest.mark.parametrize("ending", EXPORTS)
+def test_an_export_fails_or_is_whole(native_tool, inputs, tmp_path, ending):
+    out = tmp_path / ("out." + ending)
+    words = ["etw-replay", "export", inputs["FILE"], "--where", "Size >= 0", "-o", out]
+    run = Preloaded(native_tool, words + (["--per-event"] if ending == "per-event" else ["-f"]))
+    done = run()
+    if b"built without" in done.stderr:
+        pytest.skip("this build has no " + ending)
+    assert done.returncode == 0
+    whole = files(tmp_path, out)
+    assert whole
+    for number, length in run.failures(tmp_path):
+        clear(tmp_path)
+        done = run(FAIL_ALLOCATION=number, FAIL_FOR=length)
+        wrote = files(tmp_path, out)
+        if done.returncode == 0:
+            assert wrote == whole, (number, length, done)
+        else:
+            assert says_memory(done) and wrote.items() <= whole.items(), (number, length, done)

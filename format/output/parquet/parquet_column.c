@@ -172,6 +172,14 @@ static bool begin_column(etw_parquet_column *column)
     return column->slots != NULL;
 }
 
+static bool any_failed(const etw_parquet_column *column)
+{
+    return column->values.failed || column->indexes.failed || column->dictionary.failed ||
+           column->definitions.failed || column->repetitions.failed || column->offsets.failed ||
+           column->least.failed || column->most.failed;
+}
+
+/* What memory cut short is not read again: the next value would be compared with it. */
 void etw_parquet_column_put(etw_parquet_column *column, uint8_t repetition, uint8_t definition,
                             const void *bytes, size_t size)
 {
@@ -198,6 +206,7 @@ void etw_parquet_column_put(etw_parquet_column *column, uint8_t repetition, uint
         put_index(column, bytes, size);
     }
     note_statistics(column, bytes, size);
+    column->failed = any_failed(column);
 }
 
 /* Runs and packed bits: Encodings.md, "RLE". */
@@ -409,9 +418,7 @@ etw_status etw_parquet_column_flush(etw_parquet_column *column, ZSTD_CCtx *zstd,
     etw_status status = ETW_OK;
     const size_t start = out->size;
     const bool has_dictionary = wants_dictionary(column);
-    if (column->failed || column->values.failed || column->indexes.failed ||
-        column->dictionary.failed || column->definitions.failed || column->repetitions.failed ||
-        column->offsets.failed) {
+    if (column->failed || any_failed(column)) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a column");
     }
     if (has_dictionary) {
@@ -431,5 +438,8 @@ etw_status etw_parquet_column_flush(etw_parquet_column *column, ZSTD_CCtx *zstd,
     etw_text_free(&body);
     describe(column, chunk);
     empty(column);
+    if (!etw_failed(status) && (chunk->least.failed || chunk->most.failed)) {
+        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a column");
+    }
     return status;
 }

@@ -1,5 +1,7 @@
 #include "format/output/parquet/parquet_fields.h"
 
+#include "format/output/put.h"
+
 /* FILETIME of 1970-01-01, and the FILETIMEs that nanoseconds since then can hold. */
 #define UNIX_EPOCH_100NS   INT64_C(116444736000000000)
 #define MAX_DISTANCE_100NS (INT64_MAX / 100)
@@ -22,10 +24,9 @@ void etw_parquet_put_text(etw_parquet_place *at, etw_bytes text)
 
 static void put_guid(etw_parquet_place *at, bool is_there, const etw_guid *guid)
 {
-    etw_text text = {0};
-    etw_text_append_guid(&text, guid);
-    etw_parquet_put(at, is_there && !text.failed, text.data, text.size);
-    etw_text_free(&text);
+    char text[38];
+    (void)etw_put_guid(text, guid);
+    etw_parquet_put(at, is_there, text, sizeof text);
 }
 
 void etw_parquet_put_time(etw_parquet_place *at, bool is_there, int64_t time_100ns)
