@@ -51,6 +51,7 @@ static void append_time_column(etw_text *text, bool is_known, int64_t time_100ns
         etw_text_append_char(&time, '-');
     }
     append_column(text, etw_text_z(&time), 28);
+    text->failed = text->failed || time.failed;
     etw_text_free(&time);
 }
 

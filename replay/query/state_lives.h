@@ -86,7 +86,7 @@ void etw_life_index_free(etw_life_index *index);
 /* No more will be fed. */
 void etw_state_settle(etw_state *state);
 
-/* The text, kept once; "" where memory or room is out. */
+/* The text, kept once; "" where room is out, or memory, which is noted. */
 const char *etw_state_text(etw_state *state, const char *text, size_t size);
 
 /* What an event says of a process. */

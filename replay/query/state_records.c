@@ -88,6 +88,7 @@ static uint64_t take_pointer(feeding *f)
 static const char *keep(feeding *f)
 {
     const char *kept = f->text.failed ? "" : etw_state_text(f->state, f->text.data, f->text.size);
+    f->state->is_out_of_memory = f->state->is_out_of_memory || f->text.failed;
     etw_text_clear(&f->text);
     return kept;
 }

@@ -13,6 +13,7 @@ import subprocess
 import pytest
 from conftest import MODE
 from etlwriter import Trace, field
+from test_state import DC_START, Host
 
 ALL = os.environ.get("ETWCAP_ALL_ALLOCATIONS")
 TRIED = 24
@@ -24,7 +25,7 @@ MANIFEST = """<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2
 READING = [["cat", "TRACE"], ["cat", "FILE"], ["cat", "TRACE", "-m", "MANIFESTS"], ["cat", "FILE", "--where", "Who contains 'a'"],
            ["cat", "FILE", "--format", "text"], ["cat", "FILE", "--format", "xml"], ["cat", "FILE", "--format", "csv"],
            ["info", "TRACE"], ["info", "FILE"], ["schemas", "FILE"], ["schemas", "TRACE", "-m", "MANIFESTS"],
-           ["verify", "FILE"], ["stats", "FILE"], ["ps", "TRACE"], ["diff", "TRACE", "FILE"], ["diff", "EVENTS", "FILE"], ["expect", "FILE", "EXPECTED"]]
+           ["verify", "FILE"], ["stats", "FILE"], ["ps", "TRACE"], ["ps", "PROCESSES"], ["diff", "TRACE", "FILE"], ["diff", "EVENTS", "FILE"], ["expect", "FILE", "EXPECTED"]]
 EXPORTING = [["schemas", "--export", "OUT", "-m", "MANIFESTS"], ["schemas", "--export", "OUT", "-m", "FILE"]]
 WRITING = [["cut", "FILE", "--drop-strings"], ["cut", "TRACE", "--where", "Size > 1"], ["merge", "TRACE", "FILE"],
            ["repack", "FILE"], ["recover", "FILE"]]
@@ -43,6 +44,10 @@ def inputs(native_tool, tmp_path_factory):
                                                          field("Big", "u64", 2**64 - 1)],
                            id=1, time=trace.at(number))
     trace.write(folder / "a.etl")
+    host = Host(buffer_size=0x10000)
+    for number in range(40):  # each text in a block of memory of its own
+        host.process(DC_START, 100 + number, "p%d.exe" % number, 1, command="%d %s" % (number, "x" * 6000))
+    host.write(folder / "processes.etl")
     (folder / "manifests").mkdir()
     (folder / "manifests/a.man").write_text(MANIFEST)
     native_tool("etw-record", "--input", folder / "a.etl", "-o", folder / "a.etwcap", "-q")
@@ -50,7 +55,7 @@ def inputs(native_tool, tmp_path_factory):
     (folder / "a.ndjson").write_bytes(native_tool("etw-replay", "schemas", "--json", folder / "a.etwcap").stdout +
                                        native_tool("etw-replay", "cat", "--schema-hash", folder / "a.etwcap").stdout)
     native_tool("etw-replay", "expect", "--update", folder / "a.etwcap", folder / "expected", "-q")
-    return {"TRACE": folder / "a.etl", "FILE": folder / "a.etwcap", "MANIFESTS": folder / "manifests",
+    return {"TRACE": folder / "a.etl", "PROCESSES": folder / "processes.etl", "FILE": folder / "a.etwcap", "MANIFESTS": folder / "manifests",
             "EVENTS": folder / "events.ndjson", "LINES": folder / "a.ndjson", "EXPECTED": folder / "expected"}
 
 
