@@ -65,6 +65,7 @@ static void append_utf16(etw_text *utf16, const etw_text *utf8, size_t max_bytes
     if (utf16->size > 0) {
         etw_pcapng_u16(utf16, 0);
     }
+    utf16->failed = utf16->failed || utf8->failed;
 }
 
 static void make_message(pcapng_output *pcapng, const etw_event *event)
@@ -127,6 +128,7 @@ static void pcapng_event(etw_output *output, const etw_event *event, etw_text *t
     etw_pcapng_padded(text, pcapng->message.data, pcapng->message.size);
     etw_pcapng_padded(text, pcapng->name.data, pcapng->name.size);
     etw_pcapng_end(text, start);
+    text->failed = text->failed || pcapng->message.failed || pcapng->name.failed;
 }
 
 const etw_output_format etw_output_pcapng = {

@@ -29,7 +29,8 @@ READING = [["cat", "TRACE"], ["cat", "FILE"], ["cat", "TRACE", "-m", "MANIFESTS"
 EXPORTING = [["schemas", "--export", "OUT", "-m", "MANIFESTS"], ["schemas", "--export", "OUT", "-m", "FILE"]]
 WRITING = [["cut", "FILE", "--drop-strings"], ["cut", "TRACE", "--where", "Size > 1"], ["merge", "TRACE", "FILE"],
            ["repack", "FILE"], ["recover", "FILE"]]
-EXPORTS = ["parquet", "db", "html", "folded", "speedscope.json", "trace.json", "perfetto-trace", "etl", "csv", "per-event"]
+EXPORTS = ["parquet", "db", "html", "folded", "speedscope.json", "trace.json", "perfetto-trace", "etl", "csv", "json", "txt", "xml",
+           "pcapng", "per-event"]
 RECORDING = {"record": ["--input", "TRACE"], "from-json": ["--from-json", "LINES"]}
 
 

@@ -160,8 +160,9 @@ static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *
 /* Lines, each an array, as members of a list. */
 static void put_lines(etw_text *out, const char *name, const etw_text *lines)
 {
+    out->failed = out->failed || lines->failed;
     etw_text_printf(out, ",\n\"%s\":[", name);
-    for (size_t from = 0; from < lines->size;) {
+    for (size_t from = 0; from < lines->size && !lines->failed;) {
         const char *end = memchr(lines->data + from, '\n', lines->size - from);
         const size_t next = (size_t)(end - lines->data) + 1;
         etw_text_append_z(out, from == 0 ? "" : ",");

@@ -197,6 +197,7 @@ static void add_column(etw_sqlite_tables *t, const char *type)
     etw_text_append_z(&t->sql, type);
     etw_text_append_z(&t->view, ", d.");
     append_quoted(&t->view, "", &t->name);
+    t->sql.failed |= t->name.failed;
 }
 
 static void take_name(etw_sqlite_tables *t, const etw_name *name, const char *suffix)
@@ -348,6 +349,9 @@ static etw_status make_table(etw_sqlite_tables *t, const etw_row *row, const etw
         return no_memory(error);
     }
     name_table(t, row, plan);
+    if (t->name.failed) {
+        return no_memory(error);
+    }
     table->name = etw_arena_copy(&t->table_memory, t->name.data, t->name.size);
     etw_status status = create(t, plan, table, &quoted, error);
     if (!etw_failed(status)) {
@@ -432,6 +436,9 @@ static etw_status write_kind(etw_sqlite_tables *t, const etw_row *row, const etw
         (void)sqlite3_bind_text(insert, 11, kind->table->name, -1, SQLITE_STATIC);
     } else {
         (void)sqlite3_bind_null(insert, 11);
+    }
+    if (guid.failed || keyword.failed) {
+        status = no_memory(error);
     }
     if (!etw_failed(status)) {
         status = step(t, insert, error);
