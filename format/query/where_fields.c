@@ -43,11 +43,6 @@ static const field_row rows[] = {
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
-const char *etw_where_field_name(size_t index)
-{
-    return index + 1 < ROW_COUNT ? rows[index + 1].name : NULL;
-}
-
 etw_where_field etw_where_find_field(const char *name)
 {
     const etw_where_slice wanted = {name, strlen(name)};

@@ -172,7 +172,7 @@ static bool read_ipv6(const char *text, const char **end, uint8_t ip[16])
     return true;
 }
 
-bool etw_where_parse_ip(const char *text, uint8_t ip[16], uint32_t *size, uint32_t *prefix)
+static bool parse_ip(const char *text, uint8_t ip[16], uint32_t *size, uint32_t *prefix)
 {
     const char *end = text;
     *size = read_ipv4(text, &end, ip)                                ? 4
@@ -233,7 +233,7 @@ void etw_where_read_literal(etw_where_literal *literal, bool is_quoted)
         literal->has_number = true;
         literal->magnitude = text[0] == 't' ? 1 : 0;
     }
-    if (!etw_where_parse_ip(text, literal->ip, &literal->ip_size, &literal->ip_prefix)) {
+    if (!parse_ip(text, literal->ip, &literal->ip_size, &literal->ip_prefix)) {
         literal->ip_size = 0;
     }
     if (!read_relative(text, literal) && etw_time_parse(text, &literal->time_100ns)) {
@@ -352,7 +352,7 @@ static int order_text(etw_where *where, const etw_operand *operand,
         memcpy(copy, text.text, text.size);
         copy[text.size] = '\0';
         if (literal->ip_size != 0 &&
-            etw_where_parse_ip(copy, theirs.ip, &theirs.ip_size, &theirs.ip_prefix)) {
+            parse_ip(copy, theirs.ip, &theirs.ip_size, &theirs.ip_prefix)) {
             return order_ip(theirs.ip, theirs.ip_size, literal);
         }
         if (literal->has_number && read_integer(copy, &theirs)) {
@@ -368,7 +368,9 @@ static int order_text(etw_where *where, const etw_operand *operand,
     return etw_where_text_order(text, (etw_where_slice){literal->text, literal->text_size});
 }
 
-int etw_where_order(etw_where *where, const etw_operand *operand, const etw_where_literal *literal)
+/* -1, 0, 1; 2 where they cannot be compared. */
+static int order_of_operand(etw_where *where, const etw_operand *operand,
+                            const etw_where_literal *literal)
 {
     int64_t time_100ns;
     switch (operand->kind) {
@@ -460,7 +462,7 @@ static bool is_any_equal(etw_where *where, const etw_where_node *node, const etw
 {
     for (uint32_t i = 0; i < node->literal_count; i++) {
         const etw_where_literal *literal = &node->literals[i];
-        const int order = etw_where_order(where, operand, literal);
+        const int order = order_of_operand(where, operand, literal);
         if (!literal->is_range) {
             if (order == 0 || has_bit_named(where, operand, literal)) {
                 return true;
@@ -469,7 +471,7 @@ static bool is_any_equal(etw_where *where, const etw_where_node *node, const etw
         }
         i++;
         if (order != INCOMPARABLE && order >= 0) {
-            const int to_end = etw_where_order(where, operand, &node->literals[i]);
+            const int to_end = order_of_operand(where, operand, &node->literals[i]);
             if (to_end <= 0) {
                 return true;
             }
@@ -519,7 +521,7 @@ etw_status etw_where_compare(etw_where *where, const etw_where_node *node,
     }
     where->scratch.failed = false;
     const int order = node->operator_ >= ETW_WHERE_LESS && node->operator_ < ETW_WHERE_CONTAINS
-                          ? etw_where_order(where, &masked, &node->literals[0])
+                          ? order_of_operand(where, &masked, &node->literals[0])
                           : INCOMPARABLE;
     switch (node->operator_) {
     case ETW_WHERE_IS_THERE:

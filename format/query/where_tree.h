@@ -139,7 +139,6 @@ typedef struct etw_where_node {
 
 /* where_literal.c: what a value written so can stand for. */
 void etw_where_read_literal(etw_where_literal *literal, bool is_quoted);
-bool etw_where_parse_ip(const char *text, uint8_t ip[16], uint32_t *size, uint32_t *prefix);
 
 /* One value of an event, ready to be compared. */
 typedef enum etw_operand_kind {
@@ -194,12 +193,9 @@ etw_status etw_where_test_any(etw_where *where, etw_where_node *node, const etw_
                               bool *passes, etw_error *error);
 /* The operand's text, made where it has none; valid until the next is made. */
 etw_where_slice etw_where_operand_text(etw_where *where, const etw_operand *operand);
-/* -1, 0, 1; 2 where they cannot be compared. */
-int etw_where_order(etw_where *where, const etw_operand *operand, const etw_where_literal *literal);
 
 /* where_fields.c: header fields by name (case ignored); ETW_WHERE_PROPERTY where it is none. */
 etw_where_field etw_where_find_field(const char *name);
-const char *etw_where_field_name(size_t index); /* NULL past the last; for suggestions */
 /* Whether the field is one of the record's header alone. */
 bool etw_where_is_header_field(etw_where_field field);
 /* A header field's value; false where the event has none. */

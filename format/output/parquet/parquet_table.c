@@ -17,10 +17,6 @@ typedef struct group {
     uint32_t rows;
 } group;
 
-typedef struct note {
-    char *key, *value;
-} note;
-
 struct etw_parquet_table {
     size_t group_bytes;
     const etw_parquet_node *nodes;
@@ -33,8 +29,6 @@ struct etw_parquet_table {
     uint32_t rows; /* of the group being filled */
     uint64_t all_rows;
     uint64_t offset; /* bytes given out so far */
-    note *notes;
-    uint32_t note_count;
     struct ZSTD_CCtx_s *zstd;
 };
 
@@ -162,11 +156,6 @@ void etw_parquet_table_free(etw_parquet_table *table)
         }
         free(table->groups[i].chunks);
     }
-    for (uint32_t i = 0; i < table->note_count; i++) {
-        free(table->notes[i].key);
-        free(table->notes[i].value);
-    }
-    free(table->notes);
     free(table->groups);
     free(table->columns);
     free(table->leaves);
@@ -243,28 +232,6 @@ etw_status etw_parquet_table_end_row(etw_parquet_table *table, etw_text *out, et
     return table->rows >= ETW_PARQUET_GROUP_ROWS || size >= table->group_bytes
                ? flush(table, out, error)
                : ETW_OK;
-}
-
-static char *copy_of(const char *string)
-{
-    const size_t size = strlen(string) + 1;
-    char *copy = malloc(size);
-    return copy == NULL ? NULL : memcpy(copy, string, size);
-}
-
-etw_status etw_parquet_table_note(etw_parquet_table *table, const char *key, const char *value,
-                                  etw_error *error)
-{
-    note *longer = realloc(table->notes, (table->note_count + 1) * sizeof *longer);
-    if (longer == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a note");
-    }
-    table->notes = longer;
-    note *added = &longer[table->note_count++];
-    *added = (note){copy_of(key), copy_of(value)};
-    return added->key != NULL && added->value != NULL
-               ? ETW_OK
-               : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a note");
 }
 
 /* The footer: parquet.thrift, FileMetaData. */
@@ -425,20 +392,6 @@ static void append_groups(etw_thrift *t, const etw_parquet_table *table)
     }
 }
 
-static void append_notes(etw_thrift *t, const etw_parquet_table *table)
-{
-    if (table->note_count == 0) {
-        return;
-    }
-    etw_thrift_list(t, 5, table->note_count, ETW_THRIFT_STRUCT);
-    for (uint32_t i = 0; i < table->note_count; i++) {
-        etw_thrift_element(t);
-        etw_thrift_string(t, 1, table->notes[i].key);
-        etw_thrift_string(t, 2, table->notes[i].value);
-        etw_thrift_end_struct(t);
-    }
-}
-
 /* Every column is ordered as its type says: without this readers ignore the bounds. */
 static void append_orders(etw_thrift *t, const etw_parquet_table *table)
 {
@@ -464,7 +417,6 @@ etw_status etw_parquet_table_end(etw_parquet_table *table, const char *applicati
     append_schema(&t, table);
     etw_thrift_i64(&t, 3, (int64_t)table->all_rows);
     append_groups(&t, table);
-    append_notes(&t, table);
     etw_thrift_string(&t, 6, application);
     append_orders(&t, table);
     etw_thrift_end_struct(&t);

@@ -66,9 +66,6 @@ void etw_parquet_table_put(etw_parquet_table *table, uint32_t leaf, uint8_t repe
 /* Every leaf has its entries of the row. Appends a row group where one is full. */
 etw_status etw_parquet_table_end_row(etw_parquet_table *table, etw_text *out, etw_error *error);
 
-/* What the file says of itself besides; key and value are copied. */
-etw_status etw_parquet_table_note(etw_parquet_table *table, const char *key, const char *value,
-                                  etw_error *error);
 /* The last row group and the footer. */
 etw_status etw_parquet_table_end(etw_parquet_table *table, const char *application, etw_text *out,
                                  etw_error *error);
