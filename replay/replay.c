@@ -721,6 +721,9 @@ void etw_replay_stop(etw_replay *replay)
 void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals)
 {
     *totals = replay->totals;
+    if (replay->stacks != NULL) {
+        totals->dropped_stacks = etw_stacks_dropped(replay->stacks);
+    }
 }
 
 etw_unexplained *etw_replay_unexplained(const etw_replay *replay)

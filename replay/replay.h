@@ -164,11 +164,13 @@ ETW_API_CHECKED etw_status etw_replay_consumer(const char *path, const etw_repla
 
 /* What was delivered and what is missing, so far. */
 typedef struct etw_replay_totals {
-    uint64_t events;      /* delivered */
-    uint64_t passed_over; /* read, but not wanted by the filter */
-    uint64_t losses;      /* loss records met; those left out on request not counted */
-    uint64_t lost_events; /* the sum of their known counts */
-    bool lost_unknown;    /* and at least one whose count is unknown */
+    uint64_t events;         /* delivered */
+    uint64_t passed_over;    /* read, but not wanted by the filter */
+    uint64_t losses;         /* loss records met; those left out on request not counted */
+    uint64_t lost_events;    /* the sum of their known counts */
+    bool lost_unknown;       /* and at least one whose count is unknown */
+    uint64_t dropped_stacks; /* call stacks above the limits (replay/query/stacks.h): their events
+                                come without */
 } etw_replay_totals;
 ETW_API void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals);
 

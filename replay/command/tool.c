@@ -31,8 +31,12 @@ etw_exit etw_tool_fail(const etw_error *error)
 
 etw_exit etw_tool_conclude(const etw_replay_arguments *arguments, const etw_replay_totals *totals)
 {
+    if (totals->dropped_stacks > 0 && !arguments->quiet) {
+        etw_tool_say("%llu call stacks are not shown: the trace has more than are kept",
+                     (unsigned long long)totals->dropped_stacks);
+    }
     if (totals->losses == 0) {
-        return ETW_EXIT_WELL;
+        return totals->dropped_stacks > 0 ? ETW_EXIT_MISSING : ETW_EXIT_WELL;
     }
     if (!arguments->quiet) {
         etw_tool_say("something is missing in %llu place%s: %llu event%s known to be lost%s",

@@ -302,6 +302,7 @@ void etw_trace_set_get_totals(const etw_trace_set *set, etw_replay_totals *total
         totals->losses += one.losses;
         totals->lost_events += one.lost_events;
         totals->lost_unknown |= one.lost_unknown;
+        totals->dropped_stacks += one.dropped_stacks;
     }
 }
 

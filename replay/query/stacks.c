@@ -68,7 +68,7 @@ struct etw_stacks {
     reference *spare;
     uint32_t entry_count;
     uint32_t epoch;
-    etw_stacks_totals totals;
+    uint64_t dropped; /* above a limit */
     bool is_out_of_memory;
     uint64_t scratch[ETW_STACKS_MAX_DEPTH];
 };
@@ -111,7 +111,7 @@ static void *allocate(etw_stacks *stacks, size_t size)
 {
     void *memory = etw_arena_alloc(&stacks->arena, size);
     if (memory == NULL && etw_arena_full(&stacks->arena, size + sizeof(max_align_t))) {
-        stacks->totals.dropped++;
+        stacks->dropped++;
     } else if (memory == NULL) {
         stacks->is_out_of_memory = true;
     }
@@ -172,7 +172,7 @@ static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
         return e;
     }
     if (stacks->entry_count >= ETW_STACKS_MAX) {
-        stacks->totals.dropped++;
+        stacks->dropped++;
         return NULL;
     }
     e = allocate(stacks, sizeof *e);
@@ -226,7 +226,6 @@ static void serve(etw_stacks *stacks, entry *own,
         e->is_waiting = false;
         if (is_shared && e != own && e->epoch == stacks->epoch && e->key.ticks >= own->key.ticks) {
             give(stacks, e, what);
-            stacks->totals.shared++;
         }
     }
     t->waiting = NULL; /* older ones belong to a stay that ended without one */
@@ -263,7 +262,6 @@ static void refer(etw_stacks *stacks, cached *c, entry *to, part of)
         r->entry = to;
         r->next = c->references[of];
         c->references[of] = r;
-        stacks->totals.unresolved++;
     }
 }
 
@@ -283,7 +281,6 @@ static void define(etw_stacks *stacks, uint64_t cache_key, const frames *as)
         r->entry->parts[of] = as;
         r->next = stacks->spare;
         stacks->spare = r;
-        stacks->totals.unresolved--;
     }
 }
 
@@ -335,7 +332,6 @@ static void feed_stack_walk(etw_stacks *stacks, const etw_event_record *record,
     if (cursor.failed) {
         return;
     }
-    stacks->totals.fragments++;
     entry *e = entry_for(
         stacks, key_of(ticks, thread_id, etw_record_processor(record), DOMAIN_CLASSIC), process_id);
     if (e == NULL) {
@@ -380,7 +376,6 @@ static void feed_clr_stack(etw_stacks *stacks, const etw_event_record *record, t
         entry_for(stacks, key_of(t->clr_ticks, header->ThreadId, 0, DOMAIN_CLR), header->ProcessId);
     if (e != NULL) {
         e->parts[PART_USER] = as;
-        stacks->totals.clr++;
     }
 }
 
@@ -488,7 +483,7 @@ bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
     return true;
 }
 
-void etw_stacks_get_totals(const etw_stacks *stacks, etw_stacks_totals *totals)
+uint64_t etw_stacks_dropped(const etw_stacks *stacks)
 {
-    *totals = stacks->totals;
+    return stacks->dropped;
 }

@@ -23,14 +23,6 @@
 
 typedef struct etw_stacks etw_stacks;
 
-typedef struct etw_stacks_totals {
-    uint64_t fragments;  /* StackWalk events, and references to keys */
-    uint64_t clr;        /* CLRStackWalk events that found their event */
-    uint64_t shared;     /* parts of the kernel that got the user part of an event before */
-    uint64_t unresolved; /* keys that nothing defined */
-    uint64_t dropped;    /* above a limit */
-} etw_stacks_totals;
-
 etw_stacks *etw_stacks_new(void); /* NULL: no memory */
 void etw_stacks_free(etw_stacks *stacks);
 
@@ -43,6 +35,7 @@ void etw_stacks_lost(etw_stacks *stacks);
  * lives as long as the stacks. */
 bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
                      const etw_trace *trace, etw_event_stack *stack);
-void etw_stacks_get_totals(const etw_stacks *stacks, etw_stacks_totals *totals);
+/* How many are above a limit. */
+uint64_t etw_stacks_dropped(const etw_stacks *stacks);
 
 #endif
