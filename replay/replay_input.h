@@ -1,4 +1,4 @@
-/* For the tool alone: the opened input behind a replay, and its filter. */
+/* For who gives a replay an input opened before: that input, and the filter. */
 #ifndef ETW_REPLAY_REPLAY_INPUT_H
 #define ETW_REPLAY_REPLAY_INPUT_H
 
@@ -6,10 +6,10 @@
 #include "replay/replay.h"
 
 /* What is read: to read it once more, where it can seek. Lent by the replay. */
-etw_input *etw_replay_input(const etw_replay *replay);
+ETW_API etw_input *etw_replay_input(const etw_replay *replay);
 /* From now on it is closed with the replay. */
-void etw_replay_own_input(etw_replay *replay);
+ETW_API void etw_replay_own_input(etw_replay *replay);
 /* The replay's own copy of the filter's expression; NULL where there is none. */
-const struct etw_where *etw_replay_where(const etw_replay *replay);
+ETW_API const struct etw_where *etw_replay_where(const etw_replay *replay);
 
 #endif

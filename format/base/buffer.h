@@ -36,7 +36,7 @@ static inline etw_bytes etw_buffer_bytes(const etw_buffer *buffer)
 }
 
 /* Makes the capacity at least needed bytes, whatever the maximum; false where memory is out. */
-bool etw_buffer_hold(etw_buffer *buffer, size_t needed);
+ETW_API bool etw_buffer_hold(etw_buffer *buffer, size_t needed);
 
 /* The slow half of etw_buffer_reserve. */
 ETW_API void *etw_buffer_grow(etw_buffer *buffer, size_t extra);

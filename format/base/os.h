@@ -58,7 +58,7 @@ struct etw_os {
     /* One that is private to the user; -EEXIST where the name is taken. May be NULL: then there are
      * no folders. */
     int (*make_folder)(void *context, const char *path);
-    int (*kind)(void *context, const char *path);   /* an etw_path_kind; links are not followed */
+    int (*kind)(void *context, const char *path); /* an etw_path_kind; links are not followed */
     /* Bytes that this user may still write where path is, which need not exist itself. */
     int64_t (*free_space)(void *context, const char *path);
     int64_t (*filetime_now)(void *context); /* 100 ns since 1601, UTC */
@@ -73,19 +73,19 @@ struct etw_os {
 ETW_API const etw_os *etw_os_default(void);
 
 /* What local time was ahead of UTC at that second (since 1601), as the system is set. */
-int32_t etw_os_utc_offset_minutes(int64_t second);
+ETW_API int32_t etw_os_utc_offset_minutes(int64_t second);
 /* Characters in a line of the terminal behind a file; 0: it is none. */
-uint32_t etw_os_terminal_width(int file);
+ETW_API uint32_t etw_os_terminal_width(int file);
 /* Whether the terminal behind a file shows colours by escape sequences; on Windows it is made so.
  */
-bool etw_os_terminal_colors(int file);
+ETW_API bool etw_os_terminal_colors(int file);
 
 /* Whether two names lead to one real file, links followed: what is written to one would destroy the
  * other. Names that lead nowhere are not the same. Hard links and junctions are seen through. */
 ETW_API bool etw_os_is_same_file(const char *path, const char *other);
 
 /* Whether an open file is the one that had this identity; also where the system cannot tell. */
-bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identity);
+ETW_API bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identity);
 
 /* What "-" stands for. Tools call etw_os_use_binary_stdio once at their start: Windows would
  * otherwise translate line ends. */
@@ -94,20 +94,20 @@ bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identi
 ETW_API void etw_os_use_binary_stdio(void);
 /* From now on stderr is appended to this file, which is made where there is none, readable by its
  * owner alone. 0, or a negative errno. */
-int etw_os_append_stderr_to(const char *path);
+ETW_API int etw_os_append_stderr_to(const char *path);
 /* What is printed on a console is UTF-8: Windows has other code pages by default, and gets its own
  * back when the process ends. */
-void etw_os_use_utf8_console(void);
+ETW_API void etw_os_use_utf8_console(void);
 /* Of a write to stdout that failed so (an errno): nobody reads it any more. */
-bool etw_os_is_reader_gone(int32_t os_code);
+ETW_API bool etw_os_is_reader_gone(int32_t os_code);
 
 /* An environment variable as UTF-8, to be freed; NULL where it is not set, or empty. */
-char *etw_os_environment(const char *name);
+ETW_API char *etw_os_environment(const char *name);
 /* Between the paths of a list in an environment variable: ":", on Windows ";". */
 extern const char etw_os_path_separator;
 /* Where the user's own files of this name lie ("etwcap/schemas"), to be freed; NULL where there is
  * no such place: in $XDG_DATA_HOME, ~/.local/share, %LOCALAPPDATA%. */
-char *etw_os_data_path(const char *name);
+ETW_API char *etw_os_data_path(const char *name);
 
 /* The program's arguments as UTF-8: argv itself, or on Windows, where argv is in the ANSI code
  * page, a copy made from the wide command line that lives until the process ends. *argc is set to
@@ -126,7 +126,7 @@ ETW_API void etw_os_expect_use(void *memory, size_t size_bytes);
 
 /* This host's name; "localhost" where it has none. */
 #define ETW_OS_HOST_NAME_SIZE 256u
-void etw_os_host_name(char name[ETW_OS_HOST_NAME_SIZE]);
+ETW_API void etw_os_host_name(char name[ETW_OS_HOST_NAME_SIZE]);
 
 /* A number that nobody can guess, for the seeds of tables; never for what is stored. */
 ETW_API uint64_t etw_os_random(void);

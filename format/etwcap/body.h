@@ -1,6 +1,6 @@
-/* The bodies of the small blocks: file info, trace, schemas, loss, clock anchors, and the head of
- * an events block. Encoders append to a buffer (check its failed); decoders
- * check every length and give ETW_ERROR_DAMAGED with what is wrong. */
+/* The bodies of the small blocks: file info, trace, schemas, loss, and the head of an events block.
+ * Encoders append to a buffer (check its failed); decoders check every length and give
+ * ETW_ERROR_DAMAGED with what is wrong. */
 #ifndef ETW_FORMAT_ETWCAP_BODY_H
 #define ETW_FORMAT_ETWCAP_BODY_H
 
@@ -30,19 +30,6 @@ etw_status etw_trace_load(etw_bytes body, uint16_t *trace_index, etw_trace *trac
 /* One loss entry; own: counted in this file's own dropped figure. */
 void etw_loss_append(etw_buffer *body, const etw_loss *loss, bool own);
 etw_status etw_loss_load(etw_cursor *cursor, etw_loss *loss, bool *own, etw_error *error);
-
-typedef struct etw_clock_anchor {
-    uint16_t trace_index;
-    int64_t ticks;
-    int64_t time_100ns;
-} etw_clock_anchor;
-
-void etw_clock_anchor_append(etw_buffer *body, const etw_clock_anchor *anchor);
-etw_status etw_clock_anchor_load(etw_cursor *cursor, etw_clock_anchor *anchor, etw_error *error);
-
-/* Whether the sizes in a body agree that no reader needs for the events: clock anchors, rendered
- * texts, rundown. ETW_OK for all other kinds. */
-etw_status etw_side_body_check(uint16_t kind, uint32_t count, etw_bytes body, etw_error *error);
 
 /* Schemas: a block names nothing outside itself; equal maps of its schemas are stored once. */
 typedef struct etw_schema_entry {

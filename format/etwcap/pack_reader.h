@@ -8,7 +8,8 @@
 
 /* An etw_open_donor. ETW_ERROR_NOT_THIS for other files, also for packs without a good end and
  * catalog: their schemas may still be read as a trace's. The file stays open. */
-etw_status etw_pack_open(const etw_os *os, const char *path, etw_schema_store *store,
-                         etw_donor **donor, etw_error *error);
+ETW_API_CHECKED etw_status etw_pack_open(const etw_os *os, const char *path,
+                                         etw_schema_store *store, etw_donor **donor,
+                                         etw_error *error);
 
 #endif

@@ -19,13 +19,13 @@ typedef struct etw_pack_counts {
 } etw_pack_counts;
 
 /* names: of providers; must outlive the writer. NULL where memory is out. */
-etw_pack_writer *etw_pack_writer_new(const etw_schema_store *names);
-void etw_pack_writer_free(etw_pack_writer *writer);
+ETW_API etw_pack_writer *etw_pack_writer_new(const etw_schema_store *names);
+ETW_API void etw_pack_writer_free(etw_pack_writer *writer);
 
 /* An etw_definition_visitor's take; context is the writer. TraceLogging's schemas, which serve no
  * other event, are passed over. */
-etw_status etw_pack_writer_take(void *writer, const etw_schema *schema, const char *from,
-                                uint32_t build, etw_error *error);
+ETW_API_CHECKED etw_status etw_pack_writer_take(void *writer, const etw_schema *schema,
+                                                const char *from, uint32_t build, etw_error *error);
 
 typedef struct etw_pack_options {
     const char *application; /* kept in the file info */
@@ -34,8 +34,8 @@ typedef struct etw_pack_options {
 
 /* Writes all that was taken, once; the file has its name only when it is whole. NOT_FOUND, and no
  * file, where nothing was taken. */
-etw_status etw_pack_writer_save(etw_pack_writer *writer, const etw_os *os, const char *path,
-                                const etw_pack_options *options, etw_pack_counts *counts,
-                                etw_error *error);
+ETW_API_CHECKED etw_status etw_pack_writer_save(etw_pack_writer *writer, const etw_os *os,
+                                                const char *path, const etw_pack_options *options,
+                                                etw_pack_counts *counts, etw_error *error);
 
 #endif

@@ -8,6 +8,7 @@
 #include "format/etwcap/damage.h"
 #include "format/etwcap/events_block.h"
 #include "format/etwcap/scan.h"
+#include "format/etwcap/side_body.h"
 #include "format/etwcap/sink.h"
 #include "format/etwcap/verify.h"
 

@@ -6,6 +6,7 @@
 
 #include "format/etwcap/events_block.h"
 #include "format/etwcap/scan.h"
+#include "format/etwcap/side_body.h"
 
 typedef struct verifier {
     const etw_os *os;

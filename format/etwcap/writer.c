@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "format/base/wait.h"
+#include "format/etwcap/side_body.h"
 #include "format/etwcap/write_job.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)

@@ -10,12 +10,13 @@
  * merged source's own trace indexes, given out as traces are first seen. A source that fails
  * half-way becomes a LOSS item (cause TRUNCATED, the message as its detail); the others go on, and
  * when all have ended, next returns that first failure instead of ETW_END. */
-etw_status etw_merge_open(etw_source *const *sources, uint32_t count, etw_source **merged,
-                          etw_error *error);
+ETW_API_CHECKED etw_status etw_merge_open(etw_source *const *sources, uint32_t count,
+                                          etw_source **merged, etw_error *error);
 
 /* The merged source's index of a trace (below the count of its own source) of the input of that
  * number, given out now where no item had it yet: for what an input tells beside its items. */
-etw_status etw_merge_trace_index(etw_source *merged, uint32_t input, uint16_t trace_index,
-                                 uint16_t *merged_index, etw_error *error);
+ETW_API_CHECKED etw_status etw_merge_trace_index(etw_source *merged, uint32_t input,
+                                                 uint16_t trace_index, uint16_t *merged_index,
+                                                 etw_error *error);
 
 #endif

@@ -39,17 +39,18 @@
 /* Making blobs. Adding never fails in the caller's face; finish reports. */
 typedef struct etw_oracle_builder etw_oracle_builder;
 /* NULL where memory is out. */
-etw_oracle_builder *etw_oracle_builder_new(void);
-void etw_oracle_builder_free(etw_oracle_builder *builder);
-void etw_oracle_builder_event(etw_oracle_builder *builder, uint32_t schema_id,
-                              uint64_t event_number, uint32_t pointer_size, etw_bytes user_data);
+ETW_API etw_oracle_builder *etw_oracle_builder_new(void);
+ETW_API void etw_oracle_builder_free(etw_oracle_builder *builder);
+ETW_API void etw_oracle_builder_event(etw_oracle_builder *builder, uint32_t schema_id,
+                                      uint64_t event_number, uint32_t pointer_size,
+                                      etw_bytes user_data);
 /* To the event begun last. text: UTF-16LE without NUL; empty where status is not 0. */
-void etw_oracle_builder_text(etw_oracle_builder *builder, const char *path, uint32_t status,
-                             etw_bytes text);
+ETW_API void etw_oracle_builder_text(etw_oracle_builder *builder, const char *path, uint32_t status,
+                                     etw_bytes text);
 /* *blob is lent until the next call on the builder, which starts an empty blob. ETW_ERROR_LIMIT
  * where it grew past ETW_ORACLE_MAX_SIZE. */
-etw_status etw_oracle_builder_finish(etw_oracle_builder *builder, etw_bytes *blob,
-                                     etw_error *error);
+ETW_API_CHECKED etw_status etw_oracle_builder_finish(etw_oracle_builder *builder, etw_bytes *blob,
+                                                     etw_error *error);
 
 /* Reading blobs. All views are lent by the blob. */
 typedef struct etw_oracle_event {
@@ -69,9 +70,11 @@ typedef struct etw_oracle_text {
 
 /* The next entry; ETW_END behind the last, ETW_ERROR_DAMAGED where the bytes break their own sizes.
  */
-etw_status etw_oracle_next(etw_cursor *blob, etw_oracle_event *event, etw_error *error);
+ETW_API_CHECKED etw_status etw_oracle_next(etw_cursor *blob, etw_oracle_event *event,
+                                           etw_error *error);
 /* texts: a cursor over event->texts. */
-etw_status etw_oracle_next_text(etw_cursor *texts, etw_oracle_text *text, etw_error *error);
+ETW_API_CHECKED etw_status etw_oracle_next_text(etw_cursor *texts, etw_oracle_text *text,
+                                                etw_error *error);
 
 /* One difference. A property that only one side has leaves the other side's text NULL. */
 typedef struct etw_oracle_difference {
@@ -100,11 +103,11 @@ typedef struct etw_oracle_result {
 /* Renders record in the exact form and compares all of the event's texts. Returns
  * ETW_ERROR_NOT_FOUND where the record's payload is not the one that TDH saw, ETW_ERROR_DAMAGED for
  * a broken entry. */
-etw_status etw_oracle_compare(const etw_oracle_event *event, const etw_plan *plan,
-                              const etw_event_record *record, etw_oracle_result result,
-                              etw_error *error);
+ETW_API_CHECKED etw_status etw_oracle_compare(const etw_oracle_event *event, const etw_plan *plan,
+                                              const etw_event_record *record,
+                                              etw_oracle_result result, etw_error *error);
 
 /* One line: path, in and out type, bytes, both texts; no line break at its end. */
-void etw_oracle_append_difference(etw_text *text, const etw_oracle_difference *difference);
+ETW_API void etw_oracle_append_difference(etw_text *text, const etw_oracle_difference *difference);
 
 #endif

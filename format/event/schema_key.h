@@ -16,10 +16,10 @@ typedef struct etw_schema_key {
     uint8_t form; /* one of the above */
 } etw_schema_key;
 
-etw_schema_key etw_schema_key_of_record(const etw_event_record *record);
+ETW_API etw_schema_key etw_schema_key_of_record(const etw_event_record *record);
 /* False for schemas that no such key finds: TraceLogging's. */
-bool etw_schema_key_of_tei(const etw_tei *tei, etw_schema_key *key);
+ETW_API bool etw_schema_key_of_tei(const etw_tei *tei, etw_schema_key *key);
 /* A record without data that asks for the key. */
-etw_event_record etw_schema_key_ask(const etw_schema_key *key);
+ETW_API etw_event_record etw_schema_key_ask(const etw_schema_key *key);
 
 #endif

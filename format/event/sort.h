@@ -18,22 +18,22 @@
 typedef struct etw_spool etw_spool;
 
 /* The file is made once something is written. NULL: no memory. */
-etw_spool *etw_spool_new(const etw_os *os);
-void etw_spool_free(etw_spool *spool);
+ETW_API etw_spool *etw_spool_new(const etw_os *os);
+ETW_API void etw_spool_free(etw_spool *spool);
 
 typedef struct etw_sort etw_sort;
 
 /* source and spool must outlive it. Nothing is read yet. chunk_events: sorted at once, at most
  * ETW_BATCH_MAX_EVENTS; 0: that many. */
-etw_status etw_sort_open(etw_source *source, etw_spool *spool, uint32_t chunk_events,
-                         etw_sort **sort, etw_error *error);
+ETW_API_CHECKED etw_status etw_sort_open(etw_source *source, etw_spool *spool,
+                                         uint32_t chunk_events, etw_sort **sort, etw_error *error);
 /* As etw_source_next; trace_index and schema_id are the source's. Where the source failed half-way,
  * what it gave comes first, then its failure. */
-etw_status etw_sort_next(etw_sort *sort, etw_item *item, etw_error *error);
-void etw_sort_close(etw_sort *sort);
+ETW_API_CHECKED etw_status etw_sort_next(etw_sort *sort, etw_item *item, etw_error *error);
+ETW_API void etw_sort_close(etw_sort *sort);
 
 /* Reads the source until an event is earlier than one before it (*is_sorted false), or to its end.
  */
-etw_status etw_sort_check(etw_source *source, bool *is_sorted, etw_error *error);
+ETW_API_CHECKED etw_status etw_sort_check(etw_source *source, bool *is_sorted, etw_error *error);
 
 #endif

@@ -8,7 +8,8 @@
  * schemas serves: those stored in it, metadata events, EventSource manifests with all of their
  * events, names of providers. An .etwcap is read through once, an .etl scanned; of a pack only the
  * catalog is read. */
-etw_status etw_donor_open(const etw_os *os, const char *path, bool only_packs,
-                          etw_schema_store *store, etw_donor **donor, etw_error *error);
+ETW_API_CHECKED etw_status etw_donor_open(const etw_os *os, const char *path, bool only_packs,
+                                          etw_schema_store *store, etw_donor **donor,
+                                          etw_error *error);
 
 #endif

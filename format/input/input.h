@@ -43,12 +43,13 @@ typedef struct etw_input_options {
 
 /* path "-": standard input. options may be NULL. An archive must hold one trace (or one with the
  * name of options.member). ETW_ERROR_NOT_THIS for an empty file. */
-etw_status etw_input_open(const etw_os *os, const char *path, const etw_input_options *options,
-                          etw_input **input, etw_error *error);
-void etw_input_close(etw_input *input);
+ETW_API_CHECKED etw_status etw_input_open(const etw_os *os, const char *path,
+                                          const etw_input_options *options, etw_input **input,
+                                          etw_error *error);
+ETW_API void etw_input_close(etw_input *input);
 /* From now on the file is opened for each read and closed again, where that is possible: processes
  * may have few files open. Reads fail where another file has its name by then. */
-void etw_input_spare(etw_input *input);
+ETW_API void etw_input_spare(etw_input *input);
 
 /* Who gets the inputs: take owns each. Its failure ends the loop. */
 typedef struct etw_input_taker {
@@ -60,20 +61,20 @@ typedef struct etw_input_taker {
  * file, the files of a folder (by name; not of folders within it), what a pattern with * and ? in
  * its last part finds where no file has that name, the traces in an archive. It is the first
  * failure, of it or of an open, that ends and is returned. */
-etw_status etw_inputs_each(const etw_os *os, const char *const *paths, uint32_t count,
-                           const etw_input_options *options, const etw_input_taker *taker,
-                           etw_error *error);
+ETW_API_CHECKED etw_status etw_inputs_each(const etw_os *os, const char *const *paths,
+                                           uint32_t count, const etw_input_options *options,
+                                           const etw_input_taker *taker, etw_error *error);
 
 /* For readers; lives as long as the input. */
-const etw_os *etw_input_os(const etw_input *input);
+ETW_API const etw_os *etw_input_os(const etw_input *input);
 /* What readers open, and messages say: the path, "stdin", or "archive/member". */
-const char *etw_input_name(const etw_input *input);
-bool etw_input_can_seek(const etw_input *input);
+ETW_API const char *etw_input_name(const etw_input *input);
+ETW_API bool etw_input_can_seek(const etw_input *input);
 /* All bytes that were read from it so far, those that were read again included. */
-uint64_t etw_input_bytes_read(const etw_input *input);
+ETW_API uint64_t etw_input_bytes_read(const etw_input *input);
 /* Calls watch with each read; NULL: no longer. */
-void etw_input_watch(etw_input *input, void (*watch)(void *context), void *context);
+ETW_API void etw_input_watch(etw_input *input, void (*watch)(void *context), void *context);
 /* 0 where it cannot seek. */
-uint64_t etw_input_size(etw_input *input);
+ETW_API uint64_t etw_input_size(etw_input *input);
 
 #endif

@@ -75,4 +75,7 @@ typedef struct etw_output_options {
 ETW_API_CHECKED etw_status etw_event_json(const etw_event *event, const etw_output_options *options,
                                           etw_text *text);
 
+/* Appends "{...}" with what is known of a loss. */
+ETW_API void etw_json_append_loss(const etw_loss *loss, etw_text *text);
+
 #endif

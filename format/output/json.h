@@ -24,7 +24,4 @@ etw_status etw_json_on_value(void *context, const etw_value *value);
 void etw_json_append_extended_info(const etw_output_options *options, const etw_event *event,
                                    etw_text *text);
 
-/* Appends "{...}" with what is known of a loss. */
-void etw_json_append_loss(const etw_loss *loss, etw_text *text);
-
 #endif

@@ -63,17 +63,19 @@ typedef struct etw_output_format {
 } etw_output_format;
 
 /* Within a collector's finish: writes out, and empties it, where it has become large. */
-etw_status etw_collector_put(const etw_collector_target *target, etw_text *out, etw_error *error);
+ETW_API_CHECKED etw_status etw_collector_put(const etw_collector_target *target, etw_text *out,
+                                             etw_error *error);
 
 /* Tells the user "COUNT WHAT" where count is not 0. */
-void etw_collector_say(const etw_collector_target *target, uint64_t count, const char *what);
+ETW_API void etw_collector_say(const etw_collector_target *target, uint64_t count,
+                               const char *what);
 
 /* For a format's open: size zeroed bytes that begin with the options. NULL: no memory. */
-etw_output *etw_output_new(size_t size, const etw_output_options *options);
+ETW_API etw_output *etw_output_new(size_t size, const etw_output_options *options);
 /* For the open of a format whose renderers have nothing of their own. */
-etw_output *etw_output_open_plain(const etw_output_options *options);
+ETW_API etw_output *etw_output_open_plain(const etw_output_options *options);
 /* For the close of a format that owns nothing more. */
-void etw_output_free(etw_output *output);
+ETW_API void etw_output_free(etw_output *output);
 
 extern const etw_output_format etw_output_json, etw_output_text, etw_output_xml,
     etw_output_eventviewer, etw_output_csv, etw_output_pcapng, etw_output_parquet,
@@ -85,19 +87,19 @@ extern const etw_output_format etw_output_text_columns, etw_output_csv_columns,
     etw_output_json_columns;
 /* Whether all of options.columns are names of fields, and any of them needs to know the process of
  * the event. */
-etw_status etw_output_check_columns(const etw_output_options *options, bool *wants_processes,
-                                    etw_error *error);
+ETW_API_CHECKED etw_status etw_output_check_columns(const etw_output_options *options,
+                                                    bool *wants_processes, etw_error *error);
 
 /* Whether a column of that name shows extended items, stacks among them. */
-bool etw_output_is_extended_info(const char *column);
+ETW_API bool etw_output_is_extended_info(const char *column);
 
 /* NULL past the last. */
-const etw_output_format *etw_output_at(size_t index);
+ETW_API const etw_output_format *etw_output_at(size_t index);
 /* NULL where there is no format of that name. */
-const etw_output_format *etw_output_find(const char *name);
+ETW_API const etw_output_format *etw_output_find(const char *name);
 /* By how a file's name ends, in any case; NULL: no format has this ending. */
-const etw_output_format *etw_output_for_file(const char *path);
+ETW_API const etw_output_format *etw_output_for_file(const char *path);
 /* The table behind it: NULL from the end on. format may write what *ending says. */
-const char *etw_output_ending_at(size_t index);
+ETW_API const char *etw_output_ending_at(size_t index);
 
 #endif

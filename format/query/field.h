@@ -7,11 +7,11 @@
 typedef struct etw_field etw_field;
 
 /* ETW_ERROR_INVALID_ARGUMENT where the text is no name. Used by one thread at a time. */
-etw_status etw_field_open(const char *name, etw_field **field, etw_error *error);
-void etw_field_close(etw_field *field);
+ETW_API_CHECKED etw_status etw_field_open(const char *name, etw_field **field, etw_error *error);
+ETW_API void etw_field_close(etw_field *field);
 
 /* Whether it is of the event's process (etw_event_set_process). */
-bool etw_field_wants_processes(const etw_field *field);
+ETW_API bool etw_field_wants_processes(const etw_field *field);
 
 typedef struct etw_field_value {
     bool is_there;
@@ -23,7 +23,7 @@ typedef struct etw_field_value {
 } etw_field_value;
 
 /* Of an array the first element, or the one that the name asks for. */
-etw_status etw_field_get(etw_field *field, const etw_event *event, etw_field_value *value,
-                         etw_error *error);
+ETW_API_CHECKED etw_status etw_field_get(etw_field *field, const etw_event *event,
+                                         etw_field_value *value, etw_error *error);
 
 #endif

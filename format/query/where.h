@@ -43,34 +43,35 @@ ETW_API_CHECKED etw_status etw_where_compile_all(const char *const *texts, uint3
                                                  etw_where **where, etw_error *error);
 ETW_API void etw_where_free(etw_where *where);
 /* What it was compiled from. */
-const char *etw_where_text(const etw_where *where);
+ETW_API const char *etw_where_text(const etw_where *where);
 /* Another one of the same text. */
 ETW_API_CHECKED etw_status etw_where_copy(const etw_where *where, etw_where **copy,
                                           etw_error *error);
 
 /* Times of the trace that +5s and -5s count from, where the text has such. Without them no event
  * passes a test for such a time. */
-bool etw_where_wants_first_time(const etw_where *where);
-bool etw_where_wants_last_time(const etw_where *where);
+ETW_API bool etw_where_wants_first_time(const etw_where *where);
+ETW_API bool etw_where_wants_last_time(const etw_where *where);
 static inline bool etw_where_wants_times(const etw_where *where)
 {
     return where != NULL && (etw_where_wants_first_time(where) || etw_where_wants_last_time(where));
 }
-void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100ns);
+ETW_API void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100ns);
 
 /* Whether the text names ProcessName or ParentName: events then need etw_event_set_process. */
-bool etw_where_wants_processes(const etw_where *where);
+ETW_API bool etw_where_wants_processes(const etw_where *where);
 
 typedef enum etw_verdict { ETW_VERDICT_NO, ETW_VERDICT_YES, ETW_VERDICT_OPEN } etw_verdict;
 
 /* What the record's header says alone, before anything of the event is decoded: OPEN where names,
  * properties or extended items decide. */
-etw_verdict etw_where_header(etw_where *where, const etw_event_record *record, int64_t time_100ns);
+ETW_API etw_verdict etw_where_header(etw_where *where, const etw_event_record *record,
+                                     int64_t time_100ns);
 
 /* Whether the event passes. Fails only where memory is out or a regular expression meets its
  * limits. */
-etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passes,
-                           etw_error *error);
+ETW_API_CHECKED etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passes,
+                                           etw_error *error);
 
 /* Bounds that every passing event keeps, for readers that skip blocks by them. Relative times count
  * once they are set. */
@@ -78,16 +79,18 @@ typedef struct etw_where_bounds {
     int64_t since_100ns; /* included; INT64_MIN: none */
     int64_t until_100ns; /* excluded; INT64_MAX: none */
 } etw_where_bounds;
-void etw_where_get_bounds(const etw_where *where, etw_where_bounds *bounds);
+ETW_API void etw_where_get_bounds(const etw_where *where, etw_where_bounds *bounds);
 
 /* What the provider of an event alone says: NO where no event of it passes. name: NULL where it is
  * not known. */
-etw_verdict etw_where_provider(etw_where *where, const etw_guid *provider, const char *name);
+ETW_API etw_verdict etw_where_provider(etw_where *where, const etw_guid *provider,
+                                       const char *name);
 
 /* Property names of the text that no event tested so far had, though at least one was tested for
  * them: index from 0; NULL past the last. */
-const char *etw_where_unseen_name(const etw_where *where, uint32_t index);
+ETW_API const char *etw_where_unseen_name(const etw_where *where, uint32_t index);
 /* Whether a plan has what the name at that index asks for, at any depth. */
-bool etw_where_plan_has_unseen(const etw_where *where, uint32_t index, const etw_plan *plan);
+ETW_API bool etw_where_plan_has_unseen(const etw_where *where, uint32_t index,
+                                       const etw_plan *plan);
 
 #endif

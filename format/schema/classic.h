@@ -10,11 +10,11 @@
 
 /* Knows a record by ProviderId (the class), Opcode and Version; of origin ETW_SCHEMA_CLASSIC. NULL
  * where memory is out. */
-etw_schema_source *etw_classic_source_new(void);
+ETW_API etw_schema_source *etw_classic_source_new(void);
 
 /* "MSNT_SystemTrace" and "Process"; false for what is no class of the table. */
-bool etw_classic_class_find(const etw_guid *class_guid, const char **provider_name,
-                            const char **class_name);
+ETW_API bool etw_classic_class_find(const etw_guid *class_guid, const char **provider_name,
+                                    const char **class_name);
 
 /* One row of the table at a time, for listings and tests: index from 0; false past the last. */
 typedef struct etw_classic_kind {
@@ -23,6 +23,6 @@ typedef struct etw_classic_kind {
     uint8_t version; /* the lowest one that has this layout */
 } etw_classic_kind;
 
-bool etw_classic_kind_at(uint32_t index, etw_classic_kind *kind);
+ETW_API bool etw_classic_kind_at(uint32_t index, etw_classic_kind *kind);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct etw_pe_identity {
 } etw_pe_identity;
 
 /* NOT_THIS where it is no PE file. What it does not tell stays 0. */
-etw_status etw_pe_identity_read(const etw_os *os, int file, etw_pe_identity *identity,
-                                etw_error *error);
+ETW_API_CHECKED etw_status etw_pe_identity_read(const etw_os *os, int file,
+                                                etw_pe_identity *identity, etw_error *error);
 
 #endif

@@ -108,7 +108,7 @@ ETW_API_CHECKED etw_status etw_resolver_observe(etw_resolver *resolver,
                                                 const etw_event_record *record, etw_error *error);
 
 /* Tells the build of the Windows that made the trace whose records follow (etw_trace.os_build). */
-void etw_resolver_set_build(etw_resolver *resolver, uint32_t build);
+ETW_API void etw_resolver_set_build(etw_resolver *resolver, uint32_t build);
 
 /* *schema: one of the store's, or NULL where nothing explains the event: string-only events and
  * forwarded XML need no schema and never have one. Fails only for lack of memory. No

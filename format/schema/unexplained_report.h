@@ -9,8 +9,8 @@
 
 /* Calls say with each line, none where all is explained. names: those of providers. option: what
  * takes sources of schemas ("--schemas"); NULL: no advice is given. */
-void etw_unexplained_report(etw_unexplained *unexplained, const etw_schema_store *names,
-                            const char *option, void (*say)(void *context, const char *line),
-                            void *context);
+ETW_API void etw_unexplained_report(etw_unexplained *unexplained, const etw_schema_store *names,
+                                    const char *option,
+                                    void (*say)(void *context, const char *line), void *context);
 
 #endif

@@ -158,7 +158,7 @@ ETW_API_CHECKED etw_status etw_capture_pull(etw_capture *capture, etw_source *so
 /* Adds the traces of the source, which is pulled, that the capture does not have yet:
  * etw_capture_pull does it by itself; this is for whoever adds more about such a trace than items
  * tell. */
-etw_status etw_capture_add_traces_of(etw_capture *capture, const etw_source *source,
-                                     etw_error *error);
+ETW_API_CHECKED etw_status etw_capture_add_traces_of(etw_capture *capture, const etw_source *source,
+                                                     etw_error *error);
 
 #endif

@@ -15,12 +15,12 @@ typedef struct etw_etwcap_source_options {
 } etw_etwcap_source_options;
 
 /* Store and resolver outlive the source. ETW_ERROR_NOT_THIS as etw_reader_open. */
-etw_status etw_etwcap_source_open(const etw_os *os, const char *path,
-                                  const etw_etwcap_source_options *options, etw_source **source,
-                                  etw_error *error);
+ETW_API_CHECKED etw_status etw_etwcap_source_open(const etw_os *os, const char *path,
+                                                  const etw_etwcap_source_options *options,
+                                                  etw_source **source, etw_error *error);
 
 /* What was taken out of the file's events: the list of its file info, "" where nothing was. Valid
  * as long as the source. source must come from etw_etwcap_source_open. */
-const char *etw_etwcap_source_redacted(const etw_source *source);
+ETW_API const char *etw_etwcap_source_redacted(const etw_source *source);
 
 #endif

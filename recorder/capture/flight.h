@@ -27,14 +27,15 @@ typedef struct etw_flight etw_flight;
 
 /* capture: as for a capture to disk; its path and os are where dumps go, its rotation is not used.
  */
-etw_status etw_flight_open(const etw_flight_options *options, const etw_capture_options *capture,
-                           etw_flight **flight, etw_error *error);
+ETW_API_CHECKED etw_status etw_flight_open(const etw_flight_options *options,
+                                           const etw_capture_options *capture, etw_flight **flight,
+                                           etw_error *error);
 /* Events, losses, traces and ticks go to this capture. */
-etw_capture *etw_flight_capture(etw_flight *flight);
-bool etw_flight_is_trigger(const etw_flight *flight, const etw_event_record *record);
+ETW_API etw_capture *etw_flight_capture(etw_flight *flight);
+ETW_API bool etw_flight_is_trigger(const etw_flight *flight, const etw_event_record *record);
 /* Writes what is in memory to "OUT-0001.etwcap", the next dump to "OUT-0002.etwcap", ...; recording
  * goes on. *path (may be NULL) names the file until the next dump. */
-etw_status etw_flight_dump(etw_flight *flight, const char **path, etw_error *error);
-void etw_flight_free(etw_flight *flight);
+ETW_API_CHECKED etw_status etw_flight_dump(etw_flight *flight, const char **path, etw_error *error);
+ETW_API void etw_flight_free(etw_flight *flight);
 
 #endif

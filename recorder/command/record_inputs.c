@@ -3,6 +3,7 @@
 #include "format/etl/etl.h"
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
+#include "format/etwcap/side_body.h"
 #include "format/event/merge.h"
 #include "format/fixture/fixture.h"
 #include "format/input/input.h"

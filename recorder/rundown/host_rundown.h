@@ -26,6 +26,6 @@ typedef struct etw_rundown_sink {
 
 /* Calls put with blobs of whole processes, and makes events of the same. SeDebugPrivilege is
  * switched on meanwhile where it is held. */
-etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error);
+ETW_API_CHECKED etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error);
 
 #endif

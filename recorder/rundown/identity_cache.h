@@ -9,11 +9,11 @@
 
 typedef struct etw_identity_cache etw_identity_cache;
 
-etw_identity_cache *etw_identity_cache_new(void); /* NULL where memory is out */
-void etw_identity_cache_free(etw_identity_cache *cache);
+ETW_API etw_identity_cache *etw_identity_cache_new(void); /* NULL where memory is out */
+ETW_API void etw_identity_cache_free(etw_identity_cache *cache);
 /* path: UTF-8, as os opens it. NULL where the file cannot be read, is no PE file, or memory is out.
  * Lives as long as the cache. */
-const etw_pe_identity *etw_identity_of(etw_identity_cache *cache, const etw_os *os,
-                                       const char *path);
+ETW_API const etw_pe_identity *etw_identity_of(etw_identity_cache *cache, const etw_os *os,
+                                               const char *path);
 
 #endif

@@ -30,11 +30,11 @@ typedef struct etw_rundown_image_facts {
 } etw_rundown_image_facts;
 
 /* Append to a run of events; failures as those of buffers. Texts are cut so that an event fits. */
-void etw_rundown_events_process(etw_buffer *to, const etw_rundown_process_facts *facts);
+ETW_API void etw_rundown_events_process(etw_buffer *to, const etw_rundown_process_facts *facts);
 /* DCStart; where the file could be read also DbgID_RSDS and FileVersion. */
-void etw_rundown_events_image(etw_buffer *to, const etw_rundown_image_facts *facts);
+ETW_API void etw_rundown_events_image(etw_buffer *to, const etw_rundown_image_facts *facts);
 
 /* The next event of a run, lent by it; false at its end. Time and clock are the caller's to set. */
-bool etw_rundown_events_next(etw_bytes *left, etw_event_record *record);
+ETW_API bool etw_rundown_events_next(etw_bytes *left, etw_event_record *record);
 
 #endif

@@ -9,16 +9,16 @@ typedef struct etw_oracle_source etw_oracle_source;
 
 /* events_per_schema: how many of each are asked for; they cost a call of TDH for each property.
  * NULL where memory is out. */
-etw_oracle_source *etw_oracle_source_new(uint32_t events_per_schema);
-void etw_oracle_source_free(etw_oracle_source *oracle);
+ETW_API etw_oracle_source *etw_oracle_source_new(uint32_t events_per_schema);
+ETW_API void etw_oracle_source_free(etw_oracle_source *oracle);
 
 /* event_number counts the events of the file. Cheap once a schema has had its share. */
-void etw_oracle_source_event(etw_oracle_source *oracle, const etw_event_record *record,
-                             const etw_schema *schema, uint32_t pointer_size,
-                             uint64_t event_number);
+ETW_API void etw_oracle_source_event(etw_oracle_source *oracle, const etw_event_record *record,
+                                     const etw_schema *schema, uint32_t pointer_size,
+                                     uint64_t event_number);
 
 /* What was gathered since the last call; empty where nothing was. Lent until the next call. */
-etw_status etw_oracle_source_take(etw_oracle_source *oracle, etw_bytes *blob, uint32_t *events,
-                                  etw_error *error);
+ETW_API_CHECKED etw_status etw_oracle_source_take(etw_oracle_source *oracle, etw_bytes *blob,
+                                                  uint32_t *events, etw_error *error);
 
 #endif

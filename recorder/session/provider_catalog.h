@@ -13,7 +13,9 @@ typedef struct etw_provider_catalog_counts {
 /* Gives the visitor what TDH tells of each event of each registered provider, with the build of
  * this Windows, and the providers' names to names. Takes a minute or so. UNSUPPORTED elsewhere than
  * on Windows. */
-etw_status etw_provider_catalog(const etw_definition_visitor *visitor, etw_schema_store *names,
-                                etw_provider_catalog_counts *counts, etw_error *error);
+ETW_API_CHECKED etw_status etw_provider_catalog(const etw_definition_visitor *visitor,
+                                                etw_schema_store *names,
+                                                etw_provider_catalog_counts *counts,
+                                                etw_error *error);
 
 #endif

@@ -20,12 +20,13 @@ typedef void (*etw_provider_field_visit)(void *context, uint64_t value, const ch
 
 /* Calls visit for each; for none where the provider has none of that kind, or no manifest on this
  * machine. */
-etw_status etw_provider_fields(const etw_guid *provider, etw_provider_field field,
-                               etw_provider_field_visit visit, void *context, etw_error *error);
+ETW_API_CHECKED etw_status etw_provider_fields(const etw_guid *provider, etw_provider_field field,
+                                               etw_provider_field_visit visit, void *context,
+                                               etw_error *error);
 
 /* The mask of keywords by their names, "QueryName+Cache"; case is ignored. ETW_ERROR_NOT_FOUND
  * names what the provider does not have. */
-etw_status etw_provider_keywords(const etw_guid *provider, const char *names, uint64_t *mask,
-                                 etw_error *error);
+ETW_API_CHECKED etw_status etw_provider_keywords(const etw_guid *provider, const char *names,
+                                                 uint64_t *mask, etw_error *error);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct etw_queued_sink {
 
 /* As etw_session_pump. After etw_session_stop what was delivered until then still goes to the sink;
  * ETW_END or a failure of the sink ends at once. */
-etw_status etw_session_pump_queued(etw_session *session, const etw_queued_sink *to,
-                                   etw_error *error);
+ETW_API_CHECKED etw_status etw_session_pump_queued(etw_session *session, const etw_queued_sink *to,
+                                                   etw_error *error);
 
 #endif

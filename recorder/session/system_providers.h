@@ -9,11 +9,11 @@
 #define ETW_MAX_SYSTEM_PROVIDERS 16u
 
 /* This Windows has them. */
-bool etw_has_system_providers(void);
+ETW_API bool etw_has_system_providers(void);
 
 /* The providers and keywords for EVENT_TRACE_FLAG_... flags; gives their count. Works everywhere.
  */
-uint32_t etw_system_providers(uint32_t flags,
-                              etw_provider_options providers[ETW_MAX_SYSTEM_PROVIDERS]);
+ETW_API uint32_t etw_system_providers(uint32_t flags,
+                                      etw_provider_options providers[ETW_MAX_SYSTEM_PROVIDERS]);
 
 #endif

@@ -7,6 +7,6 @@
 /* Asks TdhGetEventInformation, and TdhGetEventMapInformation for each map that a property names
  * (only where MapNameOffset is set: asking costs a millisecond). Takes milliseconds for a kind not
  * seen before; the resolver keeps the answer. NULL where memory is out. */
-etw_schema_source *etw_tdh_source_new(void);
+ETW_API etw_schema_source *etw_tdh_source_new(void);
 
 #endif

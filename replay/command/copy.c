@@ -4,6 +4,7 @@
 
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
+#include "format/etwcap/side_body.h"
 #include "format/event/oracle.h"
 #include "replay/command/offsets.h"
 #include "replay/command/rundown_file.h"

@@ -2,6 +2,7 @@
 
 #include "format/etwcap/block.h"
 #include "format/etwcap/body.h"
+#include "format/etwcap/side_body.h"
 
 #include <stdlib.h>
 

@@ -41,20 +41,21 @@ static const etw_output_format *choose_format(const etw_replay_arguments *argume
         const bool is_csv = arguments->format != NULL && strcmp(arguments->format, "csv") == 0;
         const bool is_other =
             arguments->format != NULL && !is_csv && strcmp(arguments->format, "parquet") != 0;
-        return is_other ? NULL : is_csv ? &etw_output_csv_folder : &etw_output_parquet_folder;
+        return is_other ? NULL : etw_output_find(is_csv ? "csv-folder" : "parquet-folder");
     }
     if (arguments->packets && arguments->format == NULL) {
-        return &etw_output_packets;
+        return etw_output_find("packets");
     }
     if (arguments->format != NULL) {
         return etw_output_find(arguments->format);
     }
     if (output == NULL || strcmp(output, "-") == 0) {
-        return &etw_output_json;
+        return etw_output_find("json");
     }
     const etw_output_format *format = etw_output_for_file(output);
-    return format == NULL && os->kind(os->context, output) == ETW_PATH_OTHER ? &etw_output_json
-                                                                             : format;
+    return format == NULL && os->kind(os->context, output) == ETW_PATH_OTHER
+               ? etw_output_find("json")
+               : format;
 }
 
 static void say_unknown_ending(const char *output)
@@ -352,7 +353,7 @@ static void say_faults(const etw_replay_arguments *arguments, const etw_replay *
 etw_exit etw_verb_report(const etw_replay_arguments *arguments)
 {
     etw_replay_arguments report = *arguments;
-    report.format = etw_output_html.name;
+    report.format = "html";
     return etw_verb_cat(&report);
 }
 

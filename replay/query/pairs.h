@@ -28,14 +28,14 @@ typedef struct etw_pairs_counts {
 typedef struct etw_pairs etw_pairs;
 
 /* NULL: no memory. */
-etw_pairs *etw_pairs_new(etw_pairs_by by);
-void etw_pairs_free(etw_pairs *pairs);
+ETW_API etw_pairs *etw_pairs_new(etw_pairs_by by);
+ETW_API void etw_pairs_free(etw_pairs *pairs);
 
 /* True where the event ends a pair: *duration_100ns is from its start to it. */
-bool etw_pairs_take(etw_pairs *pairs, const etw_event *event, int64_t *duration_100ns);
-void etw_pairs_get_counts(const etw_pairs *pairs, etw_pairs_counts *counts);
+ETW_API bool etw_pairs_take(etw_pairs *pairs, const etw_event *event, int64_t *duration_100ns);
+ETW_API void etw_pairs_get_counts(const etw_pairs *pairs, etw_pairs_counts *counts);
 
 /* The event's name without Start or Stop; "" where it has none. */
-void etw_pairs_append_name(const etw_event *event, etw_text *text);
+ETW_API void etw_pairs_append_name(const etw_event *event, etw_text *text);
 
 #endif

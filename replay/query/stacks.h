@@ -23,19 +23,20 @@
 
 typedef struct etw_stacks etw_stacks;
 
-etw_stacks *etw_stacks_new(void); /* NULL: no memory */
-void etw_stacks_free(etw_stacks *stacks);
+ETW_API etw_stacks *etw_stacks_new(void); /* NULL: no memory */
+ETW_API void etw_stacks_free(etw_stacks *stacks);
 
 /* In the order of time. Cheap for events that tell of no stack. False where memory is out. */
-bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record, const etw_trace *trace);
+ETW_API bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record,
+                             const etw_trace *trace);
 /* Something is missing here: what waits for its other part will not get it. */
-void etw_stacks_lost(etw_stacks *stacks);
+ETW_API void etw_stacks_lost(etw_stacks *stacks);
 
 /* The stack of an event, whose TimeStamp is raw ticks; false where there is none. What it points to
  * lives as long as the stacks. */
-bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
-                     const etw_trace *trace, etw_event_stack *stack);
+ETW_API bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
+                             const etw_trace *trace, etw_event_stack *stack);
 /* How many are above a limit. */
-uint64_t etw_stacks_dropped(const etw_stacks *stacks);
+ETW_API uint64_t etw_stacks_dropped(const etw_stacks *stacks);
 
 #endif

@@ -9,7 +9,7 @@
 
 /* input can seek. counts: etw_state_count for each event, too, which reads all of them.
  * stacks may be NULL: none are wanted. */
-etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state,
-                          etw_stacks **stacks, etw_error *error);
+ETW_API_CHECKED etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state,
+                                          etw_stacks **stacks, etw_error *error);
 
 #endif

@@ -33,26 +33,27 @@ typedef struct etw_group {
 typedef struct etw_statistics etw_statistics;
 
 /* NULL: no memory. most_groups: 0 for the limits above. */
-etw_statistics *etw_statistics_new(uint32_t measures, bool sketches, uint32_t most_groups);
-void etw_statistics_free(etw_statistics *statistics);
+ETW_API etw_statistics *etw_statistics_new(uint32_t measures, bool sketches, uint32_t most_groups);
+ETW_API void etw_statistics_free(etw_statistics *statistics);
 
 /* The group of that key, made where it is new; that of the others where the table is full. Valid
  * until the statistics are freed. */
-etw_status etw_statistics_group(etw_statistics *statistics, const void *key, size_t key_size,
-                                etw_group **group, etw_error *error);
-void etw_group_count(etw_group *group, uint64_t bytes, int64_t time_100ns);
-etw_status etw_statistics_measure(etw_statistics *statistics, etw_group *group, uint32_t measure,
-                                  double value, etw_error *error);
+ETW_API_CHECKED etw_status etw_statistics_group(etw_statistics *statistics, const void *key,
+                                                size_t key_size, etw_group **group,
+                                                etw_error *error);
+ETW_API void etw_group_count(etw_group *group, uint64_t bytes, int64_t time_100ns);
+ETW_API_CHECKED etw_status etw_statistics_measure(etw_statistics *statistics, etw_group *group,
+                                                  uint32_t measure, double value, etw_error *error);
 /* Adds the counts and measures of one group to another. */
-etw_status etw_statistics_join(etw_statistics *statistics, etw_group *to, const etw_group *from,
-                               etw_error *error);
+ETW_API_CHECKED etw_status etw_statistics_join(etw_statistics *statistics, etw_group *to,
+                                               const etw_group *from, etw_error *error);
 
-uint32_t etw_statistics_count(const etw_statistics *statistics);
-etw_group *etw_statistics_at(const etw_statistics *statistics, uint32_t index);
+ETW_API uint32_t etw_statistics_count(const etw_statistics *statistics);
+ETW_API etw_group *etw_statistics_at(const etw_statistics *statistics, uint32_t index);
 /* events 0: the table was never full. */
-etw_group *etw_statistics_others(etw_statistics *statistics);
+ETW_API etw_group *etw_statistics_others(etw_statistics *statistics);
 
 /* percent: 0 to 100; 0 where there are no values. */
-double etw_measure_percentile(const etw_measure *measure, double percent);
+ETW_API double etw_measure_percentile(const etw_measure *measure, double percent);
 
 #endif

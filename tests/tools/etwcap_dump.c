@@ -6,6 +6,7 @@
 
 #include "format/etwcap/codec/codec.h"
 #include "format/etwcap/scan.h"
+#include "format/etwcap/side_body.h"
 
 static void print_guid(const etw_guid *guid)
 {

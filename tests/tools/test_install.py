@@ -7,7 +7,7 @@ import subprocess
 import etlwriter
 import pytest
 import wine
-from conftest import ROOT, missing, need_program
+from conftest import MODE, ROOT, missing, need_program
 
 PLAIN_C = r"""
 #include <etwcap.h>
@@ -203,6 +203,31 @@ def test_the_dll_exports_what_the_headers_mark():
                           check=True, text=True).stdout
     table = dump[dump.index("[Ordinal/Name Pointer] Table"):]
     assert set(re.findall(r"^\s*\[\s*\d+\](?: \+base\[\s*\d+\]\s+\w+)? (\w+)$", table, re.MULTILINE)) == marked()
+
+
+# What both tools share that is of no use without them: options, the terminal, names of files, texts of JSON.
+OF_THE_TOOLS = "format/base"
+
+
+@pytest.mark.parametrize("command", ["recorder", "replay"])
+def test_a_tool_uses_nothing_that_a_user_of_the_library_cannot(native_tool, command):
+    if MODE not in ("release", "debug"):
+        pytest.skip("sanitizers and coverage add symbols of their own")
+    archive = native_tool.folder / "command" / ("lib%s.a" % command)
+    listed = subprocess.run([need_program("nm"), "-u", str(archive)], stdout=subprocess.PIPE, check=True, text=True).stdout
+    used = {line.split()[-1] for line in listed.splitlines() if re.match(r" +U etw_", line)}
+    tools = symbols("nm", "--defined-only", archive)
+    for source in (ROOT / OF_THE_TOOLS).glob("*.c"):
+        found = native_tool.folder / "obj" / source.relative_to(ROOT).with_suffix(".o")
+        tools |= symbols("nm", "--defined-only", found) if found.exists() else set()
+    assert len(used) > 100 and sorted(used - tools - marked()) == []
+
+
+def test_all_functions_of_a_public_header_are_exported():
+    function = re.compile(r"^(?:const )?(?:struct )?[a-z]\w*(?: \w+)*[ *]+(etw_\w+)\([^;{]*\);", re.MULTILINE)
+    for header in (stage_of("native") / "include").rglob("*.h"):
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
+        assert [name for name in function.findall(text)] == [], header
 
 
 def test_headers_need_the_installation_alone_each_by_itself(tmp_path):

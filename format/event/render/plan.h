@@ -56,9 +56,9 @@ ETW_API uint32_t etw_property_nth(const etw_property *property);
 ETW_API uint16_t etw_property_in_type(const etw_property *property);
 ETW_API uint16_t etw_property_out_type(const etw_property *property);
 /* Whether its texts are the names of bits, with commas between. */
-bool etw_property_has_bit_map(const etw_property *property);
+ETW_API bool etw_property_has_bit_map(const etw_property *property);
 /* Whether its texts may have words that are not in its bytes: of a map, an error code, true. */
-bool etw_property_shows_words(const etw_property *property);
+ETW_API bool etw_property_shows_words(const etw_property *property);
 /* Its values come between open_array and close_array, be they one or many. */
 ETW_API bool etw_property_is_array(const etw_property *property);
 /* A value map gives texts for its numbers. */
@@ -69,8 +69,8 @@ ETW_API uint32_t etw_plan_property_index(const etw_plan *plan, const etw_propert
 /* Where the property stands in the payload of every event of the plan, of records with pointers of
  * that size. False where that depends on the event: behind strings, arrays and structs, or where
  * its own size does. */
-bool etw_plan_property_offset(const etw_plan *plan, const etw_property *property,
-                              uint32_t pointer_size, size_t *offset, size_t *size);
+ETW_API bool etw_plan_property_offset(const etw_plan *plan, const etw_property *property,
+                                      uint32_t pointer_size, size_t *offset, size_t *size);
 
 /* One element of one property, located in the payload but not yet made text. */
 typedef struct etw_value {
