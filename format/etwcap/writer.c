@@ -1,305 +1,47 @@
 #include "format/etwcap/writer.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "format/base/wait.h"
 #include "format/etwcap/side_body.h"
-#include "format/etwcap/write_job.h"
+#include "format/etwcap/write_queue.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
 /* Blocks that wait before a batch; more, and the batch goes out. */
 #define MAX_BEFORE ((size_t)1 << 20)
 /* Items up to this number cannot be above ETW_MAX_EXTENDED_BYTES together. */
-#define SURELY_SMALL_ITEMS       15u
-#define DEFAULT_SYNC_INTERVAL_MS 1000u
+#define SURELY_SMALL_ITEMS 15u
 
 _Static_assert(MAX_BATCH_BYTES + ETW_BATCH_RECORD_ROOM <= ETW_BATCH_MAX_BYTES,
                "a batch takes any record");
 
-/* An encoding thread. */
-typedef struct worker {
-    struct etw_writer *writer;
-    pthread_t thread;
-    etw_job_encoder encoder;
-} worker;
-
-/* Jobs form a ring: those from written to encoding were encoded or are being encoded, those up to
- * filled wait for an encoder, and filled is the caller's own. All numbers only grow. */
 enum drop { DROP_QUEUE_FULL, DROP_LIMIT, DROP_DISK, DROP_MEMORY, DROP_END };
 
 struct etw_writer {
-    const etw_os *os;
     etw_writer_options options;
-    etw_sink *sink; /* used by the writing thread, or by the caller where there is none */
-    etw_write_job *jobs;
-    uint32_t job_count;
-    uint64_t filled, encoding, written;
-    worker *workers;
-    uint32_t worker_count;
-    etw_job_encoder own;              /* the caller's, where it helps; has an encoder once it did */
-    etw_clock clocks[ETW_MAX_TRACES]; /* set before the first event of a trace is handed over */
+    etw_write_queue queue;
+    etw_clock clocks[ETW_MAX_TRACES]; /* of the queue */
     uint16_t trace_count;
     uint8_t *seen; /* by schema id: an enum schema_state */
     uint32_t names_seen;
     etw_loss drops[DROP_END]; /* not yet in a loss record: by an enum drop */
     /* The job that events go into without the lock: it is the caller's until it is handed over.
-     * NULL: the caller looks at everything under the lock first. attention is how the writing
-     * thread asks it to look: a failure, or a flush that is due. */
+     * NULL, or the queue asks for attention: the caller looks at everything under the lock first.
+     */
     etw_write_job *open;
-    atomic_bool attention;
     atomic_uint_fast64_t received; /* written by the caller alone */
     uint64_t dropped;
-    int64_t flush_at_ns; /* 0: nothing waits for a flush */
-    bool threaded, stopping;
-    pthread_t thread; /* writes */
-    pthread_mutex_t lock;
-    pthread_cond_t work, done, room; /* for encoders, for the writing thread, for the caller */
-    etw_writer_counts counts;        /* of the sink, as of the last block */
-    etw_error failure;               /* of the sink, at present */
 };
 
 enum schema_state { SCHEMA_UNSEEN, SCHEMA_KEPT, SCHEMA_LEFT_OUT };
-
-static void lock(etw_writer *writer)
-{
-    if (writer->threaded) {
-        (void)pthread_mutex_lock(&writer->lock);
-    }
-}
-
-static void unlock(etw_writer *writer)
-{
-    if (writer->threaded) {
-        (void)pthread_mutex_unlock(&writer->lock);
-    }
-}
-
-static etw_write_job *job_at(etw_writer *writer, uint64_t number)
-{
-    return &writer->jobs[number % writer->job_count];
-}
-
-/* ---- Writing: one thread, in order ---- */
-
-/* Without the lock. */
-static etw_status write_job(etw_writer *writer, etw_write_job *current, etw_error *failure)
-{
-    size_t at = 0;
-    etw_status status = etw_sink_tick(writer->sink, failure);
-    if (current->out.failed) {
-        etw_write_job_give_up(current);
-    }
-    while (at < current->out.size) {
-        const etw_sink_block block = etw_sink_block_take(&current->out, &at);
-        status = etw_sink_put(writer->sink, &block, failure);
-    }
-    return status;
-}
-
-/* With the lock: what others see of the sink. */
-static void publish(etw_writer *writer, etw_status status, const etw_error *failure)
-{
-    const etw_totals *totals = etw_sink_totals(writer->sink);
-    writer->counts.written = totals->events;
-    writer->counts.blocks = totals->blocks;
-    writer->counts.bytes = etw_sink_size(writer->sink);
-    if (status == ETW_OK) {
-        writer->failure.status = ETW_OK;
-    } else {
-        writer->failure = *failure;
-        atomic_store_explicit(&writer->attention, true, memory_order_relaxed);
-    }
-}
-
-static int64_t now_ns(const etw_writer *writer)
-{
-    return writer->os->monotonic_ns(writer->os->context);
-}
-
-/* With the lock; the caller's job has content. */
-static void submit(etw_writer *writer)
-{
-    writer->open = NULL;
-    writer->flush_at_ns = 0;
-    writer->filled++;
-    if (writer->threaded) {
-        (void)pthread_cond_signal(&writer->work);
-        return;
-    }
-    etw_write_job *current = job_at(writer, writer->written);
-    etw_error failure;
-    etw_write_job_encode(&writer->workers[0].encoder, current);
-    publish(writer, write_job(writer, current, &failure), &failure);
-    etw_write_job_clear(current);
-    writer->encoding++;
-    writer->written++;
-}
-
-static bool is_flush_due(const etw_writer *writer)
-{
-    return writer->flush_at_ns != 0 && now_ns(writer) >= writer->flush_at_ns;
-}
-
-static void submit_if_due(etw_writer *writer)
-{
-    if (is_flush_due(writer) && writer->filled - writer->written < writer->job_count) {
-        submit(writer);
-    }
-}
-
-/* With the lock, which it lets go meanwhile; a job waits for an encoder. */
-static void encode_next(etw_writer *writer, etw_job_encoder *encoder)
-{
-    etw_write_job *current = job_at(writer, writer->encoding++);
-    (void)pthread_mutex_unlock(&writer->lock);
-    etw_write_job_encode(encoder, current);
-    (void)pthread_mutex_lock(&writer->lock);
-    current->encoded = true;
-    (void)pthread_cond_signal(&writer->done);
-}
-
-static void *encoder_thread(void *context)
-{
-    worker *self = context;
-    etw_writer *writer = self->writer;
-    (void)pthread_mutex_lock(&writer->lock);
-    for (;;) {
-        while (writer->encoding == writer->filled && !writer->stopping) {
-            (void)pthread_cond_wait(&writer->work, &writer->lock);
-        }
-        if (writer->encoding == writer->filled) {
-            break;
-        }
-        encode_next(writer, &self->encoder);
-    }
-    (void)pthread_mutex_unlock(&writer->lock);
-    return NULL;
-}
-
-/* The clock is looked at so many times in an interval, and what waits is handed over one look
- * before the interval is over: it is not to be longer. */
-#define LOOKS_PER_INTERVAL 4u
-
-/* With the lock. How long the writing thread may sleep, in milliseconds; 0: until it is woken. */
-static uint32_t sleep_ms(const etw_writer *writer)
-{
-    const uint32_t interval = writer->options.interval_ms;
-    uint32_t wait = interval == 0 ? 0 : (interval + LOOKS_PER_INTERVAL - 1) / LOOKS_PER_INTERVAL;
-    if (writer->options.sync == ETW_SYNC_INTERVAL && wait == 0) {
-        wait = DEFAULT_SYNC_INTERVAL_MS;
-    }
-    if (writer->failure.status != ETW_OK && (wait == 0 || wait > ETW_SINK_RETRY_MS)) {
-        wait = ETW_SINK_RETRY_MS;
-    }
-    return wait;
-}
-
-static void sleep_until_done(etw_writer *writer)
-{
-    const uint32_t wait_ms = sleep_ms(writer);
-    if (wait_ms == 0) {
-        (void)pthread_cond_wait(&writer->done, &writer->lock);
-        return;
-    }
-    etw_condition_wait(&writer->done, &writer->lock, (int64_t)wait_ms * 1000000);
-}
-
-/* With the lock, which it lets go meanwhile. */
-static void write_next(etw_writer *writer, etw_write_job *current)
-{
-    etw_error failure;
-    (void)pthread_mutex_unlock(&writer->lock);
-    const etw_status status = current == NULL ? etw_sink_tick(writer->sink, &failure)
-                                              : write_job(writer, current, &failure);
-    (void)pthread_mutex_lock(&writer->lock);
-    publish(writer, status, &failure);
-    if (current != NULL) {
-        etw_write_job_clear(current);
-        writer->written++;
-        (void)pthread_cond_signal(&writer->room);
-    }
-}
-
-static void *writing_thread(void *context)
-{
-    etw_writer *writer = context;
-    (void)pthread_mutex_lock(&writer->lock);
-    for (;;) {
-        etw_write_job *oldest = job_at(writer, writer->written);
-        if (writer->written < writer->filled && oldest->encoded) {
-            write_next(writer, oldest);
-        } else if (writer->written == writer->filled && writer->stopping) {
-            break;
-        } else {
-            sleep_until_done(writer);
-            if (is_flush_due(writer)) {
-                atomic_store_explicit(&writer->attention, true, memory_order_relaxed);
-            }
-            if (sleep_ms(writer) != 0) {
-                write_next(writer, NULL);
-            }
-        }
-    }
-    (void)pthread_mutex_unlock(&writer->lock);
-    return NULL;
-}
-
-/* ---- The caller's side ---- */
-
-static void free_workers(etw_writer *writer)
-{
-    etw_job_encoder_free(&writer->own);
-    for (uint32_t i = 0; writer->workers != NULL && i < writer->worker_count; i++) {
-        etw_job_encoder_free(&writer->workers[i].encoder);
-    }
-    free(writer->workers);
-}
-
-static void free_jobs(etw_writer *writer)
-{
-    for (uint32_t i = 0; writer->jobs != NULL && i < writer->job_count; i++) {
-        etw_write_job *each = &writer->jobs[i];
-        etw_write_job_free(each);
-    }
-    free(writer->jobs);
-}
-
-/* Lets the threads finish what they have, and joins them. */
-static void stop_threads(etw_writer *writer)
-{
-    if (!writer->threaded) {
-        return;
-    }
-    (void)pthread_mutex_lock(&writer->lock);
-    writer->stopping = true;
-    (void)pthread_cond_broadcast(&writer->work);
-    (void)pthread_cond_broadcast(&writer->done);
-    (void)pthread_mutex_unlock(&writer->lock);
-    for (uint32_t i = 0; i < writer->worker_count; i++) {
-        (void)pthread_join(writer->workers[i].thread, NULL);
-    }
-    (void)pthread_mutex_lock(&writer->lock);
-    (void)pthread_cond_broadcast(&writer->done);
-    (void)pthread_mutex_unlock(&writer->lock);
-    (void)pthread_join(writer->thread, NULL);
-    writer->threaded = false;
-    (void)pthread_mutex_destroy(&writer->lock);
-    (void)pthread_cond_destroy(&writer->work);
-    (void)pthread_cond_destroy(&writer->done);
-    (void)pthread_cond_destroy(&writer->room);
-}
 
 void etw_writer_free(etw_writer *writer)
 {
     if (writer == NULL) {
         return;
     }
-    stop_threads(writer);
-    etw_sink_free(writer->sink);
-    free_workers(writer);
-    free_jobs(writer);
+    etw_write_queue_stop(&writer->queue);
+    etw_write_queue_free(&writer->queue);
     free(writer->seen);
     free(writer);
 }
@@ -325,34 +67,8 @@ static void set_defaults(etw_writer *writer, const etw_writer_options *options)
     uint32_t jobs = mine->queue_blocks == 0 ? 2 + 2 * mine->threads : mine->queue_blocks;
     jobs = jobs > ETW_WRITER_MAX_QUEUE ? ETW_WRITER_MAX_QUEUE : jobs;
     jobs = jobs > most ? (uint32_t)most : jobs;
-    writer->job_count = mine->threads == 0 ? 1 : (jobs < 2 ? 2 : jobs);
-    writer->worker_count = mine->threads == 0 ? 1 : mine->threads;
-}
-
-static bool allocate(etw_writer *writer)
-{
-    const etw_writer_options *options = &writer->options;
-    writer->jobs = calloc(writer->job_count, sizeof *writer->jobs);
-    writer->workers = calloc(writer->worker_count, sizeof *writer->workers);
-    writer->seen = calloc((size_t)ETW_FILE_MAX_SCHEMA_ID + 1, 1);
-    if (writer->jobs == NULL || writer->workers == NULL || writer->seen == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < writer->job_count; i++) {
-        writer->jobs[i].batch =
-            etw_batch_new(options->batch_bytes + ETW_BATCH_RECORD_ROOM, ETW_BATCH_MAX_EVENTS);
-        if (writer->jobs[i].batch == NULL) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < writer->worker_count; i++) {
-        worker *each = &writer->workers[i];
-        each->writer = writer;
-        if (!etw_job_encoder_init(&each->encoder, options->level, writer->clocks)) {
-            return false;
-        }
-    }
-    return true;
+    writer->queue.job_count = mine->threads == 0 ? 1 : (jobs < 2 ? 2 : jobs);
+    writer->queue.worker_count = mine->threads == 0 ? 1 : mine->threads;
 }
 
 static etw_status put_file_info(etw_writer *writer, etw_error *error)
@@ -376,39 +92,9 @@ static etw_status put_file_info(etw_writer *writer, etw_error *error)
                                   .body = {(const uint8_t *)body.data, body.size}};
     const etw_status status =
         body.failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer")
-                    : etw_sink_put(writer->sink, &block, error);
+                    : etw_sink_put(writer->queue.sink, &block, error);
     etw_buffer_free(&body);
     return status;
-}
-
-static etw_status start_threads(etw_writer *writer, etw_error *error)
-{
-    if (writer->options.threads == 0) {
-        return ETW_OK;
-    }
-    (void)pthread_mutex_init(&writer->lock, NULL);
-    (void)pthread_cond_init(&writer->work, NULL);
-    etw_condition_init(&writer->done);
-    etw_condition_init(&writer->room);
-    writer->threaded = true;
-    int result = pthread_create(&writer->thread, NULL, writing_thread, writer);
-    if (result != 0) {
-        writer->threaded = false;
-        return etw_error_set_os(error, result, "cannot start a thread");
-    }
-    const uint32_t wanted = writer->worker_count;
-    for (uint32_t i = 0; i < wanted && result == 0; i++) {
-        writer->worker_count = i;
-        result =
-            pthread_create(&writer->workers[i].thread, NULL, encoder_thread, &writer->workers[i]);
-    }
-    if (result != 0) {
-        stop_threads(writer);
-        writer->worker_count = wanted;
-        return etw_error_set_os(error, result, "cannot start a thread");
-    }
-    writer->worker_count = wanted;
-    return ETW_OK;
 }
 
 etw_status etw_writer_create(const etw_os *os, const char *path, const etw_writer_options *options,
@@ -425,27 +111,30 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
     if (writer == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer");
     }
-    writer->os = os;
+    writer->queue.os = os;
+    writer->queue.options = &writer->options;
+    writer->queue.clocks = writer->clocks;
     set_defaults(writer, options);
     const uint32_t interval = writer->options.interval_ms;
     const etw_sink_options sink_options = {.replace = writer->options.replace,
                                            .sync = writer->options.sync,
                                            .sync_interval_ms =
-                                               interval == 0 ? DEFAULT_SYNC_INTERVAL_MS : interval};
+                                               interval == 0 ? ETW_WRITE_QUEUE_SYNC_MS : interval};
     etw_status status = ETW_OK;
-    if (!allocate(writer)) {
+    writer->seen = calloc((size_t)ETW_FILE_MAX_SCHEMA_ID + 1, 1);
+    if (writer->seen == NULL || !etw_write_queue_allocate(&writer->queue)) {
         status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer");
     }
     if (status == ETW_OK) {
-        status = etw_sink_open(os, path, &sink_options, &writer->sink, error);
+        status = etw_sink_open(os, path, &sink_options, &writer->queue.sink, error);
     }
     if (status == ETW_OK) {
         status = put_file_info(writer, error);
     }
     if (status == ETW_OK) {
         etw_error none;
-        publish(writer, ETW_OK, &none);
-        status = start_threads(writer, error);
+        etw_write_queue_publish(&writer->queue, ETW_OK, &none);
+        status = etw_write_queue_start(&writer->queue, error);
     }
     if (status != ETW_OK) {
         etw_writer_free(writer);
@@ -455,43 +144,16 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
     return ETW_OK;
 }
 
-/* Whether the caller can encode while it would wait. Without memory for that it waits. */
-static bool can_help(etw_writer *writer)
-{
-    const etw_writer_options *options = &writer->options;
-    if (!options->caller_helps || options->level >= ETW_WRITER_ARCHIVE_LEVEL) {
-        return false;
-    }
-    if (writer->own.encoder == NULL &&
-        !etw_job_encoder_init(&writer->own, options->level, writer->clocks)) {
-        etw_job_encoder_free(&writer->own);
-        memset(&writer->own, 0, sizeof writer->own);
-    }
-    return writer->own.encoder != NULL;
-}
-
-/* With the lock, which it lets go meanwhile: until at most so many jobs are on their way. */
-static void wait_for(etw_writer *writer, uint32_t jobs)
-{
-    while (writer->filled - writer->written > jobs) {
-        if (writer->encoding < writer->filled && can_help(writer)) {
-            encode_next(writer, &writer->own);
-        } else {
-            (void)pthread_cond_wait(&writer->room, &writer->lock);
-        }
-    }
-}
-
 /* With the lock. The job that the caller may fill; NULL where all are on their way and the policy
  * says drop. What was dropped before goes first into it. */
 static etw_write_job *current_job(etw_writer *writer)
 {
-    if (writer->filled - writer->written == writer->job_count &&
+    if (!etw_write_queue_has_room(&writer->queue, 1) &&
         writer->options.overload == ETW_OVERLOAD_DROP) {
         return NULL;
     }
-    wait_for(writer, writer->job_count - 1);
-    etw_write_job *current = job_at(writer, writer->filled);
+    etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
+    etw_write_job *current = etw_write_queue_job(&writer->queue, writer->queue.filled);
     for (uint32_t i = 0; i < sizeof writer->drops / sizeof writer->drops[0]; i++) {
         etw_loss *drop = &writer->drops[i];
         if (drop->events > 0 && etw_batch_count(current->batch) == 0) {
@@ -502,14 +164,6 @@ static etw_write_job *current_job(etw_writer *writer)
         }
     }
     return current;
-}
-
-static void start_flush_clock(etw_writer *writer)
-{
-    if (writer->options.interval_ms > 0 && writer->flush_at_ns == 0) {
-        const int64_t interval_ns = (int64_t)writer->options.interval_ms * 1000000;
-        writer->flush_at_ns = now_ns(writer) + interval_ns - interval_ns / LOOKS_PER_INTERVAL;
-    }
 }
 
 static void note_drop(etw_writer *writer, enum drop which, const etw_event_record *record,
@@ -597,10 +251,25 @@ static bool is_full(const etw_writer *writer, const etw_write_job *current)
            etw_batch_count(current->batch) == ETW_BATCH_MAX_EVENTS;
 }
 
+/* With the lock. */
+static void submit(etw_writer *writer)
+{
+    writer->open = NULL;
+    etw_write_queue_submit(&writer->queue);
+}
+
 static void hand_over(etw_writer *writer, etw_write_job *current)
 {
     note_names(writer, current);
     submit(writer);
+}
+
+static void submit_if_due(etw_writer *writer)
+{
+    if (etw_write_queue_is_flush_due(&writer->queue) &&
+        etw_write_queue_has_room(&writer->queue, 1)) {
+        submit(writer);
+    }
 }
 
 static etw_status append_event(etw_writer *writer, const etw_event_record *record,
@@ -620,7 +289,7 @@ static etw_status append_event(etw_writer *writer, const etw_event_record *recor
         note_drop(writer, DROP_LIMIT, record, trace_index, "an event was larger than the limit");
         return etw_error_set(error, ETW_ERROR_LIMIT, "an event is larger than the limit");
     }
-    start_flush_clock(writer);
+    etw_write_queue_start_clock(&writer->queue);
     if (is_full(writer, current)) {
         hand_over(writer, current);
     }
@@ -639,15 +308,14 @@ static etw_status add_carefully(etw_writer *writer, const etw_event_record *reco
                                 uint16_t trace_index, uint32_t schema_id, etw_error *error)
 {
     etw_status status;
-    if (!writer->threaded && writer->failure.status != ETW_OK) {
-        etw_error failure;
-        publish(writer, etw_sink_tick(writer->sink, &failure), &failure);
+    if (!writer->queue.threaded && writer->queue.failure.status != ETW_OK) {
+        etw_write_queue_retry(&writer->queue);
     }
-    if (writer->failure.status != ETW_OK) {
-        note_drop(writer, DROP_DISK, record, trace_index, writer->failure.message);
-        status = writer->failure.status;
+    if (writer->queue.failure.status != ETW_OK) {
+        note_drop(writer, DROP_DISK, record, trace_index, writer->queue.failure.message);
+        status = writer->queue.failure.status;
         if (error != NULL) {
-            *error = writer->failure;
+            *error = writer->queue.failure;
         }
     } else {
         status = append_event(writer, record, trace_index, schema_id, error);
@@ -659,10 +327,10 @@ static etw_status add_carefully(etw_writer *writer, const etw_event_record *reco
 /* With the lock. Opens the way past it for the events to come, where nothing stands in it. */
 static void open_quick_way(etw_writer *writer)
 {
-    const bool by_clock = !writer->threaded && writer->options.interval_ms > 0;
-    etw_write_job *current = job_at(writer, writer->filled);
-    const bool is_free = writer->filled - writer->written < writer->job_count;
-    writer->open = writer->failure.status == ETW_OK && !by_clock && is_free &&
+    const bool by_clock = !writer->queue.threaded && writer->options.interval_ms > 0;
+    etw_write_job *current = etw_write_queue_job(&writer->queue, writer->queue.filled);
+    const bool is_free = etw_write_queue_has_room(&writer->queue, 1);
+    writer->open = writer->queue.failure.status == ETW_OK && !by_clock && is_free &&
                            etw_batch_count(current->batch) > 0
                        ? current
                        : NULL;
@@ -674,7 +342,8 @@ static void open_quick_way(etw_writer *writer)
 __attribute__((flatten)) static bool add_quickly(etw_writer *writer, const etw_event_record *record,
                                                  uint16_t trace_index, uint32_t schema_id)
 {
-    if (writer->open == NULL || atomic_load_explicit(&writer->attention, memory_order_relaxed)) {
+    if (writer->open == NULL ||
+        atomic_load_explicit(&writer->queue.attention, memory_order_relaxed)) {
         return false;
     }
     const bool is_known =
@@ -695,56 +364,50 @@ etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *reco
     if (add_quickly(writer, record, trace_index, schema_id)) {
         return ETW_OK;
     }
-    lock(writer);
-    atomic_store_explicit(&writer->attention, false, memory_order_relaxed);
+    etw_write_queue_lock(&writer->queue);
+    atomic_store_explicit(&writer->queue.attention, false, memory_order_relaxed);
     if (writer->open != NULL && is_full(writer, writer->open)) {
         hand_over(writer, writer->open);
     }
     const etw_status status = add_carefully(writer, record, trace_index, schema_id, error);
     open_quick_way(writer);
-    unlock(writer);
+    etw_write_queue_unlock(&writer->queue);
     return status;
 }
 
 bool etw_writer_has_room(etw_writer *writer, uint32_t wait_ms)
 {
-    if (!writer->threaded || (writer->open != NULL && !is_full(writer, writer->open))) {
+    if (!writer->queue.threaded || (writer->open != NULL && !is_full(writer, writer->open))) {
         return true;
     }
-    (void)pthread_mutex_lock(&writer->lock);
-    const int64_t deadline_ns = now_ns(writer) + (int64_t)wait_ms * 1000000;
-    int64_t wait_ns = (int64_t)wait_ms * 1000000;
+    etw_write_queue_lock(&writer->queue);
     /* An open batch that is full is handed over with the next event, which needs another. */
     const uint32_t needed = writer->open == NULL ? 1 : 2;
-    while (writer->filled - writer->written + needed > writer->job_count && wait_ns > 0) {
-        etw_condition_wait(&writer->room, &writer->lock, wait_ns);
-        wait_ns = deadline_ns - now_ns(writer);
-    }
-    const bool room = writer->filled - writer->written + needed <= writer->job_count;
-    (void)pthread_mutex_unlock(&writer->lock);
+    const bool room = etw_write_queue_wait_for_room(&writer->queue, needed, wait_ms);
+    etw_write_queue_unlock(&writer->queue);
     return room;
 }
 
 void etw_writer_tick(etw_writer *writer)
 {
-    lock(writer);
+    etw_write_queue_lock(&writer->queue);
     submit_if_due(writer);
-    unlock(writer);
+    etw_write_queue_unlock(&writer->queue);
 }
 
 /* With the lock. Puts a small block between the events before and after it. */
 static etw_status put_before(etw_writer *writer, const etw_sink_block *block, etw_error *error)
 {
     etw_write_job *current = NULL;
-    if (writer->filled - writer->written < writer->job_count) {
-        current = job_at(writer, writer->filled);
+    if (etw_write_queue_has_room(&writer->queue, 1)) {
+        current = etw_write_queue_job(&writer->queue, writer->queue.filled);
     }
     if (current != NULL &&
         (etw_batch_count(current->batch) > 0 || current->before.size > MAX_BEFORE)) {
         hand_over(writer, current);
     }
     /* Blocks that are not events are few, and are never dropped: this waits whatever the policy. */
-    wait_for(writer, writer->job_count - 1);
+    etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
     current = current_job(writer);
     const size_t size = current->before.size;
     etw_sink_block_put(&current->before, block);
@@ -753,7 +416,7 @@ static etw_status put_before(etw_writer *writer, const etw_sink_block *block, et
         current->before.failed = false;
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block");
     }
-    start_flush_clock(writer);
+    etw_write_queue_start_clock(&writer->queue);
     return ETW_OK;
 }
 
@@ -766,9 +429,9 @@ static etw_status add_small_block(etw_writer *writer, etw_sink_block *block, etw
     } else {
         block->raw_size = (uint32_t)body->size;
         block->body = (etw_bytes){(const uint8_t *)body->data, body->size};
-        lock(writer);
+        etw_write_queue_lock(&writer->queue);
         status = put_before(writer, block, error);
-        unlock(writer);
+        etw_write_queue_unlock(&writer->queue);
     }
     etw_buffer_free(body);
     return status;
@@ -851,7 +514,7 @@ static bool has_drops(const etw_writer *writer)
 static void drain(etw_writer *writer)
 {
     for (int round = 0; round < 2; round++) {
-        wait_for(writer, writer->job_count - 1);
+        etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
         etw_write_job *current = current_job(writer);
         note_names(writer, current);
         if (!etw_write_job_is_empty(current)) {
@@ -861,48 +524,48 @@ static void drain(etw_writer *writer)
             break;
         }
     }
-    wait_for(writer, 0);
+    etw_write_queue_wait(&writer->queue, 0);
 }
 
 etw_status etw_writer_flush(etw_writer *writer, etw_error *error)
 {
-    lock(writer);
+    etw_write_queue_lock(&writer->queue);
     drain(writer);
-    const etw_status status = writer->failure.status;
+    const etw_status status = writer->queue.failure.status;
     if (status != ETW_OK && error != NULL) {
-        *error = writer->failure;
+        *error = writer->queue.failure;
     }
-    unlock(writer);
+    etw_write_queue_unlock(&writer->queue);
     return status;
 }
 
 void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts)
 {
     etw_writer *mine = (etw_writer *)(uintptr_t)writer; /* for its lock only */
-    lock(mine);
-    *counts = writer->counts;
+    etw_write_queue_lock(&mine->queue);
+    *counts = writer->queue.counts;
     counts->received = atomic_load_explicit(&mine->received, memory_order_relaxed);
     counts->dropped = writer->dropped;
-    unlock(mine);
+    etw_write_queue_unlock(&mine->queue);
 }
 
 void etw_writer_use_store(etw_writer *writer, const etw_schema_store *store)
 {
-    lock(writer);
+    etw_write_queue_lock(&writer->queue);
     writer->options.store = store;
-    unlock(writer);
+    etw_write_queue_unlock(&writer->queue);
 }
 
 etw_status etw_writer_finish(etw_writer *writer, etw_error *error)
 {
-    lock(writer);
+    etw_write_queue_lock(&writer->queue);
     drain(writer);
-    unlock(writer);
-    stop_threads(writer);
+    etw_write_queue_unlock(&writer->queue);
+    etw_write_queue_stop(&writer->queue);
     const etw_status status =
-        etw_sink_finish(writer->sink, writer->received, writer->options.store, error);
+        etw_sink_finish(writer->queue.sink, writer->received, writer->options.store, error);
     etw_error none = {ETW_OK, 0, ""};
-    publish(writer, ETW_OK, &none);
-    writer->dropped = writer->received - writer->counts.written;
+    etw_write_queue_publish(&writer->queue, ETW_OK, &none);
+    writer->dropped = writer->received - writer->queue.counts.written;
     return status;
 }
