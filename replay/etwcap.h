@@ -13,8 +13,14 @@
  *     an event as JSON                    etw_event_json            format/output/event_json.h
  *     many at a time, for other languages etw_event_batch_open      replay/event_batch.h
  *     tests of a consumer                 etw_test_run_text         replay/testing.h
+ *     files as the tools take them        etw_inputs_each           format/input/input.h
+ *     every format of the tools           etw_output_find           format/output/output.h
+ *     counts and measures of events       etw_statistics_new        replay/query/statistics.h
+ *     schemas from traces and packs       etw_donor_open            format/input/donor_file.h
  *     recording into a file               etw_capture_open          recorder/capture/capture.h
  *     writing a file event by event       etw_writer_create         format/etwcap/writer.h
+ *
+ * The tools are made of nothing else: what they do, a program can do with these functions.
  *
  * The rules below hold for every function, unless its own comment says otherwise.
  *

@@ -33,8 +33,7 @@ static etw_status apply_on_overload(const etw_option_use *use)
 
 static etw_status apply_print(const etw_option_use *use)
 {
-    const etw_output_format *format =
-        use->value == NULL ? &etw_output_json : etw_output_find(use->value);
+    const etw_output_format *format = etw_output_find(use->value == NULL ? "json" : use->value);
     if (format == NULL || format->binary || format->collector != NULL) {
         return etw_option_bad_value(use, "a format of text, as of 'etw-replay --format'");
     }

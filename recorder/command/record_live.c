@@ -1,5 +1,5 @@
 #include "format/input/donor_file.h"
-#include "recorder/capture/discard.h"
+#include "recorder/command/discard.h"
 #include "recorder/command/jobs.h"
 #include "recorder/command/live_print.h"
 #include "recorder/command/live_rundown.h"

@@ -2,8 +2,8 @@
 #ifndef ETW_RECORDER_SEGMENTS_H
 #define ETW_RECORDER_SEGMENTS_H
 
-#include "recorder/capture/name_lock.h"
 #include "recorder/command/arguments.h"
+#include "recorder/command/name_lock.h"
 #include "recorder/command/segment_command.h"
 
 /* All zero: nothing was begun. */

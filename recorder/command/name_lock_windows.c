@@ -1,4 +1,4 @@
-#include "recorder/capture/name_lock.h"
+#include "recorder/command/name_lock.h"
 
 #include "recorder/session/session_errors_windows.h"
 #include "recorder/session/wide_windows.h"

@@ -1,4 +1,4 @@
-#include "recorder/capture/name_lock.h"
+#include "recorder/command/name_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "recorder/capture/discard.h"
+#include "recorder/command/discard.h"
 
 #include <errno.h>
 
