@@ -112,6 +112,17 @@ def win64_tool():
     return Tool("win64")
 
 
+@pytest.fixture
+def live(win64_tool):
+    """Runs the recorder that is linked with the drop-in API, without the events of its rundown unless these are wanted."""
+    def run(*arguments, status=0, rundown=False, **env):
+        return win64_tool("tests/etw-record-dropin", *arguments, *([] if rundown else ["--no-rundown"]), status=status, env=env)
+
+    run.words = lambda *arguments: win64_tool.words("tests/etw-record-dropin", "--no-rundown", *arguments)
+    run.environment = win64_tool.environment
+    return run
+
+
 @pytest.fixture(scope="session")
 def corpus():
     """A function from a name below the corpus' etl folder to its path; without a name, that folder."""

@@ -2,6 +2,8 @@
 #include "format/base/quantities.h"
 #include "recorder/command/options.h"
 
+#include <stdlib.h>
+
 #define DEFAULT_LEVEL 5u
 /* Classic providers (MOF, WPP) take no bit for no events, the others for all. */
 #define DEFAULT_ANY_KEYWORD UINT64_MAX
@@ -208,6 +210,33 @@ static etw_status apply_stack_names(const etw_option_use *use)
     return keep_text(use, offsetof(etw_provider_options, stack_names));
 }
 
+/* [!]LEVEL[:ANY[:ALL]] */
+static bool parse_stack_level(const char *text, etw_level_keyword_filter *filter)
+{
+    etw_provider_argument parsed = {.name = NULL};
+    filter->exclude = text[0] == '!';
+    char *copy = strdup(text + (filter->exclude ? 1 : 0));
+    const bool valid = copy != NULL && parse_masks(copy, &parsed) && parsed.keyword_names == NULL;
+    free(parsed.keyword_names);
+    free(copy);
+    filter->is_set = true;
+    filter->level = parsed.options.level;
+    filter->any_keyword = parsed.options.any_keyword;
+    filter->all_keyword = parsed.options.all_keyword;
+    return valid;
+}
+
+static etw_status apply_stack_level(const etw_option_use *use)
+{
+    etw_provider_options *options = NULL;
+    const etw_status status = last_provider(use, &options);
+    if (status != ETW_OK || parse_stack_level(use->value, &options->stack_level)) {
+        return status;
+    }
+    return etw_option_bad_value(use, "LEVEL[:ANY[:ALL]], a level from 0 to 255 or critical to "
+                                     "verbose, and masks such as 0x10");
+}
+
 static etw_status apply_args(const etw_option_use *use)
 {
     return keep_text(use, offsetof(etw_provider_options, provider_arguments));
@@ -261,6 +290,11 @@ static const etw_option rows[] = {
      .value = "LIST",
      .help = "stacks only for TraceLogging events with these names; as above",
      .apply = apply_stack_names},
+    {.name = "stack-level",
+     .value = "SPEC",
+     .help = "stacks only for events up to this level and with these keywords, "
+             "LEVEL[:ANY[:ALL]]; with ! in front, for all others (Windows 10 1709 and later)",
+     .apply = apply_stack_level},
     {.name = "args",
      .value = "LIST",
      .help = "arguments of an EventSource: key=value,key=value",

@@ -39,6 +39,13 @@ typedef struct etw_event_id_filter {
     uint16_t ids[ETW_FILTER_MAX_EVENT_IDS];
 } etw_event_id_filter;
 
+/* Events by their level and keywords, as EnableTraceEx2 compares them: for stacks alone. */
+typedef struct etw_level_keyword_filter {
+    bool is_set, exclude;
+    uint8_t level;                     /* 0: of all levels */
+    uint64_t any_keyword, all_keyword; /* any 0: of all keywords */
+} etw_level_keyword_filter;
+
 /* One provider of a session and what is wanted from it. */
 typedef struct etw_provider_options {
     etw_guid id;
@@ -57,7 +64,8 @@ typedef struct etw_provider_options {
     /* "Start,Stop", the names of TraceLogging events; with ! in front all others. Windows 10 1709
      * and later. NULL: none. */
     const char *event_names;
-    const char *stack_names; /* stack traces for these events only; as above */
+    const char *stack_names;              /* stack traces for these events only; as above */
+    etw_level_keyword_filter stack_level; /* likewise; Windows 10 1709 and later */
     /* "key=value,key=value": arguments of an EventSource, or whatever the provider reads of a
      * schematized filter; NULL: none. */
     const char *provider_arguments;

@@ -17,7 +17,8 @@ enum {
     FILTER_TYPE_PACKAGE_ID = 0x80000010,
     FILTER_TYPE_PAYLOAD = 0x80000100,
     FILTER_TYPE_EVENT_ID = 0x80000200,
-    FILTER_TYPE_STACKWALK = 0x80001000
+    FILTER_TYPE_STACKWALK = 0x80001000,
+    FILTER_TYPE_STACKWALK_LEVEL_KW = 0x80004000
 };
 
 /* EVENT_FILTER_EVENT_ID of evntprov.h. */
@@ -36,6 +37,13 @@ typedef struct event_name_filter {
     USHORT count;
     char names[]; /* UTF-8, each with its NUL */
 } event_name_filter;
+
+/* EVENT_FILTER_LEVEL_KW of evntprov.h, Windows 10 1709. */
+typedef struct level_keyword_filter {
+    ULONGLONG any_keyword, all_keyword;
+    UCHAR level;
+    BOOLEAN filter_in;
+} level_keyword_filter;
 
 /* MAX_EVENT_FILTER_EVENT_NAME_SIZE */
 #define MAX_EVENT_NAME_BYTES 4096u
@@ -162,6 +170,22 @@ static etw_status add_event_names(etw_filters *filters, uint32_t type,
         return bad_list(error, names, "names of events, ',' between them");
     }
     return add(filters, type, filter, size, error);
+}
+
+static etw_status add_stack_level(etw_filters *filters, const etw_level_keyword_filter *wanted,
+                                  etw_error *error)
+{
+    if (!wanted->is_set) {
+        return ETW_OK;
+    }
+    level_keyword_filter *filter = calloc(1, sizeof *filter);
+    if (filter != NULL) {
+        filter->any_keyword = wanted->any_keyword;
+        filter->all_keyword = wanted->all_keyword;
+        filter->level = wanted->level;
+        filter->filter_in = wanted->exclude ? FALSE : TRUE;
+    }
+    return add(filters, FILTER_TYPE_STACKWALK_LEVEL_KW, filter, sizeof *filter, error);
 }
 
 /* Keys and values, UTF-8, each with its NUL: what an EventSource reads (EventProvider of .NET). */
@@ -397,6 +421,9 @@ etw_status etw_filters_build(const etw_provider_options *provider, etw_filters *
     if (status == ETW_OK) {
         status = add_event_names(filters, FILTER_TYPE_STACKWALK_NAME, provider,
                                  provider->stack_names, error);
+    }
+    if (status == ETW_OK) {
+        status = add_stack_level(filters, &provider->stack_level, error);
     }
     if (status == ETW_OK) {
         status = add_arguments(filters, provider, error);

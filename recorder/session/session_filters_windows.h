@@ -10,9 +10,9 @@
 
 #include <evntcons.h>
 
-/* One descriptor per kind: ids and names of events and of stacks, process ids, executables,
- * packages, arguments, payload. */
-#define ETW_MAX_FILTER_DESCRIPTORS 9u
+/* One descriptor per kind: ids and names of events and of stacks, level and keywords of stacks,
+ * process ids, executables, packages, arguments, payload. */
+#define ETW_MAX_FILTER_DESCRIPTORS 10u
 
 typedef struct etw_filters {
     EVENT_FILTER_DESCRIPTOR descriptors[ETW_MAX_FILTER_DESCRIPTORS];

@@ -109,8 +109,9 @@ static etw_status enable(etw_session_handle *handle, const etw_provider_options 
     etw_filters filters;
     etw_status status = etw_filters_build(provider, &filters, error);
     if (status == ETW_OK) {
-        /* The ids of stacks choose among stacks, and ask for none. */
-        const bool chooses = provider->stack_ids.count > 0 || provider->stack_names != NULL;
+        /* What chooses among stacks asks for none. */
+        const bool chooses = provider->stack_ids.count > 0 || provider->stack_names != NULL ||
+                             provider->stack_level.is_set;
         const uint32_t stacks = chooses ? ETW_ENABLE_STACK_TRACE : 0;
         ENABLE_TRACE_PARAMETERS parameters = {
             .Version = ENABLE_TRACE_PARAMETERS_VERSION_2,

@@ -1,19 +1,10 @@
 /* The controller's side: StartTrace, ControlTrace, EnableTrace and their kin (evntrace.h). */
+#include "replay/etwapi/enable_filters.h"
 #include "replay/etwapi/live_ring.h"
 #include "replay/etwapi/session_table.h"
 #include "replay/etwapi/settings.h"
 
 #include <string.h>
-
-/* EVENT_FILTER_TYPE_... that are honoured (evntprov.h of Windows 8.1). */
-#define FILTER_TYPE_SCHEMATIZED 0x80000000u
-#define FILTER_TYPE_PID         0x80000004u
-#define FILTER_TYPE_EVENT_ID    0x80000200u
-#define FILTER_TYPE_STACKWALK   0x80001000u
-/* Of Windows 10 1709. */
-#define FILTER_TYPE_EVENT_NAME     0x80000400u
-#define FILTER_TYPE_STACKWALK_NAME 0x80002000u
-#define MAX_EVENT_NAME_SIZE        4096u
 
 #define DEFAULT_BUFFER_SIZE_KB 64u
 
@@ -357,108 +348,6 @@ ULONG WINAPI QueryAllTracesA(EVENT_TRACE_PROPERTIES **array, ULONG room, ULONG *
 /* --- enabling -----------------------------------------------------------------------------------
  */
 
-/* EVENT_FILTER_EVENT_ID of evntprov.h. */
-typedef struct event_id_filter {
-    BOOLEAN filter_in;
-    UCHAR reserved;
-    USHORT count;
-    USHORT events[];
-} event_id_filter;
-
-/* The size is that of exactly so many ids as the filter says, at most 64. */
-static bool has_id_filter_size(const EVENT_FILTER_DESCRIPTOR *filter)
-{
-    const event_id_filter *ids = (const event_id_filter *)(uintptr_t)filter->Ptr;
-    return ids != NULL && filter->Size >= sizeof *ids && ids->count <= ETWAPI_MAX_FILTER_IDS &&
-           filter->Size == sizeof *ids + ids->count * sizeof ids->events[0];
-}
-
-static ULONG take_event_ids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
-{
-    const event_id_filter *ids = (const event_id_filter *)(uintptr_t)filter->Ptr;
-    if (!has_id_filter_size(filter)) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    provider->exclude_ids = !ids->filter_in;
-    for (size_t i = 0; i < ids->count; i++) {
-        provider->ids[provider->id_count++] = ids->events[i];
-    }
-    return ERROR_SUCCESS;
-}
-
-static ULONG take_pids(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
-{
-    const ULONG *pids = (const ULONG *)(uintptr_t)filter->Ptr;
-    const ULONG count = filter->Size / sizeof *pids;
-    if (pids == NULL || filter->Size % sizeof *pids != 0 || count > ETWAPI_MAX_FILTER_PIDS) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    for (ULONG i = 0; i < count; i++) {
-        provider->pids[provider->pid_count++] = pids[i];
-    }
-    return ERROR_SUCCESS;
-}
-
-/* What the provider's callback gets. */
-static void take_callback_filter(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
-{
-    if (filter->Size > 0 && filter->Size <= sizeof provider->filter) {
-        memcpy(provider->filter, (const void *)(uintptr_t)filter->Ptr, filter->Size);
-        provider->filter_size = (USHORT)filter->Size;
-        provider->filter_type = filter->Type;
-    }
-}
-
-/* EVENT_FILTER_EVENT_NAME: two keywords, level, FilterIn, the number of names, and so many names
- * with their NULs. */
-static bool has_whole_names(const EVENT_FILTER_DESCRIPTOR *filter)
-{
-    const BYTE *data = (const BYTE *)(uintptr_t)filter->Ptr;
-    const ULONG head = 2 * sizeof(ULONGLONG) + 2 + sizeof(USHORT);
-    USHORT count = 0;
-    if (data == NULL || filter->Size <= head || filter->Size > MAX_EVENT_NAME_SIZE) {
-        return false;
-    }
-    memcpy(&count, data + head - sizeof count, sizeof count);
-    ULONG names = 0;
-    for (ULONG i = head; i < filter->Size; i++) {
-        names += data[i] == 0;
-    }
-    return names == count && data[filter->Size - 1] == 0;
-}
-
-/* The ids of stacks are checked as the others are; which events have stacks, the trace decides.
- * They do nothing on Windows unless stacks are asked for by the enable property too. */
-static ULONG take_filter(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filter)
-{
-    switch (filter->Type) {
-    case FILTER_TYPE_EVENT_ID:
-        return take_event_ids(provider, filter);
-    case FILTER_TYPE_PID:
-        return take_pids(provider, filter);
-    case FILTER_TYPE_SCHEMATIZED:
-        take_callback_filter(provider, filter);
-        return ERROR_SUCCESS;
-    case FILTER_TYPE_EVENT_NAME:
-    case FILTER_TYPE_STACKWALK_NAME:
-        return has_whole_names(filter) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
-    case FILTER_TYPE_STACKWALK:
-        return has_id_filter_size(filter) ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
-    default:
-        return ERROR_SUCCESS;
-    }
-}
-
-static ULONG take_filters(etwapi_provider *provider, const EVENT_FILTER_DESCRIPTOR *filters,
-                          ULONG count)
-{
-    ULONG code = ERROR_SUCCESS;
-    for (ULONG i = 0; filters != NULL && i < count && code == ERROR_SUCCESS; i++) {
-        code = take_filter(provider, &filters[i]);
-    }
-    return code;
-}
-
 static etwapi_provider *find_provider(etwapi_session *session, const GUID *id)
 {
     for (ULONG i = 0; i < session->provider_count; i++) {
@@ -469,32 +358,44 @@ static etwapi_provider *find_provider(etwapi_session *session, const GUID *id)
     return NULL;
 }
 
-static ULONG enable(etwapi_session *session, const etwapi_provider *wanted)
+static void disable(etwapi_session *session, const GUID *id)
 {
-    etwapi_provider *provider = find_provider(session, &wanted->id);
+    etwapi_provider *provider = find_provider(session, id);
+    if (provider != NULL) {
+        etwapi_drop_filters(session, provider);
+        *provider = session->providers[--session->provider_count];
+        session->change++;
+        etwapi_note_change();
+    }
+}
+
+/* What a provider is enabled with. */
+typedef struct enabling {
+    etwapi_provider provider;
+    etwapi_filters filters;
+} enabling;
+
+static ULONG enable(etwapi_session *session, const enabling *wanted)
+{
+    etwapi_provider *provider = find_provider(session, &wanted->provider.id);
     if (provider == NULL) {
         if (session->provider_count == ETWAPI_MAX_PROVIDERS) {
             return ERROR_NO_SYSTEM_RESOURCES;
         }
         provider = &session->providers[session->provider_count++];
-        provider->captures = 0;
+        memset(provider, 0, sizeof *provider);
     }
     const ULONG captures = provider->captures;
-    *provider = *wanted;
+    etwapi_drop_filters(session, provider);
+    *provider = wanted->provider;
     provider->stamp = ++session->change;
     provider->captures = captures;
-    etwapi_note_change();
-    return ERROR_SUCCESS;
-}
-
-static void disable(etwapi_session *session, const GUID *id)
-{
-    etwapi_provider *provider = find_provider(session, id);
-    if (provider != NULL) {
-        *provider = session->providers[--session->provider_count];
-        session->change++;
-        etwapi_note_change();
+    const ULONG code = etwapi_keep_filters(session, provider, &wanted->filters);
+    if (code != ERROR_SUCCESS) {
+        disable(session, &wanted->provider.id);
     }
+    etwapi_note_change();
+    return code;
 }
 
 /* The providers of a saved trace say nothing: it holds what it holds. Those that run are asked. */
@@ -525,7 +426,7 @@ static bool is_in_too_many(etwapi_session *table, const etwapi_session *session,
 }
 
 /* wanted NULL: disable. */
-static ULONG change_provider(TRACEHANDLE handle, const GUID *id, const etwapi_provider *wanted)
+static ULONG change_provider(TRACEHANDLE handle, const GUID *id, const enabling *wanted)
 {
     etwapi_session *table = etwapi_lock_sessions();
     etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
@@ -563,14 +464,18 @@ ULONG WINAPI EnableTraceEx2(TRACEHANDLE handle, LPCGUID provider_id, ULONG contr
     if (control != EVENT_CONTROL_CODE_ENABLE_PROVIDER) {
         return ERROR_INVALID_PARAMETER;
     }
-    etwapi_provider wanted = {
-        .id = *provider_id, .level = level, .any_keyword = any_keyword, .all_keyword = all_keyword};
+    enabling wanted = {.provider = {.id = *provider_id,
+                                    .level = level,
+                                    .any_keyword = any_keyword,
+                                    .all_keyword = all_keyword}};
     if (parameters != NULL) {
         const bool counted = parameters->Version >= ENABLE_TRACE_PARAMETERS_VERSION_2;
-        wanted.enable_property = parameters->EnableProperty;
-        wanted.source_id = parameters->SourceId;
-        const ULONG refused = take_filters(&wanted, parameters->EnableFilterDesc,
-                                           counted ? parameters->FilterDescCount : 1);
+        const ULONG count = counted ? parameters->FilterDescCount : 1;
+        wanted.provider.enable_property = parameters->EnableProperty;
+        wanted.provider.source_id = parameters->SourceId;
+        wanted.filters = (etwapi_filters){parameters->EnableFilterDesc,
+                                          parameters->EnableFilterDesc == NULL ? 0 : count};
+        const ULONG refused = etwapi_take_filters(&wanted.provider, &wanted.filters);
         if (refused != ERROR_SUCCESS) {
             return refused;
         }

@@ -1,5 +1,7 @@
 #include "replay/etwapi/delivery.h"
 
+#include "replay/etwapi/enable_filters.h"
+#include "replay/etwapi/known_schemas.h"
 #include "replay/etwapi/settings.h"
 
 #include <string.h>
@@ -117,25 +119,52 @@ bool etwapi_passes(const etwapi_provider *provider, const etw_event_record *reco
            passes_pids(provider, header->ProcessId);
 }
 
-bool etwapi_wants(const etwapi_session *session, const etw_event_record *record,
-                  ULONG *enable_property)
+static const etwapi_provider *provider_of(const etwapi_session *session,
+                                          const etw_event_record *record)
 {
-    *enable_property = 0;
-    if (is_header_class(record)) {
-        return true;
-    }
-    const etw_guid *id = &record->EventHeader.ProviderId;
-    if ((session->properties.EnableFlags & kernel_flags_of(id)) != 0) {
-        return true;
-    }
     for (ULONG i = 0; i < session->provider_count; i++) {
-        const etwapi_provider *provider = &session->providers[i];
-        if (memcmp(&provider->id, id, sizeof *id) == 0) {
-            *enable_property = provider->enable_property;
-            return etwapi_passes(provider, record);
+        if (memcmp(&session->providers[i].id, &record->EventHeader.ProviderId, sizeof(GUID)) == 0) {
+            return &session->providers[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+bool etwapi_wants(const etwapi_session *session, const etw_event *event, ULONG *enable_property)
+{
+    const etw_event_record *record = etw_event_record_of(event);
+    *enable_property = 0;
+    if (is_header_class(record) ||
+        (session->properties.EnableFlags & kernel_flags_of(&record->EventHeader.ProviderId)) != 0) {
+        return true;
+    }
+    const etwapi_provider *provider = provider_of(session, record);
+    if (provider == NULL || !etwapi_passes(provider, record)) {
+        return false;
+    }
+    bool stack;
+    const bool passes = etwapi_kept_filters_pass(session, provider, event, &stack);
+    *enable_property = provider->enable_property & (stack ? ~(ULONG)0 : ~(ULONG)PROPERTY_STACK);
+    return passes;
+}
+
+bool etwapi_keeps_written(const etwapi_session *session, etw_event_maker *maker,
+                          etw_event_record *record)
+{
+    static const etw_trace live = {.pointer_size = sizeof(void *)};
+    const etwapi_provider *provider = provider_of(session, record);
+    bool stack = true;
+    if (provider == NULL || provider->kept_size == 0 || maker == NULL) {
+        return true;
+    }
+    const etw_event *event = etw_event_make(maker, record, &live, etwapi_find_schema(record), NULL);
+    const bool passes = event == NULL || etwapi_kept_filters_pass(session, provider, event, &stack);
+    etw_event_expire(maker);
+    if (!stack) {
+        record->ExtendedDataCount =
+            etwapi_keep_items(record, ~(ULONG)PROPERTY_STACK, record->ExtendedData);
+    }
+    return passes;
 }
 
 /* The enable property that asks for an item's kind; 0: the item comes unasked. */

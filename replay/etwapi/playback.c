@@ -1,9 +1,9 @@
 /* The consumer's side: OpenTrace, ProcessTrace, CloseTrace over a saved trace (evntrace.h). */
+#include "format/query/where.h"
 #include "replay/etwapi/delivery.h"
 #include "replay/etwapi/known_schemas.h"
 #include "replay/etwapi/live_ring.h"
 #include "replay/etwapi/settings.h"
-#include "format/query/where.h"
 #include "replay/replay.h"
 
 #include <stdlib.h>
@@ -32,6 +32,7 @@ typedef struct playback {
     ULONG failure;          /* why the trace ended before its end; ERROR_SUCCESS: it did not */
     TRACEHANDLE session;    /* of a real-time trace */
     etwapi_ring *ring;      /* what providers write to the session; NULL for a file */
+    etw_event_maker *maker; /* for filters that look into what they wrote; NULL for a file */
     bool is_looping;        /* begins again after its last event */
     bool is_rebased;        /* rebase_100ns is known */
     int64_t rebase_100ns;   /* from the trace's time to the one that is told */
@@ -92,6 +93,7 @@ static void free_trace(playback *trace)
 {
     etw_replay_close(trace->replay);
     etwapi_ring_close(trace->ring);
+    etw_event_maker_free(trace->maker);
     free(trace->log.LogFileName);
     free(trace->log.LoggerName);
     free(trace->log.LogfileHeader.LogFileName);
@@ -312,7 +314,8 @@ static ULONG open_session(playback *trace, const wchar_t *name)
     const char *path = etwapi_get_settings()->trace_path;
     trace->is_endless = path[0] == '\0' || etwapi_get_settings()->wait_at_end;
     trace->ring = etwapi_ring_open(trace->session);
-    if (trace->ring == NULL) {
+    trace->maker = etw_event_maker_new(true);
+    if (trace->ring == NULL || trace->maker == NULL) {
         return ERROR_NO_SYSTEM_RESOURCES;
     }
     if (path[0] != '\0') {
@@ -600,7 +603,7 @@ static void deliver(playback *trace)
         (trace->is_real_time && !settings->header_event && etwapi_is_header_event(record))) {
         return;
     }
-    if (filtered && !etwapi_wants(&trace->enabled, record, &enable_property)) {
+    if (filtered && !etwapi_wants(&trace->enabled, trace->event, &enable_property)) {
         return;
     }
     if ((trace->is_real_time && !is_chosen(record)) || is_lost(trace)) {
@@ -692,7 +695,7 @@ static bool drain(playback *trace, bool *delivered)
             record.EventHeader.TimeStamp =
                 etwapi_ring_time_100ns(trace->ring, record.EventHeader.TimeStamp, clock_type);
         }
-        if (!is_lost(trace)) {
+        if (etwapi_keeps_written(&trace->enabled, trace->maker, &record) && !is_lost(trace)) {
             give_record(trace, &record);
         }
         etwapi_ring_release(trace->ring);

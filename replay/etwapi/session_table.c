@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define TABLE_NAME L"Local\\etwcap-etwapi-sessions-2"
+#define TABLE_NAME L"Local\\etwcap-etwapi-sessions-3"
 #define MUTEX_NAME L"Local\\etwcap-etwapi-mutex-1"
 
 /* Process-wide: the mapping of the shared table. */

@@ -17,7 +17,10 @@
 #define ETWAPI_MAX_FILTER_PIDS 8u
 /* Of the filter data that a provider's callback gets; longer data is not handed on. */
 #define ETWAPI_MAX_FILTER_BYTES 256u
-#define ETWAPI_GROUP_MASKS      8u
+/* Of the filters of all providers of a session that are of no fixed size: names, payloads, stacks
+ * (enable_filters.h); ERROR_NO_SYSTEM_RESOURCES above it. */
+#define ETWAPI_MAX_KEPT_BYTES 32768u
+#define ETWAPI_GROUP_MASKS    8u
 
 typedef struct etwapi_provider {
     GUID id;
@@ -36,6 +39,7 @@ typedef struct etwapi_provider {
     ULONG filter_type;
     USHORT filter_size;
     BYTE filter[ETWAPI_MAX_FILTER_BYTES];
+    ULONG kept_at, kept_size; /* its filters among those that the session keeps */
 } etwapi_provider;
 
 typedef struct etwapi_session {
@@ -47,6 +51,8 @@ typedef struct etwapi_session {
     ULONG group_masks[ETWAPI_GROUP_MASKS]; /* of a kernel session; the first is EnableFlags */
     ULONG provider_count;
     etwapi_provider providers[ETWAPI_MAX_PROVIDERS];
+    ULONG kept_size;
+    BYTE kept[ETWAPI_MAX_KEPT_BYTES];
 } etwapi_session;
 
 /* Takes the table for this thread alone; NULL where the system refuses shared memory. Each lock is

@@ -15,17 +15,6 @@ from whole import status_of
 ALL = {"ETWAPI_FILTER": "off", "ETWAPI_AT_END": "wait", "ETWAPI_HEADER_EVENT": "on"}
 
 
-@pytest.fixture
-def live(win64_tool):
-    """Runs the recorder that is linked with the drop-in API, without the events of its rundown unless these are wanted."""
-    def run(*arguments, status=0, rundown=False, **env):
-        return win64_tool("tests/etw-record-dropin", *arguments, *([] if rundown else ["--no-rundown"]), status=status, env=env)
-
-    run.words = lambda *arguments: win64_tool.words("tests/etw-record-dropin", "--no-rundown", *arguments)
-    run.environment = win64_tool.environment
-    return run
-
-
 def count_of(native_tool, path):
     """Events of a file; what was lost stands between them in lines of its own."""
     return sum("ProviderId" in line for line in native_tool.events(path, status=None))
