@@ -12,7 +12,7 @@ static bool has_number(etw_cell_kind kind)
 
 static bool has_bytes(etw_cell_kind kind)
 {
-    return kind >= ETW_CELL_TIME;
+    return kind >= ETW_CELL_TIME && kind <= ETW_CELL_MAPPED;
 }
 
 typedef struct cell_walk {
@@ -66,7 +66,7 @@ static void put_scalar(cell_walk *w, const etw_value *value)
 {
     etw_typed_value typed;
     uint64_t number = 0;
-    const etw_cell_kind kind = etw_typed_row_kind(value->property);
+    const etw_cell_kind kind = etw_typed_row_value_kind(value->property);
     etw_value_get(value, &typed);
     memcpy(&number, &typed.as, sizeof typed.as.uint64);
     switch (typed.kind) {
@@ -74,6 +74,9 @@ static void put_scalar(cell_walk *w, const etw_value *value)
         put_kind(w->json.nesting.text, ETW_CELL_NONE, 0);
         return;
     case ETW_VALUE_BINARY:
+        if (kind == ETW_CELL_TEXT && etw_property_value_kind(value->property) == ETW_VALUE_BINARY) {
+            break;
+        }
         put_binary(w, typed.bytes);
         return;
     case ETW_VALUE_BOOL:
@@ -147,24 +150,83 @@ static etw_status on_close_array(void *context, const etw_property *property)
     return status;
 }
 
-static uint32_t append_cells(const etw_output_options *options, const etw_event *event,
-                             etw_text *rows, etw_property_outcome *outcome)
+/* A nested row has no JSON: what opens and closes are cells. */
+
+static etw_status on_nested_value(void *context, const etw_value *value)
 {
-    static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, on_open_array,
-                                        on_close_array};
+    cell_walk *w = context;
+    w->count++;
+    put_scalar(w, value);
+    return etw_properties_room(w->json.nesting.text, w->json.nesting.start);
+}
+
+static etw_status put_mark(cell_walk *w, etw_cell_kind kind)
+{
+    put_kind(w->json.nesting.text, kind, 0);
+    return etw_properties_room(w->json.nesting.text, w->json.nesting.start);
+}
+
+static etw_status on_nested_struct(void *context, const etw_property *property, uint32_t element)
+{
+    (void)property;
+    (void)element;
+    return put_mark(context, ETW_CELL_OPEN_STRUCT);
+}
+
+static etw_status on_nested_array(void *context, const etw_property *property, uint32_t count)
+{
+    (void)property;
+    (void)count;
+    return put_mark(context, ETW_CELL_OPEN_LIST);
+}
+
+static etw_status on_nested_close(void *context, const etw_property *property)
+{
+    cell_walk *w = context;
+    (void)property;
+    put_kind(w->json.nesting.text, ETW_CELL_CLOSE, 0);
+    return ETW_OK;
+}
+
+static uint32_t walk_cells(const etw_output_options *options, const etw_event *event,
+                           const etw_visitor *visitor, etw_text *rows,
+                           etw_property_outcome *outcome)
+{
     cell_walk walk = {.json = {.nesting = {.text = rows,
                                            .start = rows->size,
                                            .separator = ',',
                                            .begin = etw_json_begin_member},
                                .form = options->exact ? ETW_TEXT_EXACT : 0u,
                                .typed = options->typed}};
-    etw_properties_walk(event, &visitor, &walk, outcome);
+    etw_properties_walk(event, visitor, &walk, outcome);
     return walk.count;
+}
+
+static uint32_t append_cells(const etw_output_options *options, const etw_event *event,
+                             etw_text *rows, etw_property_outcome *outcome)
+{
+    static const etw_visitor visitor = {on_value, on_open_struct, on_close_struct, on_open_array,
+                                        on_close_array};
+    return walk_cells(options, event, &visitor, rows, outcome);
+}
+
+static uint32_t append_nested(const etw_output_options *options, const etw_event *event,
+                              etw_text *rows, etw_property_outcome *outcome)
+{
+    static const etw_visitor visitor = {on_nested_value, on_nested_struct, on_nested_close,
+                                        on_nested_array, on_nested_close};
+    return walk_cells(options, event, &visitor, rows, outcome);
 }
 
 void etw_typed_row_append(const etw_output_options *options, const etw_event *event, etw_text *rows)
 {
     etw_row_append_with(options, event, append_cells, rows);
+}
+
+void etw_nested_row_append(const etw_output_options *options, const etw_event *event,
+                           etw_text *rows)
+{
+    etw_row_append_with(options, event, append_nested, rows);
 }
 
 bool etw_typed_row_next(etw_row *row, etw_cell *cell)
@@ -231,6 +293,11 @@ etw_cell_kind etw_typed_row_kind(const etw_property *property)
     if (etw_property_is_array(property) || etw_property_member_count(property) > 0) {
         return ETW_CELL_JSON;
     }
+    return etw_typed_row_value_kind(property);
+}
+
+etw_cell_kind etw_typed_row_value_kind(const etw_property *property)
+{
     if (etw_property_has_map(property)) {
         return ETW_CELL_MAPPED;
     }
@@ -245,8 +312,8 @@ etw_cell_kind etw_typed_row_kind(const etw_property *property)
         return ETW_CELL_BOOL;
     case ETW_VALUE_FILETIME:
         return ETW_CELL_TIME;
-    case ETW_VALUE_BINARY:
-        return ETW_CELL_BYTES;
+    case ETW_VALUE_BINARY: /* of compressed text: the text */
+        return etw_property_shows_words(property) ? ETW_CELL_TEXT : ETW_CELL_BYTES;
     default:
         return ETW_CELL_TEXT;
     }

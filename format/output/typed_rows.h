@@ -1,8 +1,9 @@
 /* Rows (event_rows.h) whose properties are cells with values of their types, one for each property
  * of the event's schema, in its order: for tables with a column for each property.
  *
- * Integers, reals and booleans are what they are; structs and arrays are one cell with JSON; all
- * else is its text. Where a payload ends early the cells behind it are missing. */
+ * Integers, reals and booleans are what they are; all else is its text. Structs and arrays are one
+ * cell with JSON, or in a nested row the cells of what is in them, between OPEN_STRUCT or OPEN_LIST
+ * and CLOSE. Where a payload ends early the cells behind it are missing. */
 #ifndef ETW_FORMAT_OUTPUT_TYPED_ROWS_H
 #define ETW_FORMAT_OUTPUT_TYPED_ROWS_H
 
@@ -18,7 +19,10 @@ typedef enum etw_cell_kind {
     ETW_CELL_TEXT, /* UTF-8 */
     ETW_CELL_JSON,
     ETW_CELL_BYTES,
-    ETW_CELL_MAPPED /* as.uint64, and its text */
+    ETW_CELL_MAPPED, /* as.uint64, and its text */
+    ETW_CELL_OPEN_STRUCT,
+    ETW_CELL_OPEN_LIST,
+    ETW_CELL_CLOSE
 } etw_cell_kind;
 
 typedef struct etw_cell {
@@ -33,6 +37,8 @@ typedef struct etw_cell {
 
 void etw_typed_row_append(const etw_output_options *options, const etw_event *event,
                           etw_text *rows);
+void etw_nested_row_append(const etw_output_options *options, const etw_event *event,
+                           etw_text *rows);
 /* The row's cells, one after another; false behind the last. */
 bool etw_typed_row_next(etw_row *row, etw_cell *cell);
 
@@ -42,6 +48,8 @@ void etw_typed_cell_append_json(const etw_cell *cell, const char *before, etw_te
 /* The kind that all cells of a property have which are not NONE, or BYTES because they do not fit.
  */
 etw_cell_kind etw_typed_row_kind(const etw_property *property);
+/* And the kind of its values, where it is an array. Not for structs. */
+etw_cell_kind etw_typed_row_value_kind(const etw_property *property);
 
 /* The plan behind a row's cells, for its columns: to be freed where *owns says so; NULL where
  * nothing explains the event. */

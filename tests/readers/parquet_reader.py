@@ -1,7 +1,7 @@
 """Reads Parquet files as far as the tests need: written from the format's specification, so that the C writer has somebody to
-disagree with. Flat columns, structs of such, and maps; pages of version 1, zstd or plain; PLAIN and RLE_DICTIONARY.
+disagree with. Structs, lists and maps, nested as they like; pages of version 1, zstd or plain; PLAIN and RLE_DICTIONARY.
 
-    rows(path)          a list of dictionaries; None where a value is not there, a dictionary for a map
+    rows(path)          a list of dictionaries; None where a value is not there, a dictionary for a struct or a map
     footer(path)        what the file says of itself, as nested dictionaries by field number
 """
 import struct
@@ -140,56 +140,72 @@ def footer(path):
     return data, Thrift(data, len(data) - 8 - size).struct()
 
 
-def leaves(schema):
-    """(path, element, maximum definition, maximum repetition) of each leaf."""
-    elements, out = iter(schema[1:]), []
+class Node:
+    """An element of the schema with those in it; leaves: the numbers of the leaves below it."""
 
-    def below(count, path, definition, repetition):
-        for _ in range(count):
-            element = next(elements)
-            defined, repeated = definition + (element[3] != 0), repetition + (element[3] == 2)
-            name = path + (element[4].decode(),)
-            if element.get(5):
-                below(element[5], name, defined, repeated)
-            else:
-                out.append((name, element, defined, repeated))
-    below(schema[0][5], (), 0, 0)
-    return out
+    def __init__(self, elements, leaf_count=0, path=(), definition=0, repetition=0):
+        self.element = next(elements)
+        self.name = self.element[4].decode()
+        self.kind = self.element.get(6)
+        self.repeat = self.element.get(3, 0)
+        self.definition, self.repetition = definition + (self.repeat != 0), repetition + (self.repeat == 2)
+        self.path = path + (self.name,)
+        self.children = []
+        self.first = leaf_count
+        for _ in range(self.element.get(5, 0)):
+            self.children.append(Node(elements, leaf_count, self.path, self.definition, self.repetition))
+            leaf_count = self.children[-1].end
+        self.end = leaf_count if self.children else leaf_count + 1
+
+    def leaves(self):
+        return [leaf for child in self.children for leaf in child.leaves()] if self.children else [self]
 
 
-def records(entries):
-    """Entries of a repeated leaf, a list for each row."""
-    out = []
-    for repetition, definition, value in entries:
-        if repetition == 0:
-            out.append([])
-        out[-1].append((definition, value))
-    return out
+LIST, MAP = 3, 1
+
+
+def elements_of(entries, repetition):
+    """Each leaf's entries, cut where a level repeats: a list of such for each element."""
+    cuts = [[index for index, entry in enumerate(leaf) if index == 0 or entry[0] <= repetition] + [len(leaf)] for leaf in entries]
+    assert len({len(cut) for cut in cuts}) == 1, "leaves of one list differ in its length"
+    return [[leaf[cut[number]:cut[number + 1]] for leaf, cut in zip(entries, cuts)] for number in range(len(cuts[0]) - 1)]
+
+
+def assemble(node, entries):
+    """entries: of each leaf below the node, those of one value of it."""
+    if any(leaf[0][1] < node.definition for leaf in entries):
+        assert all(len(leaf) == 1 and leaf[0][1] == entries[0][0][1] for leaf in entries), "leaves differ in what is there"
+        return [] if node.repeat == 2 else None
+    if node.repeat == 2:
+        return [value_of(node, element) for element in elements_of(entries, node.repetition)]
+    return value_of(node, entries)
+
+
+def value_of(node, entries):
+    if not node.children:
+        assert len(entries[0]) == 1
+        return entries[0][0][2]
+    value = {child.name: assemble(child, entries[child.first - node.first:child.end - node.first]) for child in node.children}
+    if node.kind == LIST:
+        return [element["element"] for element in value["list"]]
+    if node.kind == MAP:
+        pairs = [(pair["key"], pair["value"]) for pair in value["key_value"]]
+        assert len(dict(pairs)) == len(pairs), "a key stands twice in a map"
+        return dict(pairs)
+    return value
 
 
 def rows(path):
     data, about = footer(path)
+    elements = iter(about[2])
+    root = Node(iter([{**next(elements), 3: 0}] + list(elements)))
     out = []
     for group in about[4]:
-        group_rows = [{} for _ in range(group[3])]
-        maps = {}
-        for (name, element, definition, repetition), chunk in zip(leaves(about[2]), group[1]):
-            assert tuple(part.decode() for part in chunk[3][3]) == name
-            entries = leaf_entries(data, chunk[3], element, definition, repetition)
-            if repetition:
-                maps.setdefault(name[0], []).append(records(entries))
-                continue
-            assert len(entries) == len(group_rows)
-            for row, (_, _, value) in zip(group_rows, entries):
-                if len(name) == 1:
-                    row[name[0]] = value
-                else:
-                    row.setdefault(name[0], {})[name[1]] = value
-        for name, (keys, values) in maps.items():
-            for row, key_list, value_list in zip(group_rows, keys, values):
-                pairs = [(key, value) for (level, key), (_, value) in zip(key_list, value_list) if level == 2]
-                row[name] = None if key_list[0][0] == 0 else dict(pairs)
-                assert len(pairs) == len(row[name] or {}), "a key stands twice in a map"
-        out += group_rows
+        columns = []
+        for leaf, chunk in zip(root.leaves(), group[1]):
+            assert tuple(part.decode() for part in chunk[3][3]) == leaf.path[1:]
+            columns.append(elements_of([leaf_entries(data, chunk[3], leaf.element, leaf.definition, leaf.repetition)], 0))
+        assert all(len(column) == group[3] for column in columns)
+        out += [value_of(root, [column[number][0] for column in columns]) for number in range(group[3])]
     assert len(out) == about[3]
     return out

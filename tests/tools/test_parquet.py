@@ -3,22 +3,13 @@ import datetime
 import json
 import random
 import re
-import shutil
-import subprocess
 
 import parquet_reader
 import pytest
-from conftest import ROOT
+from consumers import duckdb, hyparquet
 from random_traces import random_trace
 
-DUCKDB = "@duckdb/node-api@1.5.6-r.1"
 EPOCH = datetime.datetime(1970, 1, 1)
-QUERY = """
-import { DuckDBInstance } from '@duckdb/node-api';
-const connection = await (await DuckDBInstance.create(':memory:')).connect();
-for (const query of process.argv.slice(2))
-    console.log(JSON.stringify((await connection.runAndReadAll(query)).getRowsJson()));
-"""
 SAME = ["ProviderName", "ProviderId", "EventName", "Id", "Version", "Channel", "Level", "Opcode", "Task", "ProcessId", "ThreadId", "ProcessName",
         "ProcessorIndex", "ActivityId", "Flags", "EventProperty", "KernelTime", "UserTime", "EventPropertiesError", "Trace"]
 
@@ -59,7 +50,8 @@ def expected_row(event):
 def found_row(row):
     if row["Loss"] is not None:
         return {"Loss": row["Loss"]}
-    row = {name: value for name, value in row.items() if name not in ("Loss", "Message")}
+    assert row["TraceFile"]
+    row = {name: value for name, value in row.items() if name not in ("Loss", "Message", "TraceFile")}
     row["ExtendedInfo"] = json.loads(row["ExtendedInfo"]) if row["ExtendedInfo"] else None
     return {name: row[name] for name in SAME + ["TimeStamp", "Keyword", "UserData", "ExtendedInfo", "EventProperties"]}
 
@@ -116,22 +108,6 @@ def test_an_empty_trace_is_an_empty_table(native_tool, tmp_path):
     assert parquet_reader.rows(tmp_path / "a.parquet") == []
 
 
-def duckdb(*queries):
-    """Each query's rows; DuckDB comes from npm, once, into build/npm."""
-    folder = ROOT / "build" / "npm"
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("Node.js and npm are not installed")
-    if not (folder / "node_modules" / "@duckdb").is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["npm", "install", "--silent", "--no-save", "--prefix", str(folder), DUCKDB],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            pytest.skip("npm has no DuckDB: " + done.stdout[-200:])
-    (folder / "query.mjs").write_text(QUERY)
-    done = subprocess.run(["node", "query.mjs", *queries], cwd=folder, stdout=subprocess.PIPE, check=True, text=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def test_duckdb_gives_the_same_sums(native_tool, corpus, tmp_path):
     events = check(native_tool, corpus("gcevents.etl"), tmp_path / "a.parquet")
     sums, properties = duckdb(  # whose times with a zone are microseconds
@@ -142,3 +118,9 @@ def test_duckdb_gives_the_same_sums(native_tool, corpus, tmp_path):
         len(events), sum(event["ProcessId"] for event in events), sum(event["Id"] for event in events),
         sum(event["ActivityId"] is not None for event in events), min(event["TimeStamp"] for event in events) // 1000]
     assert int(properties[0][0]) == sum(len(event["EventProperties"] or {}) for event in events)
+
+
+@pytest.mark.parametrize("name", ["gcevents.etl", "WsRm01.etl", "primitive-types.etl"])
+def test_hyparquet_gives_the_same_rows(native_tool, corpus, tmp_path, name):
+    check(native_tool, corpus(name), tmp_path / "a.parquet")
+    assert hyparquet(tmp_path / "a.parquet") == parquet_reader.rows(tmp_path / "a.parquet")

@@ -337,7 +337,12 @@ static etw_status finish_folder(etw_collector *collector, etw_text *out, etw_err
 
 /* The renderer's half. */
 
-static void render_event(etw_output *output, const etw_event *event, etw_text *text)
+static void render_nested(etw_output *output, const etw_event *event, etw_text *text)
+{
+    etw_nested_row_append(&output->options, event, text);
+}
+
+static void render_typed(etw_output *output, const etw_event *event, etw_text *text)
 {
     etw_typed_row_append(&output->options, event, text);
 }
@@ -358,7 +363,7 @@ const etw_output_format etw_output_parquet_folder = {
     .is_folder = true,
     .open = etw_output_open_plain,
     .close = etw_output_free,
-    .event = render_event,
+    .event = render_nested,
     .loss = render_loss,
     .collector = &parquet,
 };
@@ -370,7 +375,7 @@ const etw_output_format etw_output_csv_folder = {
     .is_folder = true,
     .open = etw_output_open_plain,
     .close = etw_output_free,
-    .event = render_event,
+    .event = render_typed,
     .loss = render_loss,
     .collector = &csv,
 };

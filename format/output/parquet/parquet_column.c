@@ -159,11 +159,16 @@ static void note_statistics(etw_parquet_column *column, const void *bytes, size_
     column->has_bounds = true;
 }
 
-static bool begin_column(etw_parquet_column *column)
+static void begin_column(etw_parquet_column *column)
 {
     column->has_dictionary = column->type != ETW_PARQUET_BOOLEAN;
     column->has_statistics = true;
     column->has_bounds = false;
+}
+
+/* Before its first value: many a column has none. */
+static bool begin_dictionary(etw_parquet_column *column)
+{
     if (column->slots == NULL) {
         column->slots = calloc(SLOT_COUNT, sizeof *column->slots);
     } else {
@@ -183,11 +188,11 @@ static bool any_failed(const etw_parquet_column *column)
 void etw_parquet_column_put(etw_parquet_column *column, uint8_t repetition, uint8_t definition,
                             const void *bytes, size_t size)
 {
-    if (column->entries == 0 && !begin_column(column)) {
-        column->failed = true;
-    }
     if (column->failed) {
         return;
+    }
+    if (column->entries == 0) {
+        begin_column(column);
     }
     column->entries++;
     if (column->max_repetition > 0) {
@@ -200,7 +205,10 @@ void etw_parquet_column_put(etw_parquet_column *column, uint8_t repetition, uint
         column->nulls++;
         return;
     }
-    column->value_count++;
+    if (column->value_count++ == 0 && column->has_dictionary && !begin_dictionary(column)) {
+        column->failed = true;
+        return;
+    }
     append_plain(column, &column->values, bytes, size);
     if (column->has_dictionary) {
         put_index(column, bytes, size);

@@ -16,11 +16,7 @@ static const etw_parquet_node nodes[] = {
     {"key_value", ETW_PARQUET_GROUP, ETW_PARQUET_REPEATED, 2},
     REQUIRED("key", STRING),
     REQUIRED("value", STRING),
-    ETW_PARQUET_OPTIONAL_LEAF("EventPropertiesError", STRING),
-    ETW_PARQUET_OPTIONAL_LEAF("UserData", BINARY),
-    ETW_PARQUET_OPTIONAL_LEAF("ExtendedInfo", STRING),
-    ETW_PARQUET_OPTIONAL_LEAF("Trace", UINT16),
-    ETW_PARQUET_OPTIONAL_LEAF("Loss", STRING),
+    ETW_PARQUET_TRAILER_NODES,
 };
 #define NODE_COUNT (sizeof nodes / sizeof nodes[0])
 #define TOP_COUNT  (NODE_COUNT - 3)
@@ -79,17 +75,10 @@ static void put_properties(etw_parquet_place *c, etw_row *row)
 
 static void put_row(const etw_collector *c, etw_row *row)
 {
-    const bool is_loss = row->fixed.is_loss;
-    const etw_bytes problem = row->fields[ETW_ROW_PROBLEM];
-    const etw_bytes none = {NULL, 0};
     etw_parquet_place at = {.table = c->table};
     etw_parquet_put_header(&at, row);
     put_properties(&at, row);
-    etw_parquet_put_text(&at, is_loss ? none : problem);
-    etw_parquet_put_text(&at, row->fields[ETW_ROW_USER_DATA]);
-    etw_parquet_put_text(&at, row->fields[ETW_ROW_EXTENDED_INFO]);
-    etw_parquet_put_u32(&at, row->fixed.trace_number != 0, row->fixed.trace_number);
-    etw_parquet_put_text(&at, is_loss ? problem : none);
+    etw_parquet_put_trailer(&at, row, row->fields[ETW_ROW_PROBLEM]);
 }
 
 static void begin_file(etw_collector *c, etw_text *out)

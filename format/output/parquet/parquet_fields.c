@@ -29,11 +29,18 @@ static void put_guid(etw_parquet_place *at, bool is_there, const etw_guid *guid)
     etw_parquet_put(at, is_there, text, sizeof text);
 }
 
-void etw_parquet_put_time(etw_parquet_place *at, bool is_there, int64_t time_100ns)
+bool etw_parquet_time_ns(int64_t time_100ns, int64_t *time_ns)
 {
     const bool is_in_range = time_100ns > UNIX_EPOCH_100NS - MAX_DISTANCE_100NS &&
                              time_100ns < UNIX_EPOCH_100NS + MAX_DISTANCE_100NS;
-    const int64_t time_ns = is_in_range ? (time_100ns - UNIX_EPOCH_100NS) * 100 : 0;
+    *time_ns = is_in_range ? (time_100ns - UNIX_EPOCH_100NS) * 100 : 0;
+    return is_in_range;
+}
+
+void etw_parquet_put_time(etw_parquet_place *at, bool is_there, int64_t time_100ns)
+{
+    int64_t time_ns;
+    const bool is_in_range = etw_parquet_time_ns(time_100ns, &time_ns);
     etw_parquet_put(at, is_there && is_in_range, &time_ns, sizeof time_ns);
 }
 
@@ -62,4 +69,17 @@ void etw_parquet_put_header(etw_parquet_place *at, const etw_row *row)
     etw_parquet_put_u32(at, is_event && f->has_cpu_times, f->kernel_time);
     etw_parquet_put_u32(at, is_event && f->has_cpu_times, f->user_time);
     etw_parquet_put_text(at, row->fields[ETW_ROW_MESSAGE]);
+}
+
+void etw_parquet_put_trailer(etw_parquet_place *at, const etw_row *row, etw_bytes problem)
+{
+    const etw_row_fixed *f = &row->fixed;
+    const etw_bytes none = {NULL, 0};
+    const char *file = f->trace == NULL ? "" : f->trace->source_path;
+    etw_parquet_put_text(at, f->is_loss ? none : problem);
+    etw_parquet_put_text(at, row->fields[ETW_ROW_USER_DATA]);
+    etw_parquet_put_text(at, row->fields[ETW_ROW_EXTENDED_INFO]);
+    etw_parquet_put_u32(at, f->trace_number != 0, f->trace_number);
+    etw_parquet_put_text(at, f->is_loss ? row->fields[ETW_ROW_PROBLEM] : none);
+    etw_parquet_put(at, file[0] != '\0', file, strlen(file));
 }

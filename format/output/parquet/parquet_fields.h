@@ -42,9 +42,24 @@ void etw_parquet_put(etw_parquet_place *at, bool is_there, const void *bytes, si
 void etw_parquet_put_u32(etw_parquet_place *at, bool is_there, uint32_t value);
 /* NULL data: not there. */
 void etw_parquet_put_text(etw_parquet_place *at, etw_bytes text);
-/* FILETIME; not there where nanoseconds since 1970 cannot hold it. */
+/* FILETIME to nanoseconds since 1970; false where they cannot hold it. */
+bool etw_parquet_time_ns(int64_t time_100ns, int64_t *time_ns);
+/* Not there where it is false. */
 void etw_parquet_put_time(etw_parquet_place *at, bool is_there, int64_t time_100ns);
 /* ETW_PARQUET_HEADER_COUNT of them; all empty for a loss. */
 void etw_parquet_put_header(etw_parquet_place *at, const etw_row *row);
+
+/* Columns that they end with: what could not be shown, what else is known, and where the row is
+ * from. */
+#define ETW_PARQUET_TRAILER_NODES                                                                  \
+    ETW_PARQUET_OPTIONAL_LEAF("EventPropertiesError", STRING),                                     \
+        ETW_PARQUET_OPTIONAL_LEAF("UserData", BINARY),                                             \
+        ETW_PARQUET_OPTIONAL_LEAF("ExtendedInfo", STRING),                                         \
+        ETW_PARQUET_OPTIONAL_LEAF("Trace", UINT16), ETW_PARQUET_OPTIONAL_LEAF("Loss", STRING),     \
+        ETW_PARQUET_OPTIONAL_LEAF("TraceFile", STRING)
+#define ETW_PARQUET_TRAILER_COUNT 6u
+
+/* ETW_PARQUET_TRAILER_COUNT of them. problem: of the properties; data NULL: none. */
+void etw_parquet_put_trailer(etw_parquet_place *at, const etw_row *row, etw_bytes problem);
 
 #endif

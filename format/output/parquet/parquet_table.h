@@ -45,7 +45,8 @@ typedef struct etw_parquet_node {
 } etw_parquet_node;
 
 #define ETW_PARQUET_MAX_NODES 4096u
-#define ETW_PARQUET_MAX_DEPTH 16u
+/* A property's structs, each in a list (a group, an element), in a struct; and a list in them. */
+#define ETW_PARQUET_MAX_DEPTH 104u
 
 typedef struct etw_parquet_table etw_parquet_table;
 
