@@ -184,7 +184,8 @@ static etw_status open_input(etw_replay *replay, const char *path, etw_error *er
     const etw_filter *filter = &replay->options.filter;
     const etw_input_options options = {
         .rereads = filter->provider_name_count > 0 || etw_where_wants_times(filter->where) ||
-                   etw_replay_is_selective(&replay->options.selection)};
+                   etw_replay_is_selective(&replay->options.selection) ||
+                   replay->options.faults.rounds > 1};
     replay->input = replay->options.input;
     replay->owns_input = replay->options.owns_input;
     if (replay->input == NULL) {
@@ -266,6 +267,16 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
     replay->store = replay->options.store == NULL ? etw_schema_store_new() : replay->options.store;
     replay->maker = etw_event_maker_new(replay->options.raw_time);
     const bool has_faults = etw_is_bad_day(&replay->options.faults);
+    if (replay->options.faults.rounds > 1) {
+        if (etw_replay_is_selective(&replay->options.selection)) {
+            return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                                 "a selection of events comes once");
+        }
+        if (!etw_input_can_seek(replay->input)) {
+            return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "%s cannot be read again",
+                                 etw_input_name(replay->input));
+        }
+    }
     replay->faults = has_faults ? etw_faults_new(&replay->options.faults) : NULL;
     if (replay->store == NULL || replay->maker == NULL || (has_faults && replay->faults == NULL)) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a replay");
@@ -435,6 +446,22 @@ static const char *provider_name(const etw_replay *replay, const etw_guid *provi
 
 #define LONGEST_SLEEP_NS INT64_C(50000000)
 
+/* By the monotonic clock. */
+static void wait_until(etw_replay *replay, double due_ns)
+{
+    const etw_os *os = replay->os;
+    while (!atomic_load(&replay->stopped)) {
+        const double left_ns = due_ns - (double)os->monotonic_ns(os->context);
+        if (left_ns <= 0) {
+            return;
+        }
+        const int64_t sleep_ns =
+            left_ns < (double)LONGEST_SLEEP_NS ? (int64_t)left_ns : LONGEST_SLEEP_NS;
+        const struct timespec sleep = {.tv_nsec = (long)sleep_ns};
+        (void)nanosleep(&sleep, NULL);
+    }
+}
+
 static void pace(etw_replay *replay, int64_t time_100ns)
 {
     const etw_os *os = replay->os;
@@ -445,17 +472,12 @@ static void pace(etw_replay *replay, int64_t time_100ns)
     }
     const double due_ns =
         (double)(time_100ns - replay->pace_time_100ns) * 100.0 / replay->options.speed;
-    while (!atomic_load(&replay->stopped)) {
-        const double left_ns =
-            due_ns - (double)(os->monotonic_ns(os->context) - replay->pace_start_ns);
-        if (left_ns <= 0) {
-            return;
-        }
-        const int64_t sleep_ns =
-            left_ns < (double)LONGEST_SLEEP_NS ? (int64_t)left_ns : LONGEST_SLEEP_NS;
-        const struct timespec sleep = {.tv_nsec = (long)sleep_ns};
-        (void)nanosleep(&sleep, NULL);
-    }
+    wait_until(replay, (double)replay->pace_start_ns + due_ns);
+}
+
+static void wait_for(etw_replay *replay, int64_t ns)
+{
+    wait_until(replay, (double)replay->os->monotonic_ns(replay->os->context) + (double)ns);
 }
 
 /* The loop. */
@@ -620,14 +642,35 @@ static etw_status read_wanted(etw_replay *replay, etw_replay_item *item, etw_err
     return ETW_OK;
 }
 
+/* The trace from its first event. Schemas that were found stay. */
+static etw_status begin_again(etw_replay *replay, etw_error *error)
+{
+    if (is_over(replay)) {
+        return ETW_END;
+    }
+    etw_sort_close(replay->sort);
+    replay->sort = NULL;
+    etw_source_close(replay->source);
+    replay->source = NULL;
+    replay->of_file_count = 0;
+    replay->etl_events = 0;
+    replay->is_paced = false;
+    return open_source(replay, error);
+}
+
 etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error)
 {
     if (is_over(replay)) {
         return ETW_END;
     }
-    const etw_status status =
-        replay->faults == NULL ? read_wanted(replay, item, error)
-                               : etw_faults_next(replay->faults, read_wanted, replay, item, error);
+    const etw_faults_source source = {.next = read_wanted,
+                                      .again = begin_again,
+                                      .loss = note_loss,
+                                      .wait = wait_for,
+                                      .replay = replay};
+    const etw_status status = replay->faults == NULL
+                                  ? read_wanted(replay, item, error)
+                                  : etw_faults_next(replay->faults, &source, item, error);
     if (status != ETW_OK) {
         return status;
     }

@@ -43,6 +43,17 @@ struct etw_pick; /* replay/query/selection.h */
 /* A bad day: what a consumer of live sessions must survive. Probabilities are 0 to 1, for each
  * event; the same seed gives the same day. All zero: a good one. */
 #define ETW_FAULTS_MAX_REORDER 1024u
+#define ETW_FAULTS_MAX_MOMENTS 16u
+/* What the detail of a loss that was asked for says. */
+#define ETW_FAULTS_DETAIL "asked for"
+
+/* Something that happens once, with the first event of that time or later. */
+typedef struct etw_fault_moment {
+    int64_t at_100ns; /* FILETIME; is_relative: since the first event */
+    bool is_relative;
+    uint64_t amount;
+} etw_fault_moment;
+
 typedef struct etw_fault_options {
     double drop;      /* the event does not come; no loss tells of it */
     double duplicate; /* it comes twice */
@@ -53,12 +64,27 @@ typedef struct etw_fault_options {
      * consumers that look at the clock. */
     bool rebases;
     int64_t rebase_100ns;
+    /* The trace comes so many times, one after the other; 0 is once. Times begin again with each,
+     * but go on where they are rebased. Needs an input that can seek, and no selection. */
+    uint32_t rounds;
+    etw_fault_moment losses[ETW_FAULTS_MAX_MOMENTS]; /* so many events do not come; a loss tells */
+    uint32_t loss_count;
+    etw_fault_moment stalls[ETW_FAULTS_MAX_MOMENTS]; /* nothing comes for so many milliseconds */
+    uint32_t stall_count;
 } etw_fault_options;
+
+/* Sets one by its name, as text: "drop", "1%" or "0.01"; "duplicate", "corrupt"; "reorder", "8";
+ * "seed", "5"; "rebase", "now" or a time; "loop", "3"; "lose", "100@+5s": so many events and a time
+ * or how long after the first event; "stall", "2s@+5s". The last two add to those before.
+ * ETW_ERROR_INVALID_ARGUMENT says what was expected; NOT_FOUND: there is no such name. */
+ETW_API_CHECKED etw_status etw_fault_set(etw_fault_options *faults, const char *name,
+                                         const char *value, etw_error *error);
 
 static inline bool etw_is_bad_day(const etw_fault_options *faults)
 {
     return faults->drop > 0 || faults->duplicate > 0 || faults->corrupt > 0 ||
-           faults->reorder > 0 || faults->rebases;
+           faults->reorder > 0 || faults->rebases || faults->rounds > 1 || faults->loss_count > 0 ||
+           faults->stall_count > 0;
 }
 
 typedef struct etw_replay_options {
@@ -176,6 +202,8 @@ ETW_API void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *
 
 typedef struct etw_fault_counts {
     uint64_t dropped, duplicated, corrupted, reordered;
+    uint64_t lost; /* and told by a loss */
+    uint32_t stalls;
 } etw_fault_counts;
 /* What the faults asked for have done so far; all 0 where none were. Totals count the events that
  * were delivered. */

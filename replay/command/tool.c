@@ -545,6 +545,7 @@ etw_input_options etw_tool_input_options(const etw_replay_arguments *arguments)
                                .rereads = has_relative_time(arguments) ||
                                           arguments->replay.filter.provider_name_count > 0 ||
                                           etw_replay_is_selective(&arguments->replay.selection) ||
+                                          arguments->replay.faults.rounds > 1 ||
                                           etw_where_wants_times(arguments->replay.filter.where)};
 }
 

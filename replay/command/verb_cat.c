@@ -203,7 +203,7 @@ static uint32_t sample_100ns(const cat *c)
 static etw_status open_pipeline(cat *c, etw_error *error)
 {
     const etw_replay_arguments *arguments = c->arguments;
-    const bool is_live = arguments->replay.speed > 0;
+    const bool is_live = arguments->replay.speed > 0 || arguments->replay.faults.stall_count > 0;
     etw_pipeline_options options = {.format = c->format,
                                     .rendering = arguments->rendering,
                                     .threads = is_live ? 0 : arguments->threads,
@@ -271,6 +271,10 @@ static etw_status open_traces(cat *c, etw_error *error)
         return status;
     }
     c->is_alone = etw_trace_set_count(c->set) == 1;
+    if (!c->is_alone && c->arguments->replay.faults.rounds > 1) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--loop is for one trace: merge them first");
+    }
     c->store = etw_schema_store_new();
     if (c->store == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for schemas");
@@ -338,16 +342,27 @@ static etw_status run(cat *c, etw_error *error)
 static void say_faults(const etw_replay_arguments *arguments, const etw_replay *replay)
 {
     etw_fault_counts counts;
+    etw_text text = {0};
     etw_replay_get_faults(replay, &counts);
-    const bool is_any =
-        counts.dropped + counts.duplicated + counts.reordered + counts.corrupted > 0;
-    if (!arguments->quiet && is_any) {
-        etw_tool_say("a bad day, seed %llu: %llu events dropped, %llu given twice, %llu too early, "
-                     "%llu with broken data",
-                     (unsigned long long)arguments->replay.faults.seed,
-                     (unsigned long long)counts.dropped, (unsigned long long)counts.duplicated,
-                     (unsigned long long)counts.reordered, (unsigned long long)counts.corrupted);
+    const struct {
+        uint64_t count;
+        const char *what;
+    } parts[] = {{counts.dropped, "dropped"},
+                 {counts.lost, "lost and told"},
+                 {counts.duplicated, "given twice"},
+                 {counts.reordered, "too early"},
+                 {counts.corrupted, "with broken data"}};
+    for (size_t i = 0; i < ETW_COUNT_OF(parts); i++) {
+        if (parts[i].count > 0) {
+            etw_text_printf(&text, "%s%llu %s", text.size == 0 ? "" : ", ",
+                            (unsigned long long)parts[i].count, parts[i].what);
+        }
     }
+    if (!arguments->quiet && text.size > 0) {
+        etw_tool_say("a bad day, seed %llu: events %s",
+                     (unsigned long long)arguments->replay.faults.seed, etw_text_z(&text));
+    }
+    etw_text_free(&text);
 }
 
 etw_exit etw_verb_report(const etw_replay_arguments *arguments)

@@ -192,19 +192,44 @@ static void advance(playback *trace)
     etwapi_learn(trace->event);
 }
 
+static void count_loss(const playback *trace, ULONG events, ULONG buffers)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, trace->session);
+    if (session != NULL) {
+        session->properties.EventsLost += events;
+        session->properties.RealTimeBuffersLost += buffers;
+    }
+    etwapi_unlock_sessions();
+}
+
+/* Losses that were asked for, not those of the trace. */
+static void on_loss(void *context, const etw_loss *loss)
+{
+    const playback *trace = context;
+    if (trace->is_real_time && strcmp(loss->detail, ETW_FAULTS_DETAIL) == 0) {
+        count_loss(trace, (ULONG)loss->events, 0);
+    }
+}
+
 /* where: what a session delivers; "" is everything. */
-static ULONG open_replay(const char *path, const char *where, etw_replay **replay)
+static ULONG open_replay(playback *trace, const char *path, const char *where)
 {
     const etwapi_settings *settings = etwapi_get_settings();
     const char *manifests[] = {settings->manifest_path};
     etw_replay_options options = {.raw_time = true,
                                   .manifest_paths = manifests,
-                                  .manifest_path_count =
-                                      settings->manifest_path[0] == '\0' ? 0 : 1};
+                                  .manifest_path_count = settings->manifest_path[0] == '\0' ? 0 : 1,
+                                  .faults = settings->faults,
+                                  .loss = on_loss,
+                                  .loss_context = trace};
+    if (settings->has_wrong_faults) {
+        return ERROR_INVALID_PARAMETER;
+    }
     if (where[0] != '\0' && etw_where_compile(where, &options.filter.where, NULL) != ETW_OK) {
         return ERROR_INVALID_PARAMETER;
     }
-    const etw_status status = etw_replay_open(path, &options, replay, NULL);
+    const etw_status status = etw_replay_open(path, &options, &trace->replay, NULL);
     etw_where_free(options.filter.where);
     return status == ETW_OK ? (ULONG)ERROR_SUCCESS : code_of(status);
 }
@@ -215,7 +240,7 @@ static ULONG open_again(playback *trace)
     etw_replay_close(trace->replay);
     trace->replay = NULL;
     const etwapi_settings *settings = etwapi_get_settings();
-    const ULONG code = open_replay(settings->trace_path, settings->where, &trace->replay);
+    const ULONG code = open_replay(trace, settings->trace_path, settings->where);
     if (code != ERROR_SUCCESS) {
         return code;
     }
@@ -228,7 +253,7 @@ static ULONG open_again(playback *trace)
 
 static ULONG open_file(playback *trace, const char *path, const char *where)
 {
-    const ULONG opened = open_replay(path, where, &trace->replay);
+    const ULONG opened = open_replay(trace, path, where);
     if (opened != ERROR_SUCCESS) {
         return opened;
     }
@@ -460,17 +485,6 @@ static bool look_at_session(playback *trace)
     const bool exists = session != NULL;
     etwapi_unlock_sessions();
     return exists;
-}
-
-static void count_loss(const playback *trace, ULONG events, ULONG buffers)
-{
-    etwapi_session *table = etwapi_lock_sessions();
-    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, trace->session);
-    if (session != NULL) {
-        session->properties.EventsLost += events;
-        session->properties.RealTimeBuffersLost += buffers;
-    }
-    etwapi_unlock_sessions();
 }
 
 /* Whether the buffer at hand is one of those that are lost on request. */

@@ -43,6 +43,22 @@ static void read_only(etwapi_settings *settings)
     }
 }
 
+/* NAME=VALUE, with blanks between them. */
+static void read_faults(etwapi_settings *settings)
+{
+    char text[ETWAPI_MAX_PATH_BYTES];
+    read_variable(L"ETWAPI_FAULTS", text, (int)sizeof text);
+    char *rest = text;
+    for (char *one = strtok_s(rest, " ", &rest); one != NULL; one = strtok_s(NULL, " ", &rest)) {
+        char *value = strchr(one, '=');
+        if (value != NULL) {
+            *value++ = '\0';
+        }
+        settings->has_wrong_faults |=
+            value == NULL || etw_fault_set(&settings->faults, one, value, NULL) != ETW_OK;
+    }
+}
+
 static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **context)
 {
     (void)once;
@@ -60,6 +76,7 @@ static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **cont
     settings->loop_at_end = variable_is(L"ETWAPI_AT_END", "loop");
     settings->rebase = variable_is(L"ETWAPI_REBASE", "now");
     read_only(settings);
+    read_faults(settings);
     settings->wait_at_end = variable_is(L"ETWAPI_AT_END", "wait");
     settings->header_event = variable_is(L"ETWAPI_HEADER_EVENT", "on");
     settings->classic_providers = variable_is(L"ETWAPI_PROVIDERS", "classic");

@@ -4,6 +4,7 @@
 #define ETW_REPLAY_ETWAPI_SETTINGS_H
 
 #include "format/base/guid.h"
+#include "replay/replay.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,8 @@ typedef struct etwapi_settings {
     char trace_path[ETWAPI_MAX_PATH_BYTES];    /* ETWAPI_TRACE: what real-time sessions deliver */
     char manifest_path[ETWAPI_MAX_PATH_BYTES]; /* ETWAPI_MANIFESTS: "" for none */
     char where[ETWAPI_MAX_PATH_BYTES]; /* ETWAPI_WHERE: sessions deliver what passes; "" for all */
+    etw_fault_options faults;          /* ETWAPI_FAULTS */
+    bool has_wrong_faults;             /* that say what no fault is */
     double speed;        /* ETWAPI_SPEED: 0 as fast as possible, 1 the recorded pace */
     bool filter;         /* ETWAPI_FILTER: off delivers everything, whatever was enabled */
     bool wait_at_end;    /* ETWAPI_AT_END: wait keeps the session open after the last event */

@@ -1,6 +1,9 @@
 #include "replay/etwbox/options_windows.h"
 
+#include "replay/replay.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Options that only set a variable (ETWAPI.md). */
@@ -10,7 +13,6 @@ static const struct {
     bool is_path;
 } settings[] = {
     {L"--speed", L"ETWAPI_SPEED", NULL, false},
-    {L"--drop", L"ETWAPI_LOSE", NULL, false},
     {L"--schemas", L"ETWAPI_MANIFESTS", NULL, true},
     {L"--wait", L"ETWAPI_AT_END", L"wait", false},
     {L"--loop", L"ETWAPI_AT_END", L"loop", false},
@@ -20,6 +22,11 @@ static const struct {
     {L"--all", L"ETWAPI_FILTER", L"off", false},
     {L"--deny-start", L"ETWAPI_DENY", L"start", false},
 };
+
+/* Those of a bad day (replay/replay.h), which go together into one variable. */
+static const wchar_t *const faults[] = {L"--drop", L"--duplicate", L"--reorder", L"--corrupt",
+                                        L"--lose", L"--stall",     L"--seed"};
+#define FAULTS_VARIABLE L"ETWAPI_FAULTS"
 
 void etwbox_print_help(void)
 {
@@ -34,7 +41,10 @@ void etwbox_print_help(void)
          "  --provider NAME   record this provider only (repeatable): a GUID, or *Name\n"
          "  --schemas PATH    manifests, programs, TMF, PDB or MOF files that explain events\n"
          "  --speed N         1: at the recorded pace; 10: ten times as fast (default: at once)\n"
-         "  --drop N          lose every Nth event, and count it in EventsLost\n"
+         "  --drop P          leave out each event with this probability: 0.01 or 1%; a number\n"
+         "                    from 2 on: lose every Nth event, and count it in EventsLost\n"
+         "  --duplicate P --reorder N --corrupt P --lose N@TIME --stall T@TIME --seed N\n"
+         "                    a bad day, as etw-replay has it: 'etw-replay help cat'\n"
          "  --wait            keep a session open after the last event of TRACE\n"
          "  --loop            begin again after the last event of TRACE, until the session is "
          "stopped\n"
@@ -93,6 +103,53 @@ static int take_setting(etwbox_options *options, wchar_t **words)
     return 0;
 }
 
+static bool is_fault(const wchar_t *option)
+{
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        if (wcscmp(option, faults[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Adds "name=value" to the variable. */
+static bool add_fault(const wchar_t *name, const wchar_t *value)
+{
+    wchar_t all[4096];
+    const DWORD units = GetEnvironmentVariableW(FAULTS_VARIABLE, all, 4096);
+    const size_t used = units < 4096 ? units : 0;
+    return swprintf(all + used, 4096 - used, L"%ls%ls=%ls", used == 0 ? L"" : L" ", name, value) >
+               0 &&
+           set_variable(FAULTS_VARIABLE, all, false);
+}
+
+static int take_fault(wchar_t **words)
+{
+    if (!is_fault(words[0])) {
+        return 0;
+    }
+    if (!needs(words[0], words[1])) {
+        return -1;
+    }
+    wchar_t *end;
+    const unsigned long each = wcstoul(words[1], &end, 10);
+    if (wcscmp(words[0], L"--drop") == 0 && each > 1 && *end == L'\0') {
+        return set_variable(L"ETWAPI_LOSE", words[1], false) ? 2 : -1;
+    }
+    char name[16];
+    char value[64];
+    etw_fault_options checked = {0};
+    etw_error error = {0};
+    (void)snprintf(name, sizeof name, "%ls", words[0] + 2);
+    (void)snprintf(value, sizeof value, "%ls", words[1]);
+    if (etw_fault_set(&checked, name, value, &error) != ETW_OK) {
+        fprintf(stderr, "etwbox: %ls '%ls': expected %s\n", words[0], words[1], error.message);
+        return -1;
+    }
+    return add_fault(words[0] + 2, words[1]) ? 2 : -1;
+}
+
 static bool add_provider(etwbox_options *options, const wchar_t *provider)
 {
     if (options->provider_count == ETWBOX_MAX_PROVIDERS) {
@@ -143,6 +200,7 @@ bool etwbox_parse(int argc, wchar_t **argv, etwbox_options *options)
     int i = 1;
     while (i < argc && wcscmp(argv[i], L"--") != 0) {
         int taken = take_setting(options, &argv[i]);
+        taken = taken == 0 ? take_fault(&argv[i]) : taken;
         taken = taken == 0 ? take_own(options, &argv[i]) : taken;
         if (options->help) {
             return true;

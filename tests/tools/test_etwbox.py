@@ -65,6 +65,9 @@ def test_children_are_in_the_box_too(box, win64_tool, small):
 def test_options_reach_the_program(box, win64_tool, small):
     program = win64_tool.path("tests/etwbox_consumer")
     assert lines(box(["--drop", 10, small], program, *LIVE))[-1]["EventsLost"] == (EVENTS + 1) // 10
+    assert lines(box(["--lose", "3@+0s", "--seed", 4, small], program, *LIVE))[-1]["EventsLost"] == 3
+    assert lines(box(["--drop", "100%", small], program, *LIVE))[-1]["EventsLost"] == 0
+    assert b"0 to 1" in box(["--duplicate", 3, small], program, *LIVE, status=125).stderr
     assert lines(box(["--deny-start", small], program, *LIVE, status=1)) == [{"OpenTrace": 5}]
 
 
