@@ -98,34 +98,49 @@ static void bound_times(const etw_filter *filter, etw_reader_options *options)
         is_whole || bounds.until_100ns == INT64_MIN ? bounds.until_100ns : bounds.until_100ns - 1;
 }
 
+static etw_status take_block(void *context, const etw_side_block *block, etw_error *error)
+{
+    etw_replay *replay = context;
+    const etw_status status =
+        replay->learns ? etw_state_take_block(replay->state, block, error) : ETW_OK;
+    return etw_failed(status) || replay->options.block == NULL
+               ? status
+               : replay->options.block(replay->options.block_context, block, error);
+}
+
 static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
     etw_reader_options options = {.headers_only = replay->options.headers_only,
-                                  .block = replay->options.block,
-                                  .block_context = replay->options.block_context,
+                                  .follow = replay->options.follow,
+                                  .block_context = replay,
                                   .exchange = replay->options.exchange,
                                   .drained = replay->options.drained,
                                   .exchange_context = replay->options.exchange_context};
+    if (replay->learns || replay->options.block != NULL) {
+        options.block = take_block;
+    }
     if (etw_where_wants_times(filter->where)) {
         const etw_status status = learn_times(replay, path, error);
         if (etw_failed(status)) {
             return status;
         }
     }
-    if (replay->options.pick != NULL) {
+    const bool counts_all = replay->options.pick != NULL && replay->options.pick->has_sequence;
+    if (replay->options.pick != NULL && !replay->learns) {
         options.wants = etw_pick_wants_block;
         options.wants_context = replay->options.pick;
     }
-    if (replay->options.pick != NULL && replay->options.pick->has_sequence) {
+    if (counts_all || replay->learns) { /* every event is looked at */
         return etw_reader_open(replay->os, path, &options, &replay->source, error);
     }
     bound_times(filter, &options);
     if (filter->provider_name_count == 0 && filter->where == NULL) {
         options.providers = filter->providers;
         options.provider_count = filter->provider_count;
-    } else if (etw_input_can_seek(replay->input) && replay->options.manifest_path_count == 0) {
-        /* Manifests may name providers that the file does not. */
+    } else if (etw_input_can_seek(replay->input) && !replay->options.follow &&
+               replay->options.manifest_path_count == 0) {
+        /* Manifests, and what comes yet, may name providers that the file does not. */
         bool is_complete;
         const etw_status status =
             etw_provider_guids_find(replay->os, path, filter, &replay->wanted, &is_complete, error);
@@ -163,6 +178,7 @@ static etw_status open_etl(etw_replay *replay, const char *path, etw_error *erro
     const etw_etl_options options = {.scan = learn,
                                      .scan_context = replay,
                                      .scan_schemas_only = !wants_times,
+                                     .follow = replay->options.follow,
                                      .progress = replay->options.progress,
                                      .progress_context = replay->options.progress_context};
     replay->is_etl = true;
@@ -196,6 +212,7 @@ static etw_status open_input(etw_replay *replay, const char *path, etw_error *er
         replay->owns_input = true;
     }
     replay->os = etw_input_os(replay->input);
+    replay->options.follow = replay->options.follow && etw_input_can_grow(replay->input);
     return ETW_OK;
 }
 
@@ -223,7 +240,7 @@ static etw_status open_state(etw_replay *replay, etw_error *error)
     if (!replay->names_processes && !replay->options.stacks) {
         return ETW_OK;
     }
-    replay->learns = !etw_input_can_seek(replay->input);
+    replay->learns = replay->options.follow || !etw_input_can_seek(replay->input);
     if (!replay->learns) {
         return etw_state_read(replay->input, false, &replay->state,
                               replay->options.stacks ? &replay->stacks : NULL, error);
@@ -248,7 +265,10 @@ static etw_status make_pick(etw_replay *replay, etw_error *error)
     }
     etw_where_free(replay->where);
     replay->where = learned;
-    replay->options.filter = (etw_filter){0};
+    if (!replay->options.follow) { /* of what comes the filter chooses on */
+        replay->options.filter = (etw_filter){0};
+    }
+    replay->options.filter.where = replay->options.follow ? learned : NULL;
     replay->options.pick = replay->pick;
     return ETW_OK;
 }
@@ -283,13 +303,18 @@ static etw_status open_parts(etw_replay *replay, etw_error *error)
     }
     etw_status status =
         etw_resolver_new(replay->store, &resolver_options, &replay->resolver, error);
+    etw_input_hold_size(replay->input, replay->options.follow); /* the pick is of what is read */
     if (!etw_failed(status)) {
         status = make_pick(replay, error);
     }
     if (!etw_failed(status)) {
         status = open_state(replay, error);
     }
-    return etw_failed(status) ? status : open_source(replay, error);
+    if (!etw_failed(status)) {
+        status = open_source(replay, error);
+    }
+    etw_input_hold_size(replay->input, false);
+    return status;
 }
 
 /* What it learns of schemas and times is this trace's. */
@@ -569,9 +594,6 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     item->record = from->record;
     item->file = NULL;
     item->trace = etw_source_trace(replay->source, from->trace_index);
-    if (replay->learns && !etw_state_feed(replay->state, item->record, item->trace)) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
-    }
     const etw_verdict verdict = header_verdict(replay, item);
     *is_wanted = verdict != ETW_VERDICT_NO;
     if (!*is_wanted) {
@@ -628,6 +650,10 @@ static etw_status read_wanted(etw_replay *replay, etw_replay_item *item, etw_err
             continue;
         }
         is_wanted = true;
+        if (replay->learns && !etw_state_feed(replay->state, from.record,
+                                              etw_source_trace(replay->source, from.trace_index))) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
+        }
         if (replay->options.pick != NULL) {
             status = find_place(replay, &from, &is_wanted, error);
         }
@@ -832,6 +858,12 @@ etw_input *etw_replay_input(const etw_replay *replay)
 void etw_replay_own_input(etw_replay *replay)
 {
     replay->owns_input = true;
+}
+
+bool etw_replay_is_complete(const etw_replay *replay)
+{
+    return replay->is_etl ? etw_etl_is_closed(replay->source)
+                          : etw_reader_is_complete(replay->source);
 }
 
 bool etw_replay_is_etl(const etw_replay *replay)

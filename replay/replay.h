@@ -131,6 +131,12 @@ typedef struct etw_replay_options {
     /* Events come in the order of their times: where the trace has another order, through this
      * file, which must outlive the replay. NULL: as the trace has them. */
     etw_spool *spool;
+    /* A file that is being written: where it ends for now, next gives ETW_END, and more when it is
+     * called again. Processes are known from what came before, as of a pipe; stacks in events of
+     * their own are not joined. Of a selection only tail: the last of what is there now, and all
+     * that comes. An .etl file's events are in the order of time among those that came together.
+     * Pipes and what was unwrapped do not grow: this is then without effect. */
+    bool follow;
     bool spools_all; /* with a spool: also where they are in order, so that less memory is kept */
     /* Where the schemas of its events are kept, so that ids are the same in several replays; must
      * outlive the replay. NULL: a store of its own. */
@@ -183,6 +189,9 @@ ETW_API uint16_t etw_replay_trace_index(const etw_replay *replay);
 ETW_API void etw_replay_stop(etw_replay *replay);
 /* Idempotent for NULL. Not from the callback. */
 ETW_API void etw_replay_close(etw_replay *replay);
+
+/* Whether all of the trace was written: of a file that is followed, no more will come. */
+ETW_API bool etw_replay_is_complete(const etw_replay *replay);
 
 /* The same as the one handle that a live session has too. */
 ETW_API_CHECKED etw_status etw_replay_consumer(const char *path, const etw_replay_options *options,

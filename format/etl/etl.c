@@ -56,6 +56,11 @@ const etw_etl_statistics *etw_etl_statistics_of(const etw_source *source)
     return &((const etw_etl_source *)source)->statistics;
 }
 
+bool etw_etl_is_closed(const etw_source *source)
+{
+    return !((const etw_etl_source *)source)->is_growing;
+}
+
 static bool is_logfile_header(const uint8_t *at, const etw_frame *frame)
 {
     return (frame->type == ETW_TYPE_SYSTEM32 || frame->type == ETW_TYPE_SYSTEM64) && at[6] == 0 &&
@@ -71,6 +76,7 @@ static etw_status keep_logfile_header(etw_etl_source *self, const etw_run *run, 
     }
     memcpy(self->header_record, etw_run_record(run), run->frame.size);
     self->header_frame = run->frame;
+    self->header_offset = run->offset + run->at;
     self->header_context = run->context;
     self->header_flags = run->extra_flags;
     (void)etw_trace_record_build(self->header_record, &self->header_frame, run->context,
@@ -190,6 +196,21 @@ static etw_status keep_order(etw_etl_source *self, etw_error *error)
     return ETW_OK;
 }
 
+static etw_status start_following(etw_etl_source *self, etw_error *error)
+{
+    if (self->trace.end_time_100ns != 0) {
+        return ETW_OK;
+    }
+    if (self->trace.logfile_header.data == NULL || self->chain.step == 1 ||
+        (self->trace.log_file_mode & MODE_CIRCULAR) != 0) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                             "a trace file that is compressed, circular or without its header "
+                             "event cannot be read while it grows");
+    }
+    self->is_growing = true;
+    return etw_etl_find_whole(self, &self->chain.file_size, error);
+}
+
 static etw_status start(etw_etl_source *self, const etw_etl_options *options, etw_error *error)
 {
     etw_buffer_header first;
@@ -201,6 +222,9 @@ static etw_status start(etw_etl_source *self, const etw_etl_options *options, et
     self->chain.logger_id = first.context.LoggerId;
     etw_chain_expect(&self->chain, NULL);
     status = keep_order(self, error);
+    if (status == ETW_OK && options->follow) {
+        status = start_following(self, error);
+    }
     return status == ETW_OK ? etw_etl_find_buffers(self, options, error) : status;
 }
 
@@ -304,14 +328,16 @@ etw_status etw_etl_open(const etw_os *os, const char *path, const etw_etl_option
     if (path == NULL || source == NULL) {
         return etw_error_set_missing(error, "path and source");
     }
-    static const etw_etl_options none = {NULL, NULL, false, NULL, NULL};
     etw_etl_source *self = new_source(os == NULL ? etw_os_default() : os, path);
     if (self == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: no memory for a reader", path);
     }
+    if (options != NULL) {
+        self->options = *options;
+    }
     etw_status status = open_file(self, path, error);
     if (status == ETW_OK) {
-        status = start(self, options == NULL ? &none : options, error);
+        status = start(self, &self->options, error);
     }
     if (status != ETW_OK) {
         etl_close(&self->base);

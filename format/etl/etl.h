@@ -76,6 +76,10 @@ typedef struct etw_etl_options {
      * NULL. */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;
+    /* The session still writes the file: after ETW_END another next looks for whole buffers that
+     * came since, which are merged among themselves. The end of the file is no loss until the
+     * session has closed it. Compressed and circular files are ETW_ERROR_UNSUPPORTED. */
+    bool follow;
 } etw_etl_options;
 
 /* Opens and makes the first pass. os NULL: the default. path "-" is stdin; it, and any other path
@@ -85,8 +89,11 @@ ETW_API_CHECKED etw_status etw_etl_open(const etw_os *os, const char *path,
                                         const etw_etl_options *options, etw_source **source,
                                         etw_error *error);
 
-/* source must come from etw_etl_open. */
+/* Of a source from etw_etl_open. */
 ETW_API const etw_etl_statistics *etw_etl_statistics_of(const etw_source *source);
+
+/* Whether the session has closed the file, so that there is no more of it. */
+ETW_API bool etw_etl_is_closed(const etw_source *source);
 
 /* Reads an instance of TRACE_LOGFILE_HEADER (payload of the first record) into trace, names
  * included; pointer_size (4 or 8) is the record's, header_ticks its raw time stamp.

@@ -367,11 +367,15 @@ __attribute__((noinline)) static etw_status next_slow(etw_etl_source *self, etw_
         if (is_entry_due(self)) {
             status = take_entry(self, error);
         } else if (self->merge_count == 0) {
-            if (self->end_checked) {
-                return ETW_END;
+            bool found = false;
+            status = self->is_growing ? etw_etl_look_again(self, &found, error) : ETW_OK;
+            if (status == ETW_OK && !found) {
+                if (self->is_growing || self->end_checked) {
+                    return ETW_END;
+                }
+                self->end_checked = true;
+                etw_etl_queue_missing_buffers(self);
             }
-            self->end_checked = true;
-            etw_etl_queue_missing_buffers(self);
         } else if (self->merge[0].run->frame.size == 0 || self->merge[0].run->window == NULL) {
             status = prepare_first(self, error);
         } else {

@@ -58,7 +58,10 @@ typedef struct etw_etl_source {
     etw_frame header_frame;
     etw_buffer_context header_context;
     uint16_t header_flags;
-    bool is_recognized; /* as a trace, by its first buffer */
+    uint64_t header_offset; /* of it in the file */
+    bool is_recognized;     /* as a trace, by its first buffer */
+    bool is_growing;        /* options.follow, and its session has not closed it */
+    etw_etl_options options;
     bool header_delivered;
     bool end_checked;
     etw_etl_sequence sequence;
@@ -89,6 +92,12 @@ etw_status etw_etl_next(etw_source *source, etw_item *item, etw_error *error);
 /* The first pass: fills the table. */
 etw_status etw_etl_find_buffers(etw_etl_source *self, const etw_etl_options *options,
                                 etw_error *error);
+
+/* Of a file that grows, where all that was found has been delivered: *found tells whether there is
+ * more to deliver by now. */
+etw_status etw_etl_look_again(etw_etl_source *self, bool *found, etw_error *error);
+/* How far whole buffers reach. */
+etw_status etw_etl_find_whole(const etw_etl_source *self, uint64_t *end, etw_error *error);
 
 /* Gives the run a window, which may be taken from another run. */
 etw_status etw_etl_get_window(etw_etl_source *self, etw_run *run, etw_error *error);

@@ -644,6 +644,11 @@ const etw_schema_store *etw_reader_schemas(const etw_source *source)
     return const_reader_of(source)->schemas.store;
 }
 
+bool etw_reader_is_complete(const etw_source *source)
+{
+    return const_reader_of(source)->scan.complete;
+}
+
 void etw_reader_get_counts(const etw_source *source, etw_reader_counts *counts)
 {
     const reader *self = const_reader_of(source);

@@ -106,6 +106,8 @@ ETW_API uint64_t etw_reader_event_number(const etw_source *source);
 ETW_API const etw_schema_store *etw_reader_schemas(const etw_source *source);
 /* The schema that blocks of the file (ORACLE) call by this number; NULL where it is not known. */
 ETW_API const etw_schema *etw_reader_schema_of_file(const etw_source *source, uint32_t file_id);
+/* Whether the end block was read: one that is followed has no more. */
+ETW_API bool etw_reader_is_complete(const etw_source *source);
 ETW_API void etw_reader_get_counts(const etw_source *source, etw_reader_counts *counts);
 /* From the index in constant time, or by a scan of block headers (a pipe: what was read so far). */
 ETW_API_CHECKED etw_status etw_reader_summary(etw_source *source, etw_file_summary *summary,

@@ -30,6 +30,8 @@ struct etw_input {
     size_t kept_size;
     uint64_t taken;      /* bytes that were read, where it cannot seek */
     uint64_t bytes_read; /* and where it can, some of them more than once */
+    bool is_held;
+    int64_t held_size; /* is_held: what readers are told of its size */
     void (*watch)(void *context);
     void *watch_context;
     opened opens[ETW_INPUT_MAX_OPENS];
@@ -186,6 +188,9 @@ static int64_t input_size(void *context, int file)
     }
     if (!is_own) {
         return input->inner->size(input->inner->context, file);
+    }
+    if (input->is_held) {
+        return input->held_size;
     }
     const int own = enter_file(input);
     const int64_t size = own < 0 ? own : input->inner->size(input->inner->context, own);
@@ -524,4 +529,16 @@ uint64_t etw_input_size(etw_input *input)
 bool etw_input_can_seek(const etw_input *input)
 {
     return input->can_seek;
+}
+
+bool etw_input_can_grow(const etw_input *input)
+{
+    return input->is_named;
+}
+
+void etw_input_hold_size(etw_input *input, bool is_held)
+{
+    input->is_held = false;
+    input->held_size = is_held ? input_size(input, FIRST_OPEN) : 0;
+    input->is_held = is_held;
 }

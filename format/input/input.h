@@ -70,6 +70,11 @@ ETW_API const etw_os *etw_input_os(const etw_input *input);
 /* What readers open, and messages say: the path, "stdin", or "archive/member". */
 ETW_API const char *etw_input_name(const etw_input *input);
 ETW_API bool etw_input_can_seek(const etw_input *input);
+/* Whether it is a file under its own name, which somebody may still write: nothing unwrapped. */
+ETW_API bool etw_input_can_grow(const etw_input *input);
+/* While it is held readers are told the size that it has now, so that several of them read the same
+ * of a file that grows. */
+void etw_input_hold_size(etw_input *input, bool is_held);
 /* All bytes that were read from it so far, those that were read again included. */
 ETW_API uint64_t etw_input_bytes_read(const etw_input *input);
 /* Calls watch with each read; NULL: no longer. */

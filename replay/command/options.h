@@ -32,7 +32,8 @@ enum {
     ETW_TAKES_PACK = 1 << 22,
     ETW_TAKES_OFFSET = 1 << 23,
     ETW_TAKES_SPLIT = 1 << 24,
-    ETW_TAKES_ORDER = 1 << 25 /* how several inputs are read */
+    ETW_TAKES_ORDER = 1 << 25, /* how several inputs are read */
+    ETW_TAKES_FOLLOW = 1 << 26
 };
 
 /* For .apply of a time, which is kept as text: relative ones need the trace. */

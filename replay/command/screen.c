@@ -21,7 +21,8 @@ bool etw_screen_wants_colors(const etw_replay_arguments *arguments)
 /* What is printed at its own pace is watched, not read through. */
 static bool wants_pager(const etw_replay_arguments *arguments, const etw_screen *screen)
 {
-    return screen->is_terminal && !arguments->no_pager && arguments->replay.speed <= 0;
+    return screen->is_terminal && !arguments->no_pager && arguments->replay.speed <= 0 &&
+           !arguments->replay.follow;
 }
 
 void etw_screen_begin(etw_screen *screen, const etw_replay_arguments *arguments,

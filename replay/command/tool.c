@@ -438,7 +438,7 @@ static etw_status start_of_trace(etw_input *input, int64_t *start_100ns, etw_err
                                      etw_input_name(input));
 }
 
-static bool has_relative_time(const etw_replay_arguments *arguments)
+static bool has_relative_option(const etw_replay_arguments *arguments)
 {
     return etw_replay_time_is_relative(arguments->since) ||
            etw_replay_time_is_relative(arguments->until) ||
@@ -470,7 +470,7 @@ static etw_status set_times(const etw_replay_arguments *arguments, etw_input *in
                             etw_filter *filter, etw_error *error)
 {
     int64_t start_100ns = 0;
-    if (has_relative_time(arguments)) {
+    if (has_relative_option(arguments)) {
         const etw_status status = start_of_trace(input, &start_100ns, error);
         if (etw_failed(status)) {
             return status;
@@ -538,15 +538,19 @@ static const etw_os *os_of(const etw_replay_arguments *arguments)
     return arguments->replay.os != NULL ? arguments->replay.os : etw_os_default();
 }
 
+bool etw_tool_has_relative_time(const etw_replay_arguments *arguments)
+{
+    return has_relative_option(arguments) || etw_where_wants_times(arguments->replay.filter.where);
+}
+
 /* What is asked for may need the trace's start, or names that stand at its end. */
 etw_input_options etw_tool_input_options(const etw_replay_arguments *arguments)
 {
     return (etw_input_options){.member = arguments->member,
-                               .rereads = has_relative_time(arguments) ||
+                               .rereads = etw_tool_has_relative_time(arguments) ||
                                           arguments->replay.filter.provider_name_count > 0 ||
                                           etw_replay_is_selective(&arguments->replay.selection) ||
-                                          arguments->replay.faults.rounds > 1 ||
-                                          etw_where_wants_times(arguments->replay.filter.where)};
+                                          arguments->replay.faults.rounds > 1};
 }
 
 etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *input,

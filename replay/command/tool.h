@@ -94,6 +94,9 @@ etw_status etw_tool_open(const etw_replay_arguments *arguments, const char *inpu
 etw_status etw_tool_open_input(const etw_replay_arguments *arguments, etw_input *input,
                                etw_replay_options *options, etw_replay **replay, etw_error *error);
 
+/* Whether a time of the arguments counts from the start or the end of the trace. */
+bool etw_tool_has_relative_time(const etw_replay_arguments *arguments);
+
 /* A time of an option, which may count from the trace's start. input can seek. */
 etw_status etw_tool_time(const char *text, etw_input *input, int64_t *time_100ns, etw_error *error);
 

@@ -109,6 +109,11 @@ static const etw_option rows[] = {
      .help = "read several inputs one after the other instead of merging them by time",
      .group = ETW_TAKES_ORDER,
      IN(in_order)},
+    {.name = "follow",
+     .help = "at the end wait for what the file's recorder or session writes yet, until it ends or "
+             "Ctrl+C",
+     .group = ETW_TAKES_FOLLOW,
+     IN(replay.follow)},
     {.name = "every",
      .value = "60s|100M|1M events",
      .help = "begin a new file after so much time, so many bytes of file, or so many events",

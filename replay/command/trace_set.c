@@ -2,11 +2,14 @@
 
 #include "format/base/heap.h"
 #include "format/event/sort.h"
+#include "replay/command/follow.h"
 #include "replay/command/offsets.h"
 
 #include <stdlib.h>
 
 #define NO_MEMBER UINT32_MAX
+/* EVENT_TRACE_FILE_MODE_NEWFILE: the session begins a new file where one is full. */
+#define MODE_NEWFILE 0x00000008u
 
 /* One trace. */
 typedef struct member {
@@ -32,6 +35,8 @@ struct etw_trace_set {
     uint32_t lent; /* whose item the caller has; NO_MEMBER */
     uint64_t delivered;
     uint16_t traces; /* numbered so far */
+    etw_follow follow;
+    etw_replay_totals followed; /* of the files before the one that is followed now */
 };
 
 static etw_status no_memory(etw_error *error)
@@ -101,6 +106,10 @@ etw_status etw_trace_set_new(const etw_trace_set_options *options, etw_trace_set
                                "--tail and events around others are chosen from one trace, or from "
                                "each with --in-order");
     }
+    if (!etw_failed(status) && made->count != 1 && options->replay.follow) {
+        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "--follow: only one trace can be followed");
+    }
     if (!etw_failed(status) && made->count > 1 && options->replay.speed > 0) {
         status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                                "--speed: only one trace can be replayed at a speed");
@@ -124,6 +133,7 @@ static etw_status open_member(etw_trace_set *set, uint32_t index, etw_error *err
     etw_replay_options options = set->options.replay;
     set->opened[index] = set->inputs.inputs[index];
     m->offset_100ns = etw_offset_of(set->options.arguments, etw_input_name(set->opened[index]));
+    options.head -= options.head > set->delivered ? set->delivered : 0;
     options.spool = set->spool;
     options.spools_all = set->count > ETW_TRACES_AT_ONCE;
     if (set->options.prepare != NULL) {
@@ -132,8 +142,24 @@ static etw_status open_member(etw_trace_set *set, uint32_t index, etw_error *err
     set->inputs.inputs[index] = NULL;
     const etw_status status = etw_tool_open_input(set->options.arguments, set->opened[index],
                                                   &options, &m->replay, error);
-    m->is_pipe = !etw_failed(status) && !etw_input_can_seek(set->opened[index]);
+    m->is_pipe = !etw_failed(status) && (options.follow || !etw_input_can_seek(set->opened[index]));
     return status;
+}
+
+static etw_status begin_following(etw_trace_set *set, etw_error *error)
+{
+    etw_input *input = etw_replay_input(set->members[0].replay);
+    const etw_os *os = set->options.replay.os;
+    if (!etw_input_can_seek(input)) {
+        set->options.replay.follow = false; /* a pipe is waited for anyway */
+        return ETW_OK;
+    }
+    return etw_input_can_grow(input)
+               ? etw_follow_begin(&set->follow, os != NULL ? os : etw_os_default(),
+                                  etw_input_name(input), error)
+               : etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                               "--follow: %s was unwrapped or copied, and does not grow",
+                               etw_input_name(input));
 }
 
 etw_status etw_trace_set_open(etw_trace_set *set, etw_error *error)
@@ -143,7 +169,7 @@ etw_status etw_trace_set_open(etw_trace_set *set, etw_error *error)
     for (uint32_t i = 0; i < set->count && !etw_failed(status); i++) {
         status = open_member(set, i, error);
     }
-    return status;
+    return etw_failed(status) || !set->options.replay.follow ? status : begin_following(set, error);
 }
 
 etw_replay *etw_trace_set_replay(const etw_trace_set *set, uint32_t index)
@@ -242,6 +268,77 @@ static etw_status next_by_time(etw_trace_set *set, etw_error *error)
     return ETW_OK;
 }
 
+static void add_totals(etw_replay_totals *sum, const etw_replay_totals *one)
+{
+    sum->events += one->events;
+    sum->passed_over += one->passed_over;
+    sum->losses += one->losses;
+    sum->lost_events += one->lost_events;
+    sum->lost_unknown |= one->lost_unknown;
+    sum->dropped_stacks += one->dropped_stacks;
+}
+
+/* The file that is followed now takes the place of the one before. */
+static etw_status open_followed(etw_trace_set *set, etw_error *error)
+{
+    member *m = &set->members[0];
+    etw_replay_totals totals;
+    etw_replay_get_totals(m->replay, &totals);
+    add_totals(&set->followed, &totals);
+    etw_tool_say_unexplained(set->options.arguments, m->replay);
+    etw_replay_close(m->replay);
+    m->replay = NULL;
+    set->options.replay.selection = (etw_selection){0}; /* all of it is new */
+    const etw_input_options how = etw_tool_input_options(set->options.arguments);
+    const etw_status status = etw_input_open(set->follow.os, etw_text_z(&set->follow.path), &how,
+                                             &set->inputs.inputs[0], error);
+    return etw_failed(status) ? status : open_member(set, 0, error);
+}
+
+/* At the end of what is there now. ETW_END: no more is to be waited for. */
+static etw_status wait_for_more(etw_trace_set *set, etw_error *error)
+{
+    const etw_replay *replay = set->members[0].replay;
+    etw_source *source = etw_replay_source(set->members[0].replay);
+    const uint32_t mode =
+        etw_source_trace_count(source) > 0 ? etw_source_trace(source, 0)->log_file_mode : 0;
+    const etw_follow_state state = {.is_complete = etw_replay_is_complete(replay),
+                                    .is_etl = etw_replay_is_etl(replay),
+                                    .is_series = (mode & MODE_NEWFILE) != 0};
+    const etw_status status =
+        set->options.waits == NULL ? ETW_OK : set->options.waits(set->options.context, error);
+    if (status != ETW_OK) {
+        return status;
+    }
+    const etw_follow_step step = etw_follow_wait(&set->follow, &state);
+    if (step == ETW_FOLLOW_LOST) {
+        set->followed.losses++;
+        set->followed.lost_unknown = true;
+    }
+    return step == ETW_FOLLOW_OVER   ? ETW_END
+           : step == ETW_FOLLOW_MORE ? ETW_OK
+                                     : open_followed(set, error);
+}
+
+static etw_status next_followed(etw_trace_set *set, etw_error *error)
+{
+    const uint64_t head = set->options.replay.head;
+    etw_status status = ETW_END;
+    while (status == ETW_END && !etw_follow_is_interrupted()) {
+        status = read_on(set, 0, error);
+        if (status == ETW_END && head != 0 && set->delivered >= head) {
+            break;
+        }
+        if (status == ETW_END) {
+            const etw_status waited = wait_for_more(set, error);
+            if (waited != ETW_OK) {
+                return waited;
+            }
+        }
+    }
+    return status;
+}
+
 static etw_status next_in_order(etw_trace_set *set, etw_error *error)
 {
     while (set->heap.count > 0) {
@@ -263,10 +360,13 @@ etw_status etw_trace_set_next(etw_trace_set *set, uint32_t *index, const etw_rep
         return ETW_END;
     }
     if (!etw_failed(status)) {
-        status = set->is_by_time ? next_by_time(set, error) : next_in_order(set, error);
+        status = set->options.replay.follow ? next_followed(set, error)
+                 : set->is_by_time          ? next_by_time(set, error)
+                                            : next_in_order(set, error);
     }
     set->lent = NO_MEMBER;
-    if (etw_failed(status) || set->heap.count == 0) {
+    const bool is_over = set->options.replay.follow ? status == ETW_END : set->heap.count == 0;
+    if (etw_failed(status) || is_over) {
         return etw_failed(status) ? status : ETW_END;
     }
     set->lent = *index = set->heap.items[0];
@@ -293,16 +393,11 @@ void etw_trace_set_say_doubts(const etw_trace_set *set)
 
 void etw_trace_set_get_totals(const etw_trace_set *set, etw_replay_totals *totals)
 {
-    *totals = (etw_replay_totals){0};
+    *totals = set->followed;
     for (uint32_t i = 0; i < set->count && set->members[i].replay != NULL; i++) {
         etw_replay_totals one;
         etw_replay_get_totals(set->members[i].replay, &one);
-        totals->events += one.events;
-        totals->passed_over += one.passed_over;
-        totals->losses += one.losses;
-        totals->lost_events += one.lost_events;
-        totals->lost_unknown |= one.lost_unknown;
-        totals->dropped_stacks += one.dropped_stacks;
+        add_totals(totals, &one);
     }
 }
 
@@ -320,5 +415,6 @@ void etw_trace_set_close(etw_trace_set *set)
     free(set->heap.items);
     etw_tool_inputs_free(&set->inputs);
     etw_spool_free(set->spool);
+    etw_follow_free(&set->follow);
     free(set);
 }

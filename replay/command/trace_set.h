@@ -18,6 +18,9 @@ typedef struct etw_trace_set_options {
     etw_replay_options replay; /* of each; head is of all together */
     /* Called before a trace is opened, with its index, to set callbacks of its own. May be NULL. */
     void (*prepare)(void *context, uint32_t index, etw_replay_options *options);
+    /* replay.follow, which needs a single file: called where the next event has to be waited for.
+     * ETW_END: nobody waits any more. May be NULL. */
+    etw_status (*waits)(void *context, etw_error *error);
     void *context;
 } etw_trace_set_options;
 

@@ -1,4 +1,5 @@
 /* cat and export: events as text, packets, ... */
+#include "replay/command/follow.h"
 #include "replay/command/pipeline.h"
 #include "replay/command/screen.h"
 #include "replay/command/trace_set.h"
@@ -93,6 +94,14 @@ static void drained(void *context)
     }
 }
 
+/* The same where a file is followed. */
+static etw_status waits(void *context, etw_error *error)
+{
+    cat *c = context;
+    const etw_status status = c->pipeline == NULL ? ETW_OK : etw_pipeline_flush(c->pipeline, error);
+    return status == ETW_OK && c->stream.is_closed ? ETW_END : status;
+}
+
 /* Names of addresses. */
 
 static bool append_name(const void *context, const etw_event *event, uint32_t process_id,
@@ -160,7 +169,7 @@ static etw_status print_events(cat *c, etw_error *error)
     etw_progress progress;
     etw_status status = ETW_OK;
     etw_progress_begin(&progress, c->arguments, c->arguments->verb->row.name, "B");
-    progress.line.is_on = progress.line.is_on && wants_progress(c);
+    progress.line.is_on = progress.line.is_on && wants_progress(c) && !c->arguments->replay.follow;
     etw_trace_set_watch(c->set, &progress);
     while (status == ETW_OK) {
         status = print_next(c, error);
@@ -204,9 +213,11 @@ static etw_status open_pipeline(cat *c, etw_error *error)
 {
     const etw_replay_arguments *arguments = c->arguments;
     const bool is_live = arguments->replay.speed > 0 || arguments->replay.faults.stall_count > 0;
+    const bool is_lasting =
+        !is_live && !arguments->replay.follow; /* replays live as the pipeline */
     etw_pipeline_options options = {.format = c->format,
                                     .rendering = arguments->rendering,
-                                    .threads = is_live ? 0 : arguments->threads,
+                                    .threads = is_lasting ? arguments->threads : 0,
                                     .is_live = is_live,
                                     .stream = &c->stream,
                                     .folder = c->format->is_folder ? arguments->output : NULL,
@@ -264,6 +275,7 @@ static etw_status open_traces(cat *c, etw_error *error)
     etw_trace_set_options options = {.arguments = c->arguments,
                                      .replay = c->arguments->replay,
                                      .prepare = prepare,
+                                     .waits = waits,
                                      .context = c};
     choose_passes(c->arguments, &options.replay);
     etw_status status = etw_trace_set_new(&options, &c->set, error);
@@ -372,6 +384,29 @@ etw_exit etw_verb_report(const etw_replay_arguments *arguments)
     return etw_verb_cat(&report);
 }
 
+static bool can_follow(const cat *c)
+{
+    const etw_replay_arguments *arguments = c->arguments;
+    const char *reason = NULL;
+    if (c->format->collector != NULL || c->format->is_folder) {
+        reason = "this format is written when all events are known";
+    } else if (etw_tool_has_relative_time(arguments)) {
+        reason = "times that count from the start or the end of a trace need one that is whole";
+    } else if (etw_replay_is_selective(&arguments->replay.selection) &&
+               arguments->replay.selection.tail == 0) {
+        reason = "what stands around events is not found in a file that grows";
+    }
+    if (arguments->replay.faults.rounds > 1) {
+        reason = "only a trace that is whole can be repeated";
+    }
+    if (reason != NULL) {
+        etw_tool_say("--follow: %s", reason);
+        return false;
+    }
+    etw_follow_catch_interrupts();
+    return true;
+}
+
 etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
 {
     etw_error error = {0};
@@ -396,6 +431,9 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
     }
     if (arguments->rendering.file && c.format->binary) {
         etw_tool_say("--with-file: %s has no place for it", c.format->name);
+        return ETW_EXIT_USAGE;
+    }
+    if (arguments->replay.follow && !can_follow(&c)) {
         return ETW_EXIT_USAGE;
     }
     const etw_status status = run(&c, &error);

@@ -14,7 +14,7 @@
  * least and most inputs, whether it must have an output. The first is the default verb. */
 static const etw_verb verbs[] = {
     {{"cat", "FILE...", "print events (default verb)",
-      EVENTS | FILES | ETW_TAKES_ORDER | ETW_TAKES_SPEED | ETW_TAKES_FAULTS},
+      EVENTS | FILES | ETW_TAKES_ORDER | ETW_TAKES_FOLLOW | ETW_TAKES_SPEED | ETW_TAKES_FAULTS},
      etw_verb_cat,
      1,
      ANY_INPUTS,

@@ -107,6 +107,7 @@ typedef struct maker {
     etw_place *last; /* of the last matches, in turn; NULL: all are wanted */
     uint64_t matches;
     etw_where *where; /* of the last scout */
+    uint64_t seen;
 } maker;
 
 static int64_t back(uint64_t from, uint64_t by)
@@ -151,7 +152,8 @@ static etw_status take_match(maker *m, const etw_place *place, etw_error *error)
     return ETW_OK;
 }
 
-/* Reads from number from on and takes what passes the filter. */
+/* Reads from number from on and takes what passes the filter. m->seen becomes the number behind the
+ * last event that was looked at: what stands behind that does not pass, or is not there yet. */
 static etw_status scout(maker *m, uint64_t from, etw_error *error)
 {
     etw_pick pick = {
@@ -183,6 +185,10 @@ static etw_status scout(maker *m, uint64_t from, etw_error *error)
             status = take_match(m, &place, error);
         }
     }
+    etw_replay_totals totals;
+    etw_replay_get_totals(replay, &totals);
+    etw_replay_get_place(replay, &place);
+    m->seen = totals.events + totals.passed_over > 0 ? place.number + 1 : 0;
     etw_where_free(m->where);
     m->where = etw_replay_take_where(replay);
     etw_replay_close(replay);
@@ -249,6 +255,10 @@ static bool has_filter(const etw_filter *filter)
 static etw_status find(maker *m, etw_error *error)
 {
     const etw_selection *wanted = m->wanted;
+    if (m->options->follow && has_context(wanted)) {
+        return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                             "what stands around events is not found in a file that grows");
+    }
     if (wanted->tail == 0) {
         return scout(m, 0, error);
     }
@@ -261,8 +271,13 @@ static etw_status find(maker *m, etw_error *error)
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the last %llu events",
                              (unsigned long long)wanted->tail);
     }
-    const etw_status status = find_last(m, events, error);
-    return etw_failed(status) ? status : add_last(m, error);
+    etw_status status = find_last(m, events, error);
+    if (!etw_failed(status)) {
+        status = add_last(m, error);
+    }
+    return etw_failed(status) || !m->options->follow
+               ? status
+               : etw_spans_add(&m->pick->numbers, 0, (int64_t)m->seen, INT64_MAX, error);
 }
 
 etw_status etw_pick_make(const etw_replay_options *options, etw_input *input, etw_pick **pick,

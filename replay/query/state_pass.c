@@ -11,7 +11,7 @@ static etw_status no_memory(etw_error *error)
 }
 
 /* A list that breaks its own sizes tells what it could. */
-static etw_status take_block(void *context, const etw_side_block *block, etw_error *error)
+etw_status etw_state_take_block(void *context, const etw_side_block *block, etw_error *error)
 {
     etw_state *state = context;
     if (block->kind != ETW_BLOCK_RUNDOWN) {
@@ -39,7 +39,7 @@ static etw_status open_source(const etw_input *input, const pass *p, etw_source 
 {
     const etw_os *os = etw_input_os(input);
     const char *name = etw_input_name(input);
-    etw_reader_options options = {.block = take_block, .block_context = p->state};
+    etw_reader_options options = {.block = etw_state_take_block, .block_context = p->state};
     if (!p->counts) {
         /* Those of stacks stand behind those of processes. */
         options.providers = etw_state_providers(p->stacks != NULL, &options.provider_count);

@@ -3,6 +3,7 @@
 #ifndef ETW_REPLAY_QUERY_STATE_PASS_H
 #define ETW_REPLAY_QUERY_STATE_PASS_H
 
+#include "format/etwcap/reader.h"
 #include "format/input/input.h"
 #include "replay/query/stacks.h"
 #include "replay/query/state.h"
@@ -11,5 +12,8 @@
  * stacks may be NULL: none are wanted. */
 ETW_API_CHECKED etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state,
                                           etw_stacks **stacks, etw_error *error);
+
+/* For etw_reader_options.block, with the state as context: takes lists of processes and images. */
+etw_status etw_state_take_block(void *state, const etw_side_block *block, etw_error *error);
 
 #endif
