@@ -74,7 +74,7 @@ ETW_API bool etw_input_can_seek(const etw_input *input);
 ETW_API bool etw_input_can_grow(const etw_input *input);
 /* While it is held readers are told the size that it has now, so that several of them read the same
  * of a file that grows. */
-void etw_input_hold_size(etw_input *input, bool is_held);
+ETW_API void etw_input_hold_size(etw_input *input, bool is_held);
 /* All bytes that were read from it so far, those that were read again included. */
 ETW_API uint64_t etw_input_bytes_read(const etw_input *input);
 /* Calls watch with each read; NULL: no longer. */
