@@ -52,13 +52,19 @@ static bool is_zero(const uint8_t *bytes, size_t size)
     return true;
 }
 
+/* Enough of a header where the buffer before ends. */
+static bool is_possible(const uint8_t *bytes)
+{
+    const etw_buffer_header header = etw_buffer_header_read(bytes);
+    return etw_buffer_header_problem(&header) == NULL;
+}
+
 /* A header to go on at after damage: possible in itself, and, where any place may hold one, with
- * the session's number (merged files have several numbers, but only without compression). */
+ * the session's number: of merged files one of several. */
 static bool is_header(const etw_chain *chain, const uint8_t *bytes)
 {
     const etw_buffer_header header = etw_buffer_header_read(bytes);
-    return etw_buffer_header_problem(&header) == NULL &&
-           (chain->step != 1 || header.context.LoggerId == chain->logger_id);
+    return is_possible(bytes) && (chain->step != 1 || header.context.LoggerId == chain->logger_id);
 }
 
 /* Whether a buffer, unused space, or the end of the file is at offset. */
@@ -72,7 +78,7 @@ static etw_status fits_at(etw_chain *chain, uint64_t offset, bool *fits, etw_err
     const etw_status status = etw_chain_peek(chain, offset, ETW_BUFFER_HEADER_SIZE, &bytes, error);
     if (status == ETW_OK) {
         *fits = is_zero(bytes.data, bytes.size) ||
-                (bytes.size == ETW_BUFFER_HEADER_SIZE && is_header(chain, bytes.data));
+                (bytes.size == ETW_BUFFER_HEADER_SIZE && is_possible(bytes.data));
     }
     return status;
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MODE_COMPRESSED 0x04000000u
 #define MODE_CIRCULAR   0x00000002u
 /* All processors fill one buffer, whose order is not theirs. */
 #define MODE_NO_PER_PROCESSOR_BUFFERING 0x10000000u
@@ -131,7 +130,7 @@ static etw_status read_logfile_header(etw_etl_source *self, const etw_buffer_hea
 static uint32_t find_step(const etw_etl_source *self, const etw_buffer_header *first)
 {
     const uint32_t told = self->trace.buffer_size_bytes;
-    if ((self->trace.log_file_mode & MODE_COMPRESSED) != 0) {
+    if ((self->trace.log_file_mode & ETW_MODE_COMPRESSED) != 0) {
         return 1;
     }
     if (told > ETW_BUFFER_HEADER_SIZE && told <= ETW_MAX_BUFFER_SIZE) {

@@ -20,10 +20,12 @@
 #define AT_POINTERS     56u
 
 #define MODE_RELOGGED 0x00010001u /* measured: of all files that were relogged */
-#define LAYOUT_1_5    0x05010000u /* the two high bytes of Version */
-#define FLAG_FLUSH    0x01u
-#define TYPE_HEADER   4u
-#define STATE_FLUSHED 3u
+/* The two high bytes of Version. */
+#define LAYOUT_PLAIN      0x05010000u /* 1.5 */
+#define LAYOUT_COMPRESSED 0x00020000u /* 2.0 */
+#define FLAG_FLUSH        0x01u
+#define TYPE_HEADER       4u
+#define STATE_FLUSHED     3u
 
 static size_t fixed_size(uint32_t pointer_size)
 {
@@ -71,13 +73,16 @@ static void set_facts(const etw_trace *trace, const etw_file_facts *facts, uint3
     uint8_t *tail = header + AT_POINTERS + 2 * (size_t)pointer_size + ZONE_SIZE;
     const uint32_t processors = etw_load_u32(header + AT_PROCESSORS);
     etw_store_u32(header + AT_BUFFER_SIZE, facts->buffer_size);
-    etw_store_u32(header + AT_VERSION, (etw_load_u32(header + AT_VERSION) & 0xFFFFu) | LAYOUT_1_5);
+    etw_store_u32(header + AT_VERSION,
+                  (etw_load_u32(header + AT_VERSION) & 0xFFFFu) |
+                      (facts->is_compressed ? LAYOUT_COMPRESSED : LAYOUT_PLAIN));
     etw_store_u32(header + AT_PROCESSORS,
                   processors < facts->processors ? facts->processors : processors);
     etw_store_u64(header + AT_END_TIME, (uint64_t)facts->end_time_100ns);
     etw_store_u32(header + AT_MAXIMUM_SIZE, 0);
-    etw_store_u32(header + AT_MODE,
-                  MODE_RELOGGED | (trace->log_file_mode & ETW_MODE_PRIVATE_LOGGER));
+    etw_store_u32(header + AT_MODE, MODE_RELOGGED |
+                                        (facts->is_compressed ? ETW_MODE_COMPRESSED : 0) |
+                                        (trace->log_file_mode & ETW_MODE_PRIVATE_LOGGER));
     etw_store_u32(header + AT_WRITTEN, facts->buffer_count);
     etw_store_u32(header + AT_START, 1);
     etw_store_u32(header + AT_LOST, facts->events_lost);
@@ -107,6 +112,7 @@ void etw_buffer_header_write(const etw_buffer_facts *facts, etw_buffer *out)
     const bool is_header = facts->sequence == 0;
     uint32_t flags = facts->is_indexed && !is_header ? ETW_BUFFER_PROCESSOR_INDEX : 0;
     flags |= is_header || facts->is_last ? FLAG_FLUSH : 0;
+    flags |= facts->is_compressed && !is_header ? ETW_BUFFER_COMPRESSED : 0;
     etw_buffer_append_u32(out, facts->buffer_size);
     etw_buffer_append_u32(out, facts->used_size);
     etw_buffer_append_u32(out, is_header ? 0 : facts->used_size + facts->buffer_size);
@@ -116,7 +122,7 @@ void etw_buffer_header_write(const etw_buffer_facts *facts, etw_buffer *out)
     etw_buffer_append_u64(out, 0);
     etw_buffer_append_u16(out, facts->context.ProcessorIndex);
     etw_buffer_append_u16(out, facts->context.LoggerId);
-    etw_buffer_append_u32(out, is_header ? 0 : STATE_FLUSHED);
+    etw_buffer_append_u32(out, is_header && !facts->is_compressed ? 0 : STATE_FLUSHED);
     etw_buffer_append_u32(out, facts->used_size);
     etw_buffer_append_u16(out, (uint16_t)flags);
     etw_buffer_append_u16(out, is_header ? TYPE_HEADER : 0);

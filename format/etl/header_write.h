@@ -9,11 +9,12 @@
 
 /* What the file holds, once that is known. */
 typedef struct etw_file_facts {
-    uint32_t buffer_size;  /* of each */
+    uint32_t buffer_size;  /* of each; of compressed ones: what they expand to, at most */
     uint32_t buffer_count; /* the header's included */
     uint32_t processors;   /* at least so many */
     uint32_t events_lost;
     int64_t end_time_100ns;
+    bool is_compressed; /* for Windows 8 and later */
 } etw_file_facts;
 
 /* Appends TRACE_LOGFILE_HEADER, as the trace has it, or made of what else it says, with these
@@ -22,12 +23,14 @@ uint32_t etw_logfile_header_write(const etw_trace *trace, const etw_file_facts *
                                   etw_buffer *out);
 
 typedef struct etw_buffer_facts {
-    uint32_t buffer_size, used_size;
-    uint64_t sequence; /* 0: the header's buffer */
+    uint32_t buffer_size; /* in the file */
+    uint32_t used_size;   /* of what a compressed one expands to */
+    uint64_t sequence;    /* 0: the header's buffer */
     int64_t written_100ns;
     etw_buffer_context context;
     bool is_indexed; /* context has a processor index */
     bool is_last;
+    bool is_compressed; /* of the header's buffer: the others are, it never is */
 } etw_buffer_facts;
 /* Appends the 72 bytes. */
 void etw_buffer_header_write(const etw_buffer_facts *facts, etw_buffer *out);

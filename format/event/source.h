@@ -48,6 +48,7 @@ typedef struct etw_trace {
 
 /* LogFileMode of the sessions that a process has for itself (EVENT_TRACE_PRIVATE_LOGGER_MODE). */
 #define ETW_MODE_PRIVATE_LOGGER 0x00000800u
+#define ETW_MODE_COMPRESSED     0x04000000u
 
 /* KernelTime and UserTime hold thread CPU times; else they are one number, ProcessorTime. Of a
  * private session the record's flag should say so, but those in files lack it: the mode tells. */

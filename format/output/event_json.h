@@ -48,6 +48,7 @@ typedef struct etw_output_options {
     bool names;          /* of level, opcode, task, keywords and channel (JSON) */
     bool raw_time;       /* time stamps as raw ticks of the trace's clock */
     bool process_info;   /* what is known of the event's process, as an object (JSON) */
+    bool compressed_buffers; /* of an .etl file, as Windows 8 and later do (etl) */
     bool all_components; /* packets as often as PktMon logged them (packets) */
     bool schema_hash;    /* which schema explained the event */
     bool file;           /* a column for the file of each event (CSV), which others have anyhow */

@@ -69,6 +69,10 @@ static const etw_option rows[] = {
      .help = "with --packets: each packet as often as it was logged, not once",
      .group = ETW_TAKES_EXPORT,
      IN(rendering.all_components)},
+    {.name = "compressed-buffers",
+     .help = "with .etl: compressed as Windows 8 and later can; some readers cannot",
+     .group = ETW_TAKES_EXPORT,
+     IN(rendering.compressed_buffers)},
     {.name = "weight",
      .value = "WHAT",
      .help = "what stacks are weighed by (folded, speedscope): count (default), time (of CPU "

@@ -4,7 +4,7 @@ import struct
 
 import etl_oracle
 import pytest
-from etlwriter import CLOCK_CYCLES, CLOCK_QPC, CLOCK_SYSTEM, Trace, field, guid, session_id
+from etlwriter import CLOCK_CYCLES, CLOCK_QPC, CLOCK_SYSTEM, MODE_COMPRESSED, Trace, field, guid, session_id
 from random_traces import random_trace
 
 MANIFEST = """<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2004/08/events"><instrumentation><events>
@@ -25,21 +25,30 @@ def export(tool, trace, out, *options, status=0):
 
 
 def check_form(path):
-    """What all files of Windows' relogger have in common."""
+    """What all files of Windows' relogger have in common: those of one buffer size, and those of compressed buffers."""
     data = path.read_bytes()
-    size, = struct.unpack_from("<I", data)
+    size, = struct.unpack_from("<I", data, 0x68)
     layout, = struct.unpack_from("<I", data, 0x68 + 4)
     end, mode, written = (struct.unpack_from(form, data, 0x68 + at)[0] for form, at in (("<q", 16), ("<I", 32), ("<I", 36)))
-    assert size % 1024 == 0 and len(data) == size * written and layout >> 16 == 0x0501 and mode & 0x00010001 == 0x00010001
-    assert struct.unpack_from("<I", data, 0x68)[0] == size and end > 0
+    compressed = mode & MODE_COMPRESSED != 0
+    assert size % 1024 == 0 and layout >> 16 == (0x0002 if compressed else 0x0501) and mode & 0x00010001 == 0x00010001 and end > 0
+    at = 0
     for index in range(written):
-        buffer = data[index * size:(index + 1) * size]
-        stored, saved, current = struct.unpack_from("<III", buffer)
-        sequence, = struct.unpack_from("<q", buffer, 0x18)
-        used, flags, kind = struct.unpack_from("<IHH", buffer, 0x30)
-        assert stored == size and saved == used and used % 8 == 0 and sequence == index
-        assert (kind, current) == ((4, 0) if index == 0 else (0, used + size))
-        assert flags & 1 == (index in (0, written - 1)) and set(buffer[used:]) <= {0xFF}
+        stored, saved, current = struct.unpack_from("<III", data, at)
+        sequence, = struct.unpack_from("<q", data, at + 0x18)
+        used, flags, kind = struct.unpack_from("<IHH", data, at + 0x30)
+        assert saved == used <= size and used % 8 == 0 and sequence == index
+        assert (kind, current) == ((4, 0) if index == 0 else (0, used + stored))
+        assert flags & 1 == (index in (0, written - 1))
+        if not compressed:
+            assert stored == size
+        elif index == 0:
+            assert stored % 0x200 == 0 and flags & 0x40 == 0
+        else:
+            assert stored < used if flags & 0x40 else stored == used
+        assert flags & 0x40 or set(data[at + used:at + stored]) <= {0xFF}
+        at += stored
+    assert at == len(data)
 
 
 def same_records(source, copy):
@@ -54,8 +63,9 @@ def same_records(source, copy):
 def test_records_are_the_same_in_the_same_order(native_tool, tmp_path, seed):
     trace, _ = random_trace(random.Random(seed))
     trace.write(tmp_path / "a.etl")
-    export(native_tool, tmp_path / "a.etl", tmp_path / "b.etl")
-    same_records(tmp_path / "a.etl", tmp_path / "b.etl")
+    for options in ([], ["--compressed-buffers"]):
+        export(native_tool, tmp_path / "a.etl", tmp_path / "b.etl", *options)
+        same_records(tmp_path / "a.etl", tmp_path / "b.etl")
 
 
 @pytest.mark.parametrize("clock", [CLOCK_QPC, CLOCK_SYSTEM, CLOCK_CYCLES])
@@ -74,8 +84,9 @@ def test_equal_times_of_several_processors_keep_their_order(tool, tmp_path, cloc
 def test_traces_of_the_corpus_are_the_same(native_tool, corpus, tmp_path):
     for name in ("gcevents.etl", "HTTP_Server.etl", "image_data_32_v1.etl", "waasmedic.20251005_113019_195.etl", "WsRm01.etl",
                  "JohnLudlow__PerfViewData.etl", "demikernel__PktMon.etl"):
-        export(native_tool, corpus(name), tmp_path / "b.etl", "--threads", "2")
-        same_records(corpus(name), tmp_path / "b.etl")
+        for options in ([], ["--compressed-buffers"]):
+            export(native_tool, corpus(name), tmp_path / "b.etl", "--threads", "2", *options)
+            same_records(corpus(name), tmp_path / "b.etl")
 
 
 def test_an_etwcap_gives_the_etl_that_its_source_gives(tool, tmp_path):
@@ -110,6 +121,35 @@ def test_records_that_fill_a_buffer_get_wider_ones(tool, tmp_path):
     export(tool, tmp_path / "a.etl", tmp_path / "b.etl")
     assert struct.unpack_from("<I", (tmp_path / "b.etl").read_bytes())[0] == 66560
     same_records(tmp_path / "a.etl", tmp_path / "b.etl")
+
+
+def test_buffers_are_compressed(tool, tmp_path):
+    """Matches of every form of length, at every distance; and bytes that no compression makes smaller."""
+    chance = random.Random(1)
+    trace = Trace(buffer_size=1 << 17)
+    for length in (3, 9, 10, 11, 24, 25, 26, 279, 280, 281, 500, 20000):
+        for distance in (1, 2, 3, 7, 8, 100, 8191, 8192, 8193):
+            once = chance.randbytes(distance)
+            trace.event(guid("{11111111-2222-3333-4444-555555555555}"), id=length, data=(once * (length // distance + 2))[:distance + length])
+    for _ in range(4):
+        trace.event(guid("{11111111-2222-3333-4444-555555555555}"), id=2, data=chance.randbytes(60000))
+    trace.write(tmp_path / "a.etl")
+    export(tool, tmp_path / "a.etl", tmp_path / "b.etl")
+    export(tool, tmp_path / "a.etl", tmp_path / "c.etl", "--compressed-buffers")
+    same_records(tmp_path / "a.etl", tmp_path / "c.etl")
+    assert (tmp_path / "c.etl").stat().st_size < (tmp_path / "b.etl").stat().st_size
+
+
+def test_sessions_of_several_numbers_are_compressed_into_one_file(native_tool, tmp_path):
+    for number in (3, 40):
+        trace = Trace(logger_id=number)
+        for event in range(300):
+            trace.event(guid("{11111111-2222-3333-4444-555555555555}"), id=number, time=trace.at(event), data=bytes(500))
+        trace.write(tmp_path / ("%d.etl" % number))
+    native_tool("etw-record", "--input", tmp_path / "3.etl", "--input", tmp_path / "40.etl", "-o", tmp_path / "a.etwcap", "-q")
+    export(native_tool, tmp_path / "a.etwcap", tmp_path / "b.etl", "--compressed-buffers")
+    ids = [event["Id"] for event in native_tool.events(tmp_path / "b.etl")]
+    assert (ids.count(3), ids.count(40)) == (300, 300)
 
 
 def test_losses_are_a_number_and_said(tool, tmp_path):

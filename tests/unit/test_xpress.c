@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "format/etl/xpress.h"
+#include "format/etl/xpress_write.h"
 
 /* A stream and what it expands to: from repeated count times. */
 typedef struct vector {
@@ -182,6 +183,24 @@ static void contradictions_are_damage(void **state)
     }
 }
 
+/* The streams of MS-XCA section 3, to the byte. */
+static void texts_compress_as_specified(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        etw_buffer text = {0};
+        etw_buffer stream = {0};
+        for (size_t n = 0; n < vectors[i].count; n++) {
+            etw_buffer_append(&text, vectors[i].from, strlen(vectors[i].from));
+        }
+        etw_xpress_encode(etw_buffer_bytes(&text), &stream);
+        assert_int_equal(stream.size, vectors[i].stream_size);
+        assert_memory_equal(stream.data, vectors[i].stream, stream.size);
+        etw_buffer_free(&text);
+        etw_buffer_free(&stream);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +208,7 @@ int main(void)
         cmocka_unit_test(streams_can_stop_anywhere),
         cmocka_unit_test(long_streams_expand_as_a_plain_reading_does),
         cmocka_unit_test(contradictions_are_damage),
+        cmocka_unit_test(texts_compress_as_specified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * file as it is now; schemas that nothing else in it tells are added as metadata events. */
 #include "format/etl/header_write.h"
 #include "format/etl/record_write.h"
+#include "format/etl/xpress_write.h"
 #include "format/output/etl/etl_buffers.h"
 #include "format/output/output.h"
 
@@ -15,6 +16,8 @@
 #define OPCODE_MAP_INFO   33u
 #define SYSTEM_RECORD     32u /* bytes of header */
 #define MAX_PROVIDERS     65536u
+/* What the size of the header's buffer is a multiple of, in a file of compressed ones. */
+#define HEADER_STEP 0x200u
 
 /* The log-file header's event: of the class EventTrace, opcode 0. */
 static const etw_guid event_trace_class = {
@@ -44,9 +47,10 @@ struct etw_collector {
     etw_spool spool;
     etw_etl_buffers *buffers;
     const etw_trace *trace; /* NULL: no event yet */
-    bool has_header;
+    bool has_header, has_records, is_compressed;
     uint8_t header[SYSTEM_RECORD]; /* of the log-file header's record */
     etl_row last;
+    uint16_t logger_id; /* of the first record */
     uint32_t processors;
     int64_t end_100ns;
     uint64_t doubts[ETW_RECORD_TOO_LARGE + 1];
@@ -82,12 +86,12 @@ static etw_status no_memory(etw_error *error)
 static etw_status open_etl(const etw_output_options *options, const etw_collector_target *target,
                            etw_collector **collector, etw_error *error)
 {
-    (void)options;
     etw_collector *made = calloc(1, sizeof *made);
     *collector = NULL;
     if (made == NULL) {
         return no_memory(error);
     }
+    made->is_compressed = options->compressed_buffers;
     made->target = *target;
     etw_spool_open(&made->spool, target->os);
     made->buffers = etw_etl_buffers_new(&made->spool);
@@ -243,9 +247,12 @@ static etw_status take_event(etw_collector *c, const etl_row *row, etw_bytes rec
         status = note_manifest(c, row, error);
     }
     c->last = *row;
-    return etw_failed(status) || row->doubt == ETW_RECORD_TOO_LARGE
-               ? status
-               : etw_etl_buffers_add(c->buffers, &row->where, row->ticks, record, error);
+    if (etw_failed(status) || row->doubt == ETW_RECORD_TOO_LARGE) {
+        return status;
+    }
+    c->logger_id = c->has_records ? c->logger_id : row->where.context.LoggerId;
+    c->has_records = true;
+    return etw_etl_buffers_add(c->buffers, &row->where, row->ticks, record, error);
 }
 
 static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *out,
@@ -379,13 +386,31 @@ static etw_status write_header(etw_collector *c, const etw_file_facts *facts, et
         while (record.size % 8 != 0) {
             etw_buffer_append_u8(&record, 0);
         }
-        const etw_buffer_facts buffer = {.buffer_size = facts->buffer_size,
+        const uint32_t step = c->is_compressed ? HEADER_STEP : facts->buffer_size;
+        const etw_buffer_facts buffer = {.buffer_size = (used + step - 1) / step * step,
                                          .used_size = used,
-                                         .is_last = facts->buffer_count == 1};
+                                         .context.LoggerId = c->is_compressed ? c->logger_id : 0,
+                                         .is_last = facts->buffer_count == 1,
+                                         .is_compressed = c->is_compressed};
         write_buffer(&buffer, etw_buffer_bytes(&record), out);
     }
     etw_buffer_free(&record);
     return status;
+}
+
+/* The records as they stand in the file. One that would grow stays plain, as its flags say: readers
+ * take the lesser of its two sizes. */
+static etw_bytes pack(etw_collector *c, etw_bytes records, etw_buffer_facts *facts)
+{
+    etw_bytes body = records;
+    etw_buffer_clear(&c->record);
+    etw_xpress_encode(records, &c->record);
+    facts->is_compressed = c->record.size < records.size;
+    if (facts->is_compressed) {
+        body = etw_buffer_bytes(&c->record);
+    }
+    facts->buffer_size = ETW_BUFFER_HEADER_SIZE + (uint32_t)body.size;
+    return body;
 }
 
 static etw_status write_buffers(etw_collector *c, const etw_file_facts *facts, etw_text *out,
@@ -400,15 +425,18 @@ static etw_status write_buffers(etw_collector *c, const etw_file_facts *facts, e
         }
         etw_spooled_buffer head;
         memcpy(&head, record.data, sizeof head);
-        const etw_bytes records = {record.data + sizeof head, record.size - sizeof head};
-        const etw_buffer_facts buffer = {.buffer_size = facts->buffer_size,
-                                         .used_size =
-                                             ETW_BUFFER_HEADER_SIZE + (uint32_t)records.size,
-                                         .sequence = sequence,
-                                         .written_100ns = facts->end_time_100ns,
-                                         .context = head.context,
-                                         .is_indexed = head.is_indexed != 0,
-                                         .is_last = sequence + 1 == facts->buffer_count};
+        etw_bytes records = {record.data + sizeof head, record.size - sizeof head};
+        etw_buffer_facts buffer = {.buffer_size = facts->buffer_size,
+                                   .used_size = ETW_BUFFER_HEADER_SIZE + (uint32_t)records.size,
+                                   .sequence = sequence,
+                                   .written_100ns = facts->end_time_100ns,
+                                   .context = head.context,
+                                   .is_indexed = head.is_indexed != 0,
+                                   .is_last = sequence + 1 == facts->buffer_count};
+        if (c->is_compressed) {
+            records = pack(c, records, &buffer);
+            out->failed |= c->record.failed;
+        }
         write_buffer(&buffer, records, out);
         status = etw_collector_put(&c->target, out, error);
     }
@@ -454,7 +482,8 @@ static etw_status finish_etl(etw_collector *c, etw_text *out, etw_error *error)
         .buffer_count = (uint32_t)etw_etl_buffers_count(c->buffers) + 1,
         .processors = c->processors == 0 ? 1 : c->processors,
         .events_lost = lost > UINT32_MAX ? UINT32_MAX : (uint32_t)lost,
-        .end_time_100ns = c->end_100ns > start_100ns ? c->end_100ns : start_100ns};
+        .end_time_100ns = c->end_100ns > start_100ns ? c->end_100ns : start_100ns,
+        .is_compressed = c->is_compressed};
     status = write_header(c, &facts, out, error);
     if (!etw_failed(status)) {
         status = write_buffers(c, &facts, out, error);
