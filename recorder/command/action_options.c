@@ -21,6 +21,12 @@ static etw_status apply_list_provider(const etw_option_use *use)
     return ETW_OK;
 }
 
+static etw_status apply_list_counters(const etw_option_use *use)
+{
+    etw_record_arguments_of(use)->action = ETW_RECORD_LIST_COUNTERS;
+    return ETW_OK;
+}
+
 static etw_status apply_catalog(const etw_option_use *use)
 {
     etw_record_arguments_of(use)->action = ETW_RECORD_CATALOG;
@@ -45,6 +51,9 @@ static const etw_option rows[] = {
      .value = "NAME",
      .help = "list this provider's keywords, levels, channels, tasks and opcodes",
      .apply = apply_list_provider},
+    {.name = "list-counters",
+     .help = "list the processor's counters, for --pmc and --counters, and their intervals",
+     .apply = apply_list_counters},
     {.name = "catalog",
      .help = "write the schemas of all registered providers into a schema pack, named with -o",
      .apply = apply_catalog},

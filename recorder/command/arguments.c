@@ -102,14 +102,14 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
                              "--trigger and --flight-time need --flight SIZE");
     }
     if (arguments->session.attach &&
-        (arguments->provider_count > 0 || arguments->session.kernel_flags != 0 ||
+        (arguments->provider_count > 0 || etw_session_wants_kernel(&arguments->session) ||
          arguments->system_flags != 0 || arguments->session.restart ||
          arguments->replace_session)) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "--attach takes a session as it is: it goes with no provider, no "
                              "kernel events, and neither --restart nor --replace-session");
     }
-    if (arguments->session.kernel_flags != 0 && arguments->provider_count > 0 &&
+    if (etw_session_wants_kernel(&arguments->session) && arguments->provider_count > 0 &&
         !arguments->session.system_logger) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "the NT Kernel Logger takes no providers: add --system-logger, or "
@@ -153,6 +153,7 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
         (etw_record_arguments){.writer = {.threads = 1, .application = "etw-record " ETW_VERSION}};
     arguments->providers = calloc(ETW_SESSION_MAX_PROVIDERS, sizeof *arguments->providers);
     arguments->kernel_stacks = calloc(ETW_MAX_KERNEL_STACKS, sizeof *arguments->kernel_stacks);
+    arguments->counted_events = calloc(ETW_MAX_KERNEL_STACKS, sizeof *arguments->counted_events);
     /* Each word and each line of a profile may be an input or a manifest. */
     const size_t room = (size_t)argc + (size_t)ETW_RECORD_MAX_PROFILES * ETW_PROFILE_MAX_OPTIONS;
     arguments->inputs = calloc(room, sizeof *arguments->inputs);
@@ -160,7 +161,8 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
     arguments->where = calloc(room, sizeof *arguments->where);
     etw_status status = ETW_OK;
     if (arguments->providers == NULL || arguments->kernel_stacks == NULL ||
-        arguments->inputs == NULL || arguments->manifests == NULL || arguments->where == NULL) {
+        arguments->counted_events == NULL || arguments->inputs == NULL ||
+        arguments->manifests == NULL || arguments->where == NULL) {
         status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
     } else {
         status = parse_words(argc, argv, arguments, output, error);
@@ -196,7 +198,11 @@ void etw_record_arguments_free(etw_record_arguments *arguments)
         etw_profile_free(&arguments->profiles[i]);
     }
     free(arguments->providers);
+    for (uint32_t i = 0; i < arguments->counter_name_count; i++) {
+        free(arguments->counter_names[i]);
+    }
     free(arguments->kernel_stacks);
+    free(arguments->counted_events);
     free(arguments->inputs);
     free(arguments->manifests);
     free(arguments->where);

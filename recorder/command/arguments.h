@@ -15,6 +15,7 @@ typedef enum etw_record_action {
     ETW_RECORD_LIST_SESSIONS,
     ETW_RECORD_LIST_PROVIDERS,
     ETW_RECORD_LIST_PROVIDER,
+    ETW_RECORD_LIST_COUNTERS,
     ETW_RECORD_KILL,
     ETW_RECORD_RECLAIM
 } etw_record_action;
@@ -44,18 +45,23 @@ typedef struct etw_record_arguments {
     const char *language;             /* of messages in .mui files; NULL: en-US */
     etw_provider_argument *providers; /* ETW_SESSION_MAX_PROVIDERS of room */
     uint32_t provider_count;
-    etw_session_options session;     /* its providers are not set here */
-    etw_kernel_stack *kernel_stacks; /* ETW_MAX_KERNEL_STACKS of room */
-    uint32_t system_flags;           /* --system: kernel flags, by system providers if there are */
-    uint32_t sample_interval_us;     /* of PROFILE; 0: as it is */
-    bool replace_session;            /* kill a session that has the name, then start */
-    bool reclaim_first;              /* stop orphans before the start */
-    bool no_rundown;                 /* without the host's processes and images */
-    uint32_t oracle_events;          /* TDH's texts kept for so many events of each schema */
-    const char *output;              /* NULL: nothing is kept, only printed */
-    const char *run;                 /* a command: record while it runs; NULL: none */
-    const char *on_segment;          /* a command for each finished segment; NULL: none */
-    const etw_output_format *print;  /* live events on stdout; NULL: none */
+    etw_session_options session;                /* its providers are not set here */
+    etw_kernel_event *kernel_stacks;            /* ETW_MAX_KERNEL_STACKS of room */
+    etw_counter_wish sampled[ETW_MAX_COUNTERS]; /* names are the next field's */
+    etw_counter_wish counters[ETW_MAX_COUNTERS];
+    etw_kernel_event *counted_events;          /* ETW_MAX_KERNEL_STACKS of room */
+    char *counter_names[2 * ETW_MAX_COUNTERS]; /* owned */
+    uint32_t counter_name_count;
+    uint32_t system_flags;          /* --system: kernel flags, by system providers if there are */
+    uint32_t sample_interval_us;    /* of PROFILE; 0: as it is */
+    bool replace_session;           /* kill a session that has the name, then start */
+    bool reclaim_first;             /* stop orphans before the start */
+    bool no_rundown;                /* without the host's processes and images */
+    uint32_t oracle_events;         /* TDH's texts kept for so many events of each schema */
+    const char *output;             /* NULL: nothing is kept, only printed */
+    const char *run;                /* a command: record while it runs; NULL: none */
+    const char *on_segment;         /* a command for each finished segment; NULL: none */
+    const etw_output_format *print; /* live events on stdout; NULL: none */
     etw_writer_options writer;
     bool overload_given; /* else live recordings drop and files wait */
     etw_capture_limits limits;
@@ -78,7 +84,7 @@ void etw_record_arguments_free(etw_record_arguments *arguments);
 /* A live session is wanted, not only files. */
 static inline bool etw_record_is_live(const etw_record_arguments *arguments)
 {
-    return arguments->provider_count > 0 || arguments->session.kernel_flags != 0 ||
+    return arguments->provider_count > 0 || etw_session_wants_kernel(&arguments->session) ||
            arguments->system_flags != 0 || arguments->session.attach;
 }
 

@@ -78,6 +78,17 @@ static etw_status list_provider(const char *name, etw_error *error)
     return status;
 }
 
+static void print_counter(void *context, const etw_counter *counter)
+{
+    (void)context;
+    etw_text text = {0};
+    append_safe(&text, counter->name);
+    etw_text_printf(&text, "\t%" PRIu32 "\t%" PRIu32 " to %" PRIu32, counter->interval,
+                    counter->least, counter->most);
+    printf("%s\n", etw_text_z(&text));
+    etw_text_free(&text);
+}
+
 static etw_status reclaim(etw_error *error)
 {
     uint32_t stopped = 0;
@@ -105,6 +116,9 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
         break;
     case ETW_RECORD_LIST_PROVIDER:
         status = list_provider(arguments->action_name, &error);
+        break;
+    case ETW_RECORD_LIST_COUNTERS:
+        status = etw_counter_list(print_counter, NULL, &error);
         break;
     case ETW_RECORD_KILL:
         status = etw_session_kill(arguments->action_name, &error);

@@ -283,11 +283,12 @@ static etw_status open_with_options(const etw_record_arguments *arguments,
     return etw_record_advise(ETW_STEP_START_SESSION, status, error);
 }
 
-/* The kernel's events behind the providers that were named: by providers of their own, or flags. */
+/* The kernel's events behind the providers that were named: by providers of their own, or flags;
+ * by flags too where groups are wanted, which stand beside them. */
 static void add_system(const etw_record_arguments *arguments, etw_session_options *options,
                        etw_provider_options *providers)
 {
-    if (etw_has_system_providers()) {
+    if (etw_has_system_providers() && !etw_session_wants_kernel(options)) {
         options->provider_count +=
             etw_system_providers(arguments->system_flags, providers + options->provider_count);
     } else {

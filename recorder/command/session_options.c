@@ -2,31 +2,43 @@
 #include "format/base/quantities.h"
 #include "recorder/command/options.h"
 
-static etw_status take_kernel_flag(const etw_option_use *use, const char *part, void *context)
+#include <stdlib.h>
+
+static etw_status take_kernel_name(const etw_option_use *use, const char *part, void *context)
 {
-    uint32_t flag = 0;
-    if (!etw_kernel_flag_parse(part, &flag)) {
-        return etw_error_set(
-            use->error, ETW_ERROR_INVALID_ARGUMENT,
-            "--%s: '%s' is not a kernel flag; flags are named as EVENT_TRACE_FLAG_... "
-            "without that prefix: PROCESS, THREAD, IMAGE_LOAD, ...",
-            use->option->name, part);
+    return etw_kernel_name_parse(part, context)
+               ? ETW_OK
+               : etw_error_set(use->error, ETW_ERROR_INVALID_ARGUMENT,
+                               "--%s: '%s' is not a kernel flag or group; flags are named as "
+                               "EVENT_TRACE_FLAG_... without that prefix (PROCESS, THREAD, "
+                               "IMAGE_LOAD, ...), further groups as on the manual page (MEMINFO, "
+                               "POWER, ...)",
+                               use->option->name, part);
+}
+
+/* The first mask goes to flags. */
+static etw_status take_kernel_list(const etw_option_use *use, uint32_t *flags)
+{
+    uint32_t masks[ETW_KERNEL_MASKS] = {0};
+    uint32_t *groups = etw_record_arguments_of(use)->session.kernel_groups;
+    const etw_status status = etw_option_each_part(use, use->value, masks, take_kernel_name);
+    *flags |= masks[0];
+    for (size_t i = 1; i < ETW_KERNEL_MASKS; i++) {
+        groups[i] |= masks[i];
     }
-    *(uint32_t *)context |= flag;
-    return ETW_OK;
+    return status;
 }
 
 static etw_status apply_kernel(const etw_option_use *use)
 {
-    return etw_option_each_part(
-        use, use->value, &etw_record_arguments_of(use)->session.kernel_flags, take_kernel_flag);
+    return take_kernel_list(use, &etw_record_arguments_of(use)->session.kernel_flags);
 }
 
 static etw_status apply_system(const etw_option_use *use)
 {
     etw_record_arguments *arguments = etw_record_arguments_of(use);
     arguments->session.system_logger = true;
-    return etw_option_each_part(use, use->value, &arguments->system_flags, take_kernel_flag);
+    return take_kernel_list(use, &arguments->system_flags);
 }
 
 static etw_status apply_attach(const etw_option_use *use)
@@ -37,28 +49,96 @@ static etw_status apply_attach(const etw_option_use *use)
     return use->value[0] == '\0' ? etw_option_bad_value(use, "a session's name") : ETW_OK;
 }
 
+/* GUID:OPCODE */
+static bool parse_kernel_event(const char *text, etw_kernel_event *event)
+{
+    const char *colon = strchr(text, ':');
+    char guid[ETW_GUID_TEXT_SIZE + 1];
+    const size_t size = colon == NULL ? sizeof guid : (size_t)(colon - text);
+    uint64_t opcode = 0;
+    if (size >= sizeof guid || !etw_parse_number(colon + 1, &opcode) || opcode > 255) {
+        return false;
+    }
+    memcpy(guid, text, size);
+    guid[size] = '\0';
+    event->opcode = (uint8_t)opcode;
+    return etw_guid_parse(guid, &event->event_class);
+}
+
+static etw_status add_kernel_event(const etw_option_use *use, etw_kernel_event *events,
+                                   uint32_t *count)
+{
+    if (*count == ETW_MAX_KERNEL_STACKS || !parse_kernel_event(use->value, &events[*count])) {
+        return etw_option_bad_value(use, "GUID:OPCODE of a kernel event, at most 256 times");
+    }
+    (*count)++;
+    return ETW_OK;
+}
+
 static etw_status apply_kernel_stack(const etw_option_use *use)
 {
     etw_record_arguments *arguments = etw_record_arguments_of(use);
-    etw_session_options *session = &arguments->session;
-    const char *colon = strchr(use->value, ':');
-    char guid[ETW_GUID_TEXT_SIZE + 1];
-    const size_t size = colon == NULL ? sizeof guid : (size_t)(colon - use->value);
-    uint64_t opcode = 0;
-    if (size >= sizeof guid || !etw_parse_number(colon + 1, &opcode) || opcode > 255 ||
-        session->kernel_stack_count == ETW_MAX_KERNEL_STACKS) {
-        return etw_option_bad_value(use, "GUID:OPCODE of a kernel event, at most 256 times");
+    arguments->session.kernel_stacks = arguments->kernel_stacks;
+    return add_kernel_event(use, arguments->kernel_stacks, &arguments->session.kernel_stack_count);
+}
+
+static etw_status apply_count_at(const etw_option_use *use)
+{
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    arguments->session.counted_events = arguments->counted_events;
+    return add_kernel_event(use, arguments->counted_events,
+                            &arguments->session.counted_event_count);
+}
+
+/* Where one counter goes. */
+typedef struct counter_list {
+    etw_counter_wish *wishes;
+    uint32_t *count;
+    bool has_intervals;
+} counter_list;
+
+static etw_status take_counter(const etw_option_use *use, const char *part, void *context)
+{
+    const counter_list *list = context;
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    char *name = strdup(part);
+    if (name == NULL) {
+        return etw_error_set(use->error, ETW_ERROR_NO_MEMORY, "out of memory for a counter");
     }
-    memcpy(guid, use->value, size);
-    guid[size] = '\0';
-    etw_kernel_stack *stack = &arguments->kernel_stacks[session->kernel_stack_count];
-    if (!etw_guid_parse(guid, &stack->event_class)) {
-        return etw_option_bad_value(use, "GUID:OPCODE of a kernel event");
+    char *equals = list->has_intervals ? strchr(name, '=') : NULL;
+    uint64_t interval = 0;
+    const bool is_good = *list->count < ETW_MAX_COUNTERS && name[0] != '\0' && equals != name &&
+                         (equals == NULL || (etw_parse_number(equals + 1, &interval) &&
+                                             interval > 0 && interval <= UINT32_MAX));
+    if (!is_good) {
+        free(name);
+        return etw_option_bad_value(use, "at most 16 of the counters that --list-counters names, "
+                                         "',' between them");
     }
-    stack->opcode = (uint8_t)opcode;
-    session->kernel_stacks = arguments->kernel_stacks;
-    session->kernel_stack_count++;
+    if (equals != NULL) {
+        *equals = '\0';
+    }
+    arguments->counter_names[arguments->counter_name_count++] = name;
+    list->wishes[(*list->count)++] = (etw_counter_wish){name, (uint32_t)interval};
     return ETW_OK;
+}
+
+static etw_status apply_pmc(const etw_option_use *use)
+{
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    etw_session_options *session = &arguments->session;
+    counter_list list = {arguments->sampled, &session->sampled_counter_count, true};
+    session->sampled_counters = arguments->sampled;
+    (void)etw_kernel_name_parse("PMC_PROFILE", session->kernel_groups);
+    return etw_option_each_part(use, use->value, &list, take_counter);
+}
+
+static etw_status apply_counters(const etw_option_use *use)
+{
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    counter_list list = {arguments->counters, &arguments->session.counter_count, false};
+    arguments->session.counters = arguments->counters;
+    return etw_option_each_part(use, use->value, &list, take_counter);
 }
 
 static etw_status apply_session(const etw_option_use *use)
@@ -76,9 +156,9 @@ static const etw_option rows[] = {
     {.name = "kernel",
      .letter = 'k',
      .value = "LIST",
-     .help =
-         "kernel events: PROCESS,THREAD,IMAGE_LOAD,DISK_IO,NETWORK_TCPIP,..., or groups of them: "
-         "Base, DiagEasy, Latency, FileIO, IOTrace, SysProf, Network",
+     .help = "kernel events: PROCESS,THREAD,IMAGE_LOAD,DISK_IO,NETWORK_TCPIP,..., groups that have "
+             "no flag: MEMINFO,POWER,..., or xperf's sets: Base, Diag, DiagEasy, Latency, FileIO, "
+             "IOTrace, ResumeTrace, SysProf, ResidentSet, ReferenceSet, Network",
      .apply = apply_kernel},
     {.name = "system",
      .value = "LIST",
@@ -95,6 +175,19 @@ static const etw_option rows[] = {
      .value = "GUID:OPCODE",
      .help = "stacks for this kernel event",
      .apply = apply_kernel_stack},
+    {.name = "pmc",
+     .value = "LIST",
+     .help = "sample whenever one of these counters of the processor has counted N: COUNTER[=N], "
+             "',' between them; N is the whole system's, which keeps it",
+     .apply = apply_pmc},
+    {.name = "counters",
+     .value = "LIST",
+     .help = "values of these counters of the processor with each event of --count-at",
+     .apply = apply_counters},
+    {.name = "count-at",
+     .value = "GUID:OPCODE",
+     .help = "kernel events that bring counters (default: context switches)",
+     .apply = apply_count_at},
     {.name = "system-logger",
      .help =
          "kernel events, or system providers (Windows 10 20348 and later), in a private session",

@@ -72,13 +72,23 @@ typedef struct etw_provider_options {
     bool capture_state; /* ask for a rundown once enabled */
 } etw_provider_options;
 
-/* Kernel events whose stacks are wanted. */
-typedef struct etw_kernel_stack {
+/* A kind of kernel events. */
+typedef struct etw_kernel_event {
     etw_guid event_class;
     uint8_t opcode;
-} etw_kernel_stack;
+} etw_kernel_event;
 
 #define ETW_MAX_KERNEL_STACKS 256u
+/* Of the kernel's group masks. */
+#define ETW_KERNEL_MASKS 8u
+/* Counters of the processor that are asked for together; processors have fewer. */
+#define ETW_MAX_COUNTERS 16u
+
+/* A counter of the processor, named as etw_counter_list names it. */
+typedef struct etw_counter_wish {
+    const char *name;
+    uint32_t interval; /* of what it counts, between two samples; 0: as it is */
+} etw_counter_wish;
 
 typedef struct etw_session_options {
     const char *name; /* UTF-8; NULL: ETW_SESSION_PREFIX, process id and a number */
@@ -88,9 +98,21 @@ typedef struct etw_session_options {
      * Logger, which exists once per system; with it (Windows 8 and later) a private system-logger
      * session. */
     uint32_t kernel_flags;
+    /* Further kernel events, by group masks (etw_kernel_name_parse); the first is not used: its
+     * bits are kernel_flags. Windows 8 and later. */
+    uint32_t kernel_groups[ETW_KERNEL_MASKS];
     bool system_logger;
-    const etw_kernel_stack *kernel_stacks;
+    const etw_kernel_event *kernel_stacks; /* whose stacks are wanted */
     uint32_t kernel_stack_count;
+    /* Samples whenever one of these counters has counted its interval, which stays so for the whole
+     * system: with the kernel group PMC_PROFILE. */
+    const etw_counter_wish *sampled_counters;
+    uint32_t sampled_counter_count;
+    /* Values of these counters in the extended data of such kernel events. */
+    const etw_counter_wish *counters;
+    uint32_t counter_count;
+    const etw_kernel_event *counted_events;
+    uint32_t counted_event_count;
     /* Between two samples of PROFILE, in 100 ns, for the whole system; it stays so after the
      * session. 0: as it is. */
     uint32_t sample_interval_100ns;
@@ -200,8 +222,23 @@ ETW_API_CHECKED etw_status etw_provider_list(const char *name_part, etw_provider
 ETW_API_CHECKED etw_status etw_provider_find(const char *name_or_guid, etw_guid *id,
                                              etw_error *error);
 
-/* "PROCESS", "THREAD", "IMAGE_LOAD", ... as in EVENT_TRACE_FLAG_...; false where unknown. Works
- * everywhere. */
-ETW_API bool etw_kernel_flag_parse(const char *name, uint32_t *flag);
+/* Whether events of the kernel are wanted by flags or groups. */
+ETW_API bool etw_session_wants_kernel(const etw_session_options *options);
+
+/* Adds the bits of "PROCESS", "THREAD", "IMAGE_LOAD", ... as in EVENT_TRACE_FLAG_..., to the first
+ * mask; of "MEMINFO", "POWER", ..., which have no flag, to the others; of xperf's sets ("Base",
+ * "Latency", ...) to both. False where the name is unknown. Works everywhere. */
+ETW_API bool etw_kernel_name_parse(const char *name, uint32_t masks[ETW_KERNEL_MASKS]);
+
+/* The processor's counters, by which may be sampled. */
+typedef struct etw_counter {
+    const char *name; /* UTF-8, valid during the call */
+    uint32_t id;
+    uint32_t least, most; /* intervals between two samples */
+    uint32_t interval;    /* as it is now; 0 where it cannot be asked */
+} etw_counter;
+typedef void (*etw_counter_visit)(void *context, const etw_counter *counter);
+ETW_API_CHECKED etw_status etw_counter_list(etw_counter_visit visit, void *context,
+                                            etw_error *error);
 
 #endif

@@ -1,6 +1,6 @@
 #include "recorder/session/session_handle_windows.h"
 
-#include "recorder/session/privilege_windows.h"
+#include "recorder/session/kernel_settings_windows.h"
 #include "recorder/session/session_errors_windows.h"
 #include "recorder/session/session_filters_windows.h"
 #include "recorder/session/session_properties_windows.h"
@@ -18,9 +18,6 @@
 #define TAKEN_WAIT_MS 2000u
 #define TAKEN_POLL_MS 50u
 
-/* SE_SYSTEM_PROFILE_NAME, wide whatever the build. */
-#define PROFILE_PRIVILEGE L"SeSystemProfilePrivilege"
-
 /* ---- Names and memory ---- */
 
 static char *generated_name(void)
@@ -34,8 +31,8 @@ static char *generated_name(void)
 
 const char *etw_session_fixed_name(const etw_session_options *options)
 {
-    return options->kernel_flags != 0 && !options->system_logger ? "NT Kernel Logger"
-                                                                 : options->name;
+    return etw_session_wants_kernel(options) && !options->system_logger ? "NT Kernel Logger"
+                                                                        : options->name;
 }
 
 static char *session_name(const etw_session_options *options)
@@ -47,20 +44,28 @@ static char *session_name(const etw_session_options *options)
 static etw_status check_options(const etw_session_options *options, etw_error *error)
 {
     if (options->attach) {
-        return options->name != NULL && options->provider_count == 0 && options->kernel_flags == 0
+        return options->name != NULL && options->provider_count == 0 &&
+                       !etw_session_wants_kernel(options)
                    ? ETW_OK
                    : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                                    "attaching takes the name of a session and nothing else: what "
                                    "is enabled is its owner's");
     }
-    if (options->provider_count == 0 && options->kernel_flags == 0) {
+    if (options->provider_count == 0 && !etw_session_wants_kernel(options)) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                              "a session needs a provider or kernel flags");
     }
+    if (options->counter_count > 0 && !etw_session_wants_kernel(options)) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "counters come with kernel events, of which none are wanted: "
+                             "context switches are CSWITCH");
+    }
     if (options->provider_count > ETW_SESSION_MAX_PROVIDERS ||
-        options->kernel_stack_count > ETW_MAX_KERNEL_STACKS) {
+        options->kernel_stack_count > ETW_MAX_KERNEL_STACKS ||
+        options->counted_event_count > ETW_MAX_KERNEL_STACKS) {
         return etw_error_set(error, ETW_ERROR_LIMIT,
-                             "at most %u providers and %u kernel stacks in a session",
+                             "at most %u providers, and %u kernel events for stacks or counters, "
+                             "in a session",
                              ETW_SESSION_MAX_PROVIDERS, ETW_MAX_KERNEL_STACKS);
     }
     if (options->clock_type == ETW_CLOCK_CPU_CYCLE) {
@@ -172,45 +177,6 @@ static etw_status enable_and_note(etw_session_handle *handle, const etw_provider
     return status;
 }
 
-static etw_status set_kernel_stacks(const etw_session_handle *handle, etw_error *error)
-{
-    const etw_session_options *options = &handle->options;
-    if (options->kernel_stack_count == 0) {
-        return ETW_OK;
-    }
-    CLASSIC_EVENT_ID ids[ETW_MAX_KERNEL_STACKS] = {0};
-    for (uint32_t i = 0; i < options->kernel_stack_count; i++) {
-        memcpy(&ids[i].EventGuid, &options->kernel_stacks[i].event_class, sizeof(GUID));
-        ids[i].Type = options->kernel_stacks[i].opcode;
-    }
-    const ULONG code = TraceSetInformation(handle->controller, TraceStackTracingInfo, ids,
-                                           (ULONG)(options->kernel_stack_count * sizeof ids[0]));
-    return code == ERROR_SUCCESS
-               ? ETW_OK
-               : etw_error_set_windows(error, code, "asking for stacks of kernel events");
-}
-
-/* TRACE_PROFILE_INTERVAL of evntrace.h; source 0 is the timer. */
-static etw_status set_sample_interval(const etw_session_handle *handle, etw_error *error)
-{
-    struct {
-        ULONG source, interval_100ns;
-    } wanted = {0, handle->options.sample_interval_100ns};
-    bool was_on = true;
-    if (wanted.interval_100ns == 0) {
-        return ETW_OK;
-    }
-    const bool switched = etw_privilege_set(PROFILE_PRIVILEGE, true, &was_on) && !was_on;
-    const ULONG code =
-        TraceSetInformation(0, TraceSampledProfileIntervalInfo, &wanted, sizeof wanted);
-    if (switched) {
-        (void)etw_privilege_set(PROFILE_PRIVILEGE, false, NULL);
-    }
-    return code == ERROR_SUCCESS
-               ? ETW_OK
-               : etw_error_set_windows(error, code, "setting the interval of samples");
-}
-
 etw_status etw_session_handle_enable(etw_session_handle *handle,
                                      const etw_provider_options *provider, etw_error *error)
 {
@@ -286,27 +252,14 @@ void etw_session_handle_free(etw_session_handle *handle)
 
 /* ---- Starting ---- */
 
-/* Sampling by the profile interrupt wants a right that administrators hold switched off. */
-static ULONG start_trace(etw_session_handle *handle, etw_session_properties *properties)
-{
-    bool was_on = true;
-    const bool profiles = (handle->options.kernel_flags & EVENT_TRACE_FLAG_PROFILE) != 0;
-    const bool switched =
-        profiles && etw_privilege_set(PROFILE_PRIVILEGE, true, &was_on) && !was_on;
-    const ULONG code = StartTraceW(&handle->controller, handle->name, &properties->head);
-    if (switched) {
-        (void)etw_privilege_set(PROFILE_PRIVILEGE, false, NULL);
-    }
-    return code;
-}
-
 /* again: the session was stopped a moment ago, and its name may be taken for another. */
 static ULONG start_or_wait(etw_session_handle *handle, bool again)
 {
     for (unsigned waited_ms = 0;; waited_ms += TAKEN_POLL_MS) {
         etw_session_properties properties;
         etw_session_properties_for_start(&handle->options, &properties);
-        const ULONG code = start_trace(handle, &properties);
+        const ULONG code = etw_kernel_start_trace(&handle->options, &handle->controller,
+                                                  handle->name, &properties.head);
         if (!again || code != ERROR_ALREADY_EXISTS || waited_ms >= TAKEN_WAIT_MS) {
             return code;
         }
@@ -371,20 +324,20 @@ static etw_status start(etw_session_handle *handle, bool again, etw_error *error
     if (handle->options.attach) {
         return attach(handle, error);
     }
-    const etw_status interval = set_sample_interval(handle, error);
-    if (interval != ETW_OK) {
-        return interval;
+    const etw_status set = etw_kernel_settings_of_system(&handle->options, error);
+    if (set != ETW_OK) {
+        return set;
     }
     const ULONG code = start_or_wait(handle, again);
     if (code != ERROR_SUCCESS) {
         return etw_error_set_start(error, code, handle->utf8_name,
-                                   handle->options.kernel_flags != 0 ||
+                                   etw_session_wants_kernel(&handle->options) ||
                                        handle->options.system_logger);
     }
     handle->running = true;
     etw_status status = open_consumer(handle, error);
     if (status == ETW_OK) {
-        status = set_kernel_stacks(handle, error);
+        status = etw_kernel_settings_of_session(&handle->options, handle->controller, error);
     }
     for (uint32_t i = 0; status == ETW_OK && i < handle->provider_count; i++) {
         status = enable_and_note(handle, &handle->providers[i], error);

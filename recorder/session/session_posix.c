@@ -115,6 +115,13 @@ etw_status etw_provider_list(const char *name_part, etw_provider_visit visit, vo
     return unsupported(error);
 }
 
+etw_status etw_counter_list(etw_counter_visit visit, void *context, etw_error *error)
+{
+    (void)visit;
+    (void)context;
+    return unsupported(error);
+}
+
 etw_status etw_provider_find(const char *name_or_guid, etw_guid *id, etw_error *error)
 {
     return etw_provider_parse(name_or_guid, id)

@@ -64,7 +64,7 @@ void etw_session_properties_for_start(const etw_session_options *options,
     if (options->system_logger) {
         head->LogFileMode |= EVENT_TRACE_SYSTEM_LOGGER_MODE;
     }
-    if (options->kernel_flags != 0 && !options->system_logger) {
+    if (etw_session_wants_kernel(options) && !options->system_logger) {
         head->Wnode.Guid = system_trace_control;
     } else {
         (void)CoCreateGuid(&head->Wnode.Guid);

@@ -1,6 +1,7 @@
 /* The controller's side: StartTrace, ControlTrace, EnableTrace and their kin (evntrace.h). */
 #include "replay/etwapi/enable_filters.h"
 #include "replay/etwapi/live_ring.h"
+#include "replay/etwapi/session_information.h"
 #include "replay/etwapi/session_table.h"
 #include "replay/etwapi/settings.h"
 
@@ -124,21 +125,6 @@ static bool fits_name(EVENT_TRACE_PROPERTIES *properties, const wchar_t *name)
             wcslen(name) < units);
 }
 
-/* SeSystemProfilePrivilege, switched on in this process' token. */
-static bool may_profile(void)
-{
-    PRIVILEGE_SET needed = {.PrivilegeCount = 1, .Control = PRIVILEGE_SET_ALL_NECESSARY};
-    HANDLE token = NULL;
-    BOOL held = FALSE;
-    if (!LookupPrivilegeValueW(NULL, L"SeSystemProfilePrivilege", &needed.Privilege[0].Luid) ||
-        !OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) {
-        return false;
-    }
-    const bool known = PrivilegeCheck(token, &needed, &held) != FALSE;
-    (void)CloseHandle(token);
-    return known && held != FALSE;
-}
-
 /* Sessions with the system-logger mode beside the two that Windows keeps. */
 #define MAX_SYSTEM_LOGGERS 6u
 
@@ -200,7 +186,7 @@ ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTI
     if (etwapi_get_settings()->deny_start) {
         return ERROR_ACCESS_DENIED;
     }
-    if ((properties->EnableFlags & EVENT_TRACE_FLAG_PROFILE) != 0 && !may_profile()) {
+    if ((properties->EnableFlags & EVENT_TRACE_FLAG_PROFILE) != 0 && !etwapi_may_profile()) {
         return ERROR_PRIVILEGE_NOT_HELD;
     }
     etwapi_session *table = etwapi_lock_sessions();
@@ -555,83 +541,3 @@ CONTROL(QueryTrace, EVENT_TRACE_CONTROL_QUERY)
 CONTROL(StopTrace, EVENT_TRACE_CONTROL_STOP)
 CONTROL(UpdateTrace, EVENT_TRACE_CONTROL_UPDATE)
 CONTROL(FlushTrace, EVENT_TRACE_CONTROL_FLUSH)
-
-/* --- information --------------------------------------------------------------------------------
- */
-
-/* TRACE_VERSION_INFO.EtwTraceProcessingVersion of Windows 10. */
-#define TRACE_PROCESSING_VERSION 1u
-
-static ULONG give(void *into, ULONG room, const void *from, ULONG size, ULONG *returned)
-{
-    if (returned != NULL) {
-        *returned = size;
-    }
-    if (into == NULL || room < size) {
-        return ERROR_BAD_LENGTH;
-    }
-    memcpy(into, from, size);
-    return ERROR_SUCCESS;
-}
-
-/* TRACE_PROFILE_INTERVAL, of the whole system: no session is named. The trace was sampled long ago.
- */
-static ULONG set_sample_interval(const void *data, ULONG size)
-{
-    ULONG interval_100ns = 0;
-    if (data == NULL || size != 2 * sizeof(ULONG)) {
-        return ERROR_BAD_LENGTH;
-    }
-    memcpy(&interval_100ns, (const ULONG *)data + 1, sizeof interval_100ns);
-    if (!may_profile()) {
-        return ERROR_PRIVILEGE_NOT_HELD;
-    }
-    return interval_100ns == 0 ? ERROR_INVALID_PARAMETER : ERROR_SUCCESS;
-}
-
-ULONG WINAPI TraceSetInformation(TRACEHANDLE handle, TRACE_INFO_CLASS information, void *data,
-                                 ULONG size)
-{
-    if (information == TraceSampledProfileIntervalInfo) {
-        return set_sample_interval(data, size);
-    }
-    etwapi_session *table = etwapi_lock_sessions();
-    etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
-    ULONG code = session == NULL ? ERROR_INVALID_HANDLE : ERROR_SUCCESS;
-    if (session != NULL && information == TraceSystemTraceEnableFlagsInfo) {
-        if (data == NULL || size < sizeof(ULONG)) {
-            code = ERROR_BAD_LENGTH;
-        } else {
-            memcpy(&session->properties.EnableFlags, data, sizeof(ULONG));
-            session->change++;
-        }
-    }
-    /* Stacks, profile sources, counters: the trace has what was recorded, the setting is accepted.
-     */
-    etwapi_unlock_sessions();
-    return code;
-}
-
-ULONG WINAPI TraceQueryInformation(TRACEHANDLE handle, TRACE_INFO_CLASS information, void *data,
-                                   ULONG size, ULONG *returned)
-{
-    const TRACE_VERSION_INFO version = {.EtwTraceProcessingVersion = TRACE_PROCESSING_VERSION};
-    const ULONG max_loggers = ETWAPI_MAX_SESSIONS;
-    switch (information) {
-    case TraceVersionInfo:
-        return give(data, size, &version, sizeof version, returned);
-    case TraceMaxLoggersQuery:
-        return give(data, size, &max_loggers, sizeof max_loggers, returned);
-    case TraceSystemTraceEnableFlagsInfo: {
-        etwapi_session *table = etwapi_lock_sessions();
-        const etwapi_session *session = table == NULL ? NULL : etwapi_by_handle(table, handle);
-        const ULONG code = session == NULL ? (ULONG)ERROR_INVALID_HANDLE
-                                           : give(data, size, &session->properties.EnableFlags,
-                                                  sizeof(ULONG), returned);
-        etwapi_unlock_sessions();
-        return code;
-    }
-    default:
-        return ERROR_NOT_SUPPORTED;
-    }
-}

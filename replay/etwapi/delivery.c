@@ -40,6 +40,22 @@ static const struct {
     {0xce1dbfb4u, 0x010000E0u}, /* PerfInfo: DPC, INTERRUPT, SYSTEMCALL, PROFILE */
 };
 
+/* Bits of the other group masks that let a class through (PERF_... of krabsetw), beside the flags
+ * above. */
+static const struct {
+    uint32_t class_data1;
+    uint32_t mask, bits;
+} kernel_groups[] = {
+    {0x3d6fa8d1u, 1, 0x01003000u}, /* Thread: AFFINITY, PRIORITY, KERNEL_QUEUE */
+    {0x3d6fa8d3u, 1, 0x08C80029u}, /* PageFault: MEMORY, FOOTPRINT, REFSET, MEMINFO, SESSION, WS */
+    {0xce1dbfb4u, 1, 0x02040400u}, /* PerfInfo: PMC_PROFILE, DPC_QUEUE, INTERRUPT_STEER */
+    {0xce1dbfb4u, 2, 0x04DF0000u}, /* PerfInfo: timers, clocks, processors */
+    {0x0268a8b6u, 1, 0x00000040u}, /* Pool: POOL */
+    {0x89497f50u, 4, 0x000000C0u}, /* Object: OB_HANDLE, OB_OBJECT */
+    {0xe43445e0u, 4, 0x00008000u}, /* Power: POWER */
+    {0xae53722eu, 2, 0x03000000u}, /* Registry: REG_HIVE, REG_NOTIF */
+};
+
 static const GUID kernel_classes_all[] = {
     {0x01853a65, 0x418f, 0x4f36, {0xae, 0xfc, 0xdc, 0x0f, 0x1d, 0x2f, 0xd2, 0x35}},
     {0xdef2fe46, 0x7bd6, 0x4b80, {0xbd, 0x94, 0xf5, 0x7f, 0xe2, 0x0d, 0x0c, 0xe3}},
@@ -69,6 +85,17 @@ static uint32_t kernel_flags_of(const etw_guid *provider)
         }
     }
     return 0;
+}
+
+static bool is_in_groups(const etwapi_session *session, const etw_guid *provider)
+{
+    for (size_t i = 0; i < sizeof kernel_groups / sizeof kernel_groups[0]; i++) {
+        if (kernel_groups[i].class_data1 == provider->Data1 &&
+            (session->group_masks[kernel_groups[i].mask] & kernel_groups[i].bits) != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool passes_level(const etwapi_provider *provider, uint8_t level)
@@ -134,8 +161,10 @@ bool etwapi_wants(const etwapi_session *session, const etw_event *event, ULONG *
 {
     const etw_event_record *record = etw_event_record_of(event);
     *enable_property = 0;
+    const etw_guid *class = &record->EventHeader.ProviderId;
     if (is_header_class(record) ||
-        (session->properties.EnableFlags & kernel_flags_of(&record->EventHeader.ProviderId)) != 0) {
+        (session->properties.EnableFlags & kernel_flags_of(class)) != 0 ||
+        is_in_groups(session, class)) {
         return true;
     }
     const etwapi_provider *provider = provider_of(session, record);

@@ -498,8 +498,11 @@ static bool is_lost_buffer(const playback *trace)
  * consumer that enables them after ProcessTrace began must not miss the start. */
 static bool is_silent(const playback *trace)
 {
-    return trace->is_real_time && etwapi_get_settings()->filter &&
-           trace->enabled.provider_count == 0 && trace->enabled.properties.EnableFlags == 0;
+    ULONG asked = trace->enabled.provider_count | trace->enabled.properties.EnableFlags;
+    for (ULONG i = 1; i < ETWAPI_GROUP_MASKS; i++) {
+        asked |= trace->enabled.group_masks[i];
+    }
+    return trace->is_real_time && etwapi_get_settings()->filter && asked == 0;
 }
 
 static void give_classic(const playback *trace, const etw_event_record *record)
@@ -757,9 +760,20 @@ static bool has_buffered(const playback *trace)
     return trace != NULL && trace->is_real_time && trace->events_since_look > 0;
 }
 
+/* What was enabled between OpenTrace and now counts from the first event on. */
+static void look_at_sessions(playback *const *traces, ULONG count)
+{
+    for (ULONG i = 0; i < count; i++) {
+        if (traces[i]->is_real_time) {
+            (void)look_at_session(traces[i]);
+        }
+    }
+}
+
 static ULONG process(playback *const *traces, ULONG count, const FILETIME *start,
                      const FILETIME *end)
 {
+    look_at_sessions(traces, count);
     for (;;) {
         playback *trace = oldest(traces, count);
         if (any_closing(traces, count) && !has_buffered(trace)) {

@@ -8,25 +8,42 @@
 
 #include "recorder/session/system_providers.h"
 
-static void names_and_groups_are_flags(void **unused)
+static void names_groups_and_sets_are_masks(void **unused)
 {
     (void)unused;
     static const struct {
         const char *name;
-        uint32_t flags;
-    } rows[] = {
-        {"PROCESS", 1},
-        {"image_load", 4},
-        {"SysProf", 0x01000007},
-        /* PROC_THREAD, LOADER, DISK_IO, HARD_FAULTS, DPC, INTERRUPT, CSWITCH, PERF_COUNTER */
-        {"diageasy", 3 | 4 | 0x100 | 0x2000 | 0x20 | 0x40 | 0x10 | 8}};
+        uint32_t masks[ETW_KERNEL_MASKS];
+    } rows[] = {{"PROCESS", {1}},
+                {"image_load", {4}},
+                {"SysProf", {0x01000007}},
+                /* PROC_THREAD, LOADER, DISK_IO (with its files), HARD_FAULTS, DPC, INTERRUPT,
+                 * CSWITCH, PERF_COUNTER */
+                {"diageasy", {3 | 4 | 0x300 | 0x2000 | 0x20 | 0x40 | 0x10 | 8}},
+                {"MEMINFO", {0, 0x80000}},
+                {"syscfg_pnp", {0, 0, 0, 0, 0, 0, 0x20}},
+                {"POWER", {0, 0, 0, 0, 0x8000}},
+                /* as Latency without DPC, INTERRUPT and CSWITCH; MEMINFO, MEMINFO_WS */
+                {"Base", {0x01002307, 0x00880000}},
+                {"ResumeTrace", {0x01002307, 0, 0, 0, 0x8000}}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        uint32_t flags = 0;
-        assert_true(etw_kernel_flag_parse(rows[i].name, &flags));
-        assert_int_equal(flags, rows[i].flags);
+        uint32_t masks[ETW_KERNEL_MASKS] = {0};
+        assert_true(etw_kernel_name_parse(rows[i].name, masks));
+        assert_memory_equal(masks, rows[i].masks, sizeof masks);
     }
-    uint32_t flags;
-    assert_false(etw_kernel_flag_parse("MEMINFO", &flags));
+    uint32_t masks[ETW_KERNEL_MASKS] = {0};
+    assert_false(etw_kernel_name_parse("PERF_POWER", masks));
+    /* Its bits would change the system. */
+    assert_false(etw_kernel_name_parse("CLUSTER_OFF", masks));
+}
+
+static void groups_alone_ask_for_the_kernel(void **unused)
+{
+    (void)unused;
+    etw_session_options options = {.kernel_groups = {1}};
+    assert_false(etw_session_wants_kernel(&options));
+    options.kernel_groups[4] = 0x8000;
+    assert_true(etw_session_wants_kernel(&options));
 }
 
 static const etw_guid process = {
@@ -58,7 +75,8 @@ static void every_flag_has_a_provider_and_all_fit(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_and_groups_are_flags),
+        cmocka_unit_test(names_groups_and_sets_are_masks),
+        cmocka_unit_test(groups_alone_ask_for_the_kernel),
         cmocka_unit_test(flags_of_one_provider_are_its_keywords),
         cmocka_unit_test(every_flag_has_a_provider_and_all_fit),
     };
