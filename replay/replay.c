@@ -242,8 +242,13 @@ static etw_status open_state(etw_replay *replay, etw_error *error)
     }
     replay->learns = replay->options.follow || !etw_input_can_seek(replay->input);
     if (!replay->learns) {
-        return etw_state_read(replay->input, false, &replay->state,
-                              replay->options.stacks ? &replay->stacks : NULL, error);
+        const etw_status status =
+            etw_state_read(replay->input, false, &replay->state,
+                           replay->options.stacks ? &replay->stacks : NULL, error);
+        if (!etw_failed(status)) {
+            etw_state_set_symbols(replay->state, replay->options.symbols);
+        }
+        return status;
     }
     replay->state = etw_state_new();
     return replay->state != NULL

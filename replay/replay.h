@@ -17,8 +17,9 @@
 #include "replay/query/filter.h"
 #include "replay/query/state.h"
 
-typedef struct etw_input etw_input; /* format/input/input.h */
-typedef struct etw_spool etw_spool; /* format/event/sort.h */
+typedef struct etw_input etw_input;     /* format/input/input.h */
+typedef struct etw_spool etw_spool;     /* format/event/sort.h */
+typedef struct etw_symbols etw_symbols; /* replay/query/symbols.h */
 
 /* Which events, where the filter alone does not say. A file is then read twice, as far as needed;
  * pipes are refused. Zeroed: all that pass the filter. */
@@ -103,6 +104,9 @@ typedef struct etw_replay_options {
     /* Joins stacks that came in events of their own to the events they belong to
      * (etw_event_stack_of); not of a pipe. */
     bool stacks;
+    /* Names native code in stacks (etw_state_get_namer); must outlive the replay. NULL: nothing
+     * does. */
+    etw_symbols *symbols;
     const char *const *manifest_paths;
     uint32_t manifest_path_count;
     bool use_default_schemas; /* look at $ETWCAP_SCHEMAS and the user's folder of schemas, too */

@@ -1,4 +1,5 @@
 /* The inputs that a path stands for: files of a folder or a pattern, traces in an archive. */
+#include "format/base/name_list.h"
 #include "format/base/names.h"
 #include "format/input/opening.h"
 
@@ -152,38 +153,10 @@ static etw_status give_file(const giving *to, const char *path, etw_error *error
 
 /* Folders and patterns. */
 
-typedef struct name_list {
-    const char *pattern;
-    char **names;
-    uint32_t count;
-    etw_status status;
-} name_list;
-
-static void take_name(void *into, const char *name)
+static bool is_input_name(const void *pattern, const char *name)
 {
-    name_list *list = into;
-    const bool is_wanted =
-        list->pattern == NULL
-            ? is_trace_name(name)
-            : name[0] != '.' && etw_name_fits(list->pattern, name, strlen(name), false);
-    if (!is_wanted || list->status != ETW_OK) {
-        return;
-    }
-    if (list->count == ETW_INPUT_MAX_FILES) {
-        list->status = ETW_ERROR_LIMIT;
-        return;
-    }
-    list->names[list->count] = strdup(name);
-    if (list->names[list->count] == NULL) {
-        list->status = ETW_ERROR_NO_MEMORY;
-        return;
-    }
-    list->count++;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return pattern == NULL ? is_trace_name(name)
+                           : name[0] != '.' && etw_name_fits(pattern, name, strlen(name), false);
 }
 
 static etw_status give_name(const giving *to, const char *folder, const char *name,
@@ -205,14 +178,8 @@ static etw_status give_name(const giving *to, const char *folder, const char *na
 static etw_status give_folder(const giving *to, const char *folder, const char *pattern,
                               bool *is_folder, etw_error *error)
 {
-    name_list list = {.pattern = pattern, .names = calloc(ETW_INPUT_MAX_FILES, sizeof *list.names)};
-    if (list.names == NULL) {
-        return no_memory(error);
-    }
-    const int listed =
-        to->os->list == NULL
-            ? -ENOTDIR
-            : to->os->list(to->os->context, *folder == '\0' ? "." : folder, take_name, &list);
+    etw_name_list list = {.limit = ETW_INPUT_MAX_FILES, .wants = is_input_name, .context = pattern};
+    const int listed = etw_name_list_read(&list, to->os, *folder == '\0' ? "." : folder);
     *is_folder = listed == 0;
     etw_status status = list.status;
     if (status != ETW_OK) {
@@ -222,14 +189,10 @@ static etw_status give_folder(const giving *to, const char *folder, const char *
         status = etw_error_set(error, ETW_ERROR_NOT_FOUND, "%s%s: no trace is there", folder,
                                pattern == NULL ? "" : pattern);
     }
-    qsort(list.names, list.count, sizeof *list.names, compare_names);
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (status == ETW_OK && *is_folder) {
-            status = give_name(to, folder, list.names[i], error);
-        }
-        free(list.names[i]);
+    for (uint32_t i = 0; i < list.count && status == ETW_OK && *is_folder; i++) {
+        status = give_name(to, folder, list.names[i], error);
     }
-    free(list.names);
+    etw_name_list_free(&list);
     return status;
 }
 

@@ -1,6 +1,7 @@
 #include "format/schema/schema_files.h"
 
 #include "format/base/arena.h"
+#include "format/base/name_list.h"
 #include "format/base/table.h"
 #include "format/schema/schema_choice.h"
 #include "format/schema/schema_file.h"
@@ -158,55 +159,6 @@ static etw_status add_file(schema_files *self, const char *path, bool any_file,
     return keep(self, file, error);
 }
 
-/* The names in a folder. */
-typedef struct name_list {
-    char **names;
-    uint32_t count;
-    uint32_t capacity;
-    etw_status status;
-} name_list;
-
-static void take_name(void *into, const char *name)
-{
-    name_list *list = into;
-    if (list->status != ETW_OK || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        return;
-    }
-    if (list->count == ETW_SCHEMA_MAX_FILES) {
-        list->status = ETW_ERROR_LIMIT;
-        return;
-    }
-    if (list->count == list->capacity) {
-        const uint32_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        char **names = realloc(list->names, capacity * sizeof *names);
-        if (names == NULL) {
-            list->status = ETW_ERROR_NO_MEMORY;
-            return;
-        }
-        list->names = names;
-        list->capacity = capacity;
-    }
-    char *copy = strdup(name);
-    if (copy == NULL) {
-        list->status = ETW_ERROR_NO_MEMORY;
-        return;
-    }
-    list->names[list->count++] = copy;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void free_names(name_list *list)
-{
-    for (uint32_t i = 0; i < list->count; i++) {
-        free(list->names[i]);
-    }
-    free(list->names);
-}
-
 static etw_status add_folder(schema_files *self, const char *path, uint32_t depth,
                              etw_schema_store *store, etw_error *error);
 
@@ -233,7 +185,7 @@ static etw_status add_inner(schema_files *self, const char *path, uint32_t depth
     return ETW_OK;
 }
 
-static etw_status add_listed(schema_files *self, const char *folder, const name_list *list,
+static etw_status add_listed(schema_files *self, const char *folder, const etw_name_list *list,
                              uint32_t depth, etw_schema_store *store, etw_error *error)
 {
     etw_text path = {0};
@@ -254,8 +206,8 @@ static etw_status add_folder(schema_files *self, const char *path, uint32_t dept
                              etw_schema_store *store, etw_error *error)
 {
     const etw_os *os = self->file_options.os;
-    name_list list = {0};
-    const int listed = os->list == NULL ? -ENOTDIR : os->list(os->context, path, take_name, &list);
+    etw_name_list list = {.limit = ETW_SCHEMA_MAX_FILES};
+    const int listed = etw_name_list_read(&list, os, path);
     etw_status status = ETW_OK;
     if (listed < 0) {
         status = listed == -ENOTDIR ? ETW_ERROR_NOT_THIS /* the caller's to tell */
@@ -264,11 +216,10 @@ static etw_status add_folder(schema_files *self, const char *path, uint32_t dept
         status = list.status == ETW_ERROR_NO_MEMORY
                      ? etw_error_set(error, list.status, "%s: no memory for its files", path)
                      : etw_error_set(error, list.status, "%s: cannot take all of its files", path);
-    } else if (list.count > 0) {
-        qsort(list.names, list.count, sizeof *list.names, compare_names);
+    } else {
         status = add_listed(self, path, &list, depth, store, error);
     }
-    free_names(&list);
+    etw_name_list_free(&list);
     return status;
 }
 

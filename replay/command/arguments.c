@@ -219,6 +219,7 @@ void etw_replay_arguments_free(etw_replay_arguments *arguments)
     free(arguments->ids);
     free(arguments->process_ids);
     free(arguments->manifests);
+    free(arguments->symbols);
     free(arguments->redacted);
     free(arguments->offsets);
     free(arguments->where);

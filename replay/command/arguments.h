@@ -119,6 +119,8 @@ struct etw_replay_arguments {
     const char **columns;
     etw_arena texts; /* of columns */
     const char **manifests;
+    const char **symbols; /* folders of symbol files */
+    uint32_t symbol_count;
     bool no_default_schemas;
 };
 

@@ -206,6 +206,17 @@ static const etw_option_word time_forms[] = {
 static const etw_option_word when_words[] = {
     {"auto", ETW_WHEN_AUTO}, {"always", ETW_WHEN_ALWAYS}, {"never", ETW_WHEN_NEVER}, {NULL, 0}};
 
+/* What was read is to be seen, unless --stacks, where it comes later, says otherwise. */
+static etw_status apply_symbols(const etw_option_use *use)
+{
+    etw_replay_arguments *arguments = arguments_of(use);
+    if (arguments->rendering.stacks == ETW_STACK_MODULES) {
+        arguments->rendering.stacks = ETW_STACK_NAMES;
+    }
+    return etw_arguments_add_string(&arguments->symbols, &arguments->symbol_count, use->value,
+                                    use->error);
+}
+
 static const etw_option rows[] = {
     {.name = "provider",
      .value = "NAME|GUID",
@@ -368,6 +379,14 @@ static const etw_option rows[] = {
      .group = ETW_TAKES_RENDERING,
      .words = stack_forms,
      IN(rendering.stacks)},
+    {.name = "symbols",
+     .value = "DIR",
+     .help =
+         "name native code in stacks by the Breakpad .sym and linker .map files in this folder; "
+         "with it --stacks is names; repeatable",
+     .group = ETW_TAKES_RENDERING,
+     .hint = ETW_HINT_FILE,
+     .apply = apply_symbols},
     {.name = "no-process-names",
      .help = "do not read the trace once more for the names of processes",
      .group = ETW_TAKES_RENDERING,

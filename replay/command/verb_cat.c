@@ -4,6 +4,7 @@
 #include "replay/command/screen.h"
 #include "replay/command/trace_set.h"
 #include "replay/command/verbs.h"
+#include "replay/query/symbols.h"
 #include "replay/replay_input.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ typedef struct cat {
     etw_pipeline *pipeline;
     etw_screen screen;
     namers *namers;          /* NULL: none are asked for */
+    etw_symbols *symbols;    /* NULL: none were named */
     etw_schema_store *store; /* of all traces: a renderer knows schemas by their ids */
     etw_status side_status;  /* of the callbacks, which cannot return one */
     etw_error side_error;
@@ -270,6 +272,14 @@ static void choose_passes(const etw_replay_arguments *arguments, etw_replay_opti
     options->stacks = wants_stacks && rendering->stacks != ETW_STACK_NONE;
 }
 
+static etw_status open_symbols(cat *c, etw_error *error)
+{
+    const etw_symbols_options options = {.paths = c->arguments->symbols,
+                                         .path_count = c->arguments->symbol_count,
+                                         .note = etw_tool_note};
+    return options.path_count == 0 ? ETW_OK : etw_symbols_open(&options, &c->symbols, error);
+}
+
 static etw_status open_traces(cat *c, etw_error *error)
 {
     etw_trace_set_options options = {.arguments = c->arguments,
@@ -277,8 +287,13 @@ static etw_status open_traces(cat *c, etw_error *error)
                                      .prepare = prepare,
                                      .waits = waits,
                                      .context = c};
+    etw_status status = open_symbols(c, error);
+    if (etw_failed(status)) {
+        return status;
+    }
+    options.replay.symbols = c->symbols;
     choose_passes(c->arguments, &options.replay);
-    etw_status status = etw_trace_set_new(&options, &c->set, error);
+    status = etw_trace_set_new(&options, &c->set, error);
     if (etw_failed(status)) {
         return status;
     }
@@ -453,6 +468,7 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
     }
     etw_pipeline_close(c.pipeline);
     etw_trace_set_close(c.set);
+    etw_symbols_free(c.symbols);
     etw_schema_store_free(c.store);
     free(c.namers);
     return etw_failed(status) ? etw_tool_fail(&error) : etw_tool_conclude(arguments, &totals);

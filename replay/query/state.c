@@ -1,5 +1,6 @@
 /* Lives: kept by id, looked up by id and time. */
 #include "replay/query/state_lives.h"
+#include "replay/query/symbols.h"
 
 #include <stdlib.h>
 
@@ -652,18 +653,28 @@ static bool append_name(const void *context, const etw_event *event, uint32_t pr
     const etw_state_place place = {host, process_id, address, time_100ns};
     const char *method = "";
     uint64_t offset = image == NULL ? 0 : address - image->base;
-    const bool has_method =
+    bool has_method =
         (image == NULL || with_methods) && etw_state_method_at(state, &place, &method, &offset);
+    if (with_methods && image != NULL && !has_method && state->symbols != NULL) {
+        const char *found = etw_symbols_find(state->symbols, image, address, &offset);
+        has_method = found != NULL;
+        method = has_method ? found : "";
+    }
     if (image == NULL && !has_method) {
         return false;
     }
     const char *name = image == NULL ? "" : etw_path_last_part(image->path);
     etw_text_append_utf8(text, (const uint8_t *)name, strlen(name), ETW_ESCAPE_NONE);
     etw_text_append_z(text, image != NULL && has_method ? "!" : "");
-    etw_text_append_z(text, method);
+    etw_text_append_utf8(text, (const uint8_t *)method, strlen(method), ETW_ESCAPE_NONE);
     etw_text_append_char(text, '+');
     etw_text_append_hex(text, offset);
     return true;
+}
+
+void etw_state_set_symbols(etw_state *state, etw_symbols *symbols)
+{
+    state->symbols = symbols;
 }
 
 void etw_state_get_namer(const etw_state *state, etw_address_namer *namer)

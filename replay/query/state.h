@@ -116,6 +116,10 @@ typedef struct etw_state_place {
 ETW_API bool etw_state_method_at(const etw_state *state, const etw_state_place *place,
                                  const char **name, uint64_t *offset);
 
+typedef struct etw_symbols etw_symbols; /* replay/query/symbols.h */
+/* What names native code, from now on; must outlive the state. NULL: nothing does. */
+ETW_API void etw_state_set_symbols(etw_state *state, etw_symbols *symbols);
+
 /* For etw_output_options; lives as the state, which is fed no more while it is in use. */
 ETW_API void etw_state_get_namer(const etw_state *state, etw_address_namer *namer);
 

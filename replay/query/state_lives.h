@@ -62,6 +62,7 @@ struct etw_state {
     uint16_t host_count;
     etw_life_index processes, threads, images;
     etw_method_list methods;
+    etw_symbols *symbols; /* lent; NULL: none */
     etw_state_process *first_process, *last_process;
     etw_state_image *first_image, *last_image;
     etw_table texts; /* each once */
