@@ -45,24 +45,40 @@ static etw_status put_events(const etw_rundown_job *job, etw_capture *capture,
     etw_bytes left = etw_rundown_job_events(job);
     const etw_os *os = etw_os_default();
     const int64_t now = etw_clock_from_filetime(&trace->clock, os->filetime_now(os->context));
-    etw_event_record record;
+    etw_rundown_event event;
     etw_status status = ETW_OK;
-    while (status == ETW_OK && etw_rundown_events_next(&left, &record)) {
-        record.EventHeader.TimeStamp = now;
+    while (status == ETW_OK && etw_rundown_events_next(&left, &event)) {
+        event.record.EventHeader.TimeStamp = now;
         (void)etw_capture_has_room(capture, ROOM_WAIT_MS);
-        status = etw_capture_rundown_event(capture, 0, &record, error);
+        status = etw_capture_rundown_event(capture, 0, &event.record, error);
     }
     return status;
+}
+
+/* The services are those of a manager that may not answer. */
+static void tell_services(const etw_rundown_gaps *gaps)
+{
+    if (gaps->services_code != 0) {
+        etw_text text = {0};
+        etw_text_printf(&text, "the names of services could not be listed (error %" PRIu32 ")",
+                        gaps->services_code);
+        etw_report_note(NULL, etw_text_z(&text));
+        etw_text_free(&text);
+    }
 }
 
 /* Once: with an administrator's rights there are few, and each segment would tell of them again. */
 static void tell_gaps(etw_live_rundown *rundown)
 {
     const etw_rundown_gaps *gaps = etw_rundown_job_gaps(rundown->job);
-    if (rundown->told_gaps || rundown->is_quiet || gaps->closed + gaps->imageless == 0) {
+    if (rundown->told_gaps || rundown->is_quiet) {
         return;
     }
-    rundown->told_gaps = true;
+    rundown->told_gaps = gaps->closed != 0 || gaps->imageless != 0 || gaps->services_code != 0;
+    tell_services(gaps);
+    if (gaps->closed == 0 && gaps->imageless == 0) {
+        return;
+    }
     etw_text text = {0};
     etw_text_printf(&text,
                     "of %" PRIu32 " processes, %" PRIu32 " could not be asked for path, user and "

@@ -11,6 +11,7 @@ typedef struct etw_rundown_gaps {
     uint32_t closed;            /* that could not be opened: no path, user, command line */
     uint32_t imageless;         /* whose images could not be listed */
     uint32_t last_code;         /* Windows' reason for the last of these */
+    uint32_t services_code;     /* why the services could not be listed; 0: they were */
     uint32_t unreadable_images; /* files that could not be opened, or are no PE files */
 } etw_rundown_gaps;
 

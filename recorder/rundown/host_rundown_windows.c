@@ -1,5 +1,6 @@
 #include "recorder/rundown/host_rundown.h"
 
+#include "recorder/rundown/host_services_windows.h"
 #include "recorder/rundown/process_facts_windows.h"
 #include "recorder/rundown/rundown_events.h"
 #include "recorder/session/privilege_windows.h"
@@ -208,6 +209,7 @@ static void add_process_event(making *work, const PROCESSENTRY32W *entry, const 
         .process_id = entry->th32ProcessID,
         .parent_id = entry->th32ParentProcessID,
         .session_id = facts->session_id,
+        .start_key = facts->start_key,
         .sid = {facts->sid, facts->sid_size},
         .name = name,
         .command_line = facts->command_line == NULL ? "" : facts->command_line};
@@ -269,6 +271,9 @@ etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error)
     }
     if (status == ETW_OK) {
         status = flush(&work, error);
+    }
+    if (takes_events(&work)) {
+        sink->gaps.services_code = etw_host_services(sink->events);
     }
     if (switched) {
         (void)etw_privilege_set(DEBUG_PRIVILEGE, false, NULL);

@@ -12,6 +12,15 @@
  * with its characters behind it. It needs no right to read the process' memory. */
 #define COMMAND_LINE_INFORMATION 60
 
+/* ProcessTelemetryIdInformation, since Windows 10: sizes, ids and times, then texts behind them. */
+#define TELEMETRY_INFORMATION 64
+#define TELEMETRY_BYTES       4096u
+
+typedef struct telemetry_head {
+    ULONG header_size, process_id;
+    ULONG64 start_key;
+} telemetry_head;
+
 typedef struct counted_text {
     USHORT size_bytes, room_bytes;
     wchar_t *text;
@@ -35,12 +44,30 @@ static char *path_of(HANDLE process)
     return QueryFullProcessImageNameW(process, 0, path, &units) ? etw_utf8_from_wide(path) : NULL;
 }
 
-static char *command_line_of(HANDLE process)
+static query_process find_query(void)
 {
     const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
-    const query_process query =
-        ntdll == NULL ? NULL
-                      : (query_process)(void *)GetProcAddress(ntdll, "NtQueryInformationProcess");
+    return ntdll == NULL
+               ? NULL
+               : (query_process)(void *)GetProcAddress(ntdll, "NtQueryInformationProcess");
+}
+
+static uint64_t start_key_of(HANDLE process, DWORD process_id)
+{
+    const query_process query = find_query();
+    ULONG64 room[TELEMETRY_BYTES / sizeof(ULONG64)] = {0};
+    telemetry_head head;
+    ULONG size = 0;
+    if (query == NULL || query(process, TELEMETRY_INFORMATION, room, sizeof room, &size) != 0) {
+        return 0;
+    }
+    memcpy(&head, room, sizeof head);
+    return head.header_size >= sizeof head && head.process_id == process_id ? head.start_key : 0;
+}
+
+static char *command_line_of(HANDLE process)
+{
+    const query_process query = find_query();
     counted_text *line = query == NULL ? NULL : calloc(1, MAX_COMMAND_BYTES + sizeof(wchar_t));
     char *utf8 = NULL;
     ULONG size = 0;
@@ -86,6 +113,7 @@ void etw_process_facts_ask(DWORD process_id, etw_process_facts *facts)
     }
     facts->is_open = true;
     facts->start_100ns = start_time_of(process);
+    facts->start_key = start_key_of(process, process_id);
     facts->path = path_of(process);
     facts->command_line = command_line_of(process);
     take_user(process, facts);

@@ -12,6 +12,7 @@ typedef struct etw_process_facts {
     bool is_open; /* it could be opened; else code says why not, and the rest is empty */
     DWORD code;
     int64_t start_100ns;
+    uint64_t start_key; /* no other process of this boot has it; 0: not to be had */
     DWORD session_id;   /* also of processes that could not be opened */
     char *path;         /* UTF-8, owned; NULL where it is not to be had */
     char *command_line; /* UTF-8, owned; NULL likewise */

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#define HEAD_SIZE 4u /* kind, 0, payload size */
+#define HEAD_SIZE 4u /* kind, bytes of the start key behind the payload, payload size */
 /* Bytes of UTF-8 of one text: what is left of a record's 64 KiB for the others is enough. */
 #define MAX_TEXT 16384u
 /* EVENT_TRACE_HEADER. */
@@ -13,7 +13,7 @@
 /* Header ids of events that no thread logged, as the kernel's own rundown has them. */
 #define NOBODY UINT32_MAX
 
-enum { PROCESS, IMAGE, RSDS, FILE_VERSION };
+enum { PROCESS, IMAGE, RSDS, FILE_VERSION, SERVICE };
 
 static const struct {
     etw_guid event_class;
@@ -23,6 +23,7 @@ static const struct {
     {{0x2CB15D1D, 0x5FC1, 0x11D2, {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}}, 3, 3},
     {{0xB3E675D7, 0x2554, 0x4F18, {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}}, 36, 0},
     {{0xB3E675D7, 0x2554, 0x4F18, {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}}, 64, 0},
+    {{0x01853A65, 0x418F, 0x4F36, {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}}, 15, 3},
 };
 
 static size_t begin(etw_buffer *to, uint8_t kind)
@@ -103,6 +104,24 @@ void etw_rundown_events_process(etw_buffer *to, const etw_rundown_process_facts 
     append_wide(to, ""); /* PackageFullName */
     append_wide(to, ""); /* ApplicationId */
     end(to, at);
+    if (facts->start_key != 0 && !to->failed) {
+        to->data[at - 3] = sizeof facts->start_key;
+        etw_buffer_append_u64(to, facts->start_key);
+    }
+}
+
+void etw_rundown_events_service(etw_buffer *to, const etw_rundown_service_facts *facts)
+{
+    const size_t at = begin(to, SERVICE);
+    etw_buffer_append_u32(to, facts->process_id);
+    etw_buffer_append_u32(to, facts->state);
+    etw_buffer_append_u32(to, 0); /* SubProcessTag */
+    append_wide(to, facts->name);
+    append_wide(to, facts->display_name);
+    for (int i = 0; i < 3; i++) { /* ProcessName, LoadOrderGroup, SvchostGroup */
+        append_wide(to, "");
+    }
+    end(to, at);
 }
 
 static void append_rsds(etw_buffer *to, const etw_rundown_image_facts *facts)
@@ -159,17 +178,19 @@ void etw_rundown_events_image(etw_buffer *to, const etw_rundown_image_facts *fac
     }
 }
 
-bool etw_rundown_events_next(etw_bytes *left, etw_event_record *record)
+bool etw_rundown_events_next(etw_bytes *left, etw_rundown_event *event)
 {
     if (left->size < HEAD_SIZE) {
         return false;
     }
-    const uint8_t kind = left->data[0];
+    const uint8_t kind = left->data[0], key_size = left->data[1];
     const uint16_t size = etw_load_u16(left->data + 2);
-    if (kind >= sizeof kinds / sizeof kinds[0] || size > left->size - HEAD_SIZE) {
+    const uint8_t *payload = left->data + HEAD_SIZE;
+    if (kind >= sizeof kinds / sizeof kinds[0] || key_size % sizeof(uint64_t) != 0 ||
+        (size_t)size + key_size > left->size - HEAD_SIZE) {
         return false;
     }
-    *record = (etw_event_record){
+    event->record = (etw_event_record){
         .EventHeader = {.Size = (uint16_t)(CLASSIC_HEADER_SIZE + size),
                         .Flags = ETW_FLAG_CLASSIC_HEADER | ETW_FLAG_64_BIT_HEADER,
                         .ThreadId = NOBODY,
@@ -179,8 +200,16 @@ bool etw_rundown_events_next(etw_bytes *left, etw_event_record *record)
                                             .Opcode = kinds[kind].opcode}},
         .BufferContext = {.LoggerId = ETW_RUNDOWN_LOGGER_ID},
         .UserDataLength = size,
-        .UserData = (void *)(uintptr_t)(left->data + HEAD_SIZE)};
-    left->data += HEAD_SIZE + size;
-    left->size -= HEAD_SIZE + size;
+        .UserData = (void *)(uintptr_t)payload};
+    if (key_size > 0) {
+        event->item = (etw_extended_data_item){.ExtType = ETW_EXT_PROCESS_START_KEY,
+                                               .DataSize = key_size,
+                                               .DataPtr = (uintptr_t)(payload + size)};
+        event->record.EventHeader.Flags |= ETW_FLAG_EXTENDED_INFO;
+        event->record.ExtendedDataCount = 1;
+        event->record.ExtendedData = &event->item;
+    }
+    left->data = payload + size + key_size;
+    left->size -= HEAD_SIZE + (size_t)size + key_size;
     return true;
 }

@@ -1,6 +1,7 @@
 /* The rundown as events: the kernel's own classes Process (version 4) and Image (version 3), opcode
- * DCStart, and KernelTraceControl's ImageID for what symbols are looked up by. So every reader of a
- * recording has them, other tools' too, once it is exported.
+ * DCStart, SystemConfig's Services (version 3), and KernelTraceControl's ImageID for what symbols
+ * are looked up by. So every reader of a recording has them, other tools' too, once it is exported.
+ * Process has no field for the start key: it is in the extended data.
  *
  * They are made here and not by ETW: their LoggerId says so. Layouts:
  * format/schema/classic_table.inc. */
@@ -16,6 +17,7 @@
 
 typedef struct etw_rundown_process_facts {
     uint32_t process_id, parent_id, session_id;
+    uint64_t start_key;       /* 0: it could not be asked */
     etw_bytes sid;            /* of its user; empty where it could not be asked */
     const char *name;         /* the executable's, UTF-8, without its folder */
     const char *command_line; /* UTF-8; "" where it could not be asked */
@@ -29,12 +31,26 @@ typedef struct etw_rundown_image_facts {
     const etw_pe_identity *identity; /* NULL where the file could not be read */
 } etw_rundown_image_facts;
 
+typedef struct etw_rundown_service_facts {
+    uint32_t process_id, state;      /* SERVICE_RUNNING (4), ... */
+    const char *name, *display_name; /* UTF-8 */
+} etw_rundown_service_facts;
+
 /* Append to a run of events; failures as those of buffers. Texts are cut so that an event fits. */
 ETW_API void etw_rundown_events_process(etw_buffer *to, const etw_rundown_process_facts *facts);
 /* DCStart; where the file could be read also DbgID_RSDS and FileVersion. */
 ETW_API void etw_rundown_events_image(etw_buffer *to, const etw_rundown_image_facts *facts);
 
-/* The next event of a run, lent by it; false at its end. Time and clock are the caller's to set. */
-ETW_API bool etw_rundown_events_next(etw_bytes *left, etw_event_record *record);
+ETW_API void etw_rundown_events_service(etw_buffer *to, const etw_rundown_service_facts *facts);
+
+/* An event with its extended data. */
+typedef struct etw_rundown_event {
+    etw_event_record record;
+    etw_extended_data_item item;
+} etw_rundown_event;
+
+/* The next event of a run, lent by it and by *event; false at its end. Time and clock are the
+ * caller's to set. */
+ETW_API bool etw_rundown_events_next(etw_bytes *left, etw_rundown_event *event);
 
 #endif

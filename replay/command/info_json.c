@@ -92,7 +92,11 @@ static void json_told(const etw_state_process *told, etw_text *text)
     if (told->session_id != UINT32_MAX) {
         etw_json_u64(text, "session_id", told->session_id);
     }
+    if (told->start_key != 0) {
+        etw_json_u64(text, "start_key", told->start_key);
+    }
     etw_json_string_if_any(text, "user", told->user);
+    etw_json_string_if_any(text, "services", told->services);
     etw_json_string_if_any(text, "command_line", told->command_line);
 }
 

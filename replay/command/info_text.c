@@ -258,6 +258,11 @@ static void text_told(const etw_state_process *told, etw_text *text)
     if (told->user[0] != '\0') {
         etw_text_printf(text, "  %s", told->user);
     }
+    if (told->services[0] != '\0') {
+        etw_text_append_z(text, "  [");
+        append_line_text(text, told->services);
+        etw_text_append_char(text, ']');
+    }
     if (told->command_line[0] != '\0') {
         etw_text_append_z(text, "  ");
         append_line_text(text, told->command_line);

@@ -1,9 +1,9 @@
 /* ps and images: the processes that a trace tells of, and what they had loaded. */
 #include "format/base/table.h"
 #include "format/input/input.h"
+#include "format/output/json_writer.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
-#include "format/output/json_writer.h"
 #include "replay/query/state_pass.h"
 
 #include <stdlib.h>
@@ -62,6 +62,16 @@ static uint64_t cpu_ms(const listing *l, const etw_state_process *p)
 
 /* ps. */
 
+/* "[Dnscache,NlaSvc] " */
+static void text_services(const listing *l, const char *services)
+{
+    if (services[0] != '\0') {
+        etw_text_append_char(l->text, '[');
+        append_line_text(l->text, services);
+        etw_text_append_z(l->text, "] ");
+    }
+}
+
 static void text_process(const listing *l, const etw_state_process *p, uint32_t depth)
 {
     etw_text_printf(l->text, "%8u %8u ", p->process_id, p->parent_id);
@@ -79,6 +89,7 @@ static void text_process(const listing *l, const etw_state_process *p, uint32_t 
     etw_text_printf(l->text, "%*s", (int)(2 * (depth < MAX_DEPTH ? depth : MAX_DEPTH)), "");
     append_column(l->text, p->name[0] == '\0' ? "?" : p->name, 0);
     append_column(l->text, p->user, 0);
+    text_services(l, p->services);
     append_line_text(l->text, p->command_line[0] != '\0' ? p->command_line : p->path);
     while (l->text->size > 0 && l->text->data[l->text->size - 1] == ' ') {
         l->text->size--;
@@ -107,7 +118,11 @@ static void json_process(const listing *l, const etw_state_process *p, uint32_t 
     if (p->session_id != UINT32_MAX) {
         etw_json_u64(l->text, "SessionId", p->session_id);
     }
+    if (p->start_key != 0) {
+        etw_json_u64(l->text, "StartKey", p->start_key);
+    }
     etw_json_string_if_any(l->text, "User", p->user);
+    etw_json_string_if_any(l->text, "Services", p->services);
     etw_json_string_if_any(l->text, "Image", p->path);
     etw_json_string_if_any(l->text, "CommandLine", p->command_line);
     etw_json_u64(l->text, "Events", p->events);

@@ -198,6 +198,7 @@ static etw_state_process *new_process(etw_state *state, uint16_t host, uint32_t 
                              .path = "",
                              .command_line = "",
                              .user = "",
+                             .services = "",
                              .older = etw_life_newest(&state->processes, key)};
     if (!etw_life_put(&state->processes, key, p)) {
         state->is_out_of_memory = true;
@@ -220,7 +221,35 @@ static void take_text(const char **known, const char *told)
     }
 }
 
-static void learn_process(etw_state_process *p, const etw_process_told *told)
+static bool has_service(const char *services, const char *name)
+{
+    const size_t size = strlen(name);
+    for (const char *at = services; at != NULL && *at != '\0';) {
+        const char *comma = strchr(at, ',');
+        const size_t length = comma == NULL ? strlen(at) : (size_t)(comma - at);
+        if (length == size && memcmp(at, name, size) == 0) {
+            return true;
+        }
+        at = comma == NULL ? NULL : comma + 1;
+    }
+    return false;
+}
+
+static void learn_service(etw_state *state, etw_state_process *p, const char *name)
+{
+    etw_text joined = {0};
+    if (name == NULL || name[0] == '\0' || has_service(p->services, name) ||
+        strlen(p->services) + strlen(name) >= ETW_STATE_MAX_SERVICES_TEXT) {
+        return;
+    }
+    etw_text_printf(&joined, "%s%s%s", p->services, p->services[0] == '\0' ? "" : ",", name);
+    state->is_out_of_memory = state->is_out_of_memory || joined.failed;
+    const char *kept = joined.failed ? "" : etw_state_text(state, joined.data, joined.size);
+    p->services = kept[0] == '\0' ? p->services : kept;
+    etw_text_free(&joined);
+}
+
+static void learn_process(etw_state *state, etw_state_process *p, const etw_process_told *told)
 {
     p->parent_id = told->has_parent ? told->parent_id : p->parent_id;
     p->session_id = told->session_id != UINT32_MAX ? told->session_id : p->session_id;
@@ -229,6 +258,8 @@ static void learn_process(etw_state_process *p, const etw_process_told *told)
     take_text(&p->path, told->path);
     take_text(&p->command_line, told->command_line);
     take_text(&p->user, told->user);
+    p->start_key = told->start_key != 0 ? told->start_key : p->start_key;
+    learn_service(state, p, told->service);
 }
 
 /* The life that a start begins: a new one, but where another provider has told of the same. */
@@ -270,7 +301,7 @@ void etw_state_process_told(etw_state *state, uint16_t host, int64_t time_100ns,
     if (p == NULL) {
         return;
     }
-    learn_process(p, told);
+    learn_process(state, p, told);
     if (event == ETW_LIFE_END) {
         p->end_100ns = p->has_end ? p->end_100ns : time_100ns;
         p->has_end = true;

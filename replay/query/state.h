@@ -22,6 +22,8 @@
 #define ETW_STATE_MAX_IMAGES_OF_PROCESS 16384u
 #define ETW_STATE_MAX_TEXT              ((size_t)64 << 20)
 #define ETW_STATE_MAX_HOSTS             64u
+/* The names of a process' services together; of what is more, the first. */
+#define ETW_STATE_MAX_SERVICES_TEXT ((size_t)1024)
 
 typedef struct etw_state etw_state;
 
@@ -38,9 +40,11 @@ typedef struct etw_state_process {
     const char *name;    /* "svchost.exe" */
     const char *path;    /* of the executable */
     const char *command_line;
-    const char *user; /* the SID as text */
-    uint64_t events;  /* about it; only etw_state_count counts them and the next */
-    uint64_t samples; /* of a CPU */
+    const char *user;     /* the SID as text */
+    const char *services; /* "Dnscache,NlaSvc": those that run in it */
+    uint64_t start_key;   /* 0: unknown; of one boot, no other process has it */
+    uint64_t events;      /* about it; only etw_state_count counts them and the next */
+    uint64_t samples;     /* of a CPU */
     const struct etw_state_process *next;  /* in the order in which the trace told of them */
     const struct etw_state_process *older; /* with the same id */
 } etw_state_process;

@@ -94,7 +94,9 @@ const char *etw_state_text(etw_state *state, const char *text, size_t size);
 typedef struct etw_process_told {
     uint32_t process_id, parent_id, session_id, exit_status;
     bool has_parent, has_exit_status;
+    uint64_t start_key; /* 0: not told */
     const char *name, *path, *command_line, *user;
+    const char *service; /* one that runs in it; NULL: not told */
 } etw_process_told;
 
 typedef enum etw_life_event { ETW_LIFE_START, ETW_LIFE_END, ETW_LIFE_IS } etw_life_event;

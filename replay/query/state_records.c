@@ -8,7 +8,7 @@
 enum { OPCODE_START = 1, OPCODE_END = 2, OPCODE_DC_START = 3, OPCODE_DC_END = 4 };
 enum { OPCODE_IMAGE_LOAD = 10, OPCODE_DEFUNCT = 39 };
 enum { OPCODE_COLLECTION_START = 73 };
-enum { OPCODE_RSDS = 36 };
+enum { OPCODE_RSDS = 36, OPCODE_SERVICES = 15 };
 
 /* Event classes and providers; the first LEARNT_COUNT are those that the state learns from, the
  * next ones up to STACKS_COUNT tell of stacks. */
@@ -19,6 +19,7 @@ static const etw_guid classes[] = {
     {0xCE1DBFB4, 0x137E, 0x4DA6, {0x87, 0xB0, 0x3F, 0x59, 0xAA, 0x10, 0x2C, 0xBC}},
     {0x22FB2CD6, 0x0E7B, 0x422B, {0xA0, 0xC7, 0x2F, 0xAD, 0x1F, 0xD0, 0xE7, 0x16}},
     {0xB3E675D7, 0x2554, 0x4F18, {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}},
+    {0x01853A65, 0x418F, 0x4F36, {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}},
     {0xDEF2FE46, 0x7BD6, 0x4B80, {0xBD, 0x94, 0xF5, 0x7F, 0xE2, 0x0D, 0x0C, 0xE3}},
     {0xE13C0D23, 0xCCBC, 0x4E12, {0x93, 0x1B, 0xD9, 0xCC, 0x2E, 0xEE, 0x27, 0xE4}},
     {0x763FD754, 0x7086, 0x4DFE, {0x95, 0xEB, 0xC0, 0x1A, 0x46, 0xFA, 0xF4, 0xCA}},
@@ -28,7 +29,6 @@ static const etw_guid classes[] = {
     {0x3D6FA8D3, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
     {0x9A280AC0, 0xC8E0, 0x11D1, {0x84, 0xE2, 0x00, 0xC0, 0x4F, 0xB9, 0x98, 0xA2}},
     {0xBF3A50C5, 0xA9C9, 0x4988, {0xA0, 0x05, 0x2D, 0xF0, 0xB7, 0xC8, 0x0F, 0x80}},
-    {0x01853A65, 0x418F, 0x4F36, {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}},
 };
 /* In the same order. */
 static const etw_kernel_group groups[] = {
@@ -38,6 +38,7 @@ static const etw_kernel_group groups[] = {
     ETW_KERNEL_PERF_INFO,
     ETW_KERNEL_PROCESS_PROVIDER,
     ETW_KERNEL_IMAGE_ID,
+    ETW_KERNEL_CONFIG,
     ETW_KERNEL_STACK_WALK,
     ETW_CLR,
     ETW_CLR_PRIVATE,
@@ -47,10 +48,9 @@ static const etw_kernel_group groups[] = {
     ETW_KERNEL_PAGE_FAULT,
     ETW_KERNEL_TCP_IP,
     ETW_KERNEL_UDP_IP,
-    ETW_KERNEL_CONFIG,
 };
-#define LEARNT_COUNT 6u
-#define STACKS_COUNT 10u
+#define LEARNT_COUNT 7u
+#define STACKS_COUNT 11u
 
 const etw_guid *etw_state_providers(bool with_stacks, uint32_t *count)
 {
@@ -185,10 +185,29 @@ static void feed_process(feeding *f)
     if (f->cursor.failed) {
         return;
     }
+    if (!etw_record_process_start_key(f->record, &told.start_key)) {
+        told.start_key = 0;
+    }
     told.user = take_sid(f);
     told.name = take_narrow(f);
     told.command_line = f->version >= 2 ? take_wide(f) : "";
     etw_state_process_told(f->state, f->host, f->time_100ns, life_event_of(f->opcode), &told);
+}
+
+/* SystemConfig's Services: each that is installed, with the process in which it runs. */
+static void feed_config(feeding *f)
+{
+    etw_process_told told = {.session_id = UINT32_MAX};
+    if (f->opcode != OPCODE_SERVICES || f->version < 2) {
+        return;
+    }
+    told.process_id = etw_cursor_u32(&f->cursor);
+    (void)etw_cursor_take(&f->cursor, 8); /* state and tag */
+    if (f->cursor.failed || told.process_id == 0) {
+        return;
+    }
+    told.service = take_wide(f);
+    etw_state_process_told(f->state, f->host, f->time_100ns, ETW_LIFE_IS, &told);
 }
 
 static void feed_thread(feeding *f)
@@ -375,6 +394,9 @@ static void feed_group(feeding *f, etw_kernel_group group)
         break;
     case ETW_KERNEL_PERF_INFO:
         feed_perf_info(f);
+        break;
+    case ETW_KERNEL_CONFIG:
+        feed_config(f);
         break;
     case ETW_KERNEL_PROCESS_PROVIDER:
         feed_process_provider(f);

@@ -297,7 +297,8 @@ def test_the_rundown_is_events_that_every_reader_knows(live, native_tool, corpus
     live("--provider", "*Any", "-o", tmp_path / "a.etwcap", "--max-events", 10, "--rotate-time", "1d", rundown=True,
          ETWAPI_TRACE=str(corpus("HTTP_Server.etl")), **ALL)
     events = native_tool.events(tmp_path / "a-0001.etwcap")
-    made = [e for e in events if e["ProcessId"] == 0xFFFFFFFF and e.get("EventName", "").split("/")[0] in ("Process", "Image", "ImageID")]
+    made = [e for e in events if e["ProcessId"] == 0xFFFFFFFF and e.get("EventName", "").split("/")[0] in \
+        ("Process", "Image", "ImageID", "SystemConfig")]
     assert len(events) - len(made) == 10
     [process] = [e["EventProperties"] for e in made if e["EventProperties"].get("ImageFileName") == "etw-record-dropin.exe"]
     assert process["UserSID"].startswith("S-1-5-") and int(process["SessionId"]) < 100
@@ -307,6 +308,11 @@ def test_the_rundown_is_events_that_every_reader_knows(live, native_tool, corpus
     versions = [e["EventProperties"] for e in made if e["EventName"] == "ImageID/FileVersion"]
     assert [v for v in versions if v["OrigFileName"] == "ntdll.dll" and v["TimeDateStamp"] == ntdll["TimeDateStamp"]
             and re.fullmatch(r"\d+\.\d+\.\d+\.\d+", v["FileVersion"])]
+    services = [e["EventProperties"] for e in events if e.get("EventName") == "SystemConfig/Services"]
+    assert services and all(s["ServiceName"] and int(s["ProcessId"], 16) for s in services)  # Wine's own run always
+    [services_exe] = [p for p in map(json.loads, native_tool("etw-replay", "ps", "--json", tmp_path / "a-0001.etwcap").stdout.splitlines())
+                      if p["ProcessId"] == int(services[0]["ProcessId"], 16)]
+    assert services[0]["ServiceName"] in services_exe["Services"].split(",")
     assert b"etw-record-dropin.exe S-1-5-" in native_tool("etw-replay", "ps", tmp_path / "a-0001.etwcap").stdout
 
 

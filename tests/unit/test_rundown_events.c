@@ -46,11 +46,11 @@ static etw_state *state_of(const etw_buffer *events, uint32_t *count)
                              .pointer_size = 8};
     etw_state *state = etw_state_new();
     etw_bytes left = etw_buffer_bytes(events);
-    etw_event_record record;
+    etw_rundown_event event;
     assert_non_null(state);
-    for (*count = 0; etw_rundown_events_next(&left, &record); (*count)++) {
-        record.EventHeader.TimeStamp = INT64_C(132000000000000000);
-        assert_true(etw_state_feed(state, &record, &trace));
+    for (*count = 0; etw_rundown_events_next(&left, &event); (*count)++) {
+        event.record.EventHeader.TimeStamp = INT64_C(132000000000000000);
+        assert_true(etw_state_feed(state, &event.record, &trace));
     }
     assert_int_equal(left.size, 0);
     return state;
@@ -87,6 +87,37 @@ static void a_state_reads_them_as_the_kernels(void **unused)
     etw_buffer_free(&events);
 }
 
+static void services_and_start_keys_are_those_of_their_process(void **unused)
+{
+    (void)unused;
+    static const struct {
+        uint32_t process_id;
+        const char *name;
+    } services[] = {{42, "Dnscache"}, {43, "Other"}, {42, "NlaSvc"}, {42, "Dnscache"}};
+    etw_buffer events = {0};
+    uint32_t count;
+    for (uint32_t id = 42; id <= 43; id++) {
+        const etw_rundown_process_facts facts = {.process_id = id,
+                                                 .name = "svchost.exe",
+                                                 .command_line = "",
+                                                 .start_key = id == 42 ? 0x1234567890ABCDEF : 0};
+        etw_rundown_events_process(&events, &facts);
+    }
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        const etw_rundown_service_facts facts = {services[i].process_id, 4, services[i].name, ""};
+        etw_rundown_events_service(&events, &facts);
+    }
+    etw_state *state = state_of(&events, &count);
+    assert_int_equal(count, 6);
+    const etw_state_process *process = etw_state_first_process(state);
+    assert_string_equal(process->services, "Dnscache,NlaSvc");
+    assert_int_equal(process->start_key, 0x1234567890ABCDEF);
+    assert_string_equal(process->next->services, "Other");
+    assert_int_equal(process->next->start_key, 0);
+    etw_state_free(state);
+    etw_buffer_free(&events);
+}
+
 static void a_long_command_line_is_cut_to_a_record(void **unused)
 {
     (void)unused;
@@ -107,11 +138,11 @@ static void broken_runs_end(void **unused)
 {
     (void)unused;
     static const uint8_t wrong[][8] = {
-        {9, 0, 0, 0}, {0, 0, 200, 0, 1, 2, 3, 4}, {0, 0, 0xFF, 0xFF, 1, 2, 3, 4}};
+        {9, 0, 0, 0}, {0, 1, 0, 0, 1}, {0, 0, 200, 0, 1, 2, 3, 4}, {0, 0, 0xFF, 0xFF, 1, 2, 3, 4}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         etw_bytes left = {wrong[i], sizeof wrong[i]};
-        etw_event_record record;
-        assert_false(etw_rundown_events_next(&left, &record));
+        etw_rundown_event event;
+        assert_false(etw_rundown_events_next(&left, &event));
     }
 }
 
@@ -216,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_reads_them_as_the_kernels),
+        cmocka_unit_test(services_and_start_keys_are_those_of_their_process),
         cmocka_unit_test(a_long_command_line_is_cut_to_a_record),
         cmocka_unit_test(broken_runs_end),
         cmocka_unit_test(a_files_identity_is_read_once),
