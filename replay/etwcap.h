@@ -80,6 +80,7 @@ extern "C" {
 #include "format/input/input.h"
 #include "format/output/event_json.h"
 #include "format/output/output.h"
+#include "format/output/schema_listing.h"
 #include "format/query/field.h"
 #include "format/query/where.h"
 #include "format/schema/classic.h"

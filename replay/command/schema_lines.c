@@ -1,5 +1,7 @@
 #include "replay/command/schema_lines.h"
 
+#include "format/output/schema_listing.h"
+
 #include <stdlib.h>
 
 static etw_status no_memory(etw_error *error)
@@ -45,9 +47,11 @@ etw_status etw_schema_lines_of_replay(etw_schema_lines *lines, etw_replay *repla
     status = status == ETW_END ? ETW_OK : status;
     for (uint32_t id = 1; status == ETW_OK && id <= etw_schema_store_count(store); id++) {
         etw_text_clear(&line);
-        etw_schema_append_json(etw_schema_store_get(store, id), plans, &line);
-        status = line.failed ? no_memory(error)
-                             : etw_schema_lines_add(lines, line.data, line.size, error);
+        status =
+            etw_schema_json(etw_schema_store_get(store, id), (etw_schema_choice){0}, plans, &line);
+        status = status != ETW_OK || line.failed
+                     ? no_memory(error)
+                     : etw_schema_lines_add(lines, line.data, line.size, error);
     }
     etw_plan_cache_free(plans);
     etw_text_free(&line);

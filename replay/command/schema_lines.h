@@ -7,9 +7,6 @@
 
 #define ETW_SCHEMA_LINES_MAX ((uint32_t)1 << 16)
 
-/* The line that `schemas --json` prints, without what it says of files. */
-void etw_schema_append_json(const etw_schema *schema, etw_plan_cache *plans, etw_text *text);
-
 typedef struct etw_schema_lines {
     char **lines; /* owned, NUL terminated, as is each line */
     uint32_t count;
