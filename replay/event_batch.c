@@ -3,7 +3,7 @@
 #include "format/base/arena.h"
 #include "format/event/extended.h"
 #include "format/output/event_json.h"
-#include "format/output/json.h"
+#include "format/output/schema_listing.h"
 #include "format/query/where.h"
 #include "replay/replay.h"
 
@@ -33,7 +33,8 @@ struct etw_event_batch {
     etw_replay *replay;
     etw_where *where;
     etw_event_maker *maker;
-    etw_arena arena; /* user data and items of the batch */
+    etw_plan_cache *plans; /* of schemas that were asked for */
+    etw_arena arena;       /* user data and items of the batch */
     kept *kept;
     etw_batched_event *events;
     uint32_t count;
@@ -105,6 +106,7 @@ void etw_event_batch_close(etw_event_batch *batch)
         return;
     }
     etw_event_maker_free(batch->maker);
+    etw_plan_cache_free(batch->plans);
     etw_replay_close(batch->replay);
     etw_where_free(batch->where);
     etw_arena_free(&batch->arena);
@@ -325,6 +327,52 @@ etw_status etw_event_batch_json(etw_event_batch *batch, uint32_t index, uint32_t
     }
     *size = batch->json.size;
     return ETW_OK;
+}
+
+/* Schemas. */
+
+static etw_status append_schema(etw_event_batch *batch, const etw_schema *schema)
+{
+    if (batch->plans == NULL) {
+        batch->plans = etw_plan_cache_new();
+    }
+    return batch->plans == NULL
+               ? ETW_ERROR_NO_MEMORY
+               : etw_schema_json(schema, (etw_schema_choice){0}, batch->plans, &batch->json);
+}
+
+static etw_status lend_json(etw_event_batch *batch, etw_status status, const char **json,
+                            size_t *size)
+{
+    *json = etw_text_z(&batch->json);
+    *size = batch->json.size;
+    return status == ETW_OK && batch->json.failed ? ETW_ERROR_NO_MEMORY : status;
+}
+
+etw_status etw_event_batch_schema(etw_event_batch *batch, uint32_t index, const char **json,
+                                  size_t *size)
+{
+    etw_text_clear(&batch->json);
+    if (index >= batch->count) {
+        return lend_json(batch, ETW_ERROR_INVALID_ARGUMENT, json, size);
+    }
+    const etw_schema *schema = batch->kept[index].schema;
+    const etw_status status = schema == NULL ? ETW_OK : append_schema(batch, schema);
+    if (status == ETW_OK && batch->json.size > 0) {
+        batch->json.size--; /* the line break */
+    }
+    return lend_json(batch, status, json, size);
+}
+
+etw_status etw_event_batch_schemas(etw_event_batch *batch, const char **json, size_t *size)
+{
+    const etw_schema_store *store = etw_replay_schemas(batch->replay);
+    etw_status status = ETW_OK;
+    etw_text_clear(&batch->json);
+    for (uint32_t id = 1; status == ETW_OK && id <= etw_schema_store_count(store); id++) {
+        status = append_schema(batch, etw_schema_store_get(store, id));
+    }
+    return lend_json(batch, status, json, size);
 }
 
 const char *etw_event_batch_losses(etw_event_batch *batch)

@@ -94,6 +94,14 @@ ETW_API_CHECKED etw_status etw_event_batch_value(etw_event_batch *batch, uint32_
  * terminated, lent until the next call for JSON. */
 ETW_API_CHECKED etw_status etw_event_batch_json(etw_event_batch *batch, uint32_t index,
                                                 uint32_t typed, const char **json, size_t *size);
+/* The schema that explains the event, as `etw-replay schemas --json` lists it, without a line
+ * break;
+ * "" where none does. Lent until the next call for JSON. */
+ETW_API_CHECKED etw_status etw_event_batch_schema(etw_event_batch *batch, uint32_t index,
+                                                  const char **json, size_t *size);
+/* All schemas of the events so far, one a line; lent as the above. */
+ETW_API_CHECKED etw_status etw_event_batch_schemas(etw_event_batch *batch, const char **json,
+                                                   size_t *size);
 /* What was missing so far, one JSON object a line; lent until more is read. */
 ETW_API const char *etw_event_batch_losses(etw_event_batch *batch);
 

@@ -28,6 +28,36 @@ ETW_API_CHECKED etw_status etw_test_run_text(const char *ndjson, etw_event_callb
 ETW_API_CHECKED etw_status etw_test_run_file(const char *path, etw_event_callback callback,
                                              void *context, etw_error *error);
 
+/* A trace that is made piece by piece: text as above, and events of a few words. */
+typedef struct etw_test_trace etw_test_trace;
+
+ETW_API_CHECKED etw_status etw_test_trace_new(etw_test_trace **trace, etw_error *error);
+ETW_API void etw_test_trace_free(etw_test_trace *trace);
+/* Schemas, losses, events: one or more lines, which are copied and looked at when the trace runs.
+ */
+ETW_API_CHECKED etw_status etw_test_trace_add_text(etw_test_trace *trace, const char *ndjson,
+                                                   etw_error *error);
+/* An event of a provider (its name, or its GUID in braces) and id that a schema of the text
+ * before it describes. Behind them stand names and values of properties in pairs, texts as etw-replay shows
+ * them, in any order, and NULL:
+ *
+ *     etw_build_event(trace, "My.Shop", 1, "Price", "5", "Name", "tea", NULL)
+ *
+ * A name that begins with a dot is a member of the event itself, its value a piece of JSON:
+ * ".ProcessId", "4711", ".ExtendedInfo", "{\"SessionID\":2}". What does not fit is told when the
+ * trace runs. */
+ETW_API_CHECKED etw_status etw_build_event(etw_test_trace *trace, const char *provider, unsigned id,
+                                           ...);
+/* As etw_test_run_text; any number of times. */
+ETW_API_CHECKED etw_status etw_test_trace_run(etw_test_trace *trace, etw_event_callback callback,
+                                              void *context, etw_error *error);
+/* Its lines; lent until something is added. */
+ETW_API const char *etw_test_trace_text(etw_test_trace *trace);
+/* As an .etwcap file, which is not left where it cannot be written whole. replace: an existing file
+ * is overwritten; else ETW_ERROR_EXISTS. */
+ETW_API_CHECKED etw_status etw_test_trace_save(etw_test_trace *trace, const char *path,
+                                               bool replace, etw_error *error);
+
 /* Whether the property has that text, as etw-replay shows it; where not, says on stderr what it
  * has, and the event. name as in etw_event_property_text. */
 ETW_API bool etw_test_property_is(const etw_event *event, const char *name, const char *text);

@@ -255,7 +255,7 @@ def test_all_that_is_promised_is_installed(target):
                 "lib/cmake/etwcap/etwcapConfig.cmake", "lib/cmake/etwcap/etwcapConfigVersion.cmake",
                 "lib/pkgconfig/etwcap.pc", "share/man/man1/etw-record.1", "share/man/man1/etw-replay.1",
                 "share/man/man3/etwcap.3"] + libraries \
-        + ["share/python/etwcap/%s.py" % name for name in ("__init__", "_library", "_trace", "pytest_plugin")]
+        + ["share/python/etwcap/%s.py" % name for name in ("__init__", "_builder", "_library", "_trace", "pytest_plugin")]
     found = [path.relative_to(stage).as_posix() for path in stage.rglob("*") if not path.is_dir()]
     assert sorted(path for path in found if not path.startswith("include/etwcap/")) == sorted(promised)
 

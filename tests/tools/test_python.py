@@ -84,6 +84,45 @@ def test_errors_and_losses_are_told(etwcap, path, tmp_path):
         assert len(list(trace)) < 5001 and trace.losses and trace.losses[0]["Cause"]
 
 
+def test_schemas_are_told(etwcap, path):
+    with etwcap.open(path, where="has Size") as trace:
+        first, second = (event.keep().schema for event, _ in zip(trace, range(2)))
+        assert (first["EventName"], second["EventName"]) == ("Seen", "Sold")
+        assert [each["Name"] for each in second["Properties"]] == ["Size", "Who", "Ratio", "Left"]
+        list(trace)
+        assert {each["SchemaHash"] for each in trace.schemas} >= {first["SchemaHash"], second["SchemaHash"]}
+
+
+def test_events_are_built_saved_and_read_back(etwcap, tmp_path):
+    builder = etwcap.Builder()
+    builder.schema("My.Shop", 1, {"Price": "UINT32", "Name": "UNICODESTRING"}, EventName="Sold")
+    builder.event("My.Shop", 1, {"Price": 5, "Name": "tea \u00e9"}, TimeStamp="2024-05-01T12:00:00Z", ProcessId=7)
+    builder.loss(3)
+    builder.save(tmp_path / "a.etwcap")
+    with etwcap.open(tmp_path / "a.etwcap") as trace:
+        assert [(event.name, event["Price"], event["Name"], event.process_id) for event in trace] == [("Sold", 5, "tea \u00e9", 7)]
+        assert trace.losses[0]["Events"] == 3
+    with pytest.raises(etwcap.EtwcapError, match="exists"):
+        builder.save(tmp_path / "a.etwcap")
+    builder.save(tmp_path / "a.etwcap", replace=True)
+    builder.event("My.Shop", 1, {"Price": "much", "Name": ""})
+    with pytest.raises(etwcap.EtwcapError, match="line 4: column"):
+        builder.save(tmp_path / "b.etwcap")
+    assert not (tmp_path / "b.etwcap").exists()
+
+
+def test_events_are_taken_over_byte_for_byte(etwcap, corpus, path, tmp_path):
+    for name in ("HTTP_Server.etl", "KernelNetwork.etl"):
+        with etwcap.open(corpus(name)) as trace:
+            etwcap.write(tmp_path / "a.etwcap", trace, replace=True)
+        with etwcap.open(corpus(name)) as one, etwcap.open(tmp_path / "a.etwcap") as other:
+            count = 0
+            for event, copy in zip(one, other):
+                assert (event.user_data, event.name, event.id, event.properties) == (copy.user_data, copy.name, copy.id, copy.properties)
+                count += 1
+            assert count > 100
+
+
 def test_a_wheel_has_the_library_in_it(etwcap, native_tool, path, tmp_path):
     import zipfile
     for name in ("a.whl", "b.whl"):

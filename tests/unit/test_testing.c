@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -79,12 +80,52 @@ static void a_wrong_text_is_told(void **state)
     assert_int_equal(etw_test_run_file("/no/such/file", on_event, &s, &error), ETW_ERROR_NOT_FOUND);
 }
 
+static etw_status note_event(const etw_event *event, void *context)
+{
+    int *count = context;
+    ++*count;
+    assert_true(etw_test_number_is(event, "Count", 9));
+    assert_true(etw_test_property_is(event, "Name", "a \"b\""));
+    assert_int_equal(etw_event_record_of(event)->EventHeader.ProcessId, 4711);
+    return ETW_OK;
+}
+
+static void events_are_built_of_names_and_values(void **state)
+{
+    (void)state;
+    etw_error error = {0};
+    etw_test_trace *trace = NULL;
+    int count = 0;
+    assert_int_equal(etw_test_trace_new(&trace, NULL), ETW_OK);
+    assert_int_equal(etw_test_trace_add_text(trace, schema, NULL), ETW_OK);
+    assert_int_equal(etw_build_event(trace, "P", 1, "Yes", "true", "Count", "9", ".ProcessId",
+                                     "4711", "Left", "0", "Name", "a \"b\"", NULL),
+                     ETW_OK);
+    assert_int_equal(etw_test_trace_run(trace, note_event, &count, NULL), ETW_OK);
+    assert_int_equal(etw_test_trace_save(trace, "built.etwcap", true, NULL), ETW_OK);
+    assert_int_equal(etw_test_run_file("built.etwcap", note_event, &count, NULL), ETW_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(etw_test_trace_save(trace, "built.etwcap", false, NULL), ETW_ERROR_EXISTS);
+    assert_int_equal(remove("built.etwcap"), 0);
+    assert_int_equal(
+        etw_build_event(trace, "{11111111-2222-3333-4444-555555555555}", 1, "Count", "x", NULL),
+        ETW_OK);
+    assert_int_equal(etw_test_trace_run(trace, note_event, &count, &error),
+                     ETW_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "line 4"));
+    assert_int_equal(etw_test_trace_save(trace, "built.etwcap", true, NULL),
+                     ETW_ERROR_INVALID_ARGUMENT);
+    assert_int_not_equal(remove("built.etwcap"), 0);
+    etw_test_trace_free(trace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_from_text),
         cmocka_unit_test(the_callback_ends_the_run),
         cmocka_unit_test(a_wrong_text_is_told),
+        cmocka_unit_test(events_are_built_of_names_and_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-"""Read Windows event traces (.etwcap and .etl) on any system.
+"""Read, and make, Windows event traces (.etwcap and .etl) on any system.
 
     import etwcap
     with etwcap.open("trace.etwcap", where="QueryName contains 'example'") as trace:
@@ -8,8 +8,9 @@
 The module calls libetwcap by ctypes and needs no compiler. It looks for the library in $ETWCAP_LIBRARY, beside itself,
 and where the system looks.
 """
+from ._builder import Builder, write
 from ._trace import Event, Loss, Trace, open  # noqa: A004 (the name is what users expect)
 from ._library import EtwcapError, library_path, version
 
-__all__ = ["Event", "EtwcapError", "Loss", "Trace", "library_path", "open", "version"]
+__all__ = ["Builder", "Event", "EtwcapError", "Loss", "Trace", "library_path", "open", "version", "write"]
 __version__ = version()

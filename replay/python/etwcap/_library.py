@@ -65,7 +65,13 @@ def declare(library):
             ("etw_event_batch_next", status, [pointer, by_ref(pointer), by_ref(u32), by_ref(Error)]),
             ("etw_event_batch_value", status, [pointer, u32, text, by_ref(Value)]),
             ("etw_event_batch_json", status, [pointer, u32, u32, by_ref(pointer), by_ref(ctypes.c_size_t)]),
-            ("etw_event_batch_losses", text, [pointer])]:
+            ("etw_event_batch_schema", status, [pointer, u32, by_ref(pointer), by_ref(ctypes.c_size_t)]),
+            ("etw_event_batch_schemas", status, [pointer, by_ref(pointer), by_ref(ctypes.c_size_t)]),
+            ("etw_event_batch_losses", text, [pointer]),
+            ("etw_test_trace_new", status, [by_ref(pointer), by_ref(Error)]),
+            ("etw_test_trace_free", None, [pointer]),
+            ("etw_test_trace_add_text", status, [pointer, text, by_ref(Error)]),
+            ("etw_test_trace_save", status, [pointer, text, ctypes.c_bool, by_ref(Error)])]:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     return library

@@ -27,6 +27,15 @@ def to_datetime(time_100ns):
         return None
 
 
+def lent_text(function, *arguments):
+    """The JSON that a function gives by its last two parameters."""
+    text, size = ctypes.c_void_p(), ctypes.c_size_t()
+    status = function(*arguments, ctypes.byref(text), ctypes.byref(size))
+    if status:
+        raise EtwcapError("this cannot be written as JSON (status %d)" % status)
+    return ctypes.string_at(text.value, size.value).decode("utf-8", "surrogatepass") if size.value else ""
+
+
 class Loss(dict):
     """What is missing, as the JSON of `etw-replay` says it: Cause, Events, From, To, Detail."""
 
@@ -124,11 +133,19 @@ class Event:
     def to_json(self, typed=True):
         """What `etw-replay cat` (--typed --typed-hex) prints, as text."""
         self._check()
-        text, size = ctypes.c_void_p(), ctypes.c_size_t()
-        status = library.etw_event_batch_json(self._trace._handle, self._index, int(typed), ctypes.byref(text), ctypes.byref(size))
-        if status:
-            raise EtwcapError("the event cannot be written as JSON (status %d)" % status)
-        return ctypes.string_at(text.value, size.value).decode("utf-8", "surrogatepass")
+        return lent_text(library.etw_event_batch_json, self._trace._handle, self._index, int(typed))
+
+    @property
+    def schema(self):
+        """What explains the event, as `etw-replay schemas --json` lists it; None where nothing does."""
+        if not self._fixed[HAS_SCHEMA]:
+            return None
+        known = self._trace._schemas.get(self._fixed[HASH])
+        if known is None:
+            self._check()
+            known = json.loads(lent_text(library.etw_event_batch_schema, self._trace._handle, self._index))
+            self._trace._schemas[self._fixed[HASH]] = known
+        return known
 
     def to_dict(self):
         """The same as dictionaries and lists."""
@@ -162,6 +179,7 @@ class Trace:
         self._handle = ctypes.c_void_p()
         self._value = Value()
         self._texts = {}
+        self._schemas = {}
         self._batch_number = 0
         self._next = 0
         self.path = os.fspath(path)
@@ -213,6 +231,13 @@ class Trace:
         """What is missing in what was read so far."""
         lines = library.etw_event_batch_losses(self._handle).decode() if self._handle else ""
         return [Loss(json.loads(line)) for line in lines.splitlines()]
+
+    @property
+    def schemas(self):
+        """The schemas of what was read so far, each as Event.schema."""
+        if not self._handle:
+            raise EtwcapError("the trace is closed")
+        return [json.loads(line) for line in lent_text(library.etw_event_batch_schemas, self._handle).splitlines()]
 
 
 def open(path, where=None, schemas=(), default_schemas=True):  # noqa: A001
