@@ -111,8 +111,14 @@ static void json_map(etw_text *text, etw_bytes blob)
     etw_json_close(text, '}');
 }
 
+/* An empty name is told where the schema itself has it: task and opcode would make another. */
 static void json_event_name(etw_schema_listing *l, const etw_plan *plan)
 {
+    if (plan != NULL && etw_plan_event_name(plan)->utf8_size == 0 &&
+        l->tei.info.DecodingSource == ETW_DECODING_XML_FILE && l->tei.info.EventNameOffset != 0) {
+        etw_json_string(l->text, "EventName", "");
+        return;
+    }
     if (plan != NULL && etw_plan_event_name(plan)->utf8_size > 0) {
         const etw_name *name = etw_plan_event_name(plan);
         etw_json_begin(l->text, "EventName");

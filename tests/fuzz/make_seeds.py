@@ -210,11 +210,27 @@ def add_recording(seeds, tools, name, etl_path):
 def add_traces(seeds, tools):
     for name, options in TRACES:
         trace = records(Trace(buffer_size=4096, **options))
-        add_recording(seeds, tools, name, seeds.add("etl", name, trace.bytes()))
+        path = seeds.add("etl", name, trace.bytes())
+        add_recording(seeds, tools, name, path)
+        add_text_forms(seeds, tools, name, path)
     few = Trace(buffer_size=1024)
     few.event(PROVIDER, id=1, data=b"abc")
     few.event(PROVIDER, id=2, data=b"\0" * 9)
     add_recording(seeds, tools, "few", seeds.add("etl", "few", few.bytes()))
+
+
+def add_text_forms(seeds, tools, name, path):
+    """The trace as text, with its schemas, and each part alone."""
+    def output_of(*words):
+        return subprocess.run([os.path.join(tools, "etw-replay"), "-q", *words], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE).stdout.splitlines(True)
+
+    schemas = output_of("schemas", "--json", path)
+    for options in ([], ["--typed"]):
+        events = output_of("cat", path, "--schema-hash", *options)
+        seeds.add("fixture", name + "".join(options), b"".join(schemas + events[:20]))
+    for index, line in enumerate(events[:20]):
+        seeds.add("fixture", "%s-%d" % (name, index), b"".join(schemas) + line)
 
 
 def add_schemas(seeds):

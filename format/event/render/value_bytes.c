@@ -1,5 +1,7 @@
 #include "format/event/render/value_bytes.h"
 
+#include "format/event/calendar.h"
+
 #include "format/base/digits.h"
 #include "format/base/guid.h"
 #include "format/event/clock.h"
@@ -159,6 +161,49 @@ static bool append_code(text t, bool (*find)(const char *, size_t, uint32_t *), 
 
 /* Times. */
 
+/* What TDH gives for times that have no date: the halves, or the fields, with colons between. */
+static bool append_parts(text t, uint32_t count, uint32_t size, etw_buffer *bytes)
+{
+    const size_t start = bytes->size;
+    uint32_t parts = 0;
+    while (parts < count) {
+        const char *end = memchr(t.at, ':', t.size);
+        const text one = {t.at, end == NULL ? t.size : (size_t)(end - t.at)};
+        if (!append_unsigned(one, size, bytes)) {
+            break;
+        }
+        parts++;
+        if (end == NULL) {
+            t.size = 0;
+            break;
+        }
+        t = (text){end + 1, t.size - one.size - 1};
+    }
+    if (parts == count && t.size == 0) {
+        return true;
+    }
+    bytes->size = start;
+    return false;
+}
+
+/* As far as 64 bits go, which is the year 30828. */
+static bool parse_far_time(const char *string, int64_t *time_100ns)
+{
+    unsigned year;
+    unsigned month, day, hour, minute, second, fraction;
+    int end = 0;
+    if (sscanf(string, "%5u-%2u-%2uT%2u:%2u:%2u.%7u00Z%n", &year, &month, &day, &hour, &minute,
+               &second, &fraction, &end) != 7 ||
+        string[end] != '\0' || year > 30828 || month < 1 || month > 12 || day < 1 || day > 31) {
+        return false;
+    }
+    const etw_date date = {.year = (int64_t)year, .month = month, .day = day};
+    const int64_t seconds =
+        etw_days_of_date(&date) * 86400 + (int64_t)hour * 3600 + minute * 60 + second;
+    return !__builtin_mul_overflow(seconds, INT64_C(10000000), time_100ns) &&
+           !__builtin_add_overflow(*time_100ns, (int64_t)fraction, time_100ns);
+}
+
 static bool append_filetime(text t, etw_buffer *bytes)
 {
     char copy[64];
@@ -168,7 +213,11 @@ static bool append_filetime(text t, etw_buffer *bytes)
         append_integer(bytes, number, 8);
         return true;
     }
-    if (!copy_to(t, copy, sizeof copy) || !etw_time_parse(copy, &time_100ns)) {
+    if (append_parts(t, 2, 4, bytes)) {
+        return true;
+    }
+    if (!copy_to(t, copy, sizeof copy) ||
+        (!etw_time_parse(copy, &time_100ns) && !parse_far_time(copy, &time_100ns))) {
         return false;
     }
     append_integer(bytes, (uint64_t)time_100ns, 8);
@@ -190,6 +239,9 @@ static bool append_systemtime(text t, etw_buffer *bytes)
     char copy[64];
     unsigned f[7];
     int end = 0;
+    if (append_parts(t, 8, 2, bytes)) {
+        return true;
+    }
     if (!copy_to(t, copy, sizeof copy) ||
         sscanf(copy, "%5u-%5u-%5uT%5u:%5u:%5u.%5uZ%n", &f[0], &f[1], &f[2], &f[3], &f[4], &f[5],
                &f[6], &end) != 7 ||
@@ -247,7 +299,7 @@ static bool append_address(text t, etw_show show, etw_buffer *bytes)
         return true;
     case ETW_SHOW_IPV6:
         if (!etw_ipv6_parse(t.at, t.size, address)) {
-            return has_prefix(t, "0x") && append_hex(t, bytes);
+            return t.size == 0 || (has_prefix(t, "0x") && append_hex(t, bytes));
         }
         etw_buffer_append(bytes, address, 16);
         return true;
@@ -355,12 +407,34 @@ static uint32_t size_of(const etw_property *property, uint32_t pointer_size)
     return property->take == ETW_TAKE_POINTER ? pointer_size : property->fixed_size;
 }
 
+/* As Windows-1252; what that has no byte for stays UTF-8. */
+static void append_ansi(text t, etw_buffer *bytes)
+{
+    for (size_t at = 0; at < t.size;) {
+        uint32_t code_point = 0;
+        size_t length = etw_utf8_decode((const uint8_t *)t.at + at, t.size - at, &code_point);
+        unsigned byte = length == 0 ? 256 : 0x80;
+        while (byte < 256 && etw_windows_1252((uint8_t)byte) != code_point) {
+            byte++;
+        }
+        length = length == 0 ? 1 : length;
+        if (byte < 256) {
+            etw_buffer_append_u8(bytes, (uint8_t)byte);
+        } else {
+            etw_buffer_append(bytes, t.at + at, length);
+        }
+        at += length;
+    }
+}
+
 /* A character of 8 or 16 bits, NUL where there is none. */
 static bool append_character(const etw_property *property, text t, etw_buffer *bytes)
 {
     const size_t start = bytes->size;
     if (property->show == ETW_SHOW_UTF16) {
         append_utf16(t, bytes);
+    } else if (t.size > property->fixed_size) {
+        append_ansi(t, bytes);
     } else {
         etw_buffer_append(bytes, t.at, t.size);
     }
