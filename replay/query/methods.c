@@ -36,25 +36,33 @@ static int order(const void *left, const void *right)
     if (a->start != b->start) {
         return a->start < b->start ? -1 : 1;
     }
+    if (a->size != b->size && (a->size == ETW_METHOD_POINT || b->size == ETW_METHOD_POINT)) {
+        return a->size == ETW_METHOD_POINT ? -1 : 1; /* what tells the size is found first */
+    }
     if (a->from_100ns != b->from_100ns) {
         return a->from_100ns < b->from_100ns ? -1 : 1;
     }
     return a->event == b->event ? 0 : a->event < b->event ? -1 : 1;
 }
 
+static bool is_same_code(const etw_method *a, const etw_method *b)
+{
+    return a->process == b->process && a->start == b->start &&
+           (a->size == ETW_METHOD_POINT) == (b->size == ETW_METHOD_POINT);
+}
+
 /* Whether the event tells of the life before it. */
 static bool continues(const etw_method *life, const etw_method *event)
 {
-    return life->process == event->process && life->start == event->start &&
-           life->to_100ns == INT64_MAX && event->event != ETW_METHOD_LOAD;
+    return is_same_code(life, event) && life->to_100ns == INT64_MAX &&
+           event->event != ETW_METHOD_LOAD;
 }
 
 /* Code that is told of without its load was there before. */
 static etw_method begin_life(const etw_method *before, const etw_method *event)
 {
     etw_method life = *event;
-    const bool is_first =
-        before == NULL || before->process != event->process || before->start != event->start;
+    const bool is_first = before == NULL || !is_same_code(before, event);
     life.to_100ns = event->event == ETW_METHOD_UNLOAD ? event->from_100ns : INT64_MAX;
     if (event->event != ETW_METHOD_LOAD) {
         life.from_100ns =
@@ -101,8 +109,12 @@ const etw_method *etw_method_list_find(const etw_method_list *list, uint64_t pro
     const etw_method *untimely = NULL;
     for (uint32_t steps = 0; low > 0 && steps < MAX_STEPS_BACK; low--, steps++) {
         const etw_method *m = &list->methods[low - 1];
-        if (m->process != process || address - m->start >= m->size) {
+        const bool holds = m->process == process && address - m->start < m->size;
+        if (m->process != process || (!holds && m->size > ETW_METHOD_POINT)) {
             break;
+        }
+        if (!holds) {
+            continue;
         }
         if (m->from_100ns <= time_100ns && time_100ns <= m->to_100ns) {
             return m;

@@ -1,5 +1,6 @@
-/* Methods of .NET: where their code is, from MethodLoad and MethodUnload events and the rundowns of
- * the runtime. Code that was compiled while the program ran lies in no image. */
+/* Methods of .NET: where their code is, from MethodLoad and MethodUnload events, the rundowns of
+ * the runtime, and R2RGetEntryPoint. Code that was compiled while the program ran lies in no image.
+ */
 #ifndef ETW_REPLAY_QUERY_METHODS_H
 #define ETW_REPLAY_QUERY_METHODS_H
 
@@ -7,6 +8,9 @@
 
 /* Events on methods: 48 MiB. More are not known, and counted. */
 #define ETW_METHODS_MAX ((uint32_t)1 << 20)
+
+/* The size of what is known to begin at an address alone: it is found by this address. */
+#define ETW_METHOD_POINT 1u
 
 typedef enum etw_method_event {
     ETW_METHOD_LOAD,

@@ -344,36 +344,78 @@ static void feed_process_provider(feeding *f)
     }
 }
 
-enum { ID_METHOD_LOAD_VERBOSE = 143, ID_METHOD_UNLOAD_VERBOSE = 144 };
+/* 139 and 140 are those of the runtime's own rundown, until version 4. */
+enum { ID_METHOD_START_V2 = 139, ID_METHOD_END_V2 = 140 };
+enum { ID_METHOD_LOAD_VERBOSE = 143, ID_METHOD_UNLOAD_VERBOSE = 144, ID_R2R_ENTRY_POINT = 159 };
 
-/* Of the runtime, and of its rundown, where both ids tell of what is there. */
-static void feed_clr(feeding *f, bool is_rundown)
+/* "Shop.Till.Open" */
+static const char *take_method_name(feeding *f)
 {
-    const uint16_t id = f->record->EventHeader.EventDescriptor.Id;
-    if (id != ID_METHOD_LOAD_VERBOSE && id != ID_METHOD_UNLOAD_VERBOSE) {
-        return;
-    }
-    (void)etw_cursor_take(&f->cursor, 16); /* method and module */
-    etw_method method = {
-        .process = etw_life_key(f->host, f->record->EventHeader.ProcessId),
-        .event = is_rundown                     ? ETW_METHOD_IS
-                 : id == ID_METHOD_LOAD_VERBOSE ? ETW_METHOD_LOAD
-                                                : ETW_METHOD_UNLOAD,
-        .from_100ns = f->time_100ns,
-    };
-    method.start = etw_cursor_u64(&f->cursor);
-    method.size = etw_cursor_u32(&f->cursor);
-    (void)etw_cursor_take(&f->cursor, 8); /* token and flags */
-    if (f->cursor.failed) {
-        return;
-    }
     const char *scope = take_wide(f), *name = take_wide(f);
     etw_text_append_z(&f->text, scope);
     etw_text_append_z(&f->text, scope[0] == '\0' ? "" : ".");
     etw_text_append_z(&f->text, name);
-    method.name = keep(f);
-    if (!etw_method_list_add(&f->state->methods, &method)) {
+    return keep(f);
+}
+
+static void add_method(feeding *f, etw_method *method)
+{
+    method->process = etw_life_key(f->host, f->record->EventHeader.ProcessId);
+    method->from_100ns = f->time_100ns;
+    if (!f->cursor.failed && !etw_method_list_add(&f->state->methods, method)) {
         f->state->is_out_of_memory = true;
+    }
+}
+
+static void feed_method(feeding *f, etw_method_event event)
+{
+    etw_method method = {.event = event};
+    (void)etw_cursor_take(&f->cursor, 16); /* method and module */
+    method.start = etw_cursor_u64(&f->cursor);
+    method.size = etw_cursor_u32(&f->cursor);
+    (void)etw_cursor_take(&f->cursor, 8); /* token and flags */
+    if (!f->cursor.failed) {
+        method.name = take_method_name(f);
+        add_method(f, &method);
+    }
+}
+
+/* Where precompiled code begins; the event does not tell how far it goes. */
+static void feed_entry_point(feeding *f)
+{
+    etw_method method = {.event = ETW_METHOD_IS, .size = ETW_METHOD_POINT};
+    (void)etw_cursor_take(&f->cursor, 8); /* method */
+    if (!f->cursor.failed) {
+        method.name = take_method_name(f);
+        (void)take_wide(f); /* signature */
+        method.start = etw_cursor_u64(&f->cursor);
+        add_method(f, &method);
+    }
+}
+
+/* Of the runtime, and of its rundown, where both ids tell of what is there. */
+static void feed_clr(feeding *f, bool is_rundown)
+{
+    switch (f->record->EventHeader.EventDescriptor.Id) {
+    case ID_METHOD_LOAD_VERBOSE:
+        feed_method(f, is_rundown ? ETW_METHOD_IS : ETW_METHOD_LOAD);
+        break;
+    case ID_METHOD_UNLOAD_VERBOSE:
+        feed_method(f, is_rundown ? ETW_METHOD_IS : ETW_METHOD_UNLOAD);
+        break;
+    case ID_METHOD_START_V2:
+    case ID_METHOD_END_V2:
+        if (!is_rundown) {
+            feed_method(f, ETW_METHOD_IS);
+        }
+        break;
+    case ID_R2R_ENTRY_POINT:
+        if (!is_rundown) {
+            feed_entry_point(f);
+        }
+        break;
+    default:
+        break;
     }
 }
 

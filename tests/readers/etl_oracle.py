@@ -1,11 +1,13 @@
 """A second reader of .etl files, for tests: short, slow, in memory, and written from the layout alone.
 
     for line in etl_oracle.lines(path): ...   # what tests/tools/etl_dump.c prints, event for event
+    for r in etl_oracle.records(path): ...    # the same, as tuples with the payload's bytes
 
 It reads only whole and healthy files. Order: the log-file header event, then all others merged by raw time stamp, ties
 by their place in the file; records of one buffer keep their order, and, where the clock is the system's time, those of
 one processor (a circular file's excepted).
 """
+import collections
 import struct
 import zlib
 
@@ -164,13 +166,13 @@ def clock_and_mode(data):
             struct.unpack_from("<I", data, 72 + 32 + 32)[0])
 
 
-def records(data):
-    """(key, line) of each record in file order; sorted by key, they are in the order of delivery."""
-    clock, mode = clock_and_mode(data)
-    ordered, keys = clock == 2 and not mode & 0x10000002, {}
+Raw = collections.namedtuple("Raw", "buffer cpu wide kind size ticks fields flags items payload")
+
+
+def raw(data):
+    """Each record in file order. fields: provider, id, version, opcode, level, task, channel, keyword, process, thread."""
     for number, (cpu, wide, body) in enumerate(buffers(data)):
         at, before = 0, 0
-        key = keys.get(cpu) if ordered and number else None
         while at + 8 <= len(body):
             kind = MESSAGE if body[at + 3] == 0x90 else body[at + 2]
             size, = struct.unpack_from("<H", body, at + 4 if kind in KERNEL else at)
@@ -180,18 +182,37 @@ def records(data):
             if kind not in (MESSAGE, ERROR):
                 flags |= 0x20 if kind in BITS32 else 0x40
             flags |= (0x200 if wide else 0) | (1 if items else 0)
-            checksum = 0
-            for number, content in items:
-                checksum = zlib.crc32(content, zlib.crc32(struct.pack("<H", number), checksum))
-            key = before if key is None else max(key, before)
-            keys[cpu] = key
-            yield key, "event %d %s %d %d %d %d %d %d %d pid %d tid %d cpu %d flags %x size %d items %d %08x data %d %08x" % (
-                before, *fields, cpu, flags, size, len(items), checksum, size - start, zlib.crc32(record[start:]))
+            yield Raw(number, cpu, wide, kind, size, before, fields, flags, items, record[start:])
             at += (size + 7) & ~7
 
 
-def lines(path):
+def keyed(data):
+    """(key, record) in file order; sorted by key, they are in the order of delivery."""
+    clock, mode = clock_and_mode(data)
+    ordered, keys, key, buffer = clock == 2 and not mode & 0x10000002, {}, None, -1
+    for record in raw(data):
+        if record.buffer != buffer:
+            buffer, key = record.buffer, keys.get(record.cpu) if ordered and record.buffer else None
+        key = record.ticks if key is None else max(key, record.ticks)
+        keys[record.cpu] = key
+        yield key, record
+
+
+def records(path):
+    """All of a file in the order of delivery: the log-file header event, then by time."""
     with open(path, "rb") as file:
-        header, *others = records(file.read())
-    others.sort(key=lambda record: record[0])
-    return [header[1]] + [line for _, line in others]
+        header, *others = keyed(file.read())
+    others.sort(key=lambda pair: pair[0])
+    return [header[1]] + [record for _, record in others]
+
+
+def line(r):
+    checksum = 0
+    for number, content in r.items:
+        checksum = zlib.crc32(content, zlib.crc32(struct.pack("<H", number), checksum))
+    return "event %d %s %d %d %d %d %d %d %d pid %d tid %d cpu %d flags %x size %d items %d %08x data %d %08x" % (
+        r.ticks, *r.fields, r.cpu, r.flags, r.size, len(r.items), checksum, len(r.payload), zlib.crc32(r.payload))
+
+
+def lines(path):
+    return [line(record) for record in records(path)]

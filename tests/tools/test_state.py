@@ -341,13 +341,20 @@ def test_methods_of_net_are_named(native_tool, tmp_path):
     method(CLR, 144, 0x5000, "Open", 2)
     method(CLR, 143, 0x5000, "Close", 3)
     method(rundown, 144, 0x90100, "Ring", 9)
+    method(rundown, 143, 0x6000, "Start", 0.2)
+    method(CLR, 140, 0x6100, "EndV2", 9)
+    entry_points = [("Bound", 0x90200), ("Inner", 0x90108)]
+    for name, start in entry_points:  # of precompiled code: no size is known
+        out.event(CLR, id=159, data=struct.pack("<Q", 1) + utf16z("Shop") + utf16z(name) + utf16z("void ()") + struct.pack("<QH", start, 1),
+                  pid=100, time=out.at(5))
     for seconds in (1.5, 3.5):
         out.sample(seconds)
-        out.walk(seconds, seconds + 0.1, [0x5004, 0x90110, 0x8000])
+        out.walk(seconds, seconds + 0.1, [0x5004, 0x90110, 0x6001, 0x6102, 0x90200, 0x90201, 0x8000])
     out.write(path)
     names = [event["ExtendedInfo"]["StackTrace"]["Modules"] for event in native_tool.events(path, "--stacks", "names")
              if event.get("EventName") == "PerfInfo/SampleProf"]
-    assert names == [["Shop.Till.%s+0x4" % name, "till.ni.dll!Shop.Till.Ring+0x10", "?"] for name in ("Open", "Close")]
+    assert names == [["Shop.Till.%s+0x4" % name, "till.ni.dll!Shop.Till.Ring+0x10", "Shop.Till.Start+0x1", "Shop.Till.EndV2+0x2",
+                      "till.ni.dll!Shop.Bound+0x0", "till.ni.dll+0x201", "?"] for name in ("Open", "Close")]
 
 
 def resolved(events, wanted):

@@ -20,11 +20,17 @@ typedef struct stack_addresses {
 
 typedef struct sample {
     bool is_sample;
+    bool is_idle; /* of the idle thread, and of nothing that interrupted it */
     uint64_t address;
-    uint32_t thread_id, count;
+    uint32_t count;
 } sample;
 
-/* Fields in order: InstructionPointer, ThreadId, Count (16 bits), Reserved. */
+/* Bits of a sample's flags, as PerfView reads them: the CPU was in a deferred procedure call, or
+ * served an interrupt. */
+#define SAMPLE_DPC 1u
+#define SAMPLE_ISR 2u
+
+/* Fields in order: InstructionPointer, ThreadId, Count (16 bits), flags (8 bits). */
 static sample read_sample(const etw_event *event)
 {
     const etw_event_record *record = etw_event_record_of(event);
@@ -36,9 +42,11 @@ static sample read_sample(const etw_event *event)
     etw_cursor cursor = etw_cursor_over(etw_record_user_data(record));
     const bool is_wide = etw_record_pointer_size(record, etw_event_trace(event)->pointer_size) == 8;
     s.address = is_wide ? etw_cursor_u64(&cursor) : etw_cursor_u32(&cursor);
-    s.thread_id = etw_cursor_u32(&cursor);
+    const uint32_t thread_id = etw_cursor_u32(&cursor);
     s.count = etw_cursor_u16(&cursor);
     s.is_sample = !cursor.failed;
+    const uint8_t *flags = etw_cursor_take(&cursor, 1);
+    s.is_idle = thread_id == 0 && (flags == NULL || (*flags & (SAMPLE_DPC | SAMPLE_ISR)) == 0);
     return s;
 }
 
@@ -223,7 +231,7 @@ void etw_stack_row_append(const etw_output_options *options, const etw_event *ev
     if (!weight_of(options, event, &s, &head.weight)) {
         head.fault = ETW_STACK_ROW_NO_WEIGHT;
     }
-    if (s.is_sample && s.thread_id == 0) {
+    if (s.is_sample && s.is_idle) {
         head.fault = ETW_STACK_ROW_IDLE;
     }
     const size_t start = rows->size;

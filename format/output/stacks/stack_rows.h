@@ -9,7 +9,7 @@
 
 typedef enum etw_stack_row_fault {
     ETW_STACK_ROW_WELL,
-    ETW_STACK_ROW_IDLE,     /* a sample of the idle thread: no time of anybody */
+    ETW_STACK_ROW_IDLE,     /* a sample of the idle thread, and of no interrupt: no time of anybody */
     ETW_STACK_ROW_NO_STACK, /* it is counted for its process alone */
     ETW_STACK_ROW_NO_WEIGHT /* the event has no such number, or one below zero */
 } etw_stack_row_fault;
