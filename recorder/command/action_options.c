@@ -33,6 +33,23 @@ static etw_status apply_catalog(const etw_option_use *use)
     return ETW_OK;
 }
 
+static const etw_option_word boot_words[] = {{"install", ETW_BOOT_INSTALL},
+                                             {"remove", ETW_BOOT_REMOVE},
+                                             {"collect", ETW_BOOT_COLLECT},
+                                             {NULL, 0}};
+
+static etw_status apply_boot(const etw_option_use *use)
+{
+    etw_record_arguments *arguments = etw_record_arguments_of(use);
+    uint32_t step = 0;
+    if (!etw_option_word_find(boot_words, use->value, &step)) {
+        return etw_option_bad_value(use, "install, remove or collect");
+    }
+    arguments->action = ETW_RECORD_BOOT;
+    arguments->boot = (etw_record_boot_step)step;
+    return ETW_OK;
+}
+
 static etw_status apply_kill(const etw_option_use *use)
 {
     etw_record_arguments_of(use)->action = ETW_RECORD_KILL;
@@ -57,6 +74,15 @@ static const etw_option rows[] = {
     {.name = "catalog",
      .help = "write the schemas of all registered providers into a schema pack, named with -o",
      .apply = apply_catalog},
+    {.name = "boot",
+     .value = "STEP",
+     .help = "install: let Windows record its next starts, with what --provider and --kernel name; "
+             "collect: make that a recording, named with -o; remove: end it",
+     .words = boot_words,
+     .apply = apply_boot},
+    {.name = "dry-run",
+     .help = "with --boot install or remove: only tell the registry keys",
+     ETW_RECORD_STORES(dry_run)},
     {.name = "kill", .value = "NAME", .help = "stop this session", .apply = apply_kill},
     {.name = "reclaim",
      .help = "stop sessions that crashed recorders left behind",

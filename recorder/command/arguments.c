@@ -118,6 +118,18 @@ static etw_status check_capture(const etw_record_arguments *arguments, etw_error
     return ETW_OK;
 }
 
+static etw_status check_boot(const etw_record_arguments *arguments, etw_error *error)
+{
+    const bool collects = arguments->boot == ETW_BOOT_COLLECT;
+    if (collects != (arguments->output != NULL) || arguments->input_count > 0 ||
+        (arguments->boot != ETW_BOOT_INSTALL && etw_record_is_live(arguments))) {
+        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                             "--boot install takes providers or kernel events, --boot collect a "
+                             "file to write, named with -o, --boot remove neither");
+    }
+    return ETW_OK;
+}
+
 static etw_status compile_where(etw_record_arguments *arguments, etw_error *error)
 {
     etw_status status =
@@ -170,6 +182,11 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
     if (status == ETW_OK && arguments->action == ETW_RECORD_CATALOG && arguments->output == NULL) {
         status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                                "--catalog needs a file to write, named with -o");
+    }
+    if (status == ETW_OK && arguments->action == ETW_RECORD_BOOT) {
+        set_defaults(arguments);
+        status = check_boot(arguments, error);
+        status = status == ETW_OK ? compile_where(arguments, error) : status;
     }
     if (status == ETW_OK && arguments->action == ETW_RECORD_CAPTURE) {
         const bool only_reclaim = arguments->reclaim_first && arguments->input_count == 0 &&

@@ -17,8 +17,15 @@ typedef enum etw_record_action {
     ETW_RECORD_LIST_PROVIDER,
     ETW_RECORD_LIST_COUNTERS,
     ETW_RECORD_KILL,
-    ETW_RECORD_RECLAIM
+    ETW_RECORD_RECLAIM,
+    ETW_RECORD_BOOT
 } etw_record_action;
+
+typedef enum etw_record_boot_step {
+    ETW_BOOT_INSTALL,
+    ETW_BOOT_REMOVE,
+    ETW_BOOT_COLLECT
+} etw_record_boot_step;
 
 #define ETW_RECORD_MAX_PROFILES 8u
 
@@ -31,8 +38,10 @@ typedef struct etw_provider_argument {
 
 typedef struct etw_record_arguments {
     etw_record_action action;
-    const char *action_name; /* the session to kill, the part of a provider's name; may be NULL */
-    const char **inputs;     /* .etl and .etwcap files, folders, patterns; "-" for stdin */
+    const char *action_name;   /* the session to kill, the part of a provider's name; may be NULL */
+    etw_record_boot_step boot; /* of ETW_RECORD_BOOT */
+    bool dry_run;              /* only tell what --boot would write or take out */
+    const char **inputs;       /* .etl and .etwcap files, folders, patterns; "-" for stdin */
     uint32_t input_count;
     bool from_json;     /* the one input is text */
     const char *member; /* of an archive; NULL: all traces in it */

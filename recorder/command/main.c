@@ -126,6 +126,8 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
     case ETW_RECORD_RECLAIM:
         status = reclaim(&error);
         break;
+    case ETW_RECORD_BOOT:
+        return etw_record_boot(arguments, signal);
     case ETW_RECORD_CATALOG:
         return etw_record_catalog(arguments);
     case ETW_RECORD_CAPTURE:

@@ -6,8 +6,8 @@
 #include "recorder/command/report.h"
 #include "recorder/command/run_while.h"
 #include "recorder/command/segments.h"
+#include "recorder/command/session_request.h"
 #include "recorder/session/oracle_source.h"
-#include "recorder/session/provider_fields.h"
 #include "recorder/session/queued_pump.h"
 #include "recorder/session/system_providers.h"
 #include "recorder/session/tdh_source.h"
@@ -233,41 +233,6 @@ static etw_status on_tick(void *context)
     return status == ETW_OK ? etw_capture_tick(recording->capture, &recording->error) : status;
 }
 
-/* EVENT_FILTER_DESCRIPTOR's page: these filters do nothing for TraceLogging, whose events have no
- * ids of their own. */
-static void warn_of_ids(const etw_provider_argument *provider)
-{
-    if (provider->name[0] == '*' &&
-        (provider->options.event_ids.count > 0 || provider->options.stack_ids.count > 0)) {
-        etw_report_note(NULL, "--event-ids and --stack-ids choose nothing among events of "
-                              "TraceLogging providers; those of an EventSource have ids");
-    }
-}
-
-/* The session's providers, their names looked up. */
-static etw_status find_providers(const etw_record_arguments *arguments,
-                                 etw_provider_options *providers, etw_error *error)
-{
-    for (uint32_t i = 0; i < arguments->provider_count; i++) {
-        providers[i] = arguments->providers[i].options;
-        const char *keywords = arguments->providers[i].keyword_names;
-        etw_status status = etw_record_advise(
-            ETW_STEP_FIND_PROVIDER,
-            etw_provider_find(arguments->providers[i].name, &providers[i].id, error), error);
-        if (status == ETW_OK && keywords != NULL) {
-            status = etw_record_advise(
-                ETW_STEP_FIND_KEYWORD,
-                etw_provider_keywords(&providers[i].id, keywords, &providers[i].any_keyword, error),
-                error);
-        }
-        if (status != ETW_OK) {
-            return status;
-        }
-        warn_of_ids(&arguments->providers[i]);
-    }
-    return ETW_OK;
-}
-
 static etw_status open_with_options(const etw_record_arguments *arguments,
                                     const etw_session_options *options, etw_session **session,
                                     etw_error *error)
@@ -318,7 +283,7 @@ static etw_status open_session(live *recording)
     options.provider_count = arguments->provider_count;
     options.sample_interval_100ns = arguments->sample_interval_us * 10;
     add_system(arguments, &options, providers);
-    etw_status status = find_providers(arguments, providers, error);
+    etw_status status = etw_record_find_providers(arguments, providers, error);
     if (status == ETW_OK) {
         status = open_with_options(arguments, &options, &recording->session, error);
     }
