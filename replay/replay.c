@@ -2,7 +2,7 @@
 
 #include "format/etl/etl.h"
 #include "format/input/donor_file.h"
-#include "format/input/input.h"
+#include "format/input/time_order.h"
 #include "format/query/where.h"
 #include "format/schema/resolver.h"
 #include "replay/faults.h"
@@ -11,7 +11,6 @@
 #include "replay/query/selection.h"
 #include "replay/query/stacks.h"
 #include "replay/query/state_pass.h"
-#include "replay/query/time_order.h"
 #include "replay/replay_input.h"
 
 #include <stdatomic.h>
@@ -228,8 +227,8 @@ static etw_status open_source(etw_replay *replay, etw_error *error)
     }
     return etw_failed(status) || replay->options.spool == NULL
                ? status
-               : etw_time_order_open(replay->input, replay->source, &replay->options, &replay->sort,
-                                     error);
+               : etw_time_order_open(replay->input, replay->source, replay->options.spool,
+                                     replay->options.spools_all, &replay->sort, error);
 }
 
 static etw_status open_state(etw_replay *replay, etw_error *error)

@@ -11,6 +11,8 @@ struct etw_spool {
     const etw_os *os;
     int file; /* < 0: not made yet */
     uint64_t size;
+    bool (*is_stopped)(void *context); /* may be NULL */
+    void *stop_context;
 };
 
 /* Where an item of the chunk that is being filled belongs. */
@@ -72,6 +74,17 @@ void etw_spool_free(etw_spool *spool)
         (void)spool->os->close(spool->os->context, spool->file);
     }
     free(spool);
+}
+
+void etw_spool_stop_by(etw_spool *spool, bool (*is_stopped)(void *context), void *context)
+{
+    spool->is_stopped = is_stopped;
+    spool->stop_context = context;
+}
+
+static bool is_stopped(const etw_spool *spool)
+{
+    return spool->is_stopped != NULL && spool->is_stopped(spool->stop_context);
 }
 
 static etw_status flush(etw_sort *sort, etw_error *error)
@@ -322,7 +335,10 @@ static etw_status fill(etw_sort *sort, etw_error *error)
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to sort events");
     }
     while (!etw_failed(status)) {
-        sort->end = etw_source_next(sort->source, &item, &sort->end_error);
+        sort->end = is_stopped(sort->spool)
+                        ? etw_error_set(&sort->end_error, ETW_ERROR_STOPPED,
+                                        "interrupted while events were put in the order of time")
+                        : etw_source_next(sort->source, &item, &sort->end_error);
         if (sort->end != ETW_OK) {
             break;
         }

@@ -20,6 +20,8 @@ typedef struct etw_spool etw_spool;
 /* The file is made once something is written. NULL: no memory. */
 ETW_API etw_spool *etw_spool_new(const etw_os *os);
 ETW_API void etw_spool_free(etw_spool *spool);
+/* Asked now and then while a source is read: true ends that as a failure, ETW_ERROR_STOPPED. */
+ETW_API void etw_spool_stop_by(etw_spool *spool, bool (*is_stopped)(void *context), void *context);
 
 typedef struct etw_sort etw_sort;
 

@@ -48,7 +48,9 @@ ETW_API_CHECKED etw_status etw_input_open(const etw_os *os, const char *path,
                                           etw_error *error);
 ETW_API void etw_input_close(etw_input *input);
 /* From now on the file is opened for each read and closed again, where that is possible: processes
- * may have few files open. Reads fail where another file has its name by then. */
+ * may have few files open. Reads fail where another file has its name by then. Whoever opens many
+ * inputs keeps so many of them open, and spares the rest. */
+#define ETW_INPUTS_KEPT_OPEN 8u
 ETW_API void etw_input_spare(etw_input *input);
 
 /* Who gets the inputs: take owns each. Its failure ends the loop. */

@@ -124,7 +124,8 @@ int etw_record_files(const etw_record_arguments *arguments, etw_stop_signal *sig
         store == NULL ? etw_error_set(&error, ETW_ERROR_NO_MEMORY, "out of memory for schemas")
                       : etw_resolver_new(store, &resolver_options, &resolver, &error);
     if (status == ETW_OK) {
-        status = etw_record_inputs_open(arguments, resolver, store, &context.inputs, &error);
+        status =
+            etw_record_inputs_open(arguments, resolver, store, signal, &context.inputs, &error);
     }
     if (status == ETW_OK) {
         status = etw_segments_begin(&context.segments, arguments, &error);

@@ -8,6 +8,7 @@
 #include "format/fixture/fixture.h"
 #include "format/input/input.h"
 #include "recorder/capture/etwcap_source.h"
+#include "recorder/command/ordered_input.h"
 #include "recorder/command/report.h"
 
 #include <stdlib.h>
@@ -27,12 +28,14 @@ struct etw_record_inputs {
     const etw_record_arguments *arguments;
     etw_resolver *resolver;
     etw_schema_store *store;
-    etw_status_line line; /* while .etl files are scanned */
+    etw_status_line line; /* while files are scanned, or put in order */
     const char *scanned;
     one_input **inputs; /* each stays where it is: callbacks point to it */
     uint32_t count;
+    etw_stop_signal *signal;
     etw_source *source;
     bool is_merged;
+    etw_spool *spool; /* of those that are put in order; outlives the sources */
     etw_text redacted;
     etw_bytes rundowns[MAX_RUNDOWNS]; /* owned */
     uint32_t rundown_count;
@@ -214,9 +217,33 @@ static etw_status take_input(void *context, etw_input *input, etw_error *error)
         etw_input_close(input);
         return no_memory(error);
     }
+    if (all->count >= ETW_INPUTS_KEPT_OPEN) {
+        etw_input_spare(input);
+    }
     *one = (one_input){.all = all, .number = all->count, .input = input};
     all->inputs[all->count++] = one;
     return open_source(one, error);
+}
+
+/* What is merged must be in order itself. A stop is looked at only between events that were merged,
+ * and before the first of them all of an input may be read. */
+static etw_status order_sources(etw_record_inputs *all, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    all->spool = etw_spool_new(etw_os_default());
+    if (all->spool == NULL) {
+        return no_memory(error);
+    }
+    etw_spool_stop_by(all->spool, etw_stop_signal_is_set, all->signal);
+    for (uint32_t i = 0; i < all->count && status == ETW_OK; i++) {
+        one_input *one = all->inputs[i];
+        const etw_ordered_input_options options = {.input = one->input,
+                                                   .spool = all->spool,
+                                                   .spools_all = all->count > ETW_TRACES_AT_ONCE,
+                                                   .line = &all->line};
+        status = etw_ordered_input_open(one->source, &options, &one->source, error);
+    }
+    return status;
 }
 
 static etw_status merge_sources(etw_record_inputs *all, etw_error *error)
@@ -292,7 +319,8 @@ static etw_status open_all(etw_record_inputs *all, etw_error *error)
             etw_report_note(NULL, "without the lists of processes: the traces are not all of one "
                                   "boot of one host");
         }
-        status = merge_sources(all, error);
+        status = order_sources(all, error);
+        status = status == ETW_OK ? merge_sources(all, error) : status;
     } else if (status == ETW_OK) {
         all->source = all->inputs[0]->source;
     }
@@ -300,8 +328,8 @@ static etw_status open_all(etw_record_inputs *all, etw_error *error)
 }
 
 etw_status etw_record_inputs_open(const etw_record_arguments *arguments, etw_resolver *resolver,
-                                  etw_schema_store *store, etw_record_inputs **inputs,
-                                  etw_error *error)
+                                  etw_schema_store *store, etw_stop_signal *signal,
+                                  etw_record_inputs **inputs, etw_error *error)
 {
     etw_record_inputs *all = calloc(1, sizeof *all);
     *inputs = all;
@@ -311,6 +339,7 @@ etw_status etw_record_inputs_open(const etw_record_arguments *arguments, etw_res
     all->arguments = arguments;
     all->resolver = resolver;
     all->store = store;
+    all->signal = signal;
     return open_all(all, error);
 }
 
@@ -329,6 +358,7 @@ void etw_record_inputs_close(etw_record_inputs *inputs)
         etw_input_close(inputs->inputs[i]->input);
         free(inputs->inputs[i]);
     }
+    etw_spool_free(inputs->spool);
     drop_rundowns(inputs);
     free(inputs->inputs);
     etw_text_free(&inputs->redacted);

@@ -1,18 +1,20 @@
-/* The traces that are recorded from files: opened by what they are, merged by time, with what they
- * tell beside their events. */
+/* The traces that are recorded from files: opened by what they are, each put in the order of time
+ * and merged, with what they tell beside their events. A single one keeps its order. */
 #ifndef ETW_RECORDER_RECORD_INPUTS_H
 #define ETW_RECORDER_RECORD_INPUTS_H
 
 #include "recorder/capture/capture.h"
 #include "recorder/command/arguments.h"
+#include "recorder/command/stop_signal.h"
 
 typedef struct etw_record_inputs etw_record_inputs;
 
 /* Opens all inputs of the arguments, scanning those that are .etl files for the schemas that they
- * carry. Arguments, resolver and store outlive the inputs. */
+ * carry. What is passed outlives the inputs. Once the signal is set, an input that is still being
+ * put in order ends there, as one that failed. */
 etw_status etw_record_inputs_open(const etw_record_arguments *arguments, etw_resolver *resolver,
-                                  etw_schema_store *store, etw_record_inputs **inputs,
-                                  etw_error *error);
+                                  etw_schema_store *store, etw_stop_signal *signal,
+                                  etw_record_inputs **inputs, etw_error *error);
 /* NULL is fine. */
 void etw_record_inputs_close(etw_record_inputs *inputs);
 

@@ -109,9 +109,7 @@ etw_exit etw_tool_each_input(const etw_replay_arguments *arguments,
 /* How inputs are opened that are read once, as the arguments want them. */
 etw_input_options etw_tool_input_options(const etw_replay_arguments *arguments);
 
-/* All of them, opened at once, to be merged. The files of those behind ETW_INPUTS_KEPT_OPEN are
- * opened for each read. */
-#define ETW_INPUTS_KEPT_OPEN 8u
+/* All of them, opened at once, to be merged. */
 typedef struct etw_tool_inputs {
     etw_input **inputs; /* owned, with what they point to; NULL where it was taken */
     uint32_t count;

@@ -7,9 +7,8 @@
 #ifndef ETW_REPLAY_TRACE_SET_H
 #define ETW_REPLAY_TRACE_SET_H
 
+#include "format/input/time_order.h"
 #include "replay/command/tool.h"
-
-#define ETW_TRACES_AT_ONCE 16u
 
 typedef struct etw_trace_set_options {
     const etw_replay_arguments *arguments; /* inputs, times, schemas */

@@ -1,12 +1,15 @@
 """Several traces read as one: the order of time, files of which there are more than can be open, bounded memory."""
 import json
 import resource
+import signal
 import struct
 import subprocess
+import time
 
 import pytest
 
 from etlwriter import Trace
+from test_record_limits import heed_signals
 
 ONE = "{11111111-2222-3333-4444-555555555555}"
 
@@ -44,6 +47,49 @@ def test_a_merge_is_in_the_order_of_time_though_its_inputs_are_not(tool, write, 
     assert ids(tool, out) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("ac", "bc"), ("a", "bc")])
+def test_a_recording_of_several_inputs_is_in_the_order_of_time_though_they_are_not(tool, write, tmp_path, names):
+    first, second = write(names[0], [3, 1, 5]), write(names[1], [2, 4])
+    out = tmp_path / "out.etwcap"
+    for words, given in (([first, "--input", second], None), ([second, "--input", "-"], first.read_bytes())):
+        tool("etw-record", "--input", *words, "-o", out, "-q", "-f", input=given)
+        assert ids(tool, out) == [1, 2, 3, 4, 5]
+    tool("etw-record", "--input", first, "-o", out, "-q", "-f")
+    assert ids(tool, out) == [3, 1, 5]
+
+
+def test_an_input_that_fails_half_way_is_recorded_up_to_there(tool, write, tmp_path):
+    """What it gave is in order; that the rest is missing is a record."""
+    first, second = write("ac", [3, 1, 5]), write("b", [2, 4])
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-150])
+    tool("etw-record", "--input", first, "--input", second, "-o", tmp_path / "out.etwcap", "-q", status=3)
+    found = tool.events(tmp_path / "out.etwcap", status=3)
+    assert [event["Id"] for event in found if event.get("ProviderId") == ONE] == [1, 2, 3, 4, 5]
+    assert [event["Loss"]["Cause"] for event in found if "Loss" in event] == ["cut off"]
+
+
+def test_a_signal_ends_the_reading_ahead(native_tool, write, tmp_path):
+    """The pipe stands still while all of it is to be read; what the recording lacks is a record in it."""
+    first, second, out = write("ac", range(20000, 0, -1)), write("b", [1]), tmp_path / "out.etwcap"
+    process = subprocess.Popen(native_tool.words("etw-record", "--input", "-", "--input", second, "-o", out, "-q"),
+                               stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed_signals)
+    data = first.read_bytes()
+    process.stdin.write(data[:len(data) * 3 // 4])
+    process.stdin.flush()
+    for _ in range(300):
+        if list(tmp_path.glob("out.etwcap*")):
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    process.stdin.close()
+    process.wait(30)
+    assert process.returncode == 3, process.stderr.read()
+    found = [event["Loss"]["Detail"] for event in native_tool.events(out, status=3) if "Loss" in event]
+    assert any("interrupted" in detail for detail in found), found
+
+
 def test_events_of_one_time_keep_the_order_of_inputs_and_within_each(tool, tmp_path):
     paths = []
     for number in range(2):
@@ -52,17 +98,19 @@ def test_events_of_one_time_keep_the_order_of_inputs_and_within_each(tool, tmp_p
             trace.event(ONE, id=number * 1000 + at, time=trace.at(at * 7 % 5))
         paths.append(trace.write(tmp_path / ("%d.etl" % number)) or tmp_path / ("%d.etl" % number))
     tool("etw-replay", "merge", *paths, "-o", tmp_path / "out.etwcap", "-q")
+    tool("etw-record", "--input", paths[0], "--input", paths[1], "-o", tmp_path / "recorded.etwcap", "-q")
     expected = sorted(range(200), key=lambda at: at * 7 % 5)
-    assert ids(tool, tmp_path / "out.etwcap") == [
-        number * 1000 + at for second in range(5) for number in range(2) for at in expected if at * 7 % 5 == second]
+    for name in ("out.etwcap", "recorded.etwcap"):
+        assert ids(tool, tmp_path / name) == [
+            number * 1000 + at for second in range(5) for number in range(2) for at in expected if at * 7 % 5 == second]
 
 
 def limited(native_tool, files, memory, *arguments):
-    """Runs etw-replay with so few files and so many bytes of address space."""
+    """Runs a tool with so few files and so many bytes of address space."""
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    done = subprocess.run(native_tool.words("etw-replay", *arguments), stderr=subprocess.PIPE, preexec_fn=limit)
+    done = subprocess.run(native_tool.words(*arguments), stderr=subprocess.PIPE, preexec_fn=limit)
     assert done.returncode == 0, done.stderr
 
 
@@ -78,7 +126,7 @@ def test_two_hundred_files_need_few_open_files_and_little_memory(native_tool, tm
             native_tool("etw-record", "--input", folder / ("%03d.etl" % number), "-o", folder / ("%03d.etwcap" % number),
                         "-q")
             (folder / ("%03d.etl" % number)).unlink()
-    for words in (["merge"], ["cut"]):
+    for words in (["etw-replay", "merge"], ["etw-replay", "cut"], ["etw-record", "--threads", "0", "--input"]):
         out = tmp_path / "out.etwcap"
         limited(native_tool, 24, 512 << 20, *words, folder, "-o", out, "-q", "-f")
         assert ids(native_tool, out) == [at for at in range(50) for number in range(200)]

@@ -164,6 +164,31 @@ static void a_source_that_fails_gives_what_it_had(void **state)
     check_sorted(scattered, 5000, 64, true);
 }
 
+static bool after_a_thousand(void *context)
+{
+    return ((numbers *)context)->next >= 1000;
+}
+
+static void a_stop_ends_the_reading_as_a_failure(void **state)
+{
+    (void)state;
+    numbers source = over(falling, 5000);
+    etw_spool *spool = etw_spool_new(NULL);
+    etw_sort *sort;
+    etw_item item;
+    etw_status status;
+    uint32_t events = 0;
+    etw_spool_stop_by(spool, after_a_thousand, &source);
+    assert_int_equal(etw_sort_open(&source.base, spool, 0, &sort, NULL), ETW_OK);
+    while ((status = etw_sort_next(sort, &item, NULL)) == ETW_OK) {
+        events += item.kind == ETW_ITEM_EVENT;
+    }
+    assert_int_equal(status, ETW_ERROR_STOPPED);
+    assert_int_equal(events, 1000);
+    etw_sort_close(sort);
+    etw_spool_free(spool);
+}
+
 static void several_sources_share_a_file(void **state)
 {
     (void)state;
@@ -216,6 +241,7 @@ int main(void)
         cmocka_unit_test(any_order_becomes_that_of_time),
         cmocka_unit_test(more_chunks_than_may_wait_are_merged),
         cmocka_unit_test(a_source_that_fails_gives_what_it_had),
+        cmocka_unit_test(a_stop_ends_the_reading_as_a_failure),
         cmocka_unit_test(several_sources_share_a_file),
         cmocka_unit_test(a_check_tells_order),
     };

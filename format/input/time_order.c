@@ -1,7 +1,7 @@
-#include "replay/query/time_order.h"
+#include "format/input/time_order.h"
 
 #include "format/etl/etl.h"
-#include "format/input/input.h"
+#include "format/etwcap/reader.h"
 
 static etw_status check(const etw_input *input, bool *is_sorted, etw_error *error)
 {
@@ -20,13 +20,12 @@ static etw_status check(const etw_input *input, bool *is_sorted, etw_error *erro
     return status;
 }
 
-etw_status etw_time_order_open(const etw_input *input, etw_source *source,
-                               const etw_replay_options *options, etw_sort **sort, etw_error *error)
+etw_status etw_time_order_open(const etw_input *input, etw_source *source, etw_spool *spool,
+                               bool spools_all, etw_sort **sort, etw_error *error)
 {
     bool is_sorted = false;
-    const bool checks = !options->spools_all && etw_input_can_seek(input);
+    const bool checks = !spools_all && etw_input_can_seek(input);
     const etw_status status = checks ? check(input, &is_sorted, error) : ETW_OK;
     *sort = NULL;
-    return etw_failed(status) || is_sorted ? status
-                                           : etw_sort_open(source, options->spool, 0, sort, error);
+    return etw_failed(status) || is_sorted ? status : etw_sort_open(source, spool, 0, sort, error);
 }
