@@ -65,7 +65,8 @@ etw_exit etw_copy_exit(const etw_replay_arguments *arguments, etw_status status,
 /* A name that promises another format than .etwcap would be believed: it is refused, and said. */
 bool etw_copy_refuses_name(const etw_replay_arguments *arguments);
 
-/* Runs it, unless the output is one of the inputs or promises another format, and concludes. */
+/* Runs it, unless the output is one of the inputs or promises another format, and concludes. Of
+ * packs, which have no events, the schemas are copied, unless something is to be taken out. */
 etw_exit etw_copy_to_output(const etw_copy_options *options);
 
 #endif

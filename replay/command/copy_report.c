@@ -2,6 +2,7 @@
 #include "replay/command/copy.h"
 
 #include "format/base/names.h"
+#include "replay/command/schema_pack.h"
 
 #include <inttypes.h>
 
@@ -73,6 +74,9 @@ etw_exit etw_copy_to_output(const etw_copy_options *options)
     if (etw_copy_refuses_name(options->arguments) ||
         etw_tool_writes_over_input(options->arguments)) {
         return ETW_EXIT_USAGE;
+    }
+    if (options->redaction == NULL && etw_schema_pack_are_all(options->arguments)) {
+        return etw_schema_pack_copy(options->arguments);
     }
     const etw_status status = etw_copy_run(options, &counts, &error);
     return etw_copy_conclude(options, status, &counts, &error);

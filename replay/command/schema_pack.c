@@ -1,5 +1,6 @@
 #include "replay/command/schema_pack.h"
 
+#include "format/etwcap/pack_reader.h"
 #include "format/etwcap/pack_writer.h"
 #include "format/input/donor_file.h"
 #include "format/schema/resolver.h"
@@ -9,6 +10,7 @@
 
 typedef struct packing {
     const etw_replay_arguments *arguments;
+    const char *output;
     etw_schema_store *store; /* names, and schemas on their way */
     etw_resolver *resolver;
     etw_pack_writer *writer;
@@ -63,14 +65,13 @@ static etw_status write_pack(packing *p, etw_pack_counts *counts, etw_error *err
     const etw_replay_arguments *arguments = p->arguments;
     const etw_pack_options options = {.application = arguments->writer.application,
                                       .replace = arguments->writer.replace};
-    return etw_pack_writer_save(p->writer, etw_os_default(), arguments->export_path, &options,
-                                counts, error);
+    return etw_pack_writer_save(p->writer, etw_os_default(), p->output, &options, counts, error);
 }
 
 static etw_status pack_all(packing *p, etw_pack_counts *counts, etw_error *error)
 {
     bool wants_part;
-    etw_status status = etw_tool_wants_part(etw_os_default(), p->arguments->export_path,
+    etw_status status = etw_tool_wants_part(etw_os_default(), p->output,
                                             p->arguments->writer.replace, &wants_part, error);
     p->store = etw_schema_store_new();
     p->writer = p->store == NULL ? NULL : etw_pack_writer_new(p->store);
@@ -87,9 +88,9 @@ static etw_status pack_all(packing *p, etw_pack_counts *counts, etw_error *error
     return etw_failed(status) ? status : write_pack(p, counts, error);
 }
 
-etw_exit etw_schema_pack_export(const etw_replay_arguments *arguments)
+static etw_exit export_to(const char *output, const etw_replay_arguments *arguments)
 {
-    packing p = {.arguments = arguments};
+    packing p = {.arguments = arguments, .output = output};
     etw_error error = {0};
     etw_pack_counts counts = {0};
     const etw_status status = pack_all(&p, &counts, &error);
@@ -103,8 +104,41 @@ etw_exit etw_schema_pack_export(const etw_replay_arguments *arguments)
     if (!arguments->quiet) {
         etw_tool_say("%s: schemas of %" PRIu32 " events of %" PRIu32 " providers, %" PRIu32
                      " definitions, %" PRIu64 " bytes",
-                     arguments->export_path, counts.events, counts.providers, counts.definitions,
-                     counts.bytes);
+                     output, counts.events, counts.providers, counts.definitions, counts.bytes);
     }
     return is_all ? ETW_EXIT_WELL : ETW_EXIT_MISSING;
+}
+
+etw_exit etw_schema_pack_export(const etw_replay_arguments *arguments)
+{
+    return export_to(arguments->export_path, arguments);
+}
+
+/* Only files are looked at: what a pipe gives once is the copy's. */
+static bool is_pack(const char *path)
+{
+    const etw_os *os = etw_os_default();
+    etw_schema_store *store = etw_schema_store_new();
+    etw_donor *donor = NULL;
+    const bool is_one = store != NULL && os->kind(os->context, path) == ETW_PATH_FILE &&
+                        etw_pack_open(os, path, store, &donor, NULL) == ETW_OK;
+    if (is_one) {
+        donor->free(donor);
+    }
+    etw_schema_store_free(store);
+    return is_one;
+}
+
+bool etw_schema_pack_are_all(const etw_replay_arguments *arguments)
+{
+    bool are_all = arguments->input_count > 0;
+    for (uint32_t i = 0; i < arguments->input_count && are_all; i++) {
+        are_all = is_pack(arguments->inputs[i]);
+    }
+    return are_all;
+}
+
+etw_exit etw_schema_pack_copy(const etw_replay_arguments *arguments)
+{
+    return export_to(arguments->output, arguments);
 }

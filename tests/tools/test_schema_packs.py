@@ -97,6 +97,24 @@ def test_a_pack_explains_what_its_sources_explain(tool, tmp_path):
     assert again.read_bytes() == pack.read_bytes()
 
 
+def test_a_copy_of_packs_is_a_pack(tool, tmp_path):
+    """It has no events to copy: its schemas are what it is for."""
+    dll(tmp_path / "a.dll", 17763, ("a", *UINT32))
+    dll(tmp_path / "b.dll", 19041, ("a", *UINT32), ("b", *UINT64))
+    for name in ("a", "b"):
+        export(tool, tmp_path / (name + ".etwcap"), "--schemas", tmp_path / (name + ".dll"))
+    whole, out = (tmp_path / "a.etwcap").read_bytes(), tmp_path / "out.etwcap"
+    for verb in ("repack", "merge", "cut"):
+        tool("etw-replay", verb, tmp_path / "a.etwcap", "-o", out, "-f")
+        assert out.read_bytes() == whole, verb
+    tool("etw-replay", "repack", tmp_path / "a.etwcap", "-o", out, status=1)  # exists
+    export(tool, tmp_path / "both.etwcap", "--schemas", tmp_path / "a.dll", "--schemas", tmp_path / "b.dll")
+    for words in (["merge", tmp_path / "a.etwcap", tmp_path / "b.etwcap"],
+                  ["repack", tmp_path / "b.etwcap", "--schemas", tmp_path / "a.dll"]):
+        tool("etw-replay", *words, "-o", out, "-f")
+        assert out.read_bytes() == (tmp_path / "both.etwcap").read_bytes(), words
+
+
 def test_a_pack_in_a_folder_serves_but_a_trace_does_not(native_tool, tmp_path):
     dll(tmp_path / "a.dll", 1, ("a", *UINT32))
     trace_of(tmp_path / "x.etl", struct.pack("<I", 5))
