@@ -18,6 +18,8 @@ typedef enum etw_schema_origin {
     ETW_SCHEMA_WPP = 8,          /* TMF file or symbols that the user gave */
     ETW_SCHEMA_MOF = 9           /* MOF file that the user gave */
 } etw_schema_origin;
+/* Above all of them. */
+#define ETW_SCHEMA_ORIGINS 10u
 
 /* A fixed word such as "manifest"; never NULL. */
 ETW_API const char *etw_schema_origin_name(uint32_t origin);

@@ -73,6 +73,7 @@ struct etw_replay_arguments {
     const char *member;      /* --member: of archives, only files with this name */
     const char *output;      /* -o; NULL where not given */
     const char *export_path; /* of schemas: the pack to write; NULL where not given */
+    bool covers;             /* of schemas: count the events that they explain */
     const char *format;      /* --format; NULL where not given */
     const char *since;       /* as given: relative times need the trace */
     const char *until;

@@ -90,6 +90,11 @@ static const etw_option rows[] = {
      .group = ETW_TAKES_PACK,
      .hint = ETW_HINT_FILE,
      IN(export_path)},
+    {.name = "coverage",
+     .help = "count for each FILE the events that have a schema, and those that it shows to their "
+             "last byte, by where the schemas came from",
+     .group = ETW_TAKES_PACK,
+     IN(covers)},
     {.name = "language",
      .value = "NAME",
      .help = "of messages in .mui files (default en-US)",

@@ -2,6 +2,7 @@
 #include "format/etwcap/pack_reader.h"
 #include "format/input/input.h"
 #include "format/output/schema_listing.h"
+#include "replay/command/coverage.h"
 #include "replay/command/schema_lines.h"
 #include "replay/command/schema_pack.h"
 #include "replay/command/tool.h"
@@ -155,6 +156,9 @@ etw_exit etw_verb_schemas(const etw_replay_arguments *arguments)
     if (arguments->input_count == 0) {
         etw_tool_say("schemas needs a FILE, or --export");
         return ETW_EXIT_USAGE;
+    }
+    if (arguments->covers) {
+        return etw_coverage_print(arguments);
     }
     etw_error error = {0};
     etw_stream stream;
