@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, need_program
 
 FOLDER = ROOT / "build" / "npm"
 PACKAGES = {"@duckdb/node-api": "1.5.6-r.1", "hyparquet": "1.31.5", "hyparquet-compressors": "1.1.2", "speedscope": "1.25.0",
@@ -29,6 +29,33 @@ for (const path of process.argv.slice(2)) {
         console.log(JSON.stringify(row, plain));
 }
 """
+# A module whose `load` gets a page of Chromium; what it returns is printed, with what the page complained of.
+BROWSER = """
+import { chromium } from 'playwright-core';
+import fs from 'node:fs';
+import path from 'node:path';
+const argument = process.argv.slice(2);
+const browser = await chromium.launch({ executablePath: argument.shift(), args: ['--no-sandbox', '--allow-file-access-from-files'] });
+const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
+const problems = [];
+page.on('pageerror', error => problems.push(String(error)));
+page.on('console', message => message.type() === 'error' && problems.push(message.text()));
+page.on('dialog', dialog => { problems.push(dialog.message()); dialog.dismiss(); });
+const load = async () => { %s };
+try {
+    console.log(JSON.stringify({ result: await load(), problems }));
+} finally {
+    await browser.close();
+}
+"""
+SPEEDSCOPE = """
+    const text = fs.readFileSync(argument[0]).toString('base64');
+    const script = path.resolve(argument[1], 'load.js');
+    fs.writeFileSync(script, `speedscope.loadFileFromBase64(${JSON.stringify(path.basename(argument[0]))}, "${text}")`);
+    await page.goto('file://' + path.resolve('node_modules/speedscope/dist/release/index.html') + '#localProfilePath=' + script);
+    await page.waitForFunction(() => document.title.includes(' - speedscope'), null, { timeout: 60000 });
+    return await page.evaluate(() => document.body.innerText);
+"""
 
 
 def npm():
@@ -51,6 +78,18 @@ def node(name, program, *arguments):
     (folder / name).write_text(program)
     done = subprocess.run(["node", name, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, check=True)
     return done.stdout.decode().splitlines()
+
+
+def browser(name, program, *arguments):
+    """What a program for a page of Chromium returns, and what the page complained of."""
+    chromium = need_program("chromium")
+    (line,) = node(name, BROWSER % program, chromium, *arguments)
+    return json.loads(line)
+
+
+def speedscope(path, folder):
+    """The text that speedscope shows for a file, and its complaints."""
+    return browser("speedscope.mjs", SPEEDSCOPE, path, folder)
 
 
 def duckdb(*queries):

@@ -3,6 +3,7 @@ import json
 import struct
 
 import pytest
+from consumers import speedscope
 from etlwriter import Trace, field, stack64
 
 
@@ -88,6 +89,15 @@ def test_samples_of_a_real_trace_have_their_stacks(native_tool, corpus, tmp_path
     assert sum(sums.values()) == 6215  # of 79,528 samples those that are not of the idle thread
     assert any(";Test.Program.Main;" in line for line in sums)
     check_speedscope(perf(native_tool, corpus("net.4.5.2.x64.etl"), tmp_path / "a.speedscope.json")[1], sums)
+
+
+def test_speedscope_shows_it(native_tool, corpus, tmp_path):
+    """Its own code, in Chromium: a profile for each process; the folded lines are one."""
+    for name in ("a.speedscope.json", "a.folded"):
+        perf(native_tool, corpus("net.4.5.2.x64.etl"), tmp_path / name)
+        page = speedscope(tmp_path / name, tmp_path)
+        assert page["problems"] == []
+        assert ("MsMpEng.exe (1632) (1/19)" if name.endswith("json") else "a.folded") in page["result"]
 
 
 @pytest.mark.parametrize("name", ["a;b", "a\nb", "a b 3"])
