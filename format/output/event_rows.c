@@ -188,7 +188,7 @@ static void end_row(etw_text *rows, size_t start, const etw_row_fixed *fixed)
     }
 }
 
-/* The properties come last but are walked first: what is said of them stands before. */
+/* The properties come first: what is said of them is known then. */
 void etw_row_append_with(const etw_output_options *options, const etw_event *event,
                          etw_row_properties append, etw_text *rows)
 {
@@ -196,17 +196,18 @@ void etw_row_append_with(const etw_output_options *options, const etw_event *eve
     const etw_event_process *process = etw_event_process_of(event);
     etw_row_fixed fixed;
     etw_property_outcome outcome = {0};
-    etw_text properties = {0};
     const size_t start = begin_field(rows);
     fill_fixed(event, &fixed);
     fixed.owner_id = process == NULL ? fixed.process_id : process->process_id;
+    etw_text_append(rows, (const char *)&fixed, sizeof fixed);
+    const size_t properties = begin_field(rows);
     if (plan == NULL) {
         etw_properties_unknown(event, &outcome);
         fixed.property_count = ETW_ROW_NONE;
     } else {
-        fixed.property_count = append(options, event, &properties, &outcome);
+        fixed.property_count = append(options, event, rows, &outcome);
+        end_field(rows, properties);
     }
-    etw_text_append(rows, (const char *)&fixed, sizeof fixed);
     append_name(rows, etw_event_provider_name(event));
     append_name(rows, plan == NULL ? NULL : etw_plan_event_name(plan)->utf8);
     append_message(options, event, rows);
@@ -214,9 +215,6 @@ void etw_row_append_with(const etw_output_options *options, const etw_event *eve
     append_bytes(rows, outcome.undecoded);
     append_extended(options, event, rows);
     append_name(rows, process == NULL ? NULL : process->name);
-    etw_text_append(rows, properties.data, properties.size);
-    rows->failed |= properties.failed;
-    etw_text_free(&properties);
     end_row(rows, start, &fixed);
 }
 
@@ -237,6 +235,7 @@ void etw_row_append_loss(const etw_loss *loss, etw_text *rows)
     const etw_row_fixed fixed = {.is_loss = true};
     const size_t start = begin_field(rows);
     etw_text_append(rows, (const char *)&fixed, sizeof fixed);
+    (void)begin_field(rows); /* no properties */
     for (int field = 0; field < ETW_ROW_FIELD_COUNT; field++) {
         if (field == ETW_ROW_EXTENDED_INFO) {
             append_loss(loss, rows);
@@ -268,13 +267,14 @@ bool etw_row_next(etw_bytes *rows, etw_row *row)
     }
     const uint32_t size = etw_load_u32(rows->data);
     const uint8_t *at = rows->data + sizeof size;
-    row->end = at + size;
     memcpy(&row->fixed, at, sizeof row->fixed);
     at += sizeof row->fixed;
+    const etw_bytes properties = take_field(&at);
+    row->end = at;
+    row->at = at - properties.size;
     for (int field = 0; field < ETW_ROW_FIELD_COUNT; field++) {
         row->fields[field] = take_field(&at);
     }
-    row->at = at;
     rows->data += sizeof size + size;
     rows->size -= sizeof size + size;
     return true;

@@ -2,9 +2,9 @@
  * thread; a collector reads them, in order. They live in memory alone and are in the machine's own
  * byte order.
  *
- * A row is its size (uint32, without itself), the fixed part, and fields: first the ones below,
- * then name and text of each property. A field is a uint32 size and as many bytes; ETW_ROW_NONE
- * stands for one that is not there. */
+ * A row is its size (uint32, without itself), the fixed part, and fields: first one with the fields
+ * of all properties, each one's name and text, then the ones below. A field is a uint32 size and as
+ * many bytes; ETW_ROW_NONE stands for one that is not there. */
 #ifndef ETW_FORMAT_OUTPUT_ROWS_H
 #define ETW_FORMAT_OUTPUT_ROWS_H
 

@@ -1,6 +1,6 @@
 /* A folder with a file for each kind of event. Which kinds there are is known at the end, and so
- * many files cannot be open at once: rows are put aside in a temporary file, then written to the
- * files of 16 kinds at a time. */
+ * many files cannot be open at once: rows are put aside in a temporary file, which is read again
+ * for as many kinds at a time as memory holds. */
 #include "format/output/folder/kind_file.h"
 #include "format/output/folder/kind_names.h"
 
@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BATCH       16u
+#define BATCH       128u /* files at one time, which may hold so much: */
+#define BATCH_BYTES ((uint64_t)16 * ETW_KIND_FILE_BYTES)
 #define CHUNK       ((size_t)256 << 10)
 #define MAX_KINDS   ((uint32_t)1 << 20)
 #define MAX_SEGMENT 4096u /* of a path */
@@ -27,6 +28,7 @@ typedef struct kind {
     kind_key key;
     uint32_t number;
     const char *path; /* below the folder, without its ending */
+    uint64_t bytes;   /* of its rows */
 } kind;
 
 /* One that is being written. */
@@ -48,6 +50,7 @@ struct etw_collector {
     etw_arena memory;
     kind **list;
     uint32_t count, capacity;
+    kind *latest; /* of the row before */
     etw_text record;
     open_file files[BATCH];
 };
@@ -178,6 +181,7 @@ static etw_status add_kind(etw_collector *c, const etw_row *row, const kind_key 
     k->key = *key;
     k->number = c->count;
     k->path = copy;
+    k->bytes = 0;
     c->list[c->count++] = k;
     *added = k;
     return etw_table_set(&c->kinds, &k->key, sizeof k->key, k) ? ETW_OK : no_memory(error);
@@ -186,13 +190,18 @@ static etw_status add_kind(etw_collector *c, const etw_row *row, const kind_key 
 static etw_status take_row(etw_collector *c, const etw_row *row, etw_bytes whole, etw_error *error)
 {
     const kind_key key = key_of(c, row);
-    kind *k = etw_table_get(&c->kinds, &key, sizeof key);
+    kind *k = c->latest;
+    if (k == NULL || memcmp(&k->key, &key, sizeof key) != 0) {
+        k = etw_table_get(&c->kinds, &key, sizeof key);
+    }
     if (k == NULL) {
         const etw_status status = add_kind(c, row, &key, &k, error);
         if (etw_failed(status)) {
             return status;
         }
     }
+    c->latest = k;
+    k->bytes += whole.size;
     etw_text_clear(&c->record);
     etw_text_append(&c->record, (const char *)&k->number, sizeof k->number);
     etw_text_append(&c->record, (const char *)whole.data, whole.size);
@@ -289,8 +298,20 @@ static etw_status finish_file(etw_collector *c, open_file *f, etw_error *error)
     return status;
 }
 
-/* The rows of the kinds from first on. */
-static etw_status write_batch(etw_collector *c, uint32_t first, etw_error *error)
+/* The kinds from first on that are written together: up to the one returned. */
+static uint32_t end_of_batch(const etw_collector *c, uint32_t first)
+{
+    uint64_t held = 0;
+    uint32_t end = first;
+    while (end < c->count && end - first < BATCH && (end == first || held < BATCH_BYTES)) {
+        const uint64_t bytes = c->list[end]->bytes;
+        held += bytes < ETW_KIND_FILE_BYTES ? bytes : ETW_KIND_FILE_BYTES;
+        end++;
+    }
+    return end;
+}
+
+static etw_status write_batch(etw_collector *c, uint32_t first, uint32_t end, etw_error *error)
 {
     etw_bytes record;
     etw_row row;
@@ -301,7 +322,7 @@ static etw_status write_batch(etw_collector *c, uint32_t first, etw_error *error
             break;
         }
         const uint32_t number = etw_load_u32(record.data);
-        if (number < first || number - first >= BATCH) {
+        if (number < first || number >= end) {
             continue;
         }
         open_file *f = &c->files[number - first];
@@ -329,8 +350,10 @@ static etw_status finish_folder(etw_collector *collector, etw_text *out, etw_err
 {
     etw_status status = ETW_OK;
     (void)out;
-    for (uint32_t first = 0; !etw_failed(status) && first < collector->count; first += BATCH) {
-        status = write_batch(collector, first, error);
+    for (uint32_t first = 0; !etw_failed(status) && first < collector->count;) {
+        const uint32_t end = end_of_batch(collector, first);
+        status = write_batch(collector, first, end, error);
+        first = end;
     }
     return etw_failed(status) ? status : ETW_OK;
 }

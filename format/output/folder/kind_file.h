@@ -4,6 +4,9 @@
 
 #include "format/output/typed_rows.h"
 
+/* What one may hold before it writes: many are open at one time. */
+#define ETW_KIND_FILE_BYTES ((size_t)8 << 20)
+
 /* One of them; the first member of each form's own structure. */
 typedef struct etw_kind_file etw_kind_file;
 

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-/* Of a row group: 16 tables are open at one time. */
-#define GROUP_BYTES    ((size_t)8 << 20)
 #define OTHER_NODES    (ETW_PARQUET_HEADER_COUNT + 1 + ETW_PARQUET_TRAILER_COUNT)
 #define MAX_PROPERTIES (ETW_PARQUET_MAX_NODES - OTHER_NODES) /* their nodes */
 
@@ -70,7 +68,7 @@ static etw_status open_table(const etw_plan *plan, etw_kind_file **file, etw_tex
         close_table(made);
         return status;
     }
-    etw_parquet_table_limit(made->table, GROUP_BYTES);
+    etw_parquet_table_limit(made->table, ETW_KIND_FILE_BYTES);
     etw_parquet_table_begin(made->table, out);
     *file = made;
     return ETW_OK;

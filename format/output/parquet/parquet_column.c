@@ -7,16 +7,17 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#define SLOT_COUNT (4u * ETW_PARQUET_MAX_DICTIONARY)
-#define ZSTD_LEVEL 3
+/* Of a dictionary's hash table: at least twice its values; it grows fourfold. */
+#define FIRST_SLOTS 256u
+#define ZSTD_LEVEL  3
 
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
 enum { ENCODING_PLAIN = 0, ENCODING_RLE = 3, ENCODING_RLE_DICTIONARY = 8 };
 
 void etw_parquet_column_free(etw_parquet_column *column)
 {
-    etw_text_free(&column->definitions);
-    etw_text_free(&column->repetitions);
+    etw_text_free(&column->definitions.bytes);
+    etw_text_free(&column->repetitions.bytes);
     etw_text_free(&column->values);
     etw_text_free(&column->indexes);
     etw_text_free(&column->dictionary);
@@ -28,7 +29,7 @@ void etw_parquet_column_free(etw_parquet_column *column)
 
 size_t etw_parquet_column_size(const etw_parquet_column *column)
 {
-    return column->definitions.size + column->repetitions.size + column->values.size +
+    return column->definitions.bytes.size + column->repetitions.bytes.size + column->values.size +
            column->indexes.size + column->dictionary.size;
 }
 
@@ -44,55 +45,155 @@ static void append_plain(const etw_parquet_column *column, etw_text *to, const v
     etw_text_append(to, bytes, size);
 }
 
-static bool is_value_at(const etw_parquet_column *column, uint32_t index, const void *bytes,
-                        size_t size)
+/* The PLAIN form of a value of the dictionary. */
+static etw_bytes value_at_index(const etw_parquet_column *column, uint32_t index)
 {
-    const size_t prefix = column->type == ETW_PARQUET_BYTE_ARRAY ? sizeof(uint32_t) : 0;
     const uint32_t start = etw_load_u32(column->offsets.data + (size_t)index * sizeof(uint32_t));
     const size_t end =
         index + 1 < column->dictionary_count
             ? etw_load_u32(column->offsets.data + ((size_t)index + 1) * sizeof(uint32_t))
             : column->dictionary.size;
-    return end - start - prefix == size &&
-           (size == 0 || memcmp(column->dictionary.data + start + prefix, bytes, size) == 0);
+    return (etw_bytes){(const uint8_t *)column->dictionary.data + start, end - start};
 }
 
-static void give_up_dictionary(etw_parquet_column *column)
+static bool is_value_at(const etw_parquet_column *column, uint32_t index, const void *bytes,
+                        size_t size)
+{
+    const size_t prefix = column->type == ETW_PARQUET_BYTE_ARRAY ? sizeof(uint32_t) : 0;
+    const etw_bytes value = value_at_index(column, index);
+    if (value.size - prefix != size) {
+        return false;
+    }
+    if (size == sizeof(uint32_t) && prefix == 0) {
+        return etw_load_u32(value.data) == etw_load_u32(bytes);
+    }
+    return size == 0 || memcmp(value.data + prefix, bytes, size) == 0;
+}
+
+static void drop_dictionary(etw_parquet_column *column)
 {
     column->has_dictionary = false;
+    column->dictionary_count = 0;
     etw_text_clear(&column->indexes);
     etw_text_clear(&column->dictionary);
     etw_text_clear(&column->offsets);
 }
 
-static void add_to_dictionary(etw_parquet_column *column, uint32_t slot, const void *bytes,
+static uint32_t index_of(const etw_parquet_column *column, size_t at)
+{
+    return column->indexes.size == 0 ? 0
+                                     : etw_load_u32(column->indexes.data + at * sizeof(uint32_t));
+}
+
+/* Values that stand as indexes become what they stand for. */
+static void give_up_dictionary(etw_parquet_column *column)
+{
+    const uint32_t count = column->has_dictionary ? column->value_count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const etw_bytes value = value_at_index(column, index_of(column, i));
+        etw_text_append(&column->values, (const char *)value.data, value.size);
+    }
+    drop_dictionary(column);
+}
+
+static uint32_t first_slot(const etw_parquet_column *column, const void *bytes, size_t size)
+{
+    return (uint32_t)XXH3_64bits(bytes, size) & (column->slot_count - 1);
+}
+
+static uint32_t next_slot(const etw_parquet_column *column, uint32_t slot)
+{
+    return (slot + 1) & (column->slot_count - 1);
+}
+
+/* An empty table of so many slots, with the values there are. False: no memory. */
+static bool make_slots(etw_parquet_column *column, uint32_t count)
+{
+    const size_t prefix = column->type == ETW_PARQUET_BYTE_ARRAY ? sizeof(uint32_t) : 0;
+    free(column->slots);
+    column->slots = calloc(count, sizeof *column->slots);
+    column->slot_count = count;
+    for (uint32_t i = 0; column->slots != NULL && i < column->dictionary_count; i++) {
+        const etw_bytes value = value_at_index(column, i);
+        uint32_t slot = first_slot(column, value.data + prefix, value.size - prefix);
+        while (column->slots[slot] != 0) {
+            slot = next_slot(column, slot);
+        }
+        column->slots[slot] = i + 1;
+    }
+    return column->slots != NULL;
+}
+
+/* Before its first value: many a column has none. */
+static bool begin_dictionary(etw_parquet_column *column)
+{
+    if (column->slots == NULL) {
+        return make_slots(column, FIRST_SLOTS);
+    }
+    memset(column->slots, 0, column->slot_count * sizeof *column->slots);
+    return true;
+}
+
+static void put_index(etw_parquet_column *column, uint32_t index)
+{
+    column->latest = index;
+    if (column->dictionary_count > 1) {
+        etw_text_append(&column->indexes, (const char *)&index, sizeof index);
+    }
+}
+
+/* The second value of a dictionary: those before are all the first. */
+static void begin_indexes(etw_parquet_column *column)
+{
+    const size_t size = column->value_count * sizeof(uint32_t);
+    char *to = etw_text_reserve(&column->indexes, size);
+    if (to != NULL) {
+        memset(to, 0, size);
+        column->indexes.size += size;
+    }
+}
+
+/* False: it has no room. */
+static bool add_to_dictionary(etw_parquet_column *column, uint32_t slot, const void *bytes,
                               size_t size)
 {
     if (column->dictionary_count == ETW_PARQUET_MAX_DICTIONARY ||
         column->dictionary.size + size > ETW_PARQUET_MAX_DICTIONARY_BYTES) {
-        give_up_dictionary(column);
-        return;
+        return false;
     }
     const uint32_t offset = (uint32_t)column->dictionary.size;
+    const uint32_t index = column->dictionary_count;
     etw_text_append(&column->offsets, (const char *)&offset, sizeof offset);
     append_plain(column, &column->dictionary, bytes, size);
+    column->failed |= column->offsets.failed || column->dictionary.failed;
     column->slots[slot] = ++column->dictionary_count;
-    const uint32_t index = column->dictionary_count - 1;
-    etw_text_append(&column->indexes, (const char *)&index, sizeof index);
+    if (column->dictionary_count == 2) {
+        begin_indexes(column);
+    }
+    if (!column->failed && 2 * column->dictionary_count > column->slot_count) {
+        column->failed = !make_slots(column, 4 * column->slot_count);
+    }
+    put_index(column, index);
+    return true;
 }
 
-static void put_index(etw_parquet_column *column, const void *bytes, size_t size)
+/* Whether the dictionary has it; else slot is where it belongs. Values often come twice. */
+static bool find_value(const etw_parquet_column *column, const void *bytes, size_t size,
+                       uint32_t *index, uint32_t *slot)
 {
-    uint32_t slot = (uint32_t)(XXH3_64bits(bytes, size) % SLOT_COUNT);
-    while (column->slots[slot] != 0) {
-        const uint32_t index = column->slots[slot] - 1;
-        if (is_value_at(column, index, bytes, size)) {
-            etw_text_append(&column->indexes, (const char *)&index, sizeof index);
-            return;
-        }
-        slot = (slot + 1) % SLOT_COUNT;
+    *index = column->latest;
+    if (column->dictionary_count > 0 && is_value_at(column, *index, bytes, size)) {
+        return true;
     }
-    add_to_dictionary(column, slot, bytes, size);
+    *slot = first_slot(column, bytes, size);
+    while (column->slots[*slot] != 0) {
+        *index = column->slots[*slot] - 1;
+        if (is_value_at(column, *index, bytes, size)) {
+            return true;
+        }
+        *slot = next_slot(column, *slot);
+    }
+    return false;
 }
 
 /* As the format orders the type: numbers by value, text by its bytes. */
@@ -166,25 +267,60 @@ static void begin_column(etw_parquet_column *column)
     column->has_bounds = false;
 }
 
-/* Before its first value: many a column has none. */
-static bool begin_dictionary(etw_parquet_column *column)
-{
-    if (column->slots == NULL) {
-        column->slots = calloc(SLOT_COUNT, sizeof *column->slots);
-    } else {
-        memset(column->slots, 0, SLOT_COUNT * sizeof *column->slots);
-    }
-    return column->slots != NULL;
-}
-
 static bool any_failed(const etw_parquet_column *column)
 {
-    return column->values.failed || column->indexes.failed || column->dictionary.failed ||
-           column->definitions.failed || column->repetitions.failed || column->offsets.failed ||
-           column->least.failed || column->most.failed;
+    return column->failed || column->values.failed || column->indexes.failed ||
+           column->dictionary.failed || column->definitions.bytes.failed ||
+           column->repetitions.bytes.failed || column->offsets.failed || column->least.failed ||
+           column->most.failed;
 }
 
 /* What memory cut short is not read again: the next value would be compared with it. */
+static void put_new_value(etw_parquet_column *column, uint32_t slot, const void *bytes, size_t size)
+{
+    note_statistics(column, bytes, size); /* of each value once, as far as that is known */
+    if (!column->has_dictionary) {
+        append_plain(column, &column->values, bytes, size);
+    } else if (!add_to_dictionary(column, slot, bytes, size)) {
+        give_up_dictionary(column);
+        append_plain(column, &column->values, bytes, size);
+    }
+    column->failed = any_failed(column);
+}
+
+static void put_value(etw_parquet_column *column, const void *bytes, size_t size)
+{
+    uint32_t index = 0;
+    uint32_t slot = 0;
+    if (column->value_count == 0 && column->has_dictionary && !begin_dictionary(column)) {
+        column->failed = true;
+        return;
+    }
+    if (column->has_dictionary && find_value(column, bytes, size, &index, &slot)) {
+        put_index(column, index);
+    } else {
+        put_new_value(column, slot, bytes, size);
+    }
+    column->value_count++;
+}
+
+static void put_level(etw_parquet_levels *levels, uint32_t entries, uint8_t level)
+{
+    if (levels->bytes.size == 0) {
+        levels->first = entries == 0 ? level : levels->first;
+        if (level == levels->first) {
+            return;
+        }
+        char *to = etw_text_reserve(&levels->bytes, entries);
+        if (to == NULL) {
+            return;
+        }
+        memset(to, levels->first, entries);
+        levels->bytes.size += entries;
+    }
+    etw_text_append_char(&levels->bytes, (char)level);
+}
+
 void etw_parquet_column_put(etw_parquet_column *column, uint8_t repetition, uint8_t definition,
                             const void *bytes, size_t size)
 {
@@ -194,27 +330,18 @@ void etw_parquet_column_put(etw_parquet_column *column, uint8_t repetition, uint
     if (column->entries == 0) {
         begin_column(column);
     }
-    column->entries++;
     if (column->max_repetition > 0) {
-        etw_text_append_char(&column->repetitions, (char)repetition);
+        put_level(&column->repetitions, column->entries, repetition);
     }
     if (column->max_definition > 0) {
-        etw_text_append_char(&column->definitions, (char)definition);
+        put_level(&column->definitions, column->entries, definition);
     }
+    column->entries++;
     if (definition < column->max_definition) {
         column->nulls++;
-        return;
+    } else {
+        put_value(column, bytes, size);
     }
-    if (column->value_count++ == 0 && column->has_dictionary && !begin_dictionary(column)) {
-        column->failed = true;
-        return;
-    }
-    append_plain(column, &column->values, bytes, size);
-    if (column->has_dictionary) {
-        put_index(column, bytes, size);
-    }
-    note_statistics(column, bytes, size);
-    column->failed = any_failed(column);
 }
 
 /* Runs and packed bits: Encodings.md, "RLE". */
@@ -299,14 +426,19 @@ static void append_hybrid(etw_text *out, const etw_text *from, value_at at, size
     }
 }
 
-static void append_levels(etw_text *out, const etw_text *levels, uint32_t most)
+static void append_levels(etw_text *out, const etw_parquet_levels *levels, uint32_t entries,
+                          uint32_t most)
 {
     if (most == 0) {
         return;
     }
     const size_t start = out->size;
     etw_text_append(out, "\0\0\0\0", sizeof(uint32_t));
-    append_hybrid(out, levels, byte_at, levels->size, bits_for(most));
+    if (levels->bytes.size == 0) {
+        append_run(out, levels->first, entries, bits_for(most));
+    } else {
+        append_hybrid(out, &levels->bytes, byte_at, entries, bits_for(most));
+    }
     if (!out->failed) {
         const uint32_t size = (uint32_t)(out->size - start - sizeof(uint32_t));
         memcpy(out->data + start, &size, sizeof size);
@@ -388,7 +520,11 @@ static void append_values(etw_text *body, const etw_parquet_column *column)
     if (wants_dictionary(column)) {
         const uint32_t bits = bits_for(column->dictionary_count - 1);
         etw_text_append_char(body, (char)bits);
-        append_hybrid(body, &column->indexes, index_at, column->value_count, bits);
+        if (column->dictionary_count == 1) {
+            append_run(body, 0, column->value_count, bits);
+        } else {
+            append_hybrid(body, &column->indexes, index_at, column->value_count, bits);
+        }
     } else if (column->type == ETW_PARQUET_BOOLEAN) {
         append_bits(body, &column->values);
     } else {
@@ -409,13 +545,12 @@ static void describe(etw_parquet_column *column, etw_parquet_chunk *chunk)
 
 static void empty(etw_parquet_column *column)
 {
-    etw_text_clear(&column->definitions);
-    etw_text_clear(&column->repetitions);
+    etw_text_clear(&column->definitions.bytes);
+    etw_text_clear(&column->repetitions.bytes);
     etw_text_clear(&column->values);
-    give_up_dictionary(column);
+    drop_dictionary(column);
     etw_text_clear(&column->least);
     etw_text_clear(&column->most);
-    column->dictionary_count = 0;
     column->entries = column->nulls = column->value_count = 0;
 }
 
@@ -426,7 +561,10 @@ etw_status etw_parquet_column_flush(etw_parquet_column *column, ZSTD_CCtx *zstd,
     etw_status status = ETW_OK;
     const size_t start = out->size;
     const bool has_dictionary = wants_dictionary(column);
-    if (column->failed || any_failed(column)) {
+    if (!has_dictionary && !column->failed) {
+        give_up_dictionary(column);
+    }
+    if (any_failed(column)) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a column");
     }
     if (has_dictionary) {
@@ -438,8 +576,8 @@ etw_status etw_parquet_column_flush(etw_parquet_column *column, ZSTD_CCtx *zstd,
         const page data = {PAGE_DATA, has_dictionary ? ENCODING_RLE_DICTIONARY : ENCODING_PLAIN,
                            column->entries};
         chunk->data_offset = offset + (out->size - start);
-        append_levels(&body, &column->repetitions, column->max_repetition);
-        append_levels(&body, &column->definitions, column->max_definition);
+        append_levels(&body, &column->repetitions, column->entries, column->max_repetition);
+        append_levels(&body, &column->definitions, column->entries, column->max_definition);
         append_values(&body, column);
         status = append_page(out, &data, &body, zstd, chunk, error);
     }

@@ -22,17 +22,24 @@ typedef enum etw_parquet_type { /* values of the format */
 /* Of a statistic of text; longer ones are left out. */
 #define ETW_PARQUET_MAX_STATISTIC 64u
 
+/* A byte for each entry; none while all are as the first. */
+typedef struct etw_parquet_levels {
+    etw_text bytes;
+    uint8_t first;
+} etw_parquet_levels;
+
 typedef struct etw_parquet_column {
     etw_parquet_type type;
     bool is_unsigned; /* how its values compare */
     uint8_t max_definition, max_repetition;
-    etw_text definitions, repetitions; /* a byte for each entry; empty where the maximum is 0 */
-    etw_text values;                   /* PLAIN: of all entries that have one */
-    etw_text indexes;                  /* uint32 into the dictionary, of the same entries */
-    etw_text dictionary;               /* PLAIN: each value once */
-    uint32_t *slots;                   /* of the dictionary, by hash: index + 1 */
-    etw_text offsets;                  /* uint32 of each value in dictionary */
-    uint32_t dictionary_count;
+    etw_parquet_levels definitions, repetitions;
+    etw_text values;     /* PLAIN: of all entries that have one; */
+    etw_text indexes;    /* or while there is a dictionary: uint32 into it; none while it has one */
+    etw_text dictionary; /* PLAIN: each value once */
+    uint32_t *slots;     /* of the dictionary, by hash: index + 1 */
+    uint32_t slot_count; /* a power of two */
+    etw_text offsets;    /* uint32 of each value in dictionary */
+    uint32_t dictionary_count, latest;
     bool has_dictionary; /* not given up yet */
     uint32_t entries, nulls, value_count;
     bool has_statistics; /* not given up yet */

@@ -29,7 +29,6 @@ struct etw_parquet_table {
     uint32_t rows; /* of the group being filled */
     uint64_t all_rows;
     uint64_t offset; /* bytes given out so far */
-    struct ZSTD_CCtx_s *zstd;
 };
 
 /* What a kind is in the format's terms: parquet.thrift, ConvertedType and LogicalType. */
@@ -126,9 +125,8 @@ etw_status etw_parquet_table_new(const etw_parquet_node *nodes, uint32_t node_co
         made->top_count = top_count;
         made->columns = calloc(node_count, sizeof *made->columns);
         made->leaves = calloc(node_count, sizeof *made->leaves);
-        made->zstd = ZSTD_createCCtx();
     }
-    if (made == NULL || made->columns == NULL || made->leaves == NULL || made->zstd == NULL) {
+    if (made == NULL || made->columns == NULL || made->leaves == NULL) {
         etw_parquet_table_free(made);
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a table");
     }
@@ -159,7 +157,6 @@ void etw_parquet_table_free(etw_parquet_table *table)
     free(table->groups);
     free(table->columns);
     free(table->leaves);
-    ZSTD_freeCCtx(table->zstd);
     free(table);
 }
 
@@ -207,13 +204,17 @@ static etw_status flush(etw_parquet_table *table, etw_text *out, etw_error *erro
     if (table->rows == 0) {
         return ETW_OK;
     }
-    etw_status status = add_group(table, error);
+    ZSTD_CCtx *zstd = ZSTD_createCCtx(); /* not kept: many tables may be open, each a MiB more */
+    etw_status status = zstd == NULL
+                            ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a row group")
+                            : add_group(table, error);
     for (uint32_t i = 0; !etw_failed(status) && i < table->leaf_count; i++) {
         const size_t start = out->size;
-        status = etw_parquet_column_flush(&table->columns[i], table->zstd, table->offset, out,
+        status = etw_parquet_column_flush(&table->columns[i], zstd, table->offset, out,
                                           &table->groups[table->group_count - 1].chunks[i], error);
         table->offset += out->size - start;
     }
+    ZSTD_freeCCtx(zstd);
     table->all_rows += table->rows;
     table->rows = 0;
     return status;

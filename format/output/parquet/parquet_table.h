@@ -8,7 +8,7 @@
 
 /* A row group ends at either limit. */
 #define ETW_PARQUET_GROUP_ROWS  ((uint32_t)1 << 17)
-#define ETW_PARQUET_GROUP_BYTES ((size_t)64 << 20)
+#define ETW_PARQUET_GROUP_BYTES ((size_t)32 << 20)
 
 typedef enum etw_parquet_kind {
     ETW_PARQUET_GROUP, /* a struct of the nodes below it */
