@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, need_program
 
 yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
 
@@ -35,6 +35,18 @@ def test_shell_steps_are_shell(jobs):
     for step in jobs["build"]["steps"]:
         if "run" in step:
             subprocess.run(["sh", "-n"], input=step["run"].encode(), check=True)
+
+
+def test_linters_find_nothing(jobs):
+    shellcheck, yamllint = need_program("shellcheck"), need_program("yamllint")
+    for step in jobs["build"]["steps"]:
+        if "run" in step:
+            subprocess.run([shellcheck, "-s", "sh", "-"], input=step["run"].encode(), check=True)
+    for script in (".ci/run", "tests/install-deps.sh", "replay/etwbox/etwbox.sh"):
+        subprocess.run([shellcheck, "-s", "sh", ROOT / script], check=True)
+    # "on" is a word of YAML 1.1 for true, and of the service for when.
+    rules = "{extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 130}}}"
+    subprocess.run([yamllint, "-s", "-d", rules, ROOT / ".github/workflows/windows.yml"], check=True)
 
 
 def test_what_is_downloaded_was_uploaded(jobs):

@@ -1,5 +1,6 @@
 /* A live recording from end to end, with a stand-in for the session: it delivers its events at
- * once, while TDH or the disk stands still until it has done so. */
+ * once, while TDH or the disk stands still until it has done so. Built with mode=tsan, it shows the
+ * races of the whole live path: ETW's thread, the recorder's, encoders, rundown, the stop's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,18 +9,22 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include "format/etwcap/reader.h"
 #include "recorder/command/jobs.h"
+#include "recorder/rundown/rundown_events.h"
+#include "recorder/rundown/rundown_job.h"
 #include "recorder/session/provider_fields.h"
 #include "recorder/session/tdh_source.h"
 
-#define PAYLOAD_BYTES 2048u
-#define FITS          13000u /* with its payload 28 MiB: less than the queue has */
-#define TOO_MANY      40000u
-#define PROVIDER      "11111111-2222-3333-4444-555555555555"
+#define PAYLOAD_BYTES   2048u
+#define FITS            13000u /* with its payload 28 MiB: less than the queue has */
+#define TOO_MANY        40000u
+#define EVENTS_PER_LOSS 1000u
+#define PROVIDER        "11111111-2222-3333-4444-555555555555"
 
 /* What happens in a test; one at a time. */
 static struct {
@@ -28,8 +33,10 @@ static struct {
     uint32_t events; /* that the session delivers */
     bool delivered, stopped;
     bool tdh_waits;
-    const char *provider; /* as --provider has it */
-    const char *run;      /* as --run has it; NULL: without */
+    const char *provider;    /* as --provider has it */
+    const char *run;         /* as --run has it; NULL: without */
+    const char *const *more; /* further words of the command line, NULL at their end; NULL: none */
+    bool loses;              /* the session tells of a loss and an anchor now and then */
     etw_provider_options enabled;
 } stage = {
     .provider = PROVIDER, .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -85,6 +92,16 @@ static void make_event(uint32_t number, uint64_t *payload, etw_event_record *rec
     record->EventHeader.EventDescriptor.Id = (uint16_t)(number % 3);
 }
 
+static etw_status tell_loss(const etw_session_sink *sink, int64_t time_100ns)
+{
+    const etw_loss loss = {.cause = ETW_LOSS_ETW_EVENTS,
+                           .events = 1,
+                           .from_time_100ns = time_100ns,
+                           .to_time_100ns = time_100ns};
+    const etw_status status = sink->loss(sink->context, &loss);
+    return status == ETW_OK ? sink->anchor(sink->context, time_100ns, time_100ns) : status;
+}
+
 etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink, etw_error *error)
 {
     (void)session;
@@ -95,6 +112,9 @@ etw_status etw_session_pump(etw_session *session, const etw_session_sink *sink, 
         etw_event_record record;
         make_event(i, payload, &record);
         status = sink->event(sink->context, &record);
+        if (status == ETW_OK && stage.loses && i % EVENTS_PER_LOSS == EVENTS_PER_LOSS - 1) {
+            status = tell_loss(sink, record.EventHeader.TimeStamp);
+        }
     }
     raise_flag(&stage.delivered);
     wait_for_flag(&stage.stopped);
@@ -212,6 +232,18 @@ etw_status etw_provider_list(const char *name_part, etw_provider_visit visit, vo
     return unused(error);
 }
 
+/* ---- The host ---- */
+
+etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error)
+{
+    (void)error;
+    const etw_rundown_process_facts process = {
+        .process_id = 42, .name = "a.exe", .command_line = "", .start_key = 7};
+    etw_rundown_events_process(sink->events, &process);
+    sink->gaps = (etw_rundown_gaps){.processes = 1};
+    return ETW_OK;
+}
+
 /* ---- TDH ---- */
 
 static etw_status ask_tdh(etw_schema_source *self, etw_schema_store *store,
@@ -288,31 +320,36 @@ static void end_slow_disk(slow_disk *disk)
 
 #define MAX_WORDS 16u
 
+/* A user's wishes while a recording runs. */
+static etw_stop_signal the_signal;
+
 /* With one provider and no summary; ends once most events were received. */
 static int record_all(uint32_t events, uint32_t most, const char *output)
 {
     char number[16];
     (void)snprintf(number, sizeof number, "%u", (unsigned)most);
-    char *words[MAX_WORDS] = {"etw-record",
-                              "-p",
-                              (char *)(uintptr_t)stage.provider,
-                              "-q",
-                              "-o",
-                              (char *)(uintptr_t)output,
-                              "-f",
-                              "--max-events",
-                              number,
-                              "--run",
-                              (char *)(uintptr_t)stage.run};
+    char *words[MAX_WORDS + 1] = {"etw-record",
+                                  "-p",
+                                  (char *)(uintptr_t)stage.provider,
+                                  "-q",
+                                  "-o",
+                                  (char *)(uintptr_t)output,
+                                  "-f",
+                                  "--max-events",
+                                  number,
+                                  "--run",
+                                  (char *)(uintptr_t)stage.run};
+    int count = stage.run == NULL ? 9 : 11;
+    for (size_t i = 0; stage.more != NULL && stage.more[i] != NULL; i++) {
+        assert_in_range(count, 0, MAX_WORDS - 1);
+        words[count++] = (char *)(uintptr_t)stage.more[i];
+    }
     etw_record_arguments arguments;
     etw_text text = {0};
     etw_error error = {0};
     stage.events = events;
-    assert_int_equal(
-        etw_record_arguments_parse(stage.run == NULL ? 9 : 11, words, &arguments, &text, &error),
-        ETW_OK);
-    static etw_stop_signal signal;
-    const int status = etw_record_live(&arguments, &signal);
+    assert_int_equal(etw_record_arguments_parse(count, words, &arguments, &text, &error), ETW_OK);
+    const int status = etw_record_live(&arguments, &the_signal);
     etw_record_arguments_free(&arguments);
     return status;
 }
@@ -340,6 +377,9 @@ static content read_back(const char *path)
             found.lost += item.loss->events;
             continue;
         }
+        if (item.record->BufferContext.LoggerId == ETW_RUNDOWN_LOGGER_ID) {
+            continue;
+        }
         found.events++;
         found.in_order &= item.record->EventHeader.TimeStamp > before;
         before = item.record->EventHeader.TimeStamp;
@@ -356,6 +396,9 @@ static int clean(void **state)
     (void)remove(path);
     stage.provider = PROVIDER;
     stage.run = NULL;
+    stage.more = NULL;
+    stage.loses = false;
+    the_signal = (etw_stop_signal){0};
     stage.tdh_waits = stage.delivered = stage.stopped = false;
     return 0;
 }
@@ -424,6 +467,79 @@ static void a_recording_ends_with_its_command(void **state)
     assert_int_equal(record_all(1, 2, path), 1);
 }
 
+/* Gives what restore_stdout takes. */
+static int silence_stdout(void)
+{
+    (void)fflush(stdout);
+    const int before = dup(STDOUT_FILENO), nowhere = open("/dev/null", O_WRONLY);
+    assert_true(dup2(nowhere, STDOUT_FILENO) >= 0);
+    (void)close(nowhere);
+    return before;
+}
+
+static void restore_stdout(int before)
+{
+    (void)fflush(stdout);
+    assert_true(dup2(before, STDOUT_FILENO) >= 0);
+    (void)close(before);
+}
+
+/* Takes away NAME-0001.etwcap, ... and tells how many there were. */
+static uint32_t remove_segments(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 1; i < 20; i++) {
+        char segment[64];
+        (void)snprintf(segment, sizeof segment, "live-recording-test-%04u.etwcap", (unsigned)i);
+        count += remove(segment) == 0;
+    }
+    return count;
+}
+
+/* Rotation, a ring, a command for each segment, the rundown of each, losses, and all of it printed.
+ */
+static void segments_prints_and_rundowns_go_on_beside_each_other(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"--rotate-size", "1M",   "--ring",  "3",
+                                       "--on-segment",  "true", "--print", NULL};
+    stage.more = more;
+    stage.loses = true;
+    const int before = silence_stdout();
+    const int status = record_all(FITS, FITS, path);
+    restore_stdout(before);
+    assert_int_equal(status, 3); /* for the losses */
+    /* How many there were depends on how far the encoders were behind. */
+    assert_in_range(remove_segments(), 2, 3);
+}
+
+/* What a user asks for from a thread of his own: a dump whenever one was written, and then the end.
+ */
+static void *ask_for_dumps(void *context)
+{
+    (void)context;
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&the_signal.dump, true);
+        for (int k = 0; k < 1000 && atomic_load(&the_signal.dump); k++) {
+            (void)usleep(1000);
+        }
+    }
+    atomic_store(&the_signal.stop, true);
+    return NULL;
+}
+
+static void a_flight_recorder_dumps_while_events_come(void **state)
+{
+    (void)state;
+    static const char *const more[] = {"--flight", "2M", NULL};
+    pthread_t user;
+    stage.more = more;
+    assert_int_equal(pthread_create(&user, NULL, ask_for_dumps, NULL), 0);
+    assert_int_equal(record_all(FITS, 2 * FITS, path), 0);
+    assert_int_equal(pthread_join(user, NULL), 0);
+    assert_int_equal(remove_segments(), 4); /* three that were asked for, and the last */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +547,8 @@ int main(void)
         cmocka_unit_test_teardown(a_slow_disk_loses_nothing_that_fits_the_queue, clean),
         cmocka_unit_test_teardown(keywords_are_enabled_by_their_names, clean),
         cmocka_unit_test_teardown(a_recording_ends_with_its_command, clean),
+        cmocka_unit_test_teardown(segments_prints_and_rundowns_go_on_beside_each_other, clean),
+        cmocka_unit_test_teardown(a_flight_recorder_dumps_while_events_come, clean),
         cmocka_unit_test_teardown(what_does_not_fit_the_queue_is_counted_in_its_place, clean),
     };
     return cmocka_run_group_tests_name("live recording", tests, NULL, NULL);

@@ -104,6 +104,33 @@ function Case-SystemProvider {
     Test-Verified (Output 'system')
 }
 
+function Case-KernelGroups {
+    $r = Start-Recorder 'groups' @('--kernel', 'Base,POWER', '--max-duration', '6s', '-f', '-o', (Output 'groups'))
+    Start-Sleep 1; Make-Processes
+    Wait-Recorder $r @(0, 3)
+    Need (@(& $replay (Output 'groups') | Where-Object { $_ -match '"EventName":"(PageFault|Power)/' -or $_ -match 'e43445e0' }).Count -gt 0) 'no event of MEMINFO or POWER'
+    Test-Verified (Output 'groups')
+}
+
+function Case-Counters {
+    # Virtual machines may have no counters: then the list has the timer alone, and there is nothing to see.
+    $list = @(& $record --list-counters)
+    $list | Out-File -Encoding utf8 (Join-Path $Results 'counters.txt')
+    Need ($LASTEXITCODE -eq 0 -and $list.Count -ge 1) 'the counters could not be listed'
+    if (@($list | Where-Object { $_ -match '^TotalCycles' }).Count -eq 0) { return }
+    $r = Start-Recorder 'counters' @('--kernel', 'CSWITCH', '--counters', 'TotalCycles', '--max-duration', '3s', '-f', '-o', (Output 'counters'))
+    Wait-Recorder $r @(0, 3)
+    Need (@(& $replay (Output 'counters') | Where-Object { $_ -match '"PmcCounters"' }).Count -gt 0) 'no event has counters'
+}
+
+function Case-Boot {
+    $key = 'HKLM:\SYSTEM\CurrentControlSet\Control\WMI\Autologger\EtwcapLiveTest'
+    & $record --boot install --provider $dns --session EtwcapLiveTest 2>&1 | Out-File -Encoding utf8 (Join-Path $Results 'boot.txt')
+    Need ($LASTEXITCODE -eq 0 -and (Get-ItemProperty $key).Start -eq 1) 'the session of the boot is not set up'
+    & $record --boot remove --session EtwcapLiveTest 2>&1 | Out-File -Append -Encoding utf8 (Join-Path $Results 'boot.txt')
+    Need ($LASTEXITCODE -eq 0 -and -not (Test-Path $key)) 'the session of the boot is still set up'
+}
+
 function Case-Rundown {
     $r = Start-Recorder 'rundown' @('--provider', $dns, '--max-duration', '4s', '-f', '-o', (Output 'rundown')) -Rundown
     Wait-Recorder $r
@@ -113,6 +140,9 @@ function Case-Rundown {
     Need (@($events | Where-Object { $_.EventName -eq 'Image/DCStart' -and $_.EventProperties.ProcessId -eq '0' }).Count -gt 50) 'too few drivers'
     Need (@($events | Where-Object { $_.EventName -eq 'ImageID/DbgID_RSDS' }).Count -gt 100) 'too few PDBs'
     Need (@($events | Where-Object { $_.EventProperties.CommandLine -match 'etw-record' }).Count -gt 0) 'no command line of the recorder'
+    $running = @(Get-CimInstance Win32_Service | Where-Object { $_.State -eq 'Running' }).Count
+    Need (@($events | Where-Object { $_.EventName -eq 'SystemConfig/Services' }).Count -gt $running / 2) 'too few services'
+    Need (@($events | Where-Object { $_.EventName -eq 'Process/DCStart' -and $_.ExtendedInfo.ProcessStartKey -gt 0 }).Count -gt 5) 'too few start keys'
     Test-Verified (Output 'rundown')
 }
 
@@ -231,8 +261,8 @@ function Case-UnitTests {
     }
 }
 
-$cases = 'UnitTests', 'Dns', 'TraceLogging', 'Kernel', 'SystemProvider', 'Rundown', 'Attach', 'Stacks', 'Service', 'CtrlC', 'KillAndReclaim',
-    'RingWithAReader', 'LongPath', 'Times', 'Print', 'Oracle', 'TdhProbe'
+$cases = 'UnitTests', 'Dns', 'TraceLogging', 'Kernel', 'KernelGroups', 'Counters', 'SystemProvider', 'Rundown', 'Attach', 'Stacks', 'Service', 'CtrlC',
+    'KillAndReclaim', 'Boot', 'RingWithAReader', 'LongPath', 'Times', 'Print', 'Oracle', 'TdhProbe'
 
 Say ((Get-CimInstance Win32_OperatingSystem).Caption + ', ' + [Environment]::OSVersion.Version + ', ' + $env:PROCESSOR_ARCHITECTURE + ', ' + (& $record --version))
 Push-Location $Results # tests leave their files in the folder they run in
