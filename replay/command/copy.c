@@ -567,6 +567,7 @@ static void count_output(copy *c)
     etw_writer_get_counts(c->writer, &counts);
     c->counts->file_bytes += counts.bytes;
     c->counts->events += counts.written;
+    c->counts->dropped += counts.dropped;
     if (counts.dropped > 0) {
         c->counts->loss_records++;
         c->counts->lost_events += counts.dropped;

@@ -39,6 +39,7 @@ typedef struct etw_copy_options {
 
 typedef struct etw_copy_counts {
     uint64_t events;      /* written */
+    uint64_t dropped;     /* that the writer could not keep: its own loss records tell of them */
     uint32_t files;       /* that have their names */
     uint64_t passed_over; /* left out by the filter, as far as that is known */
     uint64_t schemas;

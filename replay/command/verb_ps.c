@@ -342,7 +342,8 @@ static void say_dropped(const listing *l)
     etw_state_totals totals;
     etw_state_get_totals(l->state, &totals);
     if (totals.dropped > 0) {
-        etw_tool_say("%llu processes, threads and images are above the limits and not listed",
+        etw_tool_say("%llu processes, threads, images and names are above the limits: they are not "
+                     "listed, or without their names",
                      (unsigned long long)totals.dropped);
     }
 }

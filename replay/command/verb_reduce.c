@@ -61,7 +61,13 @@ static etw_status copy_to(reduce *r, const char *input, gap *left_out,
                                       .keeps = left_out == NULL ? NULL : keeps,
                                       .keeps_context = left_out,
                                       .progress = "reducing"};
-    return etw_copy_run(&options, counts, error);
+    const etw_status status = etw_copy_run(&options, counts, error);
+    return etw_failed(status) || counts->dropped == 0
+               ? status
+               : etw_error_set(error, ETW_ERROR_LIMIT,
+                               "a copy lacks %" PRIu64
+                               " events that memory or a limit did not allow",
+                               counts->dropped);
 }
 
 static etw_status run_check(reduce *r, const char *path, int *result, etw_error *error)

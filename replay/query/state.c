@@ -113,6 +113,7 @@ const char *etw_state_text(etw_state *state, const char *text, size_t size)
     const bool is_full =
         copy == NULL && etw_arena_full(&state->text_arena, size + 1 + sizeof(max_align_t));
     if (copy == NULL || !etw_table_set(&state->texts, copy, size, copy)) {
+        state->totals.dropped += is_full;
         state->is_out_of_memory = state->is_out_of_memory || !is_full;
         return "";
     }

@@ -136,7 +136,7 @@ ETW_API uint32_t etw_state_sample_100ns(const etw_state *state);
 typedef struct etw_state_totals {
     uint64_t processes, defunct, threads, images, kernel_images;
     uint64_t methods; /* of .NET; known when all of a file was read */
-    uint64_t dropped; /* lives above a limit */
+    uint64_t dropped; /* lives, and texts, above a limit */
 } etw_state_totals;
 ETW_API void etw_state_get_totals(const etw_state *state, etw_state_totals *totals);
 

@@ -2,7 +2,9 @@
  *
  * ETW_TEST_FAIL_ALLOCATION=N  the N-th allocation fails, from 1
  * ETW_TEST_FAIL_FOR=M         and the M - 1 after it (default 1; 0: all after it)
- * ETW_TEST_COUNT_FILE=PATH    how many allocations there were, at the end */
+ * ETW_TEST_COUNT_FILE=PATH    how many allocations there were, at the end
+ *
+ * Programs that it runs are left alone. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@ __attribute__((constructor)) static void begin(void)
     first_failing = number_of("ETW_TEST_FAIL_ALLOCATION", ~0ULL);
     last_failing = length == 0 ? ~0ULL : first_failing + length - 1;
     atomic_store(&calls, 0);
+    (void)unsetenv("LD_PRELOAD"); /* the programs that it runs have memory */
 }
 
 __attribute__((destructor)) static void end(void)

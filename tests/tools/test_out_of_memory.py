@@ -120,6 +120,23 @@ def test_a_command_that_writes_fails_or_writes_all_or_tells_what_is_missing(nati
             assert says_memory(done) and (wrote is None or wrote[1:] != (0, 0)), (number, length, done)
 
 
+def test_reduce_fails_or_gives_a_trace_that_lacks_nothing(native_tool, inputs, tmp_path):
+    """The command must not be made to fail by what a copy lost."""
+    out = tmp_path / "out.etwcap"
+    check = "%s {} -q > %s; grep -q '\"Size\":\"7\"' %s && exit 7; true" % (native_tool.path("etw-replay"), *[tmp_path / "said"] * 2)
+    run = Preloaded(native_tool, ["etw-replay", "reduce", inputs["FILE"], "--check", check, "-o", out, "-f", "--keep-values", "--max-runs", "12"])
+    assert run().returncode == 0
+    whole = content(native_tool, out)
+    for number, length in run.failures(tmp_path):
+        for left in tmp_path.glob("out.etwcap*"):
+            left.unlink()
+        done = run(FAIL_ALLOCATION=number, FAIL_FOR=length)
+        if done.returncode == 0:
+            assert content(native_tool, out) == whole, (number, length, done)
+        else:
+            assert says_memory(done) and not list(tmp_path.glob("out.etwcap*")), (number, length, done)
+
+
 @pytest.mark.parametrize("words", EXPORTING, ids=" ".join)
 def test_a_pack_is_whole_or_not_there(native_tool, inputs, tmp_path, words):
     out = tmp_path / "out.etwcap"

@@ -4,13 +4,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "format/etwcap/block.h"
+#include "format/etwcap/verify.h"
 #include "format/output/json.h"
 #include "replay/command/rundown_file.h"
-#include "replay/query/state.h"
+#include "replay/query/state_lives.h"
 #include "tests/support/faulty_os.h"
 #include "tests/support/sample.h"
 
@@ -67,6 +69,59 @@ static void all_blobs_are_read_wherever_they_stand(void **state)
     assert_non_null(etw_rundown_image_of(rundown, 43, 0x1FFF));
     etw_rundown_free(rundown);
     faulty_os_free(files);
+}
+
+static void keep_problem(void *context, const etw_verify_problem *problem)
+{
+    *(etw_verify_problem *)context = *problem;
+}
+
+static void more_processes_than_the_limit_are_a_fault_with_its_place(void **state)
+{
+    (void)state;
+    faulty_os *files = faulty_os_new();
+    const etw_os *os = faulty_os_table(files);
+    const etw_writer_options options = {.replace = true};
+    etw_writer *writer = NULL;
+    etw_rundown_writer rundown;
+    etw_text blob = {0};
+    etw_verify_problem problem = {0};
+    etw_verify_report report;
+    etw_rundown_begin(&rundown, &blob);
+    for (uint32_t i = 0; i <= ETW_RUNDOWN_MAX_PROCESSES; i++) {
+        etw_rundown_process(&rundown, i, 4, 0, "");
+    }
+    assert_int_equal(etw_writer_create(os, "mem:many", &options, &writer, NULL), ETW_OK);
+    assert_int_equal(
+        etw_writer_add_block(writer, ETW_BLOCK_RUNDOWN, 0, etw_text_bytes(&blob), NULL), ETW_OK);
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_free(writer);
+    etw_text_free(&blob);
+    assert_int_equal(etw_verify(os, "mem:many", keep_problem, &problem, &report, NULL), ETW_OK);
+    assert_false(report.good);
+    assert_int_equal(report.problems, 1);
+    assert_int_equal(problem.kind, ETW_BLOCK_RUNDOWN);
+    assert_true(problem.offset > 0 && problem.offset + problem.size <= report.bytes);
+    assert_non_null(strstr(problem.text, "more than 65536 processes"));
+    faulty_os_free(files);
+}
+
+static void names_above_the_limit_are_counted(void **state)
+{
+    (void)state;
+    static char name[1 << 20];
+    etw_state *known = etw_state_new();
+    etw_state_totals totals;
+    uint32_t kept = 0;
+    memset(name, 'x', sizeof name);
+    for (uint32_t i = 0; i < 80; i++) {
+        memcpy(name + 8, &i, sizeof i);
+        kept += etw_state_text(known, name, sizeof name)[0] == 'x';
+    }
+    etw_state_get_totals(known, &totals);
+    assert_true(kept > 32 && kept <= ETW_STATE_MAX_TEXT / sizeof name);
+    assert_int_equal(totals.dropped, 80 - kept);
+    etw_state_free(known);
 }
 
 static void what_has_none_gives_none(void **state)
@@ -146,6 +201,8 @@ int main(void)
         cmocka_unit_test(all_blobs_are_read_wherever_they_stand),
         cmocka_unit_test(what_has_none_gives_none),
         cmocka_unit_test(images_stand_beside_the_addresses),
+        cmocka_unit_test(more_processes_than_the_limit_are_a_fault_with_its_place),
+        cmocka_unit_test(names_above_the_limit_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
