@@ -40,8 +40,8 @@ PLACES = [(r"bin/.*", "etwcap", "usr/bin"), (r"share/man/man[157]/.*", "etwcap",
           (r"lib/.*", "libetwcap-dev", None), (r"share/man/man3/.*", "libetwcap-dev", None),
           (r"share/python/etwcap/.*", "python3-etwcap", "usr/lib/python3/dist-packages/etwcap")]
 # Licences of what is linked into the programs for Windows, from the packages that it is built of.
-WINDOWS_LICENCES = ["libzstd-dev", "libexpat1-dev", "libz-mingw-w64-dev", "libpcre2-dev", "mingw-w64-x86-64-dev",
-                    "gcc-mingw-w64-x86-64"]
+WINDOWS_LICENCES = ["libzstd-dev", "libexpat1-dev", "libz-mingw-w64-dev", "libpcre2-dev", "libsqlite3-dev",
+                    "mingw-w64-x86-64-dev", "gcc-mingw-w64-x86-64"]
 
 
 def output_of(*words):

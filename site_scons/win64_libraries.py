@@ -45,6 +45,14 @@ LIBRARIES = {
                                       "#define HAVE_STDINT_H 1\n#define HAVE_INTTYPES_H 1\n#define HAVE_MEMMOVE 1\n"
                                       "#define HAVE_STRERROR 1\n#define PCRE2_EXPORT\n"},
     },
+    "sqlite3": {  # its one file is made by its own scripts in Tcl
+        "package": "sqlite3",
+        "commands": [["./configure", "--quiet", "--disable-tcl", "--disable-readline"], ["make", "-s", "sqlite3.c", "sqlite3.h"]],
+        "sources": ["sqlite3.c"],
+        "headers": ["sqlite3.h"],
+        "flags": ["-DSQLITE_THREADSAFE=2", "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_OMIT_SHARED_CACHE", "-DSQLITE_DQS=0",
+                  "-DSQLITE_DEFAULT_MEMSTATUS=0"],
+    },
     "cmocka": {
         "package": "cmocka",
         "sources": ["src/cmocka.c"],
@@ -60,6 +68,8 @@ def _compile(target, source, env):
     library = env["WIN64_LIBRARY"]
     recipe = LIBRARIES[library]
     folder = debian_source.fetch(recipe["package"], os.path.join(ROOT, "source"))
+    for command in recipe.get("commands", []):
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     for source_name, name in recipe.get("copied", {}).items():
         shutil.copy(os.path.join(folder, source_name), os.path.join(folder, name))
     for header in recipe["headers"]:

@@ -21,13 +21,23 @@ struct etw_collector {
     char guid[38]; /* of the event being written */
 };
 
+/* The file, too. */
+static int release(etw_collector *c)
+{
+    etw_sqlite_tables_free(c->tables);
+    (void)sqlite3_finalize(c->insert_event);
+    (void)sqlite3_finalize(c->insert_loss);
+    const int code = sqlite3_close(c->database);
+    c->tables = NULL;
+    c->insert_event = c->insert_loss = NULL;
+    c->database = code == SQLITE_OK ? NULL : c->database;
+    return code;
+}
+
 static void close_database(etw_collector *collector)
 {
     if (collector != NULL) {
-        etw_sqlite_tables_free(collector->tables);
-        (void)sqlite3_finalize(collector->insert_event);
-        (void)sqlite3_finalize(collector->insert_loss);
-        (void)sqlite3_close(collector->database);
+        (void)release(collector);
         free(collector);
     }
 }
@@ -260,15 +270,20 @@ static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *
     return status;
 }
 
+/* Windows gives no other name to a file that is open: it is closed here. */
 static etw_status finish_database(etw_collector *collector, etw_text *out, etw_error *error)
 {
     (void)out;
-    return etw_sqlite_run(collector->database,
-                          "CREATE INDEX events_time ON events (time);"
-                          "CREATE INDEX events_kind ON events (kind);"
-                          "CREATE INDEX events_process ON events (process_id);"
-                          "CREATE INDEX kinds_provider ON kinds (provider); COMMIT",
-                          error);
+    const etw_status status =
+        etw_sqlite_run(collector->database,
+                       "CREATE INDEX events_time ON events (time);"
+                       "CREATE INDEX events_kind ON events (kind);"
+                       "CREATE INDEX events_process ON events (process_id);"
+                       "CREATE INDEX kinds_provider ON kinds (provider); COMMIT",
+                       error);
+    return etw_failed(status) || release(collector) == SQLITE_OK
+               ? status
+               : etw_sqlite_failed(collector->database, error, "the database cannot be closed");
 }
 
 #else
