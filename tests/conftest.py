@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -24,6 +25,7 @@ import wine  # noqa: E402
 
 CORPUS = pathlib.Path(os.environ.get("ETWCAP_CORPUS", ROOT.parent / "shared" / "corpus"))
 MODE = os.environ.get("ETWCAP_MODE", "release")
+CACHE = tempfile.TemporaryDirectory(prefix="etwcap-cache-")  # nothing goes into the user's own
 TOOL_SECONDS = 300
 
 
@@ -72,7 +74,9 @@ class Tool:
         return before + [str(program)] + [str(argument) for argument in arguments]
 
     def environment(self, **extra):
-        return wine.environment(extra) if self.target == "win64" else dict(os.environ, **extra)
+        if self.target == "win64":
+            return wine.environment(extra)
+        return dict(os.environ, **dict({"XDG_CACHE_HOME": CACHE.name}, **extra))
 
     def __call__(self, name, *arguments, status=0, input=None, env=None, cwd=None):
         """Runs a tool to its end and checks its exit status (None: any). stdout and stderr are bytes."""

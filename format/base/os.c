@@ -71,14 +71,16 @@ etw_status etw_os_write_full(const etw_os *os, int file, const void *from, size_
     return status;
 }
 
-char *etw_os_data_path(const char *name)
+typedef struct user_place {
+    const char *variable;
+    const char *below;
+} user_place;
+
+/* In the first of three places whose variable is set. */
+static char *path_of(const user_place *places, const char *name)
 {
-    static const struct {
-        const char *variable;
-        const char *below;
-    } places[] = {{"LOCALAPPDATA", "/"}, {"XDG_DATA_HOME", "/"}, {"HOME", "/.local/share/"}};
     etw_text path = {0};
-    for (size_t i = 0; i < sizeof places / sizeof places[0] && path.size == 0; i++) {
+    for (size_t i = 0; i < 3 && path.size == 0; i++) {
         char *folder = etw_os_environment(places[i].variable);
         if (folder != NULL) {
             etw_text_append_z(&path, folder);
@@ -90,6 +92,20 @@ char *etw_os_data_path(const char *name)
     char *found = path.size == 0 || path.failed ? NULL : strdup(etw_text_z(&path));
     etw_text_free(&path);
     return found;
+}
+
+char *etw_os_data_path(const char *name)
+{
+    static const user_place places[] = {
+        {"LOCALAPPDATA", "/"}, {"XDG_DATA_HOME", "/"}, {"HOME", "/.local/share/"}};
+    return path_of(places, name);
+}
+
+char *etw_os_cache_path(const char *name)
+{
+    static const user_place places[] = {
+        {"LOCALAPPDATA", "/"}, {"XDG_CACHE_HOME", "/"}, {"HOME", "/.cache/"}};
+    return path_of(places, name);
 }
 
 bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identity)

@@ -35,6 +35,14 @@ typedef struct etw_file_identity {
     uint64_t volume, file;
 } etw_file_identity;
 
+/* What changes where a file's content does. */
+typedef struct etw_file_state {
+    etw_file_identity identity;
+    uint64_t size_bytes;
+    int64_t modified_100ns; /* FILETIME */
+    int64_t changed_100ns;  /* of its name, rights, times, too; 0 where the system does not tell */
+} etw_file_state;
+
 /* Each call returns a value >= 0, or the negated errno. A file is a small non-negative integer. */
 struct etw_os {
     void *context; /* handed to each call */
@@ -59,6 +67,8 @@ struct etw_os {
      * no folders. */
     int (*make_folder)(void *context, const char *path);
     int (*kind)(void *context, const char *path); /* an etw_path_kind; links are not followed */
+    /* Without opening it for reading. May be NULL: then nobody knows. */
+    int (*state)(void *context, const char *path, etw_file_state *state);
     /* Bytes that this user may still write where path is, which need not exist itself. */
     int64_t (*free_space)(void *context, const char *path);
     int64_t (*filetime_now)(void *context); /* 100 ns since 1601, UTC */
@@ -108,6 +118,8 @@ extern const char etw_os_path_separator;
 /* Where the user's own files of this name lie ("etwcap/schemas"), to be freed; NULL where there is
  * no such place: in $XDG_DATA_HOME, ~/.local/share, %LOCALAPPDATA%. */
 ETW_API char *etw_os_data_path(const char *name);
+/* The same for what can be made again: in $XDG_CACHE_HOME, ~/.cache, %LOCALAPPDATA%. */
+ETW_API char *etw_os_cache_path(const char *name);
 
 /* The program's arguments as UTF-8: argv itself, or on Windows, where argv is in the ANSI code
  * page, a copy made from the wide command line that lives until the process ends. *argc is set to

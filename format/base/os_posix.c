@@ -140,6 +140,25 @@ static int os_identity(void *context, int file, etw_file_identity *identity)
     return 0;
 }
 
+static int64_t filetime_of(struct timespec time)
+{
+    return UNIX_EPOCH_100NS + (int64_t)time.tv_sec * 10000000 + time.tv_nsec / 100;
+}
+
+static int os_state(void *context, const char *path, etw_file_state *state)
+{
+    (void)context;
+    struct stat status;
+    if (lstat(path, &status) != 0) {
+        return -errno;
+    }
+    *state = (etw_file_state){.identity = {.volume = status.st_dev, .file = status.st_ino},
+                              .size_bytes = (uint64_t)status.st_size,
+                              .modified_100ns = filetime_of(status.st_mtim),
+                              .changed_100ns = filetime_of(status.st_ctim)};
+    return 0;
+}
+
 static int os_kind(void *context, const char *path)
 {
     (void)context;
@@ -270,7 +289,7 @@ static int64_t os_filetime_now(void *context)
     (void)context;
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    return UNIX_EPOCH_100NS + (int64_t)now.tv_sec * 10000000 + now.tv_nsec / 100;
+    return filetime_of(now);
 }
 
 static int64_t os_monotonic_ns(void *context)
@@ -320,6 +339,7 @@ const etw_os *etw_os_default(void)
         .remove = os_remove,
         .identity = os_identity,
         .kind = os_kind,
+        .state = os_state,
         .free_space = os_free_space,
         .filetime_now = os_filetime_now,
         .monotonic_ns = os_monotonic_ns,

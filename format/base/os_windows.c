@@ -344,6 +344,26 @@ static bool identify(const char *path, BY_HANDLE_FILE_INFORMATION *information)
     return is_known;
 }
 
+static int64_t filetime_of(FILETIME time)
+{
+    return (int64_t)(((uint64_t)time.dwHighDateTime << 32) | time.dwLowDateTime);
+}
+
+static int os_state(void *context, const char *path, etw_file_state *state)
+{
+    (void)context;
+    BY_HANDLE_FILE_INFORMATION known;
+    if (!identify(path, &known)) {
+        return -EACCES;
+    }
+    *state = (etw_file_state){
+        .identity = {.volume = known.dwVolumeSerialNumber,
+                     .file = ((uint64_t)known.nFileIndexHigh << 32) | known.nFileIndexLow},
+        .size_bytes = ((uint64_t)known.nFileSizeHigh << 32) | known.nFileSizeLow,
+        .modified_100ns = filetime_of(known.ftLastWriteTime)};
+    return 0;
+}
+
 bool etw_os_is_same_file(const char *path, const char *other)
 {
     BY_HANDLE_FILE_INFORMATION one, two;
@@ -421,7 +441,7 @@ static int64_t os_filetime_now(void *context)
     (void)context;
     FILETIME now;
     GetSystemTimePreciseAsFileTime(&now);
-    return (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
+    return filetime_of(now);
 }
 
 static int64_t os_monotonic_ns(void *context)
@@ -511,6 +531,7 @@ const etw_os *etw_os_default(void)
         .filetime_now = os_filetime_now,
         .monotonic_ns = os_monotonic_ns,
         .make_folder = os_make_folder,
+        .state = os_state,
         .list = os_list,
     };
     return &real;

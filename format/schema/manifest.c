@@ -113,6 +113,17 @@ void etw_manifest_set_providers(const etw_manifest_set *set,
     }
 }
 
+void etw_manifest_set_names(const etw_manifest_set *set,
+                            void (*take)(void *into, const etw_guid *provider, const char *name),
+                            void *into)
+{
+    for (const etw_manifest_provider *at = set->model.providers; at != NULL; at = at->next) {
+        if (at->name != NULL) {
+            take(into, &at->guid, at->name);
+        }
+    }
+}
+
 /* Names of events: those of the record, as TDH looks them up by the event's own descriptor. */
 
 static const etw_manifest_name *name_of(const etw_manifest_provider *provider,

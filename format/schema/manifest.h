@@ -41,6 +41,9 @@ etw_status etw_manifest_set_add_compiled(etw_manifest_set *set, const struct etw
                                          etw_error *error);
 
 /* Calls take with each provider in it; one may come twice. */
+void etw_manifest_set_names(const etw_manifest_set *set,
+                            void (*take)(void *into, const etw_guid *provider, const char *name),
+                            void *into);
 void etw_manifest_set_providers(const etw_manifest_set *set,
                                 void (*take)(void *into, const etw_guid *provider), void *into);
 

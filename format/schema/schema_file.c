@@ -25,6 +25,7 @@ struct etw_schema_file {
     etw_manifest_set *set;
     etw_donor *donor; /* of a trace or a pack; NULL: it is a manifest */
     bool was_read;
+    bool is_known; /* by a description: it was not opened */
     guid_list providers;
     etw_resource_list resources;
     uint32_t build;
@@ -445,19 +446,28 @@ static etw_status open_manifests(etw_schema_file *self, etw_schema_store *store,
     return status;
 }
 
-etw_status etw_schema_file_open(const char *path, const etw_schema_file_options *options,
-                                etw_schema_store *store, etw_schema_file **file, etw_error *error)
+static etw_schema_file *new_file(const char *path, const etw_schema_file_options *options)
 {
     etw_schema_file *self = calloc(1, sizeof *self);
-    *file = NULL;
     if (self == NULL) {
-        return no_memory(error);
+        return NULL;
     }
     self->options = *options;
     self->path = strdup(path);
     self->set = etw_manifest_set_new(ETW_SCHEMA_MANIFEST, ETW_MANIFESTS_MAX_BYTES);
     if (self->path == NULL || self->set == NULL) {
         etw_schema_file_free(self);
+        return NULL;
+    }
+    return self;
+}
+
+etw_status etw_schema_file_open(const char *path, const etw_schema_file_options *options,
+                                etw_schema_store *store, etw_schema_file **file, etw_error *error)
+{
+    etw_schema_file *self = new_file(path, options);
+    *file = NULL;
+    if (self == NULL) {
         return no_memory(error);
     }
     const bool is_trace = may_be_trace(self);
@@ -467,6 +477,81 @@ etw_status etw_schema_file_open(const char *path, const etw_schema_file_options 
         etw_schema_file_free(self);
         return is_trace ? status : etw_error_wrap(error, status, "%s", path);
     }
+    *file = self;
+    return ETW_OK;
+}
+
+/* What was told: the build, what was mended, providers, names. */
+
+static void put_name(void *into, const etw_guid *provider, const char *name)
+{
+    etw_buffer *about = into;
+    const size_t size = strlen(name);
+    etw_buffer_append(about, provider, sizeof *provider);
+    etw_buffer_append_u32(about, (uint32_t)size);
+    etw_buffer_append(about, name, size + 1);
+}
+
+bool etw_schema_file_describe(const etw_schema_file *file, etw_buffer *about)
+{
+    if (file->donor != NULL) {
+        return false;
+    }
+    etw_buffer_append_u32(about, file->build);
+    etw_buffer_append(about, file->mended, sizeof file->mended);
+    etw_buffer_append_u32(about, file->providers.count);
+    etw_buffer_append(about, file->providers.guids,
+                      file->providers.count * sizeof *file->providers.guids);
+    if (file->was_read) { /* a compiled one tells its names when it is read */
+        etw_manifest_set_names(file->set, put_name, about);
+    }
+    return !about->failed;
+}
+
+static etw_status take_told(etw_schema_file *self, etw_cursor *about, etw_schema_store *store,
+                            etw_error *error)
+{
+    etw_status status = ETW_OK;
+    self->build = etw_cursor_u32(about);
+    const uint8_t *mended = etw_cursor_take(about, sizeof self->mended);
+    const uint32_t count = etw_cursor_u32(about);
+    for (uint32_t i = 0; i < count && !about->failed; i++) {
+        const uint8_t *bytes = etw_cursor_take(about, sizeof(etw_guid));
+        const etw_guid provider = bytes == NULL ? (etw_guid){0} : etw_load_guid(bytes);
+        take_guid(&self->providers, &provider);
+    }
+    while (etw_cursor_left(about) > 0 && !about->failed && status == ETW_OK) {
+        const uint8_t *bytes = etw_cursor_take(about, sizeof(etw_guid));
+        const uint32_t size = etw_cursor_u32(about);
+        const char *name = (const char *)etw_cursor_take(about, (size_t)size + 1);
+        if (bytes != NULL && name != NULL && name[size] == '\0') {
+            const etw_guid provider = etw_load_guid(bytes);
+            status = etw_schema_store_set_provider_name(store, &provider, name, error);
+        }
+    }
+    if (about->failed) {
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "what is known of a file is cut off");
+    }
+    memcpy(self->mended, mended, sizeof self->mended - 1);
+    return status == ETW_OK && self->providers.failed ? no_memory(error) : status;
+}
+
+etw_status etw_schema_file_open_known(const char *path, const etw_schema_file_options *options,
+                                      etw_bytes about, etw_schema_store *store,
+                                      etw_schema_file **file, etw_error *error)
+{
+    etw_schema_file *self = new_file(path, options);
+    etw_cursor cursor = etw_cursor_over(about);
+    *file = NULL;
+    if (self == NULL) {
+        return no_memory(error);
+    }
+    const etw_status status = take_told(self, &cursor, store, error);
+    if (status != ETW_OK) {
+        etw_schema_file_free(self);
+        return status;
+    }
+    self->is_known = true;
     *file = self;
     return ETW_OK;
 }
@@ -523,7 +608,11 @@ etw_status etw_schema_file_set(etw_schema_file *file, etw_schema_store *store,
     int opened;
     etw_status status = open_path(file, &opened, error);
     if (status == ETW_OK) {
-        status = read_blocks(file, opened, store, error);
+        file->providers.count = file->is_known ? 0 : file->providers.count;
+        status = file->is_known ? look_at(file, opened, store, error) : ETW_OK;
+        if (status == ETW_OK && file->resources.count > 0) { /* XML is read by now */
+            status = read_blocks(file, opened, store, error);
+        }
         (void)file->options.os->close(file->options.os->context, opened);
     }
     return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", file->path);

@@ -33,6 +33,15 @@ etw_status etw_schema_file_open(const char *path, const etw_schema_file_options 
                                 etw_schema_store *store, etw_schema_file **file, etw_error *error);
 void etw_schema_file_free(etw_schema_file *file);
 
+/* Appends what opening it told, so that open_known need not open it; false where that cannot be
+ * kept: of traces and packs, and for lack of memory. */
+bool etw_schema_file_describe(const etw_schema_file *file, etw_buffer *about);
+/* As etw_schema_file_open by what was appended: the file is read when its schemas are asked for.
+ * DAMAGED where that is no description. */
+etw_status etw_schema_file_open_known(const char *path, const etw_schema_file_options *options,
+                                      etw_bytes about, etw_schema_store *store,
+                                      etw_schema_file **file, etw_error *error);
+
 const char *etw_schema_file_path(const etw_schema_file *file);
 /* The build of Windows in its version resource (19041), or 0. */
 uint32_t etw_schema_file_build(const etw_schema_file *file);

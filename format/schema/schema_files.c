@@ -3,6 +3,7 @@
 #include "format/base/arena.h"
 #include "format/base/name_list.h"
 #include "format/base/table.h"
+#include "format/schema/folder_index.h"
 #include "format/schema/schema_choice.h"
 #include "format/schema/schema_file.h"
 
@@ -30,6 +31,7 @@ typedef struct schema_files {
     void (*note)(void *context, const char *message);
     void *note_context;
     const etw_schema_taker *others; /* while files are gathered; may be NULL */
+    etw_folder_index *index;        /* of the folder that is searched; may be NULL */
     etw_schema_file **files;
     uint32_t count, capacity;
     etw_arena arena;
@@ -146,7 +148,8 @@ static etw_status add_file(schema_files *self, const char *path, bool any_file,
         return give_other(self, path, error);
     }
     self->file_options.any_file = any_file;
-    const etw_status status = etw_schema_file_open(path, &self->file_options, store, &file, error);
+    const etw_status status = etw_folder_index_open_file(any_file ? self->index : NULL, path,
+                                                         &self->file_options, store, &file, error);
     if (status != ETW_OK) {
         return status;
     }
@@ -223,10 +226,23 @@ static etw_status add_folder(schema_files *self, const char *path, uint32_t dept
     return status;
 }
 
+static void begin_index(schema_files *self, const char *path)
+{
+    self->index = etw_folder_index_new(self->file_options.os, path);
+}
+
+static void end_index(schema_files *self)
+{
+    etw_folder_index_finish(self->index, self->note, self->note_context);
+    self->index = NULL;
+}
+
 static etw_status add_path(schema_files *self, const char *path, etw_schema_store *store,
                            etw_error *error)
 {
+    begin_index(self, path);
     const etw_status status = add_folder(self, path, 0, store, error);
+    end_index(self);
     return status == ETW_ERROR_NOT_THIS ? add_file(self, path, false, store, error) : status;
 }
 
@@ -500,8 +516,12 @@ static etw_status add_default(schema_files *self, const char *path, etw_schema_s
 {
     const etw_os *os = self->file_options.os;
     const int kind = os->kind(os->context, path);
-    return kind == ETW_PATH_FOLDER || kind == ETW_PATH_FILE ? add_inner(self, path, 0, store, error)
-                                                            : ETW_OK;
+    begin_index(self, path);
+    const etw_status status = kind == ETW_PATH_FOLDER || kind == ETW_PATH_FILE
+                                  ? add_inner(self, path, 0, store, error)
+                                  : ETW_OK;
+    end_index(self);
+    return status;
 }
 
 static etw_status add_defaults(schema_files *self, etw_schema_store *store, etw_error *error)

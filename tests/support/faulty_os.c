@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define MAX_FILES   16
+#define MAX_FILES   128
 #define MAX_HANDLES 32
 #define NAME_SIZE   128
 /* File numbers of this table; the real system's stay below. */
