@@ -199,6 +199,7 @@ void etw_row_append_with(const etw_output_options *options, const etw_event *eve
     const size_t start = begin_field(rows);
     fill_fixed(event, &fixed);
     fixed.owner_id = process == NULL ? fixed.process_id : process->process_id;
+    fixed.parent_id = process == NULL ? 0 : process->parent_id;
     etw_text_append(rows, (const char *)&fixed, sizeof fixed);
     const size_t properties = begin_field(rows);
     if (plan == NULL) {

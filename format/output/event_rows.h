@@ -20,7 +20,8 @@ typedef struct etw_row_fixed {
     uint64_t keyword;
     etw_guid provider_id, activity_id;
     uint32_t process_id, thread_id;
-    uint32_t owner_id; /* of the process that ETW_ROW_PROCESS_NAME names; else process_id */
+    uint32_t owner_id;  /* of the process that ETW_ROW_PROCESS_NAME names; else process_id */
+    uint32_t parent_id; /* of that process; 0: unknown */
     uint32_t kernel_time, user_time;
     uint32_t property_count; /* ETW_ROW_NONE: nothing explains the event */
     uint16_t id, task, processor, flags, event_property, trace_number;

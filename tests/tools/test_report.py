@@ -8,8 +8,10 @@ import struct
 import subprocess
 
 import pytest
+from consumers import browser
 from etlwriter import Trace, field
 from random_traces import random_trace
+from test_state import START, Host
 
 HOSTILE = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<!--", "\u2028", "]]>", "&lt;", "\\u003c", "'\"`${x}"]
 
@@ -84,6 +86,46 @@ def test_reports_of_random_traces_hold_all_events(native_tool, tmp_path, seed):
     data, _ = report(native_tool, tmp_path / "a.etl", tmp_path / "a.html", status=None)
     assert data["events"] == len(native_tool.events(tmp_path / "a.etl", status=None)) - data["lossCount"]
     assert len(data["sample"]) == data["events"] or data["step"] > 1
+
+
+def test_a_report_says_what_it_is_of(tool, tmp_path):
+    trace = Trace(session="My session", processors=3)
+    trace.event("{11111111-2222-3333-4444-555555555555}")
+    trace.write(tmp_path / "a.etl")
+    data, _ = report(tool, tmp_path / "a.etl", tmp_path / "a.html")
+    assert data["traces"] == [["a.etl", "My session", "", "Windows 10.0 build 19041, 64 bit, 3 processors"]] and data["unexplained"] == 1
+
+
+PAGE = """
+    await page.emulateMedia({ colorScheme: argument[1] });
+    await page.goto('file://' + argument[0]);
+    const rows = await page.evaluate(title => {
+        const head = [...document.querySelectorAll('h2')].find(each => each.textContent === title);
+        return [...head.parentNode.querySelectorAll('h2 ~ .scroll')].filter(each => head.compareDocumentPosition(each) & 4)[0].innerText;
+    }, 'Processes');
+    await page.keyboard.press('/');
+    await page.keyboard.type('c.exe');
+    const found = await page.evaluate(() => document.querySelector('input').nextSibling.textContent);
+    await page.pdf({ path: argument[0] + '.pdf' });
+    return [rows, found, await page.evaluate(() => getComputedStyle(document.body).backgroundColor)];
+"""
+
+
+@pytest.mark.parametrize("scheme, background", [("light", "rgb(255, 255, 255)"), ("dark", "rgb(21, 24, 28)")])
+def test_processes_stand_below_those_that_started_them(native_tool, tmp_path, scheme, background):
+    """In Chromium; a process that started itself, and two that started each other, are listed once."""
+    trace = Host()
+    for pid, parent, name in ((10, 5, "a.exe"), (11, 10, "b.exe"), (12, 11, "c.exe"), (13, 10, "d.exe"), (20, 20, "self.exe"),
+                              (31, 32, "x.exe"), (32, 31, "y.exe")):
+        trace.process(START, pid, name, 1, parent)
+    trace.write(tmp_path / "a.etl")
+    report(native_tool, tmp_path / "a.etl", tmp_path / "a.html")
+    page = browser("report.mjs", PAGE, tmp_path / "a.html", scheme)
+    rows, found, colour = page["result"]
+    lines = [line.split("\t")[0].replace("\u00a0", " ") for line in rows.splitlines()[1:]]
+    assert [line for line in lines if ".exe" in line] == ["a.exe", "   b.exe", "      c.exe", "   d.exe", "self.exe", "x.exe", "   y.exe"]
+    assert (found, colour, page["problems"]) == ("1 found", background, [])
+    assert (tmp_path / "a.html.pdf").stat().st_size > 1000
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")

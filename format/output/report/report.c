@@ -267,10 +267,12 @@ static etw_status finish_report(etw_collector *c, etw_text *out, etw_error *erro
     etw_text_printf(out,
                     "{\"made\":\"etwcap " ETW_VERSION
                     "\",\"events\":%llu,\"first\":\"%s\",\"last\":\"%s\",\"step\":%llu,"
-                    "\"errorCount\":%u,\"lossCount\":%u",
+                    "\"errorCount\":%u,\"lossCount\":%u,\"unexplained\":%llu",
                     (unsigned long long)f->events, etw_text_z(&first), etw_text_z(&last),
-                    (unsigned long long)f->sample.step, f->error_count, f->loss_count);
+                    (unsigned long long)f->sample.step, f->error_count, f->loss_count,
+                    (unsigned long long)f->unexplained);
     put_bins(out, f);
+    put_lines(out, "traces", &f->traces);
     put_lines(out, "losses", &f->losses);
     put_counts(out, "kinds", &f->kinds);
     put_counts(out, "processes", &f->processes);

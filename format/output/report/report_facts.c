@@ -94,6 +94,7 @@ void etw_report_facts_free(etw_report_facts *facts)
     etw_text_free(&facts->sample.lines);
     etw_text_free(&facts->errors);
     etw_text_free(&facts->losses);
+    etw_text_free(&facts->traces);
     etw_text_free(&facts->key);
     etw_text_free(&facts->line);
 }
@@ -146,7 +147,7 @@ static bool count_event(etw_report_facts *f, const etw_row *row)
     }
     etw_text_clear(key);
     append_key(key, row->fields[ETW_ROW_PROCESS_NAME], "");
-    etw_text_printf(key, "\t%u", row->fixed.owner_id);
+    etw_text_printf(key, "\t%u\t%u", row->fixed.parent_id, row->fixed.owner_id);
     return !key->failed && etw_report_count_add(&f->processes, etw_text_bytes(key));
 }
 
@@ -245,13 +246,40 @@ static void add_loss(etw_report_facts *f, const etw_row *row)
     }
 }
 
+/* [file, session, host, system] */
+static void add_trace(etw_report_facts *f, const etw_trace *trace)
+{
+    const char *const names[] = {trace->source_path, trace->session_name, trace->host_name};
+    f->latest = trace;
+    for (uint32_t i = 0; i < f->trace_count; i++) {
+        if (f->seen[i] == trace) {
+            return;
+        }
+    }
+    if (f->trace_count == ETW_REPORT_MAX_TRACES) {
+        return;
+    }
+    f->seen[f->trace_count++] = trace;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        etw_text_append_char(&f->traces, i == 0 ? '[' : ',');
+        etw_report_append_string(&f->traces, names[i], strlen(names[i]));
+    }
+    etw_text_printf(&f->traces, ",\"Windows %u.%u build %u, %u bit, %u processors\"]\n",
+                    trace->os_version & 0xFFu, trace->os_version >> 8 & 0xFFu, trace->os_build,
+                    trace->pointer_size * 8, trace->processor_count);
+}
+
 bool etw_report_facts_add(etw_report_facts *facts, etw_row *row)
 {
     if (row->fixed.is_loss) {
         add_loss(facts, row);
         return !facts->losses.failed;
     }
+    if (row->fixed.trace != facts->latest) {
+        add_trace(facts, row->fixed.trace);
+    }
     facts->events++;
+    facts->unexplained += row->fixed.property_count == ETW_ROW_NONE ? 1 : 0;
     count_time(facts, row->fixed.time_100ns);
     const bool is_sampled = facts->sample.step == 0 || facts->sample.seen % facts->sample.step == 0;
     const bool is_bad = is_error(row) && facts->error_count < ETW_REPORT_MAX_ERRORS;
@@ -264,5 +292,5 @@ bool etw_report_facts_add(etw_report_facts *facts, etw_row *row)
         etw_text_append(&facts->errors, facts->line.data, facts->line.size);
     }
     return count_event(facts, row) && !facts->line.failed && !facts->errors.failed &&
-           !facts->sample.lines.failed;
+           !facts->sample.lines.failed && !facts->traces.failed;
 }

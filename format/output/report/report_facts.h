@@ -9,11 +9,12 @@
 #define ETW_REPORT_BINS         512u
 #define ETW_REPORT_MAX_COUNTS   20000u /* kinds and processes; the others are one line more */
 #define ETW_REPORT_MAX_LOSSES   200u
+#define ETW_REPORT_MAX_TRACES   100u
 #define ETW_REPORT_MAX_ERRORS   300u
 #define ETW_REPORT_EVENTS_BYTES ((size_t)2 << 20) /* of events in the table: beyond, a sample */
 #define ETW_REPORT_TEXT_BYTES   300u              /* of the properties of one event */
 
-/* Counts by a text: "provider\tevent", "process\tid". */
+/* Counts by a text: "provider\tevent\tid", "process\tparent's id\tid". */
 typedef struct etw_report_count {
     etw_bytes key;
     uint64_t count;
@@ -47,9 +48,12 @@ typedef struct etw_report_facts {
     uint64_t bins[ETW_REPORT_BINS];
     etw_report_counts kinds, processes;
     etw_report_sample sample;
-    etw_text errors, losses; /* as the sample's lines */
-    uint32_t error_count, loss_count;
-    etw_text key; /* of a count */
+    etw_text errors, losses, traces; /* as the sample's lines */
+    uint32_t error_count, loss_count, trace_count;
+    const etw_trace *seen[ETW_REPORT_MAX_TRACES];
+    const etw_trace *latest;
+    uint64_t unexplained; /* events that no schema explains */
+    etw_text key;         /* of a count */
     etw_text line;
 } etw_report_facts;
 
