@@ -30,12 +30,13 @@ static const wchar_t *const faults[] = {L"--drop", L"--duplicate", L"--reorder",
 
 void etwbox_print_help(void)
 {
-    puts("usage: etwbox [OPTION]... [TRACE] -- PROGRAM [ARGUMENT]...\n"
+    puts("usage: etwbox [OPTION]... [TRACE]... -- PROGRAM [ARGUMENT]...\n"
          "       etwbox --record OUT.etwcap [--provider NAME|GUID]... -- PROGRAM [ARGUMENT]...\n"
          "\n"
          "Runs a program, unchanged, with Windows' event tracing replaced: its sessions deliver\n"
-         "the events of TRACE (.etl or .etwcap), and those that it and its children write. No\n"
-         "rights are needed, and nothing outside these processes changes.\n"
+         "the events of TRACE (.etl or .etwcap; several are merged by time into a temporary\n"
+         "file), and those that it and its children write. No rights are needed, and nothing\n"
+         "outside these processes changes.\n"
          "\n"
          "  --record FILE     record what the program and its children write\n"
          "  --provider NAME   record this provider only (repeatable): a GUID, or *Name\n"
@@ -183,16 +184,21 @@ static bool take_trace(etwbox_options *options, const wchar_t *word)
         fprintf(stderr, "etwbox: unknown option %ls\n", word);
         return false;
     }
-    if (options->trace != NULL) {
-        fprintf(stderr, "etwbox: %ls: a second trace; sessions deliver one\n", word);
+    if (options->trace_count == ETWBOX_MAX_TRACES) {
+        fprintf(stderr, "etwbox: more than %d traces\n", ETWBOX_MAX_TRACES);
         return false;
     }
     if (GetFileAttributesW(word) == INVALID_FILE_ATTRIBUTES) {
         fprintf(stderr, "etwbox: %ls: there is no such trace\n", word);
         return false;
     }
-    options->trace = word;
-    return set_variable(L"ETWAPI_TRACE", word, true);
+    options->traces[options->trace_count++] = word;
+    return true;
+}
+
+bool etwbox_use_trace(const wchar_t *path)
+{
+    return set_variable(L"ETWAPI_TRACE", path, true);
 }
 
 bool etwbox_parse(int argc, wchar_t **argv, etwbox_options *options)

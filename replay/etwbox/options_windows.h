@@ -7,9 +7,11 @@
 #include <windows.h>
 
 #define ETWBOX_MAX_PROVIDERS 256
+#define ETWBOX_MAX_TRACES    256
 
 typedef struct etwbox_options {
-    const wchar_t *trace;   /* NULL: the program's own events only */
+    const wchar_t *traces[ETWBOX_MAX_TRACES]; /* none: the program's own events only */
+    int trace_count;
     const wchar_t *schemas; /* as --schemas gave them; NULL: none */
     const wchar_t *record;  /* the file that takes what the program writes; NULL: none */
     const wchar_t *providers[ETWBOX_MAX_PROVIDERS]; /* of the recording; none: all */
@@ -22,6 +24,9 @@ typedef struct etwbox_options {
 /* Options that are environment variables of the drop-in API are set here, for this process and its
  * children. False: the text on stderr says why. */
 bool etwbox_parse(int argc, wchar_t **argv, etwbox_options *options);
+
+/* Sessions deliver this trace from now on. */
+bool etwbox_use_trace(const wchar_t *path);
 
 void etwbox_print_help(void);
 

@@ -2,6 +2,7 @@
 
 #include "recorder/command/jobs.h"
 #include "recorder/command/report.h"
+#include "replay/etwbox/words_windows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,33 +12,15 @@
 /* etw-record's name for all providers at once: etwapi_every_provider. */
 #define EVERY_PROVIDER "{ffffffff-ffff-ffff-ffff-ffffffffffff}:255"
 
-#define MAX_WORDS (2 * ETWBOX_MAX_PROVIDERS + 16)
-#define WAIT_MS   5u
+#define WAIT_MS 5u
 
 struct etwbox_recording {
-    int word_count;
-    char *words[MAX_WORDS]; /* owned */
+    etwbox_words words;
     etw_record_arguments arguments;
     etw_stop_signal signal;
     HANDLE thread;
     int status;
 };
-
-static void add_word(etwbox_recording *recording, const wchar_t *word)
-{
-    const int size = WideCharToMultiByte(CP_UTF8, 0, word, -1, NULL, 0, NULL, NULL);
-    char *utf8 = size <= 0 || recording->word_count == MAX_WORDS ? NULL : malloc((size_t)size);
-    if (utf8 != NULL) {
-        (void)WideCharToMultiByte(CP_UTF8, 0, word, -1, utf8, size, NULL, NULL);
-        recording->words[recording->word_count++] = utf8;
-    }
-}
-
-static void add_option(etwbox_recording *recording, const wchar_t *option, const wchar_t *value)
-{
-    add_word(recording, option);
-    add_word(recording, value);
-}
 
 static BOOL CALLBACK stop_at_first(HMODULE module, LPCWSTR type, LPWSTR name, LONG_PTR found)
 {
@@ -59,27 +42,27 @@ static bool has_manifest(const wchar_t *program)
 }
 
 /* The command line of an etw-record that does this. */
-static void make_words(etwbox_recording *recording, const etwbox_options *options)
+static void make_words(etwbox_words *words, const etwbox_options *options)
 {
     wchar_t name[64], program[MAX_PATH];
     (void)swprintf(name, 64, L"etwbox-%lu", GetCurrentProcessId());
-    add_word(recording, L"etw-record");
-    add_word(recording, L"--quiet");
-    add_word(recording, L"--no-rundown");
-    add_option(recording, L"--session", name);
-    add_option(recording, L"--output", options->record);
+    etwbox_words_add(words, L"etw-record");
+    etwbox_words_add(words, L"--quiet");
+    etwbox_words_add(words, L"--no-rundown");
+    etwbox_words_option(words, L"--session", name);
+    etwbox_words_option(words, L"--output", options->record);
     for (int i = 0; i < options->provider_count; i++) {
-        add_option(recording, L"--provider", options->providers[i]);
+        etwbox_words_option(words, L"--provider", options->providers[i]);
     }
     if (options->provider_count == 0) {
-        add_option(recording, L"--provider", L"" EVERY_PROVIDER);
+        etwbox_words_option(words, L"--provider", L"" EVERY_PROVIDER);
     }
     if (options->schemas != NULL) {
-        add_option(recording, L"--schemas", options->schemas);
+        etwbox_words_option(words, L"--schemas", options->schemas);
     }
     if (SearchPathW(NULL, options->program[0], L".exe", MAX_PATH, program, NULL) > 0 &&
         has_manifest(program)) {
-        add_option(recording, L"--schemas", program);
+        etwbox_words_option(words, L"--schemas", program);
     }
 }
 
@@ -123,9 +106,7 @@ static bool wait_until_enabled(const etwbox_recording *recording, const GUID *pr
 
 static void free_recording(etwbox_recording *recording)
 {
-    for (int i = 0; i < recording->word_count; i++) {
-        free(recording->words[i]);
-    }
+    etwbox_words_free(&recording->words);
     etw_record_arguments_free(&recording->arguments);
     free(recording);
 }
@@ -135,8 +116,8 @@ static bool start(etwbox_recording *recording)
     etw_error error = {0};
     etw_text output = {0};
     GUID provider;
-    if (etw_record_arguments_parse(recording->word_count, recording->words, &recording->arguments,
-                                   &output, &error) != ETW_OK) {
+    if (etw_record_arguments_parse(recording->words.count, recording->words.words,
+                                   &recording->arguments, &output, &error) != ETW_OK) {
         etw_report_error(&error);
         return false;
     }
@@ -154,7 +135,7 @@ etwbox_recording *etwbox_record_start(const etwbox_options *options)
         fputs("etwbox: out of memory\n", stderr);
         return NULL;
     }
-    make_words(recording, options);
+    make_words(&recording->words, options);
     if (!start(recording)) {
         free_recording(recording);
         return NULL;

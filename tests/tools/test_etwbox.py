@@ -71,6 +71,19 @@ def test_options_reach_the_program(box, win64_tool, small):
     assert lines(box(["--deny-start", small], program, *LIVE, status=1)) == [{"OpenTrace": 5}]
 
 
+def test_several_traces_come_by_time(box, win64_tool, tmp_path):
+    for name, first in (("b.etl", 1), ("a.etl", 0)):
+        trace = Trace()
+        for i in range(first, EVENTS, 2):
+            trace.tracelogging(PROVIDER, "Counted", [field("Count", "u32", i)], time=trace.at(i))
+        trace.write(tmp_path / name)
+    done = box([tmp_path / "b.etl", tmp_path / "a.etl"], win64_tool.path("tests/etwbox_consumer"), *LIVE)
+    assert [int(e["EventProperties"]["Count"]) for e in lines(done) if "EventProperties" in e] == list(range(EVENTS))
+    (tmp_path / "a.etl").write_bytes(b"no trace")
+    done = box([tmp_path / "b.etl", tmp_path / "a.etl"], win64_tool.path("tests/etwbox_consumer"), *LIVE, status=125)
+    assert b"a.etl" in done.stderr and done.stdout == b""
+
+
 def test_a_trace_can_begin_again(box, win64_tool, small):
     done = box(["--loop", small], win64_tool.path("tests/etwbox_consumer"), *LIVE, "close-after=%d" % (3 * EVENTS),
                status=None)
