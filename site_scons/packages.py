@@ -3,11 +3,13 @@
     packages.py dist  FOLDER           etwcap-VERSION.tar.gz of the commit that is checked out
     packages.py deb   STAGE FOLDER     etwcap, libetwcap1, libetwcap-dev, python3-etwcap from an installation below STAGE
     packages.py zip   STAGE FOLDER     etwcap-VERSION-win64.zip from one for Windows
+    packages.py sbom  FILE PACKAGE...  what is linked in, by Debian's packages, as SPDX
 
 Equal commits give equal files: times are the commit's, names are sorted. SConstruct calls it: `scons dist deb zip`.
 """
 import gzip
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -36,6 +38,8 @@ ABOUT = {
 }
 # Where a path below the prefix goes: (pattern, package, folder).
 PLACES = [(r"bin/.*", "etwcap", "usr/bin"), (r"share/man/man[157]/.*", "etwcap", None),
+          (r"share/zsh/site-functions/.*", "etwcap", "usr/share/zsh/vendor-completions"),
+          (r"share/(bash-completion|fish|misc|mime|doc)/.*", "etwcap", None),
           (r"lib/libetwcap\.so\.\d+", "libetwcap1", "usr/lib"), (r"include/.*", "libetwcap-dev", None),
           (r"lib/.*", "libetwcap-dev", None), (r"share/man/man3/.*", "libetwcap-dev", None),
           (r"share/python/etwcap/.*", "python3-etwcap", "usr/lib/python3/dist-packages/etwcap")]
@@ -54,8 +58,12 @@ def version():
 
 
 def commit_time():
+    """Of the commit that is checked out; 0 in an unpacked source archive."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
-    return int(given or output_of("git", "log", "-1", "--format=%ct").strip())
+    if given:
+        return int(given)
+    asked = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    return int(asked.stdout.strip() or 0)
 
 
 def files_below(folder):
@@ -232,10 +240,41 @@ def make_zip(stage, folder):
             out.writestr(entry, content)
 
 
+# ---- sbom ----
+
+LICENCES = {"libzstd-dev": "BSD-3-Clause", "libexpat1-dev": "MIT", "libxxhash-dev": "BSD-2-Clause", "zlib1g-dev": "Zlib",
+            "libz-mingw-w64-dev": "Zlib", "libpcre2-dev": "BSD-3-Clause", "libsqlite3-dev": "blessing", "libarchive-dev": "BSD-2-Clause",
+            "mingw-w64-x86-64-dev": "ZPL-2.1"}
+
+
+def sbom_package(name, release, licence):
+    return {"SPDXID": "SPDXRef-" + name, "name": name, "versionInfo": release, "downloadLocation": "NOASSERTION",
+            "licenseConcluded": licence, "licenseDeclared": licence, "copyrightText": "NOASSERTION", "filesAnalyzed": False}
+
+
+def sbom(path, *packages):
+    """SPDX 2.3, https://spdx.github.io/spdx-spec/v2.3/. Packages that are not installed were not used."""
+    used = [sbom_package("etwcap", version(), "MIT")]
+    for name in packages:
+        asked = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", name], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, check=False) if shutil.which("dpkg-query") else None
+        if asked is not None and asked.returncode == 0 and asked.stdout:
+            used.append(sbom_package(name, asked.stdout.decode(), LICENCES.get(name, "NOASSERTION")))
+    document = {"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": "etwcap-" + version(),
+                "documentNamespace": "https://spdx.org/spdxdocs/etwcap-%s-%d" % (version(), commit_time()),
+                "creationInfo": {"created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(commit_time())),
+                                 "creators": ["Tool: site_scons/packages.py"]},
+                "packages": used,
+                "relationships": [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": "SPDXRef-etwcap"}]
+                + [{"spdxElementId": "SPDXRef-etwcap", "relationshipType": "DEPENDS_ON", "relatedSpdxElement": each["SPDXID"]}
+                   for each in used[1:]]}
+    write(os.path.abspath(path), json.dumps(document, indent=1) + "\n")
+
+
 def main():
-    kinds = {"dist": (dist, 1), "deb": (deb, 2), "zip": (make_zip, 2)}
+    kinds = {"dist": (dist, 1), "deb": (deb, 2), "zip": (make_zip, 2), "sbom": (sbom, 1)}
     what = sys.argv[1] if len(sys.argv) > 1 else ""
-    if what not in kinds or len(sys.argv) != 2 + kinds[what][1]:
+    if what not in kinds or len(sys.argv) < 2 + kinds[what][1] or (what != "sbom" and len(sys.argv) > 2 + kinds[what][1]):
         print(__doc__, file=sys.stderr)
         return 2
     kinds[what][0](*sys.argv[2:])

@@ -10,7 +10,7 @@ demo="gcc libc6-dev scons libzstd-dev libxxhash-dev libexpat1-dev zlib1g-dev"
 # libarchive-dev reads .cab, .7z, .tar, .xz and .bz2; the build does without them. libarchive-tools makes archives for tests.
 test="$demo libpcre2-dev libsqlite3-dev libarchive-dev libarchive-tools gcc-mingw-w64-x86-64-win32 g++-mingw-w64-x86-64-win32
 libz-mingw-w64-dev dpkg-dev xz-utils make tcl
-libcmocka-dev python3-pytest python3-yaml yamllint shellcheck wine wine64 tshark clang libclang-rt-14-dev zstd xxhash ripgrep zsh fish g++ pkg-config cmake locales chromium"
+file abigail-tools lintian groff-base libcmocka-dev python3-pytest python3-yaml yamllint shellcheck wine wine64 tshark clang libclang-rt-14-dev zstd xxhash ripgrep zsh fish g++ pkg-config cmake locales chromium"
 develop="$test clang-format clang-tidy git"
 
 case "${1-}" in

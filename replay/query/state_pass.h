@@ -14,6 +14,7 @@ ETW_API_CHECKED etw_status etw_state_read(const etw_input *input, bool counts, e
                                           etw_stacks **stacks, etw_error *error);
 
 /* For etw_reader_options.block, with the state as context: takes lists of processes and images. */
-etw_status etw_state_take_block(void *state, const etw_side_block *block, etw_error *error);
+ETW_API_CHECKED etw_status etw_state_take_block(void *state, const etw_side_block *block,
+                                                etw_error *error);
 
 #endif

@@ -1,9 +1,11 @@
 """etwbox: programs that know nothing of this project run with event tracing replaced, under Wine."""
 import json
+import re
 import time
 import uuid
 
 import pytest
+from conftest import ROOT
 from etlwriter import Trace, field, provider_guid
 
 PROVIDER = "Tests.Etwbox"
@@ -172,3 +174,9 @@ def test_only_the_providers_that_are_asked_for_are_recorded(record, provider, le
 def test_a_crash_leaves_a_readable_recording(record):
     _, events = record(2, "crash", status=5)
     assert [summary(e) for e in events] == written(0) + written(1)
+
+
+def test_the_manual_page_has_the_options_of_the_help(win64_tool):
+    shown = set(re.findall(r"--[a-z][a-z-]+", win64_tool("etwbox", "--help").stdout.decode()))
+    page = (ROOT / "replay/etwbox/etwbox.1").read_text().replace("\\-", "-")
+    assert shown <= set(re.findall(r"--[a-z][a-z-]+", page)) and len(shown) > 10

@@ -1,4 +1,5 @@
 """What `scons install` lays out, in build/stage: programs are built against it and nothing else, and run."""
+import lzma
 import os
 import re
 import shutil
@@ -230,6 +231,19 @@ def test_all_functions_of_a_public_header_are_exported():
         assert [name for name in function.findall(text)] == [], header
 
 
+def test_programs_that_were_linked_before_still_run(tmp_path):
+    """Functions and structures are as tests/abi has them, or more; `scons abi` renews it after a change that is wanted."""
+    stage = stage_of("native")
+    with lzma.open(ROOT / "tests/abi/libetwcap.so.1.abi.xz") as packed:
+        (tmp_path / "before.abi").write_bytes(packed.read())
+    words = ["--headers-dir2", str(stage / "include"), "--drop-private-types", str(tmp_path / "before.abi"),
+             str(stage / "lib/libetwcap.so.1")]
+    if shutil.which("abidiff") is None:
+        pytest.skip("abidiff is not installed")
+    done = subprocess.run(["abidiff", *words], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode & 0b1011 == 0, done.stdout  # 1, 2: an error; 8: an incompatible change; 4: additions
+
+
 def test_headers_need_the_installation_alone_each_by_itself(tmp_path):
     include = stage_of("native") / "include"
     for header in sorted(include.rglob("*.h")):
@@ -253,8 +267,12 @@ def test_all_that_is_promised_is_installed(target):
         else (".exe", ["bin/etwcap.dll", "bin/etwapi.dll", "lib/libetwcap.dll.a"])
     promised = ["bin/etw-record" + suffix, "bin/etw-replay" + suffix, "bin/etwbox" + suffix, "include/etwcap.h", "lib/libetwcap.a",
                 "lib/cmake/etwcap/etwcapConfig.cmake", "lib/cmake/etwcap/etwcapConfigVersion.cmake",
-                "lib/pkgconfig/etwcap.pc", "share/man/man1/etw-record.1", "share/man/man1/etw-replay.1",
-                "share/man/man3/etwcap.3"] + libraries \
+                "lib/pkgconfig/etwcap.pc", "share/man/man1/etw-record.1", "share/man/man1/etw-replay.1", "share/man/man1/etwbox.1",
+                "share/man/man3/etwcap.3", "share/man/man5/etwcap.5", "share/man/man7/etwcap-filters.7", "share/misc/etwcap.magic",
+                "share/mime/packages/etwcap.xml", "share/doc/etwcap/etwcap.spdx.json"] + libraries \
+        + ([] if target == "win64" else [folder % name for name in ("etw-record", "etw-replay") for folder in
+                                         ("share/bash-completion/completions/%s", "share/zsh/site-functions/_%s",
+                                          "share/fish/vendor_completions.d/%s.fish")]) \
         + ["share/python/etwcap/%s.py" % name for name in ("__init__", "_builder", "_library", "_trace", "pytest_plugin")]
     found = [path.relative_to(stage).as_posix() for path in stage.rglob("*") if not path.is_dir()]
     assert sorted(path for path in found if not path.startswith("include/etwcap/")) == sorted(promised)

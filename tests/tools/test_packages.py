@@ -1,4 +1,5 @@
 """What is handed out: the source archive, the Debian packages, the zip for Windows."""
+import json
 import shutil
 import subprocess
 import sys
@@ -30,9 +31,14 @@ def test_the_source_archive_has_what_the_commit_has_and_is_the_same_twice(tmp_pa
     assert all(name.startswith("etwcap-") for name in names) and any(name.endswith("/SConstruct") for name in names)
 
 
-def test_debian_packages_hold_tools_library_headers_and_module(tmp_path):
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
     need_program("dpkg-deb")
-    made = make("deb", tmp_path / "a")
+    return make("deb", tmp_path_factory.mktemp("deb"))
+
+
+def test_debian_packages_hold_tools_library_headers_and_module(packages, tmp_path):
+    made = packages
     again = make("deb", tmp_path / "b")
     assert {name.split("_")[0] for name in made} == {"etwcap", "libetwcap1", "libetwcap-dev", "python3-etwcap"}
     assert all(made[name].read_bytes() == again[name].read_bytes() for name in made)
@@ -41,17 +47,19 @@ def test_debian_packages_hold_tools_library_headers_and_module(tmp_path):
         subprocess.run(["dpkg-deb", "-x", str(package), str(root)], check=True)
     for path in ("usr/bin/etw-record", "usr/bin/etw-replay", "usr/lib/libetwcap.so.1", "usr/lib/libetwcap.so", "usr/include/etwcap.h",
                  "usr/share/man/man1/etw-replay.1.gz", "usr/lib/python3/dist-packages/etwcap/__init__.py",
-                 "usr/share/doc/libetwcap1/copyright"):
+                 "usr/share/doc/libetwcap1/copyright", "usr/share/man/man5/etwcap.5.gz", "usr/share/man/man7/etwcap-filters.7.gz",
+                 "usr/share/bash-completion/completions/etw-replay", "usr/share/zsh/vendor-completions/_etw-replay",
+                 "usr/share/fish/vendor_completions.d/etw-record.fish", "usr/share/misc/etwcap.magic",
+                 "usr/share/mime/packages/etwcap.xml", "usr/share/doc/etwcap/etwcap.spdx.json"):
         assert (root / path).exists(), path
     assert b"etw-replay" in subprocess.run([str(root / "usr/bin/etw-replay"), "--version"], stdout=subprocess.PIPE, check=True).stdout
     assert "/usr/local" not in (root / "usr/lib/pkgconfig/etwcap.pc").read_text()
 
 
-def test_lintian_finds_no_error(tmp_path):
+def test_lintian_finds_no_error(packages):
     if shutil.which("lintian") is None:
         pytest.skip("lintian is not installed")
-    made = make("deb", tmp_path / "a")
-    said = subprocess.run(["lintian", "--fail-on", "error"] + [str(path) for path in made.values()], stdout=subprocess.PIPE,
+    said = subprocess.run(["lintian", "--fail-on", "error"] + [str(path) for path in packages.values()], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     assert said.returncode == 0, said.stdout
 
@@ -61,3 +69,22 @@ def test_the_zip_holds_programs_libraries_and_licences(tmp_path):
     names = {name.split("/", 1)[1] for name in zipfile.ZipFile(made).namelist()}
     assert {"bin/etw-record.exe", "bin/etw-replay.exe", "bin/etwcap.dll", "lib/libetwcap.dll.a", "include/etwcap.h",
             "doc/etw-replay.1.txt", "LICENSE", "README.md"} <= names
+
+
+def test_file_names_the_format(tmp_path):
+    magic = str(ROOT / "format/etwcap/etwcap.magic")
+    (tmp_path / "text").write_bytes(b"\x89ETWCAP\n\x1a\n and so on")
+    whole = sorted((ROOT / "tests/golden").glob("*.etwcap"))[0]
+    said = subprocess.run([need_program("file"), "-m", magic, "--brief", str(whole), str(tmp_path / "text")], stdout=subprocess.PIPE,
+                          text=True, check=True).stdout.splitlines()
+    assert said == ["Windows event trace recording (etwcap), version 1.0", "etwcap recording, damaged by a transfer as text"]
+    kind = subprocess.run(["file", "-m", magic, "--brief", "--mime-type", str(whole)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert kind == "application/vnd.etwcap\n"
+
+
+def test_what_is_linked_in_is_listed(tmp_path):
+    subprocess.run(MAKE + ["sbom", str(tmp_path / "a.json"), "libzstd-dev", "no-such-package"], check=True)
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["spdxVersion"] == "SPDX-2.3" and {each["name"] for each in found["packages"]} >= {"etwcap"}
+    assert "no-such-package" not in {each["name"] for each in found["packages"]}
+    assert len(found["relationships"]) == len(found["packages"])

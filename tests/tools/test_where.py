@@ -220,3 +220,13 @@ def test_a_part_of_a_text(native_tool, tmp_path, part, expected):
     out.tracelogging("Shop", "Text", [field("Text", "utf16z", "aAaAaAb \u00e4rgerz")], id=1, time=out.at(1))
     out.write(tmp_path / "a.etl")
     assert (len(native_tool.events(tmp_path / "a.etl", "--where", "Text contains '%s'" % part)) == 1) is expected
+
+
+def test_the_manual_pages_expressions_are_understood(native_tool, tmp_path):
+    from conftest import ROOT
+    Trace().write(tmp_path / "a.etl")
+    page = (ROOT / "format/query/etwcap-filters.7").read_text()
+    lines = [line.replace("\\-", "-").replace("\\e", "\\") for block in page.split("\n.nf\n")[1:] for line in block.split("\n.fi")[0].splitlines()]
+    assert len(lines) > 10
+    for line in lines:
+        native_tool("etw-replay", tmp_path / "a.etl", "-q", "--where", line)
