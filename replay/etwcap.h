@@ -87,6 +87,8 @@ extern "C" {
 #include "format/schema/pe_identity.h"
 #include "format/schema/resolver.h"
 #include "format/schema/unexplained_report.h"
+#include "recorder/boot/boot_plan.h"
+#include "recorder/boot/boot_registry.h"
 #include "recorder/capture/capture.h"
 #include "recorder/capture/etwcap_source.h"
 #include "recorder/capture/event_filter.h"
