@@ -1,5 +1,7 @@
 #include "replay/etwapi/box_redirect.h"
 
+#include "replay/etwapi/session_table.h"
+
 #include "replay/etwbox/inject_windows.h"
 
 #include <stdlib.h>
@@ -293,6 +295,9 @@ void etwapi_box_enter(HMODULE self)
         patch_exports(dlls[i]);
     }
     watch_dlls();
+    /* What one program of a script starts, the next one finds: the script's own process keeps it.
+     */
+    etwapi_hold_sessions();
 }
 
 BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, LPVOID reserved)

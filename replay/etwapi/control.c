@@ -33,20 +33,28 @@ static void replace_properties(EVENT_TRACE_PROPERTIES *properties,
     properties->LoggerNameOffset = name_offset;
 }
 
+/* Where the caller's block says a string goes; nowhere, where it has no place for one. */
+static ULONG copy_text(EVENT_TRACE_PROPERTIES *properties, ULONG offset, const wchar_t *text)
+{
+    ULONG units;
+    wchar_t *place = name_place(properties, offset, &units);
+    if (place == NULL) {
+        return ERROR_SUCCESS;
+    }
+    if (wcslen(text) >= units) {
+        return ERROR_MORE_DATA;
+    }
+    memcpy(place, text, (wcslen(text) + 1) * sizeof *place);
+    return ERROR_SUCCESS;
+}
+
 /* Copies what the session is and counts into the caller's block. */
 static ULONG copy_out(const etwapi_session *session, EVENT_TRACE_PROPERTIES *properties)
 {
     replace_properties(properties, &session->properties);
-    ULONG units;
-    wchar_t *place = name_place(properties, properties->LoggerNameOffset, &units);
-    if (place == NULL) {
-        return ERROR_SUCCESS;
-    }
-    if (wcslen(session->name) >= units) {
-        return ERROR_MORE_DATA;
-    }
-    memcpy(place, session->name, (wcslen(session->name) + 1) * sizeof *place);
-    return ERROR_SUCCESS;
+    const ULONG named = copy_text(properties, properties->LoggerNameOffset, session->name);
+    const ULONG file = copy_text(properties, properties->LogFileNameOffset, session->file_name);
+    return named == ERROR_SUCCESS ? file : named;
 }
 
 /* Full buffers of what providers wrote, so that a program that watches a session sees it move. */
@@ -108,6 +116,14 @@ static void set_started(etwapi_session *session, TRACEHANDLE handle)
     if (properties->BufferSize == 0) {
         properties->BufferSize = DEFAULT_BUFFER_SIZE_KB;
     }
+    /* EVENT_TRACE_PROPERTIES' page: at least two for each processor, and room above them. */
+    const ULONG least = 2 * GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+    if (properties->MinimumBuffers < least) {
+        properties->MinimumBuffers = least;
+    }
+    if (properties->MaximumBuffers < properties->MinimumBuffers) {
+        properties->MaximumBuffers = properties->MinimumBuffers + 20;
+    }
     properties->NumberOfBuffers = properties->MinimumBuffers;
     properties->EventsLost = 0;
     properties->LogBuffersLost = 0;
@@ -154,6 +170,11 @@ static ULONG start_in(etwapi_session *table, TRACEHANDLE *handle, const wchar_t 
     }
     memcpy(session->name, name, (wcslen(name) + 1) * sizeof *name);
     session->properties = *properties;
+    ULONG units;
+    const wchar_t *file = name_place(properties, properties->LogFileNameOffset, &units);
+    for (size_t i = 0; i < units && i + 1 < ETWAPI_NAME_UNITS && file[i] != L'\0'; i++) {
+        session->file_name[i] = file[i];
+    }
     *handle = etwapi_handle_of(table, session);
     set_started(session, *handle);
     return copy_out(session, properties);
@@ -249,11 +270,10 @@ static bool widen(const char *ansi, wchar_t wide[ETWAPI_NAME_UNITS])
            MultiByteToWideChar(CP_ACP, 0, ansi, -1, wide, (int)ETWAPI_NAME_UNITS) > 0;
 }
 
-/* The wide call without the caller's name strings; then the session's name in ANSI at their place.
+/* The wide call without the caller's name strings; then those of the session in ANSI at their place.
  */
-static ULONG copy_name_ansi(EVENT_TRACE_PROPERTIES *properties, const wchar_t *name)
+static ULONG copy_ansi(EVENT_TRACE_PROPERTIES *properties, ULONG offset, const wchar_t *name)
 {
-    const ULONG offset = properties->LoggerNameOffset;
     if (offset < sizeof *properties || offset >= properties->Wnode.BufferSize) {
         return ERROR_SUCCESS;
     }
@@ -268,7 +288,7 @@ static ULONG copy_name_ansi(EVENT_TRACE_PROPERTIES *properties, const wchar_t *n
 typedef struct wide_properties {
     EVENT_TRACE_PROPERTIES head;
     wchar_t name[ETWAPI_NAME_UNITS];
-    wchar_t file[2]; /* whether there is one; sessions write no files */
+    wchar_t file[ETWAPI_NAME_UNITS];
 } wide_properties;
 
 static void begin_wide(const EVENT_TRACE_PROPERTIES *properties, wide_properties *wide)
@@ -279,15 +299,19 @@ static void begin_wide(const EVENT_TRACE_PROPERTIES *properties, wide_properties
     wide->head.LogFileNameOffset = offsetof(wide_properties, file);
     wide->head.LoggerNameOffset = offsetof(wide_properties, name);
     const ULONG offset = properties->LogFileNameOffset;
-    if (offset >= sizeof *properties && offset < properties->Wnode.BufferSize) {
-        wide->file[0] = (wchar_t)(BYTE)((const char *)properties)[offset];
+    const char *file = (const char *)properties + offset;
+    if (offset >= sizeof *properties && offset < properties->Wnode.BufferSize &&
+        memchr(file, 0, properties->Wnode.BufferSize - offset) != NULL) {
+        wide->file[0] = widen(file, wide->file) ? wide->file[0] : L'\0';
     }
 }
 
 static ULONG end_wide(EVENT_TRACE_PROPERTIES *properties, const wide_properties *wide)
 {
     replace_properties(properties, &wide->head);
-    return copy_name_ansi(properties, wide->name);
+    const ULONG named = copy_ansi(properties, properties->LoggerNameOffset, wide->name);
+    const ULONG file = copy_ansi(properties, properties->LogFileNameOffset, wide->file);
+    return named == ERROR_SUCCESS ? file : named;
 }
 
 static ULONG copy_out_ansi(const etwapi_session *session, EVENT_TRACE_PROPERTIES *properties)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define TABLE_NAME L"Local\\etwcap-etwapi-sessions-3"
+#define TABLE_NAME L"Local\\etwcap-etwapi-sessions-4"
 #define MUTEX_NAME L"Local\\etwcap-etwapi-mutex-1"
 
 /* Process-wide: the mapping of the shared table. */
@@ -49,6 +49,11 @@ etwapi_session *etwapi_lock_sessions(void)
      * change is complete or harmless. */
     (void)WaitForSingleObject(shared->mutex, INFINITE);
     return shared->table;
+}
+
+void etwapi_hold_sessions(void)
+{
+    (void)get_mapping();
 }
 
 void etwapi_unlock_sessions(void)

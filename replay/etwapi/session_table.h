@@ -46,7 +46,8 @@ typedef struct etwapi_session {
     ULONG generation; /* odd while the slot is in use; part of the handle */
     DWORD process_id;
     wchar_t name[ETWAPI_NAME_UNITS];
-    EVENT_TRACE_PROPERTIES properties; /* offsets are not used */
+    wchar_t file_name[ETWAPI_NAME_UNITS]; /* as the caller named it; nothing is written there */
+    EVENT_TRACE_PROPERTIES properties;    /* offsets are not used */
     ULONG change; /* counts changes of the providers, so that a consumer knows when to look again */
     ULONG group_masks[ETWAPI_GROUP_MASKS]; /* of a kernel session; the first is EnableFlags */
     ULONG provider_count;
@@ -59,6 +60,9 @@ typedef struct etwapi_session {
  * paired with an unlock, also after NULL. */
 etwapi_session *etwapi_lock_sessions(void);
 void etwapi_unlock_sessions(void);
+
+/* The table is there while a process has it: this one does from now on. */
+void etwapi_hold_sessions(void);
 
 /* Counts the changes of all sessions, for providers to look when something became different.
  * Without a lock. */

@@ -33,6 +33,7 @@ static const GUID any_provider = {0x11111111, 0x2222, 0x3333, {1, 2, 3, 4, 5, 6,
 typedef struct block {
     EVENT_TRACE_PROPERTIES head;
     WCHAR name[64];
+    WCHAR file[64];
 } block;
 
 static block fresh(void)
@@ -128,6 +129,30 @@ static void start_refuses_what_windows_refuses(void **state)
         assert_int_equal(StartTraceW(&session, NAME, &properties.head), rows[i].code);
         assert_int_equal(StartTraceA(&session, "etwapi checks", &properties.head), rows[i].code);
     }
+}
+
+/* Microsoft's tracelog sample prints what a query gives. */
+static void a_query_gives_the_file_and_the_buffers(void **state)
+{
+    (void)state;
+    block properties = fresh();
+    TRACEHANDLE session;
+    SYSTEM_INFO system;
+    GetSystemInfo(&system);
+    properties.head.LogFileNameOffset = offsetof(block, file);
+    wcscpy(properties.file, L"c:\\x.etl");
+    assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_SUCCESS);
+    properties = fresh();
+    properties.head.LogFileNameOffset = offsetof(block, file);
+    assert_int_equal(ControlTraceW(session, NULL, &properties.head, EVENT_TRACE_CONTROL_QUERY),
+                     ERROR_SUCCESS);
+    assert_int_equal(wcscmp(properties.file, L"c:\\x.etl"), 0);
+    assert_int_equal(wcscmp(properties.name, NAME), 0);
+    assert_int_equal(properties.head.MinimumBuffers, 2 * system.dwNumberOfProcessors);
+    assert_true(properties.head.MaximumBuffers >= properties.head.MinimumBuffers);
+    assert_int_equal(QueryTraceA(session, NULL, &properties.head), ERROR_SUCCESS);
+    assert_string_equal((const char *)properties.file, "c:\\x.etl");
+    stop(session);
 }
 
 static void a_taken_name_is_refused_in_any_case(void **state)
@@ -708,6 +733,7 @@ int main(void)
         cmocka_unit_test(start_refuses_bad_arguments),
         cmocka_unit_test(start_refuses_a_block_without_room_for_the_name),
         cmocka_unit_test(start_refuses_what_windows_refuses),
+        cmocka_unit_test(a_query_gives_the_file_and_the_buffers),
         cmocka_unit_test(a_taken_name_is_refused_in_any_case),
         cmocka_unit_test(a_stopped_session_is_not_found),
         cmocka_unit_test(a_query_gives_name_and_handle),

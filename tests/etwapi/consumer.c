@@ -3,6 +3,7 @@
  *
  *     consumer file TRACE [ansi] [classic] [raw] [from=FILETIME] [to=FILETIME] [manifest=PATH]
  *     consumer live GUID LEVEL ANY ALL PROPERTY [ansi] [classic] [close-after=N] [stop-after=N]
+ *                                               [leave]
  *
  * The last line tells how it ended: the results of ProcessTrace and CloseTrace, and the losses. */
 #include "format/event/tei.h"
@@ -26,7 +27,7 @@ ULONG WINAPI TdhFormatProperty(TRACE_EVENT_INFO *, EVENT_MAP_INFO *, ULONG, USHO
 ULONG WINAPI TdhLoadManifest(PWSTR path);
 
 typedef struct consumer {
-    bool ansi, classic, raw;
+    bool ansi, classic, raw, leave;
     ULONG close_after, stop_after, seen; /* close_after, stop_after: 0 never */
     FILETIME from, to;
     TRACEHANDLE trace, session;
@@ -316,6 +317,7 @@ static void read_option(consumer *c, const char *option)
     c->ansi |= strcmp(option, "ansi") == 0;
     c->classic |= strcmp(option, "classic") == 0;
     c->raw |= strcmp(option, "raw") == 0;
+    c->leave |= strcmp(option, "leave") == 0;
     if (starts_with(option, "from=", &rest)) {
         c->from = filetime(rest);
     } else if (starts_with(option, "to=", &rest)) {
@@ -350,6 +352,9 @@ int main(int count, char **argument)
         read_option(&c, argument[i]);
     }
     ULONG code = live ? start_session(&c, argument + 2) : ERROR_SUCCESS;
+    if (c.leave) {
+        return 0; /* a controller's program: the session goes on */
+    }
     if (code == ERROR_SUCCESS) {
         code = open_trace(&c, live ? NULL : argument[2]);
     }

@@ -64,6 +64,14 @@ def test_children_are_in_the_box_too(box, win64_tool, small):
     assert len(lines(done)) > EVENTS
 
 
+def test_a_session_outlives_the_program_that_started_it(box, win64_tool, small):
+    """As on Windows: a script of a controller's calls finds its session each time."""
+    program = "z:" + str(win64_tool.path("tests/etwbox_consumer")).replace("/", "\\")
+    words = " ".join(map(str, [program, *LIVE]))
+    done = box([small], "cmd.exe", "/c", "%s leave & %s" % (words, words), status=None)
+    assert lines(done) == [{"OpenTrace": 183}]  # ERROR_ALREADY_EXISTS
+
+
 def test_options_reach_the_program(box, win64_tool, small):
     program = win64_tool.path("tests/etwbox_consumer")
     assert lines(box(["--drop", 10, small], program, *LIVE))[-1]["EventsLost"] == (EVENTS + 1) // 10
