@@ -40,20 +40,27 @@ typedef enum etw_time_form {
 } etw_time_form;
 
 /* How events are made text; all zero: as `etw-replay` does without options. */
+
+typedef enum etw_pcapng_layout {
+    ETW_PCAPNG_REGISTERED, /* as tcpdump.org has it, and Wireshark 3.6 to 4.6 */
+    ETW_PCAPNG_PARTS       /* as Wireshark's main branch has it since 2026 */
+} etw_pcapng_layout;
+
 typedef struct etw_output_options {
-    bool message;        /* the event's message with its inserts filled in */
-    bool exact;          /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
-    bool typed;          /* typed values where the format has them (JSON) */
-    bool hex_numbers;    /* of typed values those that Windows shows in hex, too */
-    bool names;          /* of level, opcode, task, keywords and channel (JSON) */
-    bool raw_time;       /* time stamps as raw ticks of the trace's clock */
-    bool process_info;   /* what is known of the event's process, as an object (JSON) */
+    bool message;            /* the event's message with its inserts filled in */
+    bool exact;              /* property texts exactly as TDH gives them (plan.h, ETW_TEXT_EXACT) */
+    bool typed;              /* typed values where the format has them (JSON) */
+    bool hex_numbers;        /* of typed values those that Windows shows in hex, too */
+    bool names;              /* of level, opcode, task, keywords and channel (JSON) */
+    bool raw_time;           /* time stamps as raw ticks of the trace's clock */
+    bool process_info;       /* what is known of the event's process, as an object (JSON) */
+    uint32_t pcapng_layout;  /* an etw_pcapng_layout (pcapng) */
     bool compressed_buffers; /* of an .etl file, as Windows 8 and later do (etl) */
-    bool all_components; /* packets as often as PktMon logged them (packets) */
-    bool schema_hash;    /* which schema explained the event */
-    bool file;           /* a column for the file of each event (CSV), which others have anyhow */
-    bool strings;        /* add the strings found in user data that no schema explains */
-    uint32_t stacks;     /* an etw_stack_form */
+    bool all_components;     /* packets as often as PktMon logged them (packets) */
+    bool schema_hash;        /* which schema explained the event */
+    bool file;       /* a column for the file of each event (CSV), which others have anyhow */
+    bool strings;    /* add the strings found in user data that no schema explains */
+    uint32_t stacks; /* an etw_stack_form */
     const char *const *counters; /* properties that are counters (chrome, perfetto) */
     uint32_t counter_count;
     uint32_t partition;    /* ETW_PARTITION_..., or 0 (folders of files) */

@@ -1,24 +1,26 @@
 /* pcapng with LINKTYPE_ETW (290), for Wireshark and its friends. A packet is laid out as
  * tcpdump.org registered it and as Wireshark 3.6 to 4.x dissects it: EVENT_HEADER,
  * ETW_BUFFER_CONTEXT, three lengths, then user data, message and provider name (UTF-16LE with NUL),
- * each padded to four bytes. It has no place for extended items; the message is the event's own
- * where it has one, else its name and properties as JSON. Time stamps keep their 100 ns (if_tsresol
- * 7). */
+ * each padded to four bytes. It has no place for extended items. Wireshark's main branch changed it
+ * in 2026: pcapng_parts.h, by option. The message is the event's own, or its name, and its
+ * properties as JSON. Time stamps keep their 100 ns (if_tsresol 7). */
 #include "format/output/json.h"
 #include "format/output/pcapng_block.h"
+#include "format/output/pcapng_parts.h"
 
-#define LINKTYPE_ETW       290u
-#define PACKET_HEADER_SIZE 96u
+#define LINKTYPE_ETW 290u
 /* Wireshark refuses packets above 256 KiB; user data takes at most a quarter of that, and a message
- * is cut to leave room for it and the name. */
-#define MAX_MESSAGE_BYTES ((size_t)128 << 10)
+ * is cut to leave room for it, the name, and what pcapng_parts.h has besides. */
+#define MAX_MESSAGE_BYTES ((size_t)64 << 10)
 #define MAX_NAME_BYTES    ((size_t)8 << 10)
+#define DESCRIPTION       "Event Tracing for Windows"
 
 typedef struct pcapng_output {
     etw_output base;
     etw_text utf8;
     etw_text message; /* UTF-16LE with NUL */
     etw_text name;
+    etw_text packet;
 } pcapng_output;
 
 static etw_output *pcapng_open(const etw_output_options *options)
@@ -32,6 +34,7 @@ static void pcapng_close(etw_output *output)
     etw_text_free(&pcapng->utf8);
     etw_text_free(&pcapng->message);
     etw_text_free(&pcapng->name);
+    etw_text_free(&pcapng->packet);
     etw_output_free(output);
 }
 
@@ -40,6 +43,8 @@ static void pcapng_begin(etw_output *output, etw_text *text)
     (void)output;
     etw_pcapng_section(text, NULL);
     const size_t start = etw_pcapng_begin_interface(text, LINKTYPE_ETW);
+    etw_pcapng_option(text, ETW_PCAPNG_INTERFACE_NAME, "ETW", 3);
+    etw_pcapng_option(text, ETW_PCAPNG_INTERFACE_DESCRIPTION, DESCRIPTION, sizeof DESCRIPTION - 1);
     etw_pcapng_end_options(text);
     etw_pcapng_end(text, start);
 }
@@ -47,21 +52,7 @@ static void pcapng_begin(etw_output *output, etw_text *text)
 /* UTF-8, cut to at most max_bytes of UTF-16LE with its NUL. Empty text: no NUL, nothing. */
 static void append_utf16(etw_text *utf16, const etw_text *utf8, size_t max_bytes)
 {
-    const uint8_t *bytes = (const uint8_t *)utf8->data;
-    size_t at = 0;
-    while (at < utf8->size && utf16->size + 6 <= max_bytes) {
-        uint32_t code_point;
-        const size_t length = etw_utf8_decode(bytes + at, utf8->size - at, &code_point);
-        at += length == 0 ? 1 : length;
-        if (length == 0) {
-            code_point = 0xFFFDu;
-        }
-        if (code_point >= 0x10000u) {
-            etw_pcapng_u16(utf16, (uint16_t)(0xD800u + ((code_point - 0x10000u) >> 10)));
-            code_point = 0xDC00u + ((code_point - 0x10000u) & 0x3FFu);
-        }
-        etw_pcapng_u16(utf16, (uint16_t)code_point);
-    }
+    etw_pcapng_utf16(utf16, etw_text_bytes(utf8), max_bytes - sizeof(uint16_t));
     if (utf16->size > 0) {
         etw_pcapng_u16(utf16, 0);
     }
@@ -79,6 +70,8 @@ static void make_message(pcapng_output *pcapng, const etw_event *event)
                                       ETW_ESCAPE_NONE, &pcapng->utf8);
     } else if (plan != NULL) {
         etw_text_append_z(&pcapng->utf8, etw_plan_event_name(plan)->utf8);
+    }
+    if (plan != NULL) {
         etw_text_append_char(&pcapng->utf8, ' ');
         etw_json_append_properties(&pcapng->base.options, event, &pcapng->utf8, &outcome);
     }
@@ -96,39 +89,37 @@ static void make_name(pcapng_output *pcapng, const etw_event *event)
     append_utf16(&pcapng->name, &pcapng->utf8, MAX_NAME_BYTES);
 }
 
-static void append_packet_header(const etw_event *event, const pcapng_output *pcapng,
-                                 etw_text *text)
+static void append_registered(const etw_event *event, const pcapng_output *pcapng, etw_text *text)
 {
-    const etw_event_record *record = etw_event_record_of(event);
-    etw_event_header header = record->EventHeader;
-    header.TimeStamp = etw_event_time_100ns(event);
-    etw_text_append(text, (const char *)&header, sizeof header);
-    etw_text_append(text, (const char *)&record->BufferContext, sizeof record->BufferContext);
-    etw_pcapng_u32(text, record->UserDataLength);
+    const etw_bytes user_data = etw_record_user_data(etw_event_record_of(event));
+    etw_pcapng_event_header(event, text);
+    etw_pcapng_u32(text, (uint32_t)user_data.size);
     etw_pcapng_u32(text, (uint32_t)pcapng->message.size);
     etw_pcapng_u32(text, (uint32_t)pcapng->name.size);
+    etw_pcapng_padded(text, user_data.data, user_data.size);
+    etw_pcapng_padded(text, pcapng->message.data, pcapng->message.size);
+    etw_pcapng_padded(text, pcapng->name.data, pcapng->name.size);
 }
 
 static void pcapng_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     pcapng_output *pcapng = (pcapng_output *)output;
-    const etw_bytes user_data = etw_record_user_data(etw_event_record_of(event));
     make_message(pcapng, event);
     make_name(pcapng, event);
-    const uint32_t size = PACKET_HEADER_SIZE + etw_pcapng_padded_size(user_data.size) +
-                          etw_pcapng_padded_size(pcapng->message.size) +
-                          etw_pcapng_padded_size(pcapng->name.size);
-    const size_t start = etw_pcapng_begin(text, ETW_PCAPNG_PACKET);
-    etw_pcapng_u32(text, 0); /* interface */
-    etw_pcapng_time(text, etw_event_time_100ns(event));
-    etw_pcapng_u32(text, size);
-    etw_pcapng_u32(text, size);
-    append_packet_header(event, pcapng, text);
-    etw_pcapng_padded(text, user_data.data, user_data.size);
-    etw_pcapng_padded(text, pcapng->message.data, pcapng->message.size);
-    etw_pcapng_padded(text, pcapng->name.data, pcapng->name.size);
+    etw_text_clear(&pcapng->packet);
+    if (output->options.pcapng_layout == ETW_PCAPNG_PARTS) {
+        const etw_pcapng_texts texts = {etw_text_bytes(&pcapng->message),
+                                        etw_text_bytes(&pcapng->name)};
+        etw_pcapng_parts_append(&output->options, event, &texts, &pcapng->packet);
+    } else {
+        append_registered(event, pcapng, &pcapng->packet);
+    }
+    const size_t start =
+        etw_pcapng_begin_packet(text, 0, etw_event_time_100ns(event),
+                                etw_text_bytes(&pcapng->packet), (uint32_t)pcapng->packet.size);
     etw_pcapng_end(text, start);
-    text->failed = text->failed || pcapng->message.failed || pcapng->name.failed;
+    text->failed =
+        text->failed || pcapng->message.failed || pcapng->name.failed || pcapng->packet.failed;
 }
 
 const etw_output_format etw_output_pcapng = {

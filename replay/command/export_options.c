@@ -27,6 +27,9 @@ static etw_status apply_counter(const etw_option_use *use)
     return status;
 }
 
+static const etw_option_word layouts[] = {
+    {"registered", ETW_PCAPNG_REGISTERED}, {"2026", ETW_PCAPNG_PARTS}, {NULL, 0}};
+
 static const etw_option_word partitions[] = {{"host", ETW_PARTITION_HOST},
                                              {"provider", ETW_PARTITION_PROVIDER},
                                              {"date", ETW_PARTITION_DATE},
@@ -73,6 +76,12 @@ static const etw_option rows[] = {
      .help = "with .etl: compressed as Windows 8 and later can; some readers cannot",
      .group = ETW_TAKES_EXPORT,
      IN(rendering.compressed_buffers)},
+    {.name = "pcapng-layout",
+     .value = "LAYOUT",
+     .help = "of events for Wireshark: registered (default: 3.6 to 4.6) or 2026 (its main branch)",
+     .group = ETW_TAKES_EXPORT,
+     .words = layouts,
+     IN(rendering.pcapng_layout)},
     {.name = "weight",
      .value = "WHAT",
      .help = "what stacks are weighed by (folded, speedscope): count (default), time (of CPU "

@@ -129,6 +129,22 @@ def test_packets_of_the_virtual_switch_are_named_by_their_port(tool, tmp_path):
     assert frames(tool, trace, tmp_path, fields=("tcp.srcport", "frame.interface_name")) == [("1001", "vnic:vm one:5")]
 
 
+WFP = "{c22d1b14-c242-49de-9f17-1d76b8b9c458}"
+
+
+def test_packets_of_the_filtering_platform_get_an_ip_header(tool, tmp_path):
+    trace = Trace()
+    segment = struct.pack(">HHIIBBHHH", 40000, 443, 7, 0, 0x50, 2, 1024, 0, 0)
+    for number, (size, flow) in enumerate(((4, b""), (4, bytes(8)), (16, b""), (16, bytes(8)))):
+        addresses = bytes([10] * size) + bytes([11] * size)
+        trace.event(WFP, id=60011 + number // 2 * 10 + number % 2, data=addresses + b"\6" + flow + struct.pack("<H", len(segment)) + segment)
+    trace.event(WFP, id=60011, data=bytes(9) + struct.pack("<H", 100) + segment)  # shorter than it says
+    trace.write(tmp_path / "a.etl")
+    lines = frames(tool, trace, tmp_path, fields=("frame.protocols", "ip.src", "ip.checksum", "ipv6.dst", "tcp.dstport"))
+    assert lines == [("raw:ip:tcp", "10.10.10.10", "0x50a7", "", "443")] * 2 + [
+        ("raw:ipv6:tcp", "", "", "b0b:b0b:b0b:b0b:b0b:b0b:b0b:b0b", "443")] * 2
+
+
 def test_a_trace_without_packets_says_so(tool, tmp_path):
     trace = Trace()
     rundown(trace)

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import xml.etree.ElementTree
 
+import pcapng_reader
 import pytest
 
 from conftest import ROOT, need_program
@@ -134,6 +135,7 @@ def test_tshark_reads_the_pcapng(tool, trace, tmp_path):
     assert header["etw.provider_name"] == "Named.Provider"
     assert header["etw.message"].startswith("Hello {\"Text\":\"a ") and "\"Peer\":{\"Port\":\"443\"}" in header["etw.message"]
     assert packets[-1]["frame"]["frame.time_epoch"].startswith("1714564820.0000000")
+    assert packets[-1]["frame"]["frame.interface_id_tree"]["frame.interface_name"] == "ETW"
 
 
 def test_every_trace_of_the_corpus_is_a_valid_pcapng(native_tool, corpus, tmp_path):
@@ -145,6 +147,29 @@ def test_every_trace_of_the_corpus_is_a_valid_pcapng(native_tool, corpus, tmp_pa
         lines = done.stdout.decode().splitlines()
         count = len(native_tool("etw-replay", corpus(name), "--head", "3000").stdout.splitlines())
         assert len(lines) == count and not any(line.split("\t")[1:] not in ([], [""]) for line in lines), name
+
+
+def test_the_layout_of_2026_has_items_and_properties(tool, trace, tmp_path):
+    tool("etw-replay", "export", trace, "-o", tmp_path / "a.pcapng", "--pcapng-layout", "2026")
+    found = [pcapng_reader.event(packet) for packet in pcapng_reader.packets(tmp_path / "a.pcapng")]
+    assert [event["id"] for event in found[1:]] == list(range(10)) + [0]
+    last = found[-1]
+    assert last["provider"] == "Named.Provider" and last["message"].startswith("Hello {")
+    assert last["properties"] == {"Text": "a \"b\" <c> & \u00e9\x1b[31m\n", "Peer.Port": "443", "List.Count": "2", "List[0]": "1", "List[1]": "2"}
+    assert {kind for kind, _ in last["items"]} == {1, 3, 11, 12} and last["time"] == 133590384200000000
+    assert found[1]["data"] == b"x" and found[1]["properties"] == {}
+
+
+def test_the_layout_of_2026_holds_all_events_of_real_traces(native_tool, corpus, tmp_path):
+    for name in ("demikernel__PktMon.etl", "MIDI__TraceCaptureFile.etl", "net.4.5.2.x64.etl"):
+        native_tool("etw-replay", "export", corpus(name), "-f", "-q", "--head", "3000", "--pcapng-layout", "2026", "-o", tmp_path / "a.pcapng")
+        lines = [json.loads(line) for line in native_tool("etw-replay", corpus(name), "--head", "3000").stdout.splitlines()]
+        found = [pcapng_reader.event(packet) for packet in pcapng_reader.packets(tmp_path / "a.pcapng")]
+        assert [event["Id"] for event in lines] == [event["id"] for event in found]
+        for event, other in zip(lines, found):
+            for property, value in event.get("EventProperties", {}).items():
+                if isinstance(value, str) and len(value) < 1000 and property in other["properties"] and not re.search("[\ud800-\udfff]", value):
+                    assert other["properties"][property] == value.rstrip("\0")
 
 
 @pytest.mark.parametrize("threads", ["0", "1", "3"])

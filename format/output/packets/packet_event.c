@@ -18,6 +18,8 @@ static const struct {
      ETW_PACKET_NDIS},
     {{0xd84521f7, 0x2235, 0x4237, {0xa7, 0xc0, 0x14, 0xe3, 0xa9, 0x67, 0x62, 0x86}},
      ETW_PACKET_RAS},
+    {{0xc22d1b14, 0xc242, 0x49de, {0x9f, 0x17, 0x1d, 0x76, 0xb8, 0xb9, 0xc4, 0x58}},
+     ETW_PACKET_WFP},
 };
 
 static etw_packet_carrier carrier_of(const etw_guid *provider)
@@ -41,6 +43,9 @@ static bool is_wanted(etw_packet_carrier carrier, uint16_t id)
         return id == NDIS_FRAGMENT || id == NDIS_SWITCH_PACKET;
     case ETW_PACKET_RAS:
         return id == RAS_SENT || id == RAS_RECEIVED;
+    case ETW_PACKET_WFP:
+        return id == ETW_WFP_V4 || id == ETW_WFP_V4_FLOW || id == ETW_WFP_V6 ||
+               id == ETW_WFP_V6_FLOW;
     case ETW_PACKET_NONE:
     default:
         return false;

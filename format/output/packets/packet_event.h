@@ -5,7 +5,8 @@
  *   26H1, and as measured; packed, little-endian.
  *   Microsoft-Windows-NDIS-PacketCapture: 1001 fragments, 1003 of the virtual switch. Layouts as
  *   etl2pcapng and Wireshark read them.
- *   Microsoft-Windows-Ras-NdisWanPacketCapture: 5001, 5002. */
+ *   Microsoft-Windows-Ras-NdisWanPacketCapture: 5001, 5002.
+ *   Microsoft-Pef-WFP-MessageProvider: 60011 to 60022 (wfp_packet.h). */
 #ifndef ETW_FORMAT_OUTPUT_PACKET_EVENT_H
 #define ETW_FORMAT_OUTPUT_PACKET_EVENT_H
 
@@ -15,7 +16,8 @@ typedef enum etw_packet_carrier {
     ETW_PACKET_NONE,
     ETW_PACKET_PKTMON,
     ETW_PACKET_NDIS,
-    ETW_PACKET_RAS
+    ETW_PACKET_RAS,
+    ETW_PACKET_WFP
 } etw_packet_carrier;
 
 /* ids of PktMon */
@@ -31,6 +33,9 @@ enum {
     ETW_PKTMON_HTTP_PACKET = 240,
     ETW_PKTMON_NEW_COMPONENT = 270
 };
+
+/* ids of the WFP provider */
+enum { ETW_WFP_V4 = 60011, ETW_WFP_V4_FLOW = 60012, ETW_WFP_V6 = 60021, ETW_WFP_V6_FLOW = 60022 };
 
 /* Keywords of NDIS-PacketCapture. */
 #define ETW_NDIS_WAN     UINT64_C(0x200)

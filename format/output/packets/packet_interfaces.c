@@ -52,7 +52,9 @@ static void name_adapter(etw_text *out, const etw_packet_interface *wanted)
     static const char *const kinds[] = {
         [ETW_LINK_ETHERNET] = "eth", [ETW_LINK_RAW_IP] = "mbb", [ETW_LINK_WIFI] = "wifi"};
     etw_text value = {0};
-    if (wanted->carrier == ETW_PACKET_RAS) {
+    if (wanted->carrier == ETW_PACKET_WFP) {
+        etw_text_append_z(&value, "wfp");
+    } else if (wanted->carrier == ETW_PACKET_RAS) {
         etw_text_printf(&value, "ras:%s", wanted->port);
     } else if (wanted->port[0] != '\0') {
         etw_text_printf(&value, "vnic:%s:%u", wanted->port, wanted->miniport);

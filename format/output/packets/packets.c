@@ -5,6 +5,7 @@
 #include "format/output/packets/copies.h"
 #include "format/output/packets/fragments.h"
 #include "format/output/packets/packet_interfaces.h"
+#include "format/output/packets/wfp_packet.h"
 
 #include "format/base/version.h"
 #include "format/output/output.h"
@@ -27,7 +28,7 @@ struct etw_collector {
     etw_copies *copies;
     etw_packet_interfaces interfaces;
     etw_fragments fragments;
-    etw_text frame;   /* a frame whose bytes were mended */
+    etw_text frame;   /* a frame whose bytes were mended, or whose header was made */
     etw_text comment; /* of a packet */
     uint64_t events;  /* of packets */
     uint64_t unread;  /* too short for what they say */
@@ -290,13 +291,33 @@ static void write_ndis(etw_collector *c, const etw_packet_event *event, etw_text
     write_packet(c, &p, event, out);
 }
 
+static void write_wfp(etw_collector *c, const etw_packet_event *event, etw_text *out)
+{
+    etw_wfp_packet packet;
+    out_packet p = {0};
+    if (!etw_wfp_packet_read(event, &packet)) {
+        c->unread++;
+        return;
+    }
+    etw_text_clear(&c->frame);
+    etw_wfp_packet_append(&packet, &c->frame);
+    memset(&p.interface, 0, sizeof p.interface);
+    p.interface.carrier = ETW_PACKET_WFP;
+    p.interface.link_type = ETW_LINK_RAW_IP;
+    p.bytes = etw_text_bytes(&c->frame);
+    p.original_bytes = (uint32_t)p.bytes.size;
+    write_packet(c, &p, event, out);
+}
+
 static void write_event(etw_collector *c, uint64_t index, etw_bytes record, etw_text *out)
 {
     etw_packet_event event;
     etw_pktmon_packet packet;
     etw_bytes whole;
     (void)etw_packet_event_next(&record, &event, &whole);
-    if (event.carrier != ETW_PACKET_PKTMON) {
+    if (event.carrier == ETW_PACKET_WFP) {
+        write_wfp(c, &event, out);
+    } else if (event.carrier != ETW_PACKET_PKTMON) {
         write_ndis(c, &event, out);
     } else if (etw_copies_is_kept(c->copies, index) && etw_pktmon_packet_read(&event, &packet)) {
         write_pktmon(c, index, &event, &packet, out);
