@@ -48,6 +48,7 @@ struct etw_schema_store {
     uint32_t provider_count, provider_capacity;
     etw_table provider_table;
     etw_arena provider_arena;
+    etw_error_texts *errors; /* NULL: none were given */
 };
 
 etw_schema_store *etw_schema_store_new(void)
@@ -72,6 +73,9 @@ void etw_schema_store_free(etw_schema_store *store)
     free(store->providers);
     etw_table_free(&store->provider_table);
     etw_arena_free(&store->provider_arena);
+    if (store->errors != NULL) {
+        store->errors->free(store->errors);
+    }
     free(store);
 }
 
@@ -222,9 +226,19 @@ etw_status etw_schema_store_intern(etw_schema_store *store, const etw_schema *sc
     store->schemas[store->count++] = copy;
     store->bytes += content_bytes;
     copy->id = store->count;
+    copy->errors = &store->errors;
     etw_probe_put(probe, at, hash, copy->id - 1);
     *kept = copy;
     return ETW_OK;
+}
+
+void etw_schema_store_set_error_texts(etw_schema_store *store, etw_error_texts *texts)
+{
+    if (store->errors == NULL) {
+        store->errors = texts;
+    } else {
+        texts->free(texts);
+    }
 }
 
 const etw_schema *etw_schema_store_get(const etw_schema_store *store, uint32_t id)

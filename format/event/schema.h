@@ -5,6 +5,7 @@
 #ifndef ETW_FORMAT_EVENT_SCHEMA_H
 #define ETW_FORMAT_EVENT_SCHEMA_H
 
+#include "format/event/error_texts.h"
 #include "format/event/record.h"
 
 /* Where a schema came from. Values are stored in files and never change. */
@@ -37,7 +38,8 @@ typedef struct etw_schema {
     uint64_t hash;   /* XXH3-64 over TEI and maps; set by the store */
     etw_bytes tei;   /* TRACE_EVENT_INFO; untrusted until a plan or view was made of it */
     uint32_t map_count;
-    const etw_bytes *maps; /* EVENT_MAP_INFO blobs; each carries its own name */
+    const etw_bytes *maps;          /* EVENT_MAP_INFO blobs; each carries its own name */
+    etw_error_texts *const *errors; /* the store's, which may get some; NULL while it is in none */
 } etw_schema;
 
 /* Keeps schemas, each content once; owns all it keeps until it is freed. Not thread safe. */
@@ -71,6 +73,10 @@ ETW_API const etw_schema *etw_schema_store_find(const etw_schema_store *store,
                                                 const etw_guid *provider, uint32_t id,
                                                 uint32_t version, uint32_t after);
 ETW_API uint32_t etw_schema_store_count(const etw_schema_store *store);
+
+/* What error codes say in its schemas' events; the store takes it over. The first that is given
+ * stays. */
+ETW_API void etw_schema_store_set_error_texts(etw_schema_store *store, etw_error_texts *texts);
 
 /* Names of providers, for events whose own schema is unknown. The first name stays. */
 ETW_API_CHECKED etw_status etw_schema_store_set_provider_name(etw_schema_store *store,

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FALLBACK_LANGUAGE "en-US"
-
 typedef struct guid_list {
     etw_guid *guids;
     uint32_t count;
@@ -74,27 +72,6 @@ etw_status etw_schema_file_read(const etw_os *os, int file, size_t limit, uint8_
     return *data == NULL
                ? no_memory(error)
                : etw_os_read_at_full(os, file, (etw_room){*data, (size_t)stated}, 0, size, error);
-}
-
-static char lower(char letter)
-{
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
-}
-
-static bool is_same_name(const char *a, const char *b)
-{
-    while (*a != '\0' && lower(*a) == lower(*b)) {
-        a++;
-        b++;
-    }
-    return *a == *b;
-}
-
-bool etw_schema_file_ends_with(const char *path, const char *ending)
-{
-    const size_t size = strlen(path);
-    const size_t ending_size = strlen(ending);
-    return size > ending_size && is_same_name(path + size - ending_size, ending);
 }
 
 /* What a failed reading left behind is dropped. */
@@ -247,69 +224,16 @@ static etw_status add_tables_of(const etw_os *os, const char *path, texts *into,
     return status;
 }
 
-/* Finds a name in a folder without regard to case. */
-typedef struct name_search {
-    const char *wanted;
-    etw_text found;
-} name_search;
-
-static void compare_name(void *into, const char *name)
-{
-    name_search *search = into;
-    if (search->found.size == 0 && is_same_name(name, search->wanted)) {
-        etw_text_append_z(&search->found, name);
-    }
-}
-
-/* Appends "/" and the folder's own spelling of name to path; false where it has no such name. */
-static bool enter(const etw_os *os, etw_text *path, const char *name)
-{
-    name_search search = {.wanted = name};
-    const int listed = os->list == NULL
-                           ? -ENOTDIR
-                           : os->list(os->context, path->size == 0 ? "/" : etw_text_z(path),
-                                      compare_name, &search);
-    const bool found = listed >= 0 && search.found.size > 0;
-    if (found) {
-        etw_text_append_char(path, '/');
-        etw_text_append(path, search.found.data, search.found.size);
-    }
-    etw_text_free(&search.found);
-    return found;
-}
-
-/* The path up to its last slash, and the name behind it. */
-static const char *split(const char *path, etw_text *folder)
-{
-    const char *name = path;
-    for (const char *at = path; *at != '\0'; at++) {
-        if (*at == '/' || *at == '\\') {
-            name = at + 1;
-        }
-    }
-    if (name == path) {
-        etw_text_append_z(folder, ".");
-    } else {
-        etw_text_append(folder, path, (size_t)(name - 1 - path));
-    }
-    return name;
-}
-
 /* <folder>/<language>/<name>.mui */
 static etw_status add_mui(const etw_schema_file *self, const char *language, texts *into,
                           etw_error *error)
 {
     etw_text path = {0};
-    etw_text name = {0};
     etw_status status = ETW_OK;
-    etw_text_append_z(&name, split(self->path, &path));
-    etw_text_append_z(&name, ".mui");
-    if (enter(self->options.os, &path, language) &&
-        enter(self->options.os, &path, etw_text_z(&name))) {
+    if (etw_file_name_find_mui(self->options.os, self->path, language, &path)) {
         status = add_tables_of(self->options.os, etw_text_z(&path), into, error);
     }
     etw_text_free(&path);
-    etw_text_free(&name);
     return status;
 }
 
@@ -318,9 +242,9 @@ static etw_status add_loose_tables(const etw_schema_file *self, texts *into, etw
 {
     static const char *const ends[] = {"_MSG00001.bin", ".msg.bin", NULL};
     etw_text folder = {0};
-    const char *name = split(self->path, &folder);
+    const char *name = etw_file_name_split(self->path, &folder);
     size_t stem = strcspn(name, ".");
-    if (stem >= 4 && is_same_name(name + stem - 4, "TEMP.BIN")) {
+    if (stem >= 4 && etw_file_name_is(name + stem - 4, "TEMP.BIN")) {
         stem -= 4;
     }
     etw_status status = ETW_OK;
@@ -334,7 +258,7 @@ static etw_status add_loose_tables(const etw_schema_file *self, texts *into, etw
             etw_text_append(&beside, name, stem);
             etw_text_append_z(&beside, ends[i]);
         }
-        if (into->count == 0 && enter(self->options.os, &path, etw_text_z(&beside))) {
+        if (into->count == 0 && etw_file_name_enter(self->options.os, &path, etw_text_z(&beside))) {
             status = add_tables_of(self->options.os, etw_text_z(&path), into, error);
         }
         etw_text_free(&path);
@@ -352,8 +276,9 @@ static etw_status find_texts(const etw_schema_file *self, int file, texts *into,
         if (language != NULL) {
             status = add_mui(self, language, into, error);
         }
-        if (status == ETW_OK && (language == NULL || !is_same_name(language, FALLBACK_LANGUAGE))) {
-            status = add_mui(self, FALLBACK_LANGUAGE, into, error);
+        if (status == ETW_OK &&
+            (language == NULL || !etw_file_name_is(language, ETW_SCHEMA_FALLBACK_LANGUAGE))) {
+            status = add_mui(self, ETW_SCHEMA_FALLBACK_LANGUAGE, into, error);
         }
     } else if (status == ETW_OK && self->resources.count == 1) {
         status = add_loose_tables(self, into, error);

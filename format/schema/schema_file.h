@@ -5,15 +5,16 @@
 #define ETW_FORMAT_SCHEMA_SCHEMA_FILE_H
 
 #include "format/event/donor.h"
+#include "format/schema/file_name.h"
 #include "format/schema/manifest.h"
 
 /* One file of another kind than a manifest: symbol files are large. */
 #define ETW_SCHEMA_FILE_MAX_BYTES ((size_t)512 << 20)
 
-typedef struct etw_schema_file etw_schema_file;
+/* Whose texts serve where the wanted language has none. */
+#define ETW_SCHEMA_FALLBACK_LANGUAGE "en-US"
 
-/* ".tmf", lower case; case is ignored in path. */
-bool etw_schema_file_ends_with(const char *path, const char *ending);
+typedef struct etw_schema_file etw_schema_file;
 
 /* Reads all of an open file of at most limit bytes; *data is to be freed also on failure. */
 etw_status etw_schema_file_read(const etw_os *os, int file, size_t limit, uint8_t **data,

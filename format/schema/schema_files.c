@@ -6,6 +6,7 @@
 #include "format/schema/folder_index.h"
 #include "format/schema/schema_choice.h"
 #include "format/schema/schema_file.h"
+#include "format/schema/system_texts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ typedef struct schema_files {
     void (*note)(void *context, const char *message);
     void *note_context;
     const etw_schema_taker *others; /* while files are gathered; may be NULL */
+    etw_error_texts *errors;        /* while files are gathered; NULL: none was found */
     etw_folder_index *index;        /* of the folder that is searched; may be NULL */
     etw_schema_file **files;
     uint32_t count, capacity;
@@ -148,6 +150,12 @@ static etw_status add_file(schema_files *self, const char *path, bool any_file,
         return give_other(self, path, error);
     }
     self->file_options.any_file = any_file;
+    bool has_texts;
+    const etw_status added =
+        etw_system_texts_add(&self->errors, path, &self->file_options, &has_texts, error);
+    if (added != ETW_OK || (has_texts && !any_file)) {
+        return added; /* they have no manifests */
+    }
     const etw_status status = etw_folder_index_open_file(any_file ? self->index : NULL, path,
                                                          &self->file_options, store, &file, error);
     if (status != ETW_OK) {
@@ -482,6 +490,9 @@ static void free_source(etw_schema_source *base)
     for (uint32_t i = 0; i < self->count; i++) {
         etw_schema_file_free(self->files[i]);
     }
+    if (self->errors != NULL) {
+        self->errors->free(self->errors);
+    }
     free(self->files);
     etw_table_free(&self->holders);
     etw_arena_free(&self->arena);
@@ -580,6 +591,10 @@ etw_status etw_schema_files_new(const etw_resolver_options *options, const etw_s
     if (status != ETW_OK) {
         free_source(&self->base);
         return status;
+    }
+    if (self->errors != NULL) {
+        etw_schema_store_set_error_texts(store, self->errors);
+        self->errors = NULL;
     }
     self->others = NULL;
     *source = &self->base;

@@ -98,6 +98,7 @@ static etw_status compile_plain(etw_plan_compiler *c, const etw_event_property_i
     property->out_type = info->OutType;
     property->take = (uint8_t)etw_take_of(info->InType);
     property->show = (uint8_t)etw_show_of(info->InType, info->OutType);
+    property->errors = c->schema->errors;
     property->fixed_size = etw_in_type_size(info->InType);
     property->no_print = info->OutType == ETW_OUT_NOPRINT;
     if (c->plan->decoding_source == ETW_DECODING_WPP && (info->Flags & ETW_PROP_HAS_TAGS) != 0) {

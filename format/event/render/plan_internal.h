@@ -78,7 +78,8 @@ typedef struct etw_plan_map {
 
 struct etw_property {
     etw_name name;
-    const etw_plan_map *map; /* NULL: none */
+    const etw_plan_map *map;        /* NULL: none */
+    etw_error_texts *const *errors; /* as in the schema */
     uint32_t fixed_size;
     uint16_t in_type;
     uint16_t out_type;

@@ -65,22 +65,50 @@ static void append_ascii(etw_text *text, const char *string, etw_escape escape)
     etw_text_append_utf8(text, (const uint8_t *)string, strlen(string), escape);
 }
 
-/* Known codes are their message alone (TEXT.md). */
-static void append_error(etw_text *text, const char *known, const char *kind, uint32_t code,
-                         etw_escape escape)
+/* What is looked up where, and the word that unknown codes have. */
+typedef struct error_kind {
+    const char *name;
+    etw_error_table table;
+    const char *(*known)(uint32_t code);
+} error_kind;
+
+static const error_kind ntstatuses = {"NTSTATUS", ETW_ERRORS_OF_NTDLL, etw_ntstatus_text};
+static const error_kind win32_errors = {"Win32", ETW_ERRORS_OF_SYSTEM, etw_win32_error_text};
+static const error_kind hresults = {"HResult", ETW_ERRORS_OF_SYSTEM, etw_hresult_text};
+
+/* Of Windows' own tables. An HRESULT whose text has an insert is unknown to TDH. */
+static bool append_system_text(etw_text *text, const etw_property *property, const error_kind *kind,
+                               uint32_t code, etw_escape escape)
 {
+    const etw_error_texts *texts = property->errors == NULL ? NULL : *property->errors;
+    const bool is_hresult = kind == &hresults;
+    const uint32_t wanted = is_hresult && code >> 16 == 0x8007u ? code & 0xFFFFu : code;
+    etw_text found = {0};
+    bool has = texts != NULL && texts->get(texts, kind->table, wanted, &found);
+    has = has && !(is_hresult && strstr(etw_text_z(&found), "%1") != NULL);
+    if (has) {
+        etw_text_append_utf8(text, (const uint8_t *)found.data, found.size, escape);
+    }
+    text->failed = text->failed || found.failed;
+    etw_text_free(&found);
+    return has;
+}
+
+/* Known codes are their message alone (TEXT.md). */
+static void append_error(etw_text *text, const etw_property *property, const error_kind *kind,
+                         uint32_t code, etw_escape escape)
+{
+    if (append_system_text(text, property, kind, code, escape)) {
+        return;
+    }
+    const char *known = kind->known(code);
     if (known != NULL) {
         append_ascii(text, known, escape);
         return;
     }
     etw_text_append_z(text, "Unknown ");
-    etw_text_append_z(text, kind);
+    etw_text_append_z(text, kind->name);
     etw_text_printf(text, " Error code: 0x%x", code);
-}
-
-static void append_ntstatus(etw_text *text, uint32_t code, etw_escape escape)
-{
-    append_error(text, etw_ntstatus_text(code), "NTSTATUS", code, escape);
 }
 
 /* Map strings: the exact form keeps the one space that the message compiler puts behind each. */
@@ -286,15 +314,13 @@ static bool append_shown(etw_text *text, const etw_property *property, etw_bytes
         etw_text_append_fixed6(text, double_of(bytes));
         return true;
     case ETW_SHOW_HRESULT:
-        append_error(text, etw_hresult_text(etw_load_u32(bytes.data)), "HResult",
-                     etw_load_u32(bytes.data), escape);
+        append_error(text, property, &hresults, etw_load_u32(bytes.data), escape);
         return true;
     case ETW_SHOW_WIN32_ERROR:
-        append_error(text, etw_win32_error_text(etw_load_u32(bytes.data)), "Win32",
-                     etw_load_u32(bytes.data), escape);
+        append_error(text, property, &win32_errors, etw_load_u32(bytes.data), escape);
         return true;
     case ETW_SHOW_NTSTATUS:
-        append_ntstatus(text, etw_load_u32(bytes.data), escape);
+        append_error(text, property, &ntstatuses, etw_load_u32(bytes.data), escape);
         return true;
     case ETW_SHOW_HEX_BINARY:
         append_hex_binary(text, bytes);
