@@ -154,7 +154,7 @@ def python_lcs(a, b):
     return rows[0][0]
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(200))
 def test_an_independent_diff_agrees(native_tool, tmp_path, seed):
     """The differences lead from the left to the right, and as many events stay as an LCS in Python leaves."""
     dice = random.Random(seed)

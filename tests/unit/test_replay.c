@@ -463,6 +463,48 @@ static void test_an_events_json_is_the_line_that_cat_writes(void **state)
     etw_text_free(&json);
 }
 
+/* What the example consumer does with each event, on a thousand bad days: all of it can be read,
+ * the counts agree, and the same seed gives the same day. */
+static uint64_t hash_of_day(void **state, uint64_t seed)
+{
+    const etw_event *event;
+    etw_text json = {0};
+    etw_typed_value value;
+    etw_fault_counts counts;
+    uint64_t hash = 0, events = 0;
+    etw_replay_options options = {.faults = {.drop = 0.1,
+                                             .duplicate = 0.1,
+                                             .corrupt = 0.5,
+                                             .reorder = (uint32_t)(seed % 9),
+                                             .seed = seed}};
+    assert_int_equal(etw_fault_set(&options.faults, "lose", "5@+10ms", NULL), ETW_OK);
+    etw_replay *replay = open_with(*state, options);
+    while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
+        etw_text_clear(&json);
+        assert_int_equal(etw_event_json(event, NULL, &json), ETW_OK);
+        etw_ignore(etw_event_property_value(event, "Number", &value));
+        for (size_t i = 0; i < json.size; i++) {
+            hash = hash * 31 + (uint8_t)json.data[i];
+        }
+        events++;
+    }
+    etw_replay_get_faults(replay, &counts);
+    assert_int_equal(events, EVENTS - counts.dropped - counts.lost + counts.duplicated);
+    etw_replay_close(replay);
+    etw_text_free(&json);
+    return hash;
+}
+
+static void test_a_thousand_bad_days_are_survived(void **state)
+{
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        const uint64_t hash = hash_of_day(state, seed);
+        if (seed % 100 == 0) {
+            assert_true(hash == hash_of_day(state, seed));
+        }
+    }
+}
+
 static void test_an_expired_event_has_no_json(void **state)
 {
     etw_text json = {0};
@@ -491,6 +533,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_seek_keeps_the_range_that_was_asked_for, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_an_events_json_is_the_line_that_cat_writes, set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_thousand_bad_days_are_survived, set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(test_an_expired_event_has_no_json, set_up,
                                         faulty_os_tear_down),
