@@ -17,6 +17,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* The names of the last providers, by their GUIDs: most events are of few. */
+#define NAMED_PROVIDERS 16u
+typedef struct named_provider {
+    etw_guid provider;
+    const char *name; /* NULL: nothing is kept here */
+    bool is_final;    /* the store's own; else it is known while the store has no more names */
+    uint32_t names;   /* that the store had */
+} named_provider;
+
 struct etw_replay {
     etw_replay_options options;
     etw_input *input;
@@ -41,6 +50,8 @@ struct etw_replay {
     etw_event_stack stack;
     etw_stacks *stacks; /* NULL: they were not asked for */
     etw_state *state;   /* NULL: processes were not asked for */
+    etw_owner_memory owners;
+    named_provider named[NAMED_PROVIDERS];
     bool names_processes;
     bool learns; /* it is fed as events come */
     etw_replay_totals totals;
@@ -236,19 +247,22 @@ static etw_status open_state(etw_replay *replay, etw_error *error)
     const etw_filter *filter = &replay->options.filter;
     replay->names_processes = replay->options.processes ||
                               (filter->where != NULL && etw_where_wants_processes(filter->where));
-    if (!replay->names_processes && !replay->options.stacks) {
+    if (!replay->names_processes && !replay->options.stacks && !replay->options.images) {
         return ETW_OK;
     }
     replay->learns = replay->options.follow || !etw_input_can_seek(replay->input);
     if (!replay->learns) {
-        const etw_status status =
-            etw_state_read(replay->input, false, &replay->state,
-                           replay->options.stacks ? &replay->stacks : NULL, error);
+        const etw_state_pass pass = {.input = replay->input,
+                                     .depth = replay->options.stacks   ? ETW_STATE_STACKS
+                                              : replay->options.images ? ETW_STATE_IMAGES
+                                                                       : ETW_STATE_NAMES};
+        const etw_status status = etw_state_read(&pass, &replay->state, &replay->stacks, error);
         if (!etw_failed(status)) {
             etw_state_set_symbols(replay->state, replay->options.symbols);
         }
         return status;
     }
+    replay->owners.is_off = true;
     replay->state = etw_state_new();
     return replay->state != NULL
                ? ETW_OK
@@ -461,13 +475,28 @@ static etw_status find_schema(etw_replay *replay, const etw_item *item, const et
     return resolve(replay, item, trace, schema, error);
 }
 
-static const char *provider_name(const etw_replay *replay, const etw_guid *provider)
+static const char *find_provider_name(const etw_replay *replay, const etw_guid *provider,
+                                      bool *is_final)
 {
     const char *name = etw_schema_store_provider_name(replay->store, provider);
+    *is_final = name != NULL;
     if (name == NULL && !replay->is_etl) {
         name = etw_schema_store_provider_name(etw_reader_schemas(replay->source), provider);
     }
     return name;
+}
+
+static const char *provider_name(etw_replay *replay, const etw_guid *provider)
+{
+    named_provider *named = &replay->named[provider->Data1 % NAMED_PROVIDERS];
+    const uint32_t names = etw_schema_store_provider_count(replay->store);
+    if (named->name == NULL || !etw_guid_equal(&named->provider, provider) ||
+        (!named->is_final && named->names != names)) {
+        named->provider = *provider;
+        named->names = names;
+        named->name = find_provider_name(replay, provider, &named->is_final);
+    }
+    return named->name;
 }
 
 /* Pacing: the first event is due at once, the others as long after it as they were recorded. A
@@ -563,15 +592,14 @@ static etw_verdict header_verdict(const etw_replay *replay, const etw_replay_ite
                      etw_clock_to_filetime(clock, item->record->EventHeader.TimeStamp));
 }
 
-static void find_process(const etw_replay *replay, etw_replay_item *item)
+static void find_process(etw_replay *replay, etw_replay_item *item)
 {
-    etw_owner owner = {0};
-    if (replay->names_processes) {
-        etw_state_owner(replay->state, item->record, item->trace, &owner);
-    }
-    item->has_process = owner.process != NULL;
+    const etw_event_process *process;
+    item->has_process =
+        replay->names_processes && etw_state_describe_owner(replay->state, &replay->owners,
+                                                            item->record, item->trace, &process);
     if (item->has_process) {
-        etw_state_describe(replay->state, owner.process, &item->process);
+        item->process = *process;
     }
     item->has_stack = replay->stacks != NULL &&
                       etw_stacks_find(replay->stacks, item->record, item->trace, &item->stack);

@@ -101,6 +101,7 @@ typedef struct etw_replay_options {
      * first, so that what its end tells is known from its start; of a pipe only what came before.
      * A filter with ProcessName asks for it, too. */
     bool processes;
+    bool images; /* the same of images: etw_replay_state tells of them, too */
     /* Joins stacks that came in events of their own to the events they belong to
      * (etw_event_stack_of); not of a pipe. */
     bool stacks;
@@ -237,8 +238,8 @@ ETW_API const etw_candidates *etw_replay_candidates(const etw_replay *replay,
 /* The provider names that the trace has told so far, by index; NULL past the last. */
 ETW_API const char *etw_replay_provider_name_at(const etw_replay *replay, size_t index);
 
-/* Processes, threads and images of the trace: all of a file, of a pipe what came so far. NULL where
- * options did not ask for processes. */
+/* Processes and threads of the trace, where options asked for images or stacks also these: all of a
+ * file, of a pipe what came so far. NULL where options asked for none of it. */
 ETW_API const etw_state *etw_replay_state(const etw_replay *replay);
 
 /* The source behind it: statistics, traces, schemas. */

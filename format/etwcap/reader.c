@@ -179,6 +179,10 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
         }
         self->decoder = next;
     }
+    if (self->options.wants_kind != NULL) {
+        etw_decoder_choose(self->decoder, self->options.wants_kind,
+                           self->options.wants_kind_context);
+    }
     status = etw_events_block_decode(self->decoder, &block->header, body, parts, error);
     if (status == ETW_OK) {
         self->event_count = block->header.count;
@@ -379,11 +383,23 @@ static etw_status at_end(reader *self, etw_item *item)
     return complete ? ETW_END : report_truncated(self, item);
 }
 
+/* Events of kinds that are not wanted. */
+static void pass_unwanted(reader *self)
+{
+    while (self->event_next < self->event_count &&
+           !etw_decoder_has(self->decoder, self->event_next)) {
+        self->event_next++;
+    }
+}
+
 static etw_status reader_next(etw_source *source, etw_item *item, etw_error *error)
 {
     reader *self = reader_of(source);
     memset(item, 0, sizeof *item);
     for (;;) {
+        if (self->options.wants_kind != NULL) {
+            pass_unwanted(self);
+        }
         if (self->event_next < self->event_count) {
             return next_event(self, item, error);
         }

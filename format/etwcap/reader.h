@@ -33,6 +33,11 @@ typedef struct etw_reader_options {
     uint32_t provider_count;
     bool (*wants)(void *context, const etw_block_range *range); /* NULL: all */
     void *wants_context;
+    /* Only events of the kinds that it wants are delivered, with user data, but without items,
+     * KernelTime, UserTime, ActivityId and Size; header: what all events of a kind have in common,
+     * descriptor and flags among it. Blocks are decoded as far as that needs. NULL: all kinds. */
+    bool (*wants_kind)(void *context, const etw_event_header *header);
+    void *wants_kind_context;
     /* Only etw_reader_summary, etw_reader_provider and the traces are wanted: with an index the
      * number of reads does not depend on the file's size. Events and schemas are then not to be
      * asked for. */

@@ -202,7 +202,8 @@ static etw_status gather(report *r, etw_error *error)
         status = etw_rundown_file_read(r->input, &r->rundown, error);
     }
     if (!etw_failed(status) && r->rundown != NULL) {
-        status = etw_state_read(r->input, false, &r->state, NULL, error);
+        const etw_state_pass pass = {.input = r->input, .depth = ETW_STATE_IMAGES};
+        status = etw_state_read(&pass, &r->state, NULL, error);
     }
     if (!etw_failed(status) && r->arguments->hash) {
         status = hash_file(r, error);

@@ -270,6 +270,7 @@ static void choose_passes(const etw_replay_arguments *arguments, etw_replay_opti
     }
     options->processes = wants_processes && !arguments->no_process_names;
     options->stacks = wants_stacks && rendering->stacks != ETW_STACK_NONE;
+    options->images = rendering->stack_weight == ETW_STACK_WEIGHT_TIME; /* tells the interval */
 }
 
 static etw_status open_symbols(cat *c, etw_error *error)

@@ -365,7 +365,8 @@ static etw_status take_input(listing *l, etw_input *input, bool is_ps, etw_error
     etw_state *state = NULL;
     etw_status status = find_time(l, input, error);
     if (!etw_failed(status)) {
-        status = etw_state_read(input, is_ps, &state, NULL, error);
+        const etw_state_pass pass = {.input = input, .depth = ETW_STATE_IMAGES, .counts = is_ps};
+        status = etw_state_read(&pass, &state, NULL, error);
     }
     if (!etw_failed(status)) {
         l->state = state;

@@ -111,6 +111,18 @@ void etw_owner_of_payload(const etw_event_record *record, const etw_trace *trace
     }
 }
 
+/* By the thread, where only that is known. */
+static void find_process_id(const etw_state *state, uint16_t host, int64_t time_100ns,
+                            etw_owner *owner)
+{
+    if (!owner->has_process && owner->has_thread) {
+        owner->has_process =
+            owner->thread_id == 0 ||
+            etw_state_thread_at(state, host, owner->thread_id, time_100ns, &owner->process_id);
+        owner->process_id = owner->thread_id == 0 ? 0 : owner->process_id;
+    }
+}
+
 void etw_state_owner(const etw_state *state, const etw_event_record *record, const etw_trace *trace,
                      etw_owner *owner)
 {
@@ -120,15 +132,60 @@ void etw_state_owner(const etw_state *state, const etw_event_record *record, con
         return;
     }
     const int64_t time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
-    if (!owner->has_process && owner->has_thread) {
-        owner->has_process =
-            owner->thread_id == 0 ||
-            etw_state_thread_at(state, host, owner->thread_id, time_100ns, &owner->process_id);
-        owner->process_id = owner->thread_id == 0 ? 0 : owner->process_id;
-    }
+    find_process_id(state, host, time_100ns, owner);
     if (owner->has_process) {
         owner->process = etw_state_process_at(state, host, owner->process_id, time_100ns);
     }
+}
+
+/* When the id is that process', whatever lives it had besides. False: others overlap with it. */
+static bool find_reign(const etw_state *state, const etw_state_process *process,
+                       int64_t *from_100ns, int64_t *to_100ns)
+{
+    const etw_state_process *newer =
+        etw_life_newest(&state->processes, etw_life_key(process->host, process->process_id));
+    *from_100ns = process->start_100ns;
+    *to_100ns = process->end_100ns;
+    for (uint32_t i = 0; newer != process; i++, newer = newer->older) {
+        if (newer == NULL || i == ETW_STATE_MAX_WALK || newer->start_100ns <= *to_100ns) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool etw_state_describe_owner(const etw_state *state, etw_owner_memory *memory,
+                              const etw_event_record *record, const etw_trace *trace,
+                              const etw_event_process **description)
+{
+    const uint16_t host = etw_state_host(state, trace);
+    etw_owner owner;
+    etw_owner_of_payload(record, trace, &owner);
+    if (host == UINT16_MAX || state->processes.count == 0) {
+        return false;
+    }
+    const int64_t time_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
+    find_process_id(state, host, time_100ns, &owner);
+    if (!owner.has_process) {
+        return false;
+    }
+    /* Ids are multiples of 4. */
+    etw_kept_owner *kept = &memory->kept[(owner.process_id >> 2 ^ host) % ETW_OWNERS_KEPT];
+    const uint64_t key = etw_life_key(host, owner.process_id) + 1;
+    *description = &kept->description;
+    if (kept->key == key && kept->from_100ns <= time_100ns && time_100ns <= kept->to_100ns) {
+        return true;
+    }
+    const etw_state_process *process =
+        etw_state_process_at(state, host, owner.process_id, time_100ns);
+    if (process == NULL) {
+        return false;
+    }
+    etw_state_describe(state, process, &kept->description);
+    const bool is_kept =
+        !memory->is_off && find_reign(state, process, &kept->from_100ns, &kept->to_100ns);
+    kept->key = is_kept ? key : 0;
+    return true;
 }
 
 #define OPCODE_SAMPLE 46u

@@ -27,6 +27,13 @@
 
 typedef struct etw_state etw_state;
 
+/* What is to be known. */
+typedef enum etw_state_depth {
+    ETW_STATE_NAMES,  /* processes, threads, services */
+    ETW_STATE_IMAGES, /* and images, and how often CPUs were sampled */
+    ETW_STATE_STACKS  /* and methods of .NET, and call stacks */
+} etw_state_depth;
+
 /* Texts are UTF-8, "" where unknown, and live as long as the state. */
 typedef struct etw_state_process {
     uint32_t process_id, parent_id;
@@ -89,6 +96,23 @@ ETW_API void etw_state_owner(const etw_state *state, const etw_event_record *rec
                              const etw_trace *trace, etw_owner *owner);
 /* The host of a trace; UINT16_MAX where others were fed and it was not. */
 ETW_API uint16_t etw_state_host(const etw_state *state, const etw_trace *trace);
+/* The last owners found, by process id: events of one follow each other. All zero: none yet. */
+#define ETW_OWNERS_KEPT 64u
+typedef struct etw_kept_owner {
+    uint64_t key;                 /* host and process id, + 1; 0: nothing is kept here */
+    int64_t from_100ns, to_100ns; /* when the id was this process' alone */
+    etw_event_process description;
+} etw_kept_owner;
+typedef struct etw_owner_memory {
+    bool is_off; /* for a state that is still fed */
+    etw_kept_owner kept[ETW_OWNERS_KEPT];
+} etw_owner_memory;
+/* Describes whom the event is about; false: nobody that is known. *description lives until the next
+ * call, its texts as the state. */
+ETW_API bool etw_state_describe_owner(const etw_state *state, etw_owner_memory *memory,
+                                      const etw_event_record *record, const etw_trace *trace,
+                                      const etw_event_process **description);
+
 /* Who had the id at that time, or at most 10 ms from it; NULL: unknown. */
 ETW_API const etw_state_process *etw_state_process_at(const etw_state *state, uint16_t host,
                                                       uint32_t process_id, int64_t time_100ns);

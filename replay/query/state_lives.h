@@ -133,8 +133,11 @@ typedef enum etw_kernel_group {
     ETW_CLR_RUNDOWN
 } etw_kernel_group;
 etw_kernel_group etw_kernel_group_of(const etw_guid *provider);
-/* Whose events etw_state_feed learns from, and, with_stacks, etw_stacks_feed. */
-const etw_guid *etw_state_providers(bool with_stacks, uint32_t *count);
+/* Whose events etw_state_feed learns from, to that depth; of ETW_STATE_STACKS, etw_stacks_feed,
+ * too. */
+const etw_guid *etw_state_providers(etw_state_depth depth, uint32_t *count);
+/* Whether it learns from an event with that header; not of ETW_STATE_STACKS. */
+bool etw_state_wants(etw_state_depth depth, const etw_event_header *header);
 
 /* Whom the payload says a classic event is about; where it says nothing, whoever logged it. */
 void etw_owner_of_payload(const etw_event_record *record, const etw_trace *trace, etw_owner *owner);

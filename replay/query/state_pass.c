@@ -28,76 +28,85 @@ etw_status etw_state_take_block(void *context, const etw_side_block *block, etw_
 }
 
 /* What a pass fills. */
-typedef struct pass {
+typedef struct filling {
+    const etw_state_pass *pass;
     etw_state *state;
     etw_stacks *stacks; /* NULL: not wanted */
-    bool counts;
-} pass;
+} filling;
 
-static etw_status open_source(const etw_input *input, const pass *p, etw_source **source,
-                              etw_error *error)
+static bool wants_kind(void *context, const etw_event_header *header)
 {
-    const etw_os *os = etw_input_os(input);
-    const char *name = etw_input_name(input);
-    etw_reader_options options = {.block = etw_state_take_block, .block_context = p->state};
-    if (!p->counts) {
-        /* Those of stacks stand behind those of processes. */
-        options.providers = etw_state_providers(p->stacks != NULL, &options.provider_count);
+    const etw_state_pass *pass = context;
+    return etw_state_wants(pass->depth, header);
+}
+
+static etw_status open_source(const filling *f, etw_source **source, etw_error *error)
+{
+    const etw_os *os = etw_input_os(f->pass->input);
+    const char *name = etw_input_name(f->pass->input);
+    etw_reader_options options = {.block = etw_state_take_block, .block_context = f->state};
+    if (!f->pass->counts) {
+        options.providers = etw_state_providers(f->pass->depth, &options.provider_count);
+    }
+    if (!f->pass->counts && f->pass->depth < ETW_STATE_STACKS) {
+        options.wants_kind = wants_kind;
+        options.wants_kind_context = (void *)(uintptr_t)f->pass;
     }
     const etw_status status = etw_reader_open(os, name, &options, source, error);
     return status == ETW_ERROR_NOT_THIS ? etw_etl_open(os, name, NULL, source, error) : status;
 }
 
-static etw_status take_item(const pass *p, const etw_source *source, const etw_item *item,
+static etw_status take_item(const filling *f, const etw_source *source, const etw_item *item,
                             etw_error *error)
 {
     if (item->kind != ETW_ITEM_EVENT) {
-        if (p->stacks != NULL) {
-            etw_stacks_lost(p->stacks);
+        if (f->stacks != NULL) {
+            etw_stacks_lost(f->stacks);
         }
         return ETW_OK;
     }
     const etw_trace *trace = etw_source_trace(source, item->trace_index);
-    if (!etw_state_feed(p->state, item->record, trace) ||
-        (p->stacks != NULL && !etw_stacks_feed(p->stacks, item->record, trace))) {
+    if (!etw_state_feed(f->state, item->record, trace) ||
+        (f->stacks != NULL && !etw_stacks_feed(f->stacks, item->record, trace))) {
         return no_memory(error);
     }
-    if (p->counts) {
-        etw_state_count(p->state, item->record, trace);
+    if (f->pass->counts) {
+        etw_state_count(f->state, item->record, trace);
     }
     return ETW_OK;
 }
 
-static etw_status read_all(const etw_input *input, const pass *p, etw_error *error)
+static etw_status read_all(const filling *f, etw_error *error)
 {
     etw_source *source = NULL;
-    etw_status status = open_source(input, p, &source, error);
+    etw_status status = open_source(f, &source, error);
     while (status == ETW_OK) {
         etw_item item;
         status = etw_source_next(source, &item, error);
         if (status == ETW_OK) {
-            status = take_item(p, source, &item, error);
+            status = take_item(f, source, &item, error);
         }
     }
     etw_source_close(source);
     return status == ETW_END ? ETW_OK : status;
 }
 
-etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state,
-                          etw_stacks **stacks, etw_error *error)
+etw_status etw_state_read(const etw_state_pass *pass, etw_state **state, etw_stacks **stacks,
+                          etw_error *error)
 {
-    const pass p = {etw_state_new(), stacks == NULL ? NULL : etw_stacks_new(), counts};
-    const bool is_well = p.state != NULL && (stacks == NULL || p.stacks != NULL);
-    const etw_status status = is_well ? read_all(input, &p, error) : no_memory(error);
+    const bool with_stacks = pass->depth == ETW_STATE_STACKS;
+    const filling f = {pass, etw_state_new(), with_stacks ? etw_stacks_new() : NULL};
+    const bool is_well = f.state != NULL && (!with_stacks || f.stacks != NULL);
+    const etw_status status = is_well ? read_all(&f, error) : no_memory(error);
     if (etw_failed(status)) {
-        etw_state_free(p.state);
-        etw_stacks_free(p.stacks);
+        etw_state_free(f.state);
+        etw_stacks_free(f.stacks);
         return status;
     }
-    etw_state_settle(p.state);
-    *state = p.state;
+    etw_state_settle(f.state);
+    *state = f.state;
     if (stacks != NULL) {
-        *stacks = p.stacks;
+        *stacks = f.stacks;
     }
     return status;
 }

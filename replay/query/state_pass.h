@@ -8,9 +8,15 @@
 #include "replay/query/stacks.h"
 #include "replay/query/state.h"
 
-/* input can seek. counts: etw_state_count for each event, too, which reads all of them.
- * stacks may be NULL: none are wanted. */
-ETW_API_CHECKED etw_status etw_state_read(const etw_input *input, bool counts, etw_state **state,
+/* input can seek. counts: etw_state_count for each event, too, which reads all of them. */
+typedef struct etw_state_pass {
+    const etw_input *input;
+    etw_state_depth depth;
+    bool counts;
+} etw_state_pass;
+
+/* *stacks: of depth ETW_STATE_STACKS; may be NULL for others. */
+ETW_API_CHECKED etw_status etw_state_read(const etw_state_pass *pass, etw_state **state,
                                           etw_stacks **stacks, etw_error *error);
 
 /* For etw_reader_options.block, with the state as context: takes lists of processes and images. */

@@ -9,17 +9,19 @@ enum { OPCODE_START = 1, OPCODE_END = 2, OPCODE_DC_START = 3, OPCODE_DC_END = 4 
 enum { OPCODE_IMAGE_LOAD = 10, OPCODE_DEFUNCT = 39 };
 enum { OPCODE_COLLECTION_START = 73 };
 enum { OPCODE_RSDS = 36, OPCODE_SERVICES = 15 };
+enum { ID_PROCESS_START = 1, ID_PROCESS_STOP = 2, ID_THREAD_START = 3, ID_THREAD_STOP = 4 };
+enum { ID_IMAGE_LOAD = 5, ID_IMAGE_UNLOAD = 6, ID_PROCESS_RUNDOWN = 15 };
 
 /* Event classes and providers; the first LEARNT_COUNT are those that the state learns from, the
  * next ones up to STACKS_COUNT tell of stacks. */
 static const etw_guid classes[] = {
     {0x3D6FA8D0, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
     {0x3D6FA8D1, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}},
+    {0x22FB2CD6, 0x0E7B, 0x422B, {0xA0, 0xC7, 0x2F, 0xAD, 0x1F, 0xD0, 0xE7, 0x16}},
+    {0x01853A65, 0x418F, 0x4F36, {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}},
     {0x2CB15D1D, 0x5FC1, 0x11D2, {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}},
     {0xCE1DBFB4, 0x137E, 0x4DA6, {0x87, 0xB0, 0x3F, 0x59, 0xAA, 0x10, 0x2C, 0xBC}},
-    {0x22FB2CD6, 0x0E7B, 0x422B, {0xA0, 0xC7, 0x2F, 0xAD, 0x1F, 0xD0, 0xE7, 0x16}},
     {0xB3E675D7, 0x2554, 0x4F18, {0x83, 0x0B, 0x27, 0x62, 0x73, 0x25, 0x60, 0xDE}},
-    {0x01853A65, 0x418F, 0x4F36, {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}},
     {0xDEF2FE46, 0x7BD6, 0x4B80, {0xBD, 0x94, 0xF5, 0x7F, 0xE2, 0x0D, 0x0C, 0xE3}},
     {0xE13C0D23, 0xCCBC, 0x4E12, {0x93, 0x1B, 0xD9, 0xCC, 0x2E, 0xEE, 0x27, 0xE4}},
     {0x763FD754, 0x7086, 0x4DFE, {0x95, 0xEB, 0xC0, 0x1A, 0x46, 0xFA, 0xF4, 0xCA}},
@@ -32,30 +34,55 @@ static const etw_guid classes[] = {
 };
 /* In the same order. */
 static const etw_kernel_group groups[] = {
-    ETW_KERNEL_PROCESS,
-    ETW_KERNEL_THREAD,
-    ETW_KERNEL_IMAGE,
-    ETW_KERNEL_PERF_INFO,
-    ETW_KERNEL_PROCESS_PROVIDER,
-    ETW_KERNEL_IMAGE_ID,
-    ETW_KERNEL_CONFIG,
-    ETW_KERNEL_STACK_WALK,
-    ETW_CLR,
-    ETW_CLR_PRIVATE,
-    ETW_CLR_RUNDOWN,
-    ETW_KERNEL_DISK_IO,
-    ETW_KERNEL_FILE_IO,
-    ETW_KERNEL_PAGE_FAULT,
-    ETW_KERNEL_TCP_IP,
+    ETW_KERNEL_PROCESS,  ETW_KERNEL_THREAD,     ETW_KERNEL_PROCESS_PROVIDER,
+    ETW_KERNEL_CONFIG,   ETW_KERNEL_IMAGE,      ETW_KERNEL_PERF_INFO,
+    ETW_KERNEL_IMAGE_ID, ETW_KERNEL_STACK_WALK, ETW_CLR,
+    ETW_CLR_PRIVATE,     ETW_CLR_RUNDOWN,       ETW_KERNEL_DISK_IO,
+    ETW_KERNEL_FILE_IO,  ETW_KERNEL_PAGE_FAULT, ETW_KERNEL_TCP_IP,
     ETW_KERNEL_UDP_IP,
 };
-#define LEARNT_COUNT 7u
-#define STACKS_COUNT 11u
 
-const etw_guid *etw_state_providers(bool with_stacks, uint32_t *count)
+const etw_guid *etw_state_providers(etw_state_depth depth, uint32_t *count)
 {
-    *count = with_stacks ? STACKS_COUNT : LEARNT_COUNT;
+    static const uint32_t counts[] = {4, 7, 11}; /* by depth */
+    *count = counts[depth];
     return classes;
+}
+
+static bool is_lasting(uint8_t opcode)
+{
+    return opcode >= OPCODE_START && opcode <= OPCODE_DC_END;
+}
+
+static bool wants_classic(etw_state_depth depth, etw_kernel_group group, uint8_t opcode)
+{
+    const bool with_images = depth >= ETW_STATE_IMAGES;
+    switch (group) {
+    case ETW_KERNEL_PROCESS:
+        return is_lasting(opcode) || opcode == OPCODE_DEFUNCT;
+    case ETW_KERNEL_THREAD:
+        return is_lasting(opcode);
+    case ETW_KERNEL_CONFIG:
+        return opcode == OPCODE_SERVICES;
+    case ETW_KERNEL_IMAGE:
+        return with_images && (is_lasting(opcode) || opcode == OPCODE_IMAGE_LOAD);
+    case ETW_KERNEL_IMAGE_ID:
+        return with_images && opcode == OPCODE_RSDS;
+    case ETW_KERNEL_PERF_INFO:
+        return with_images && opcode == OPCODE_COLLECTION_START;
+    default:
+        return false;
+    }
+}
+
+bool etw_state_wants(etw_state_depth depth, const etw_event_header *header)
+{
+    const etw_kernel_group group = etw_kernel_group_of(&header->ProviderId);
+    const uint16_t id = header->EventDescriptor.Id;
+    return (header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0
+               ? wants_classic(depth, group, header->EventDescriptor.Opcode)
+               : group == ETW_KERNEL_PROCESS_PROVIDER &&
+                     (depth >= ETW_STATE_IMAGES || (id != ID_IMAGE_LOAD && id != ID_IMAGE_UNLOAD));
 }
 
 etw_kernel_group etw_kernel_group_of(const etw_guid *provider)
@@ -274,9 +301,6 @@ static void feed_perf_info(feeding *f)
         }
     }
 }
-
-enum { ID_PROCESS_START = 1, ID_PROCESS_STOP = 2, ID_THREAD_START = 3, ID_THREAD_STOP = 4 };
-enum { ID_IMAGE_LOAD = 5, ID_IMAGE_UNLOAD = 6, ID_PROCESS_RUNDOWN = 15 };
 
 static void feed_provider_start(feeding *f, bool is_rundown)
 {

@@ -19,7 +19,7 @@ static bool take_event(etw_cursor *cursor, int64_t *ticks, event *taken)
     etw_bytes piece = fuzz_piece(cursor);
     etw_cursor head = etw_cursor_over(piece);
     uint32_t count;
-    const etw_guid *providers = etw_state_providers(true, &count);
+    const etw_guid *providers = etw_state_providers(ETW_STATE_STACKS, &count);
     etw_event_header *header = &taken->record.EventHeader;
     *taken = (event){0};
     header->ProviderId = providers[etw_cursor_u8(&head) % count];

@@ -60,9 +60,9 @@ def test_without_samples_there_is_advice(tool, trace, tmp_path):
     assert check_speedscope(perf(tool, trace, tmp_path / "a.speedscope.json")[1], {})["profiles"] == []
 
 
-def sample(trace, tid, address, *, stack=(), count=1):
+def sample(trace, tid, address, *, stack=(), count=1, flags=0):
     time = trace.at(tid)
-    trace.perfinfo(15, 46, struct.pack("<QIHH", address, tid, count, 0), time=time)
+    trace.perfinfo(15, 46, struct.pack("<QIHH", address, tid, count, flags), time=time)
     if stack:
         trace.system(24, 32, struct.pack("<QII", time, 5, tid) + b"".join(struct.pack("<Q", each) for each in stack), time=time + 1)
 
@@ -73,10 +73,11 @@ def test_samples_count_and_idle_ones_do_not(tool, tmp_path):
     sample(made, 11, 0x77, stack=[0x77, 0x66], count=2)
     sample(made, 12, 0x55)
     sample(made, 0, 0x44)
+    sample(made, 0, 0x33, flags=1)  # a DPC
     made.write(tmp_path / "a.etl")
     _, text = perf(tool, tmp_path / "a.etl", tmp_path / "a.folded")
     stacks = folded(text)
-    assert sorted(stacks.values()) == [1, 1] and "process 5;0x66;0x77" in stacks
+    assert sorted(stacks.values()) == [1, 1, 1] and any(line.endswith(";0x33") for line in stacks) and "process 5;0x66;0x77" in stacks
     assert [line for line in stacks if line.endswith(";0x55")] and not [line for line in stacks if "0x44" in line]
     _, text = perf(tool, tmp_path / "a.etl", tmp_path / "a.folded", "--weight", "time")
     assert folded(text)["process 5;0x66;0x77"] == 2 * 1000000

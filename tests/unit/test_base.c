@@ -163,6 +163,9 @@ static void clocks_convert_and_saturate(void **state)
     assert_int_equal(etw_clock_from_filetime(&qpc, 5010), 1003);
     assert_int_equal(etw_clock_from_filetime(&qpc, 5011), 1004);
     assert_int_equal(etw_clock_to_filetime(&qpc, INT64_MAX), INT64_MAX);
+    /* The last ticks whose product fits 64 bits, and the next. */
+    assert_int_equal(etw_clock_to_filetime(&qpc, 1000 + INT64_MAX / 10000000), 3074457350616);
+    assert_int_equal(etw_clock_to_filetime(&qpc, 1001 + INT64_MAX / 10000000), 3074457350620);
     const etw_clock cycles = {ETW_CLOCK_CPU_CYCLE, 2000, 0, 0, 0};
     assert_int_equal(etw_clock_to_filetime(&cycles, 2000000000), 10000000);
     const etw_clock system = {ETW_CLOCK_SYSTEM_TIME, 0, 10000000, 7, 9};

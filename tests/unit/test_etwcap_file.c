@@ -393,6 +393,48 @@ static void headers_come_without_payload(void **state)
     etw_source_close(source);
 }
 
+static bool wants_provider(void *context, const etw_event_header *header)
+{
+    return etw_guid_equal(&header->ProviderId, context);
+}
+
+static void kinds_that_are_not_wanted_are_left_out(void **state)
+{
+    write_sample(*state, "mem:a", EVENTS, NULL);
+    for (uint32_t provider = 0; provider < 4; provider++) {
+        etw_guid wanted = sample_provider(provider % 3);
+        wanted.Data1 += provider == 3 ? 1 : 0; /* nobody's */
+        const etw_reader_options options = {.wants_kind = wants_provider,
+                                            .wants_kind_context = &wanted};
+        etw_source *source = open_sample(*state, "mem:a", &options);
+        etw_item item = {0};
+        etw_status status = ETW_OK;
+        for (uint32_t i = 0; i < EVENTS; i++) {
+            sample_event event;
+            sample_make_event(i, &event);
+            if (!etw_guid_equal(&event.record.EventHeader.ProviderId, &wanted)) {
+                continue;
+            }
+            do {
+                status = etw_source_next(source, &item, NULL);
+            } while (status == ETW_OK && item.kind != ETW_ITEM_EVENT);
+            assert_int_equal(status, ETW_OK);
+            assert_int_equal(item.record->EventHeader.TimeStamp,
+                             event.record.EventHeader.TimeStamp);
+            assert_int_equal(item.record->EventHeader.ThreadId, event.record.EventHeader.ThreadId);
+            assert_int_equal(item.record->ExtendedDataCount, 0);
+            assert_int_equal(item.record->UserDataLength, event.record.UserDataLength);
+            assert_memory_equal(item.record->UserData, event.record.UserData,
+                                event.record.UserDataLength);
+        }
+        while ((status = etw_source_next(source, &item, NULL)) == ETW_OK) {
+            assert_int_not_equal(item.kind, ETW_ITEM_EVENT);
+        }
+        assert_int_equal(status, ETW_END);
+        etw_source_close(source);
+    }
+}
+
 static void file_without_events_is_a_file(void **state)
 {
     uint32_t losses;
@@ -669,6 +711,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(marker_occurs_in_headers_only, faulty_os_set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(headers_come_without_payload, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(kinds_that_are_not_wanted_are_left_out, faulty_os_set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(file_without_events_is_a_file, faulty_os_set_up,
                                         faulty_os_tear_down),

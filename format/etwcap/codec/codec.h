@@ -31,6 +31,14 @@ enum { ETW_DECODE_PAYLOAD = 0x1, ETW_DECODE_ITEMS = 0x2, ETW_DECODE_ALL = 0x3 };
 etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
                               uint32_t *event_count, etw_error *error);
 /* index < event_count. */
+/* From now on only events of the kinds that wants are decoded, with user data but without items,
+ * KernelTime, UserTime, ActivityId and Size, whatever the parts; of others only has is to be asked.
+ * header: what all events of a kind have in common, descriptor and flags among it. */
+void etw_decoder_choose(etw_decoder *decoder,
+                        bool (*wants)(void *context, const etw_event_header *header),
+                        void *context);
+/* Whether the event is of a kind that is wanted. */
+bool etw_decoder_has(const etw_decoder *decoder, uint32_t index);
 void etw_decoder_item(etw_decoder *decoder, uint32_t index, etw_item *item);
 
 #endif

@@ -15,6 +15,7 @@ typedef struct kind {
     uint16_t trace_index;
     uint16_t size_excess;
     uint32_t count, start; /* of its events in order */
+    bool is_wanted;
 } kind;
 
 typedef struct event {
@@ -42,7 +43,10 @@ struct etw_decoder {
     etw_extended_data_item *items;
     size_t item_capacity;
     etw_block_memory item_data;
-    bool out_of_memory; /* since the block began */
+    bool out_of_memory;                                           /* since the block began */
+    bool (*wants)(void *context, const etw_event_header *header); /* NULL: all kinds */
+    void *wants_context;
+    uint32_t wanted_kinds; /* no kind from this number on is wanted */
 };
 
 enum { PROCESSORS = 1 << 12 };
@@ -150,8 +154,13 @@ static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
         return false;
     }
     decoder->kind_count = (uint32_t)count;
+    decoder->wanted_kinds = 0;
     for (uint32_t k = 0; k < decoder->kind_count && !cursor->failed; k++) {
-        read_kind(cursor, &decoder->kinds[k]);
+        kind *of = &decoder->kinds[k];
+        read_kind(cursor, of);
+        of->is_wanted = decoder->wants == NULL ||
+                        decoder->wants(decoder->wants_context, &of->record.EventHeader);
+        decoder->wanted_kinds = of->is_wanted ? k + 1 : decoder->wanted_kinds;
     }
     if (cursor->failed || !etw_fields_read(&decoder->fields, cursor, decoder->count, 2, NULL)) {
         return false;
@@ -343,10 +352,18 @@ static bool read_headers(etw_decoder *decoder)
 {
     const etw_buffer *raw = &decoder->sections[ETW_SECTION_HEADERS];
     etw_cursor cursor = etw_cursor_over(etw_buffer_bytes(raw));
-    return read_kinds(decoder, &cursor) && read_times(decoder, &cursor) &&
-           read_processors(decoder, &cursor) && read_threads(decoder, &cursor) &&
-           read_times_of_threads(decoder, &cursor) && read_activities(decoder, &cursor) &&
-           read_sizes(decoder, &cursor) && etw_cursor_left(&cursor) == 0;
+    if (!read_kinds(decoder, &cursor)) {
+        return false;
+    }
+    if (decoder->wants != NULL) { /* what user data is told from, and no more */
+        return decoder->wanted_kinds == 0 ||
+               (read_times(decoder, &cursor) && read_processors(decoder, &cursor) &&
+                read_threads(decoder, &cursor));
+    }
+    return read_times(decoder, &cursor) && read_processors(decoder, &cursor) &&
+           read_threads(decoder, &cursor) && read_times_of_threads(decoder, &cursor) &&
+           read_activities(decoder, &cursor) && read_sizes(decoder, &cursor) &&
+           etw_cursor_left(&cursor) == 0;
 }
 
 /* ---- items ---- */
@@ -462,21 +479,22 @@ static bool read_payload(etw_decoder *decoder)
     if (!etw_payload_read_begin(decoder->payload, etw_buffer_bytes(texts), decoder->count)) {
         return payload_failed(decoder);
     }
-    for (uint32_t k = 0; k < decoder->kind_count; k++) {
+    for (uint32_t k = 0; k < decoder->wanted_kinds; k++) {
         const kind *of = &decoder->kinds[k];
-        const etw_kind_records events = {decoder->records, decoder->order + of->start, of->count};
+        const etw_kind_records events = {decoder->records, decoder->order + of->start, of->count,
+                                         !of->is_wanted};
         if (of->count == 0 || !etw_payload_read(decoder->payload, &decoder->fields, &cursor,
                                                 &events, decoder->rows)) {
             return payload_failed(decoder);
         }
-        for (uint32_t i = 0; i < of->count; i++) {
+        for (uint32_t i = 0; i < of->count && of->is_wanted; i++) {
             etw_event_record *record = &decoder->records[decoder->order[of->start + i]];
             record->UserData = (void *)(uintptr_t)decoder->rows[i].data;
             record->UserDataLength = (uint16_t)decoder->rows[i].size;
             record->EventHeader.Size = (uint16_t)(record->EventHeader.Size + decoder->rows[i].size);
         }
     }
-    return etw_cursor_left(&cursor) == 0;
+    return decoder->wanted_kinds < decoder->kind_count || etw_cursor_left(&cursor) == 0;
 }
 
 /* ---- the body ---- */
@@ -518,15 +536,32 @@ static bool decode(etw_decoder *decoder, etw_bytes body, uint32_t parts)
     if (count == 0) {
         return etw_cursor_left(&cursor) == 0;
     }
-    for (uint32_t s = 0; s < ETW_SECTION_COUNT; s++) {
-        const bool wanted = s == ETW_SECTION_HEADERS || (parts & part_of[s]) != 0;
-        if (!read_section(decoder, &cursor, s, wanted)) {
+    if (!read_section(decoder, &cursor, ETW_SECTION_HEADERS, true) || !read_headers(decoder)) {
+        return false;
+    }
+    if (decoder->wants != NULL) {
+        parts = decoder->wanted_kinds == 0 ? 0 : ETW_DECODE_PAYLOAD;
+    }
+    for (uint32_t s = ETW_SECTION_HEADERS + 1; s < ETW_SECTION_COUNT; s++) {
+        if (!read_section(decoder, &cursor, s, (parts & part_of[s]) != 0)) {
             return false;
         }
     }
-    return etw_cursor_left(&cursor) == 0 && read_headers(decoder) &&
+    return etw_cursor_left(&cursor) == 0 &&
            ((parts & ETW_DECODE_ITEMS) == 0 || read_items(decoder)) &&
            ((parts & ETW_DECODE_PAYLOAD) == 0 || read_payload(decoder));
+}
+
+void etw_decoder_choose(etw_decoder *decoder,
+                        bool (*wants)(void *context, const etw_event_header *header), void *context)
+{
+    decoder->wants = wants;
+    decoder->wants_context = context;
+}
+
+bool etw_decoder_has(const etw_decoder *decoder, uint32_t index)
+{
+    return decoder->kinds[decoder->events[index].kind].is_wanted;
 }
 
 etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,

@@ -191,7 +191,8 @@ typedef struct kind_job {
     etw_payload_reader *reader;
     etw_fields_reader *fields;
     etw_cursor *cursor;
-    const etw_row_group *group;
+    uint32_t count;             /* of the rows that the layout fits */
+    const etw_row_group *group; /* of these */
     etw_layout layout;
     const uint8_t *constants[ETW_LAYOUT_MAX_PIECES];
     etw_field list[ETW_MAX_FIELDS];
@@ -386,7 +387,7 @@ static bool read_field(kind_job *job, const etw_field *of, uint32_t *mode)
 {
     const bool keyed = job->key < job->field_count;
     const uint32_t width = of->width == 0 ? 4 : of->width;
-    return etw_fields_read(job->fields, job->cursor, job->group->count, width, mode) &&
+    return etw_fields_read(job->fields, job->cursor, job->count, width, mode) &&
            *mode < ETW_TOLD_END && (keyed || *mode != ETW_TOLD_BY_REFERENCE) &&
            (of->width != 0 || *mode <= ETW_TOLD_BY_REFERENCE);
 }
@@ -431,11 +432,29 @@ static bool read_fields(kind_job *job)
     return true;
 }
 
-static bool read_kept_rows(kind_job *job)
+/* The columns of rows that nobody wants, and that no other row can be told from. */
+static bool pass_fields(kind_job *job)
+{
+    uint32_t mode;
+    for (uint32_t f = 0; f < job->field_count; f++) {
+        if (!read_field(job, &job->list[f], &mode)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_linked(const kind_job *job)
+{
+    return job->key < job->field_count || job->also < job->field_count;
+}
+
+/* What stands in front of the columns. */
+static bool read_front(kind_job *job)
 {
     for (uint32_t r = 0; r < job->layout.region_count; r++) {
         const uint32_t word = etw_tail_word(job->layout.regions[r].tail);
-        if (word != 0 && !etw_fields_read_blobs(job->fields, job->cursor, job->group->count, word,
+        if (word != 0 && !etw_fields_read_blobs(job->fields, job->cursor, job->count, word,
                                                 ETW_MAX_USER_DATA_SIZE)) {
             return false;
         }
@@ -451,7 +470,7 @@ static bool read_kept_rows(kind_job *job)
     }
     job->key = key == 0 ? job->field_count : (uint32_t)key - 1;
     job->also = also == 0 ? job->field_count : (uint32_t)also - 1;
-    return read_fields(job);
+    return true;
 }
 
 /* Odd rows go straight to their places; the others are told apart by their data, still NULL. */
@@ -524,8 +543,12 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
     job.fields = fields;
     job.cursor = cursor;
     job.realm = kind->records[kind->order[0]].EventHeader.ProviderId.Data1;
-    if (!read_layout(cursor, &job.layout, job.constants)) {
+    job.count = count - odd;
+    if (!read_layout(cursor, &job.layout, job.constants) || !read_front(&job)) {
         return false;
+    }
+    if (kind->is_passed && !is_linked(&job)) {
+        return pass_fields(&job);
     }
     const bool fits = have_place(&reader->table, count - odd, job.layout.region_count);
     job.group = etw_rows_add_group(&reader->table, count - odd, job.layout.region_count);
@@ -534,7 +557,7 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
         return false;
     }
     set_records(reader, job.group, kind, rows);
-    if (!read_kept_rows(&job)) {
+    if (!read_fields(&job)) {
         return false;
     }
     const etw_bytes *kept = reader->table.rows + job.group->first_row;

@@ -20,6 +20,7 @@ typedef struct etw_kind_records {
     const etw_event_record *records;
     const uint32_t *order;
     uint32_t count; /* not 0 */
+    bool is_passed; /* nobody wants its payloads: rows may lack them */
 } etw_kind_records;
 
 /* The payloads of the next kind into rows, lent until the next block begins. */
