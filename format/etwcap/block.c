@@ -20,10 +20,10 @@ uint64_t etw_block_hash_seeded(etw_bytes bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
 }
 
-void etw_head_store(uint8_t to[ETW_HEAD_SIZE])
+void etw_head_store(uint8_t to[ETW_HEAD_SIZE], uint16_t major)
 {
     memcpy(to, magic, sizeof magic);
-    etw_store_u16(to + 12, ETW_FORMAT_MAJOR);
+    etw_store_u16(to + 12, major);
     etw_store_u16(to + 14, ETW_FORMAT_MINOR);
     etw_store_u64(to + 16, etw_block_hash((etw_bytes){to, 16}));
 }
@@ -49,11 +49,11 @@ etw_status etw_head_load(etw_bytes head, uint32_t *major, uint32_t *minor, etw_e
     }
     *major = etw_load_u16(from + 12);
     *minor = etw_load_u16(from + 14);
-    if (*major > ETW_FORMAT_MAJOR) {
+    if (*major > ETW_FORMAT_FOLDED) {
         return etw_error_set(error, ETW_ERROR_VERSION,
                              "format version %u.%u is newer than this program, which reads %u.x: "
                              "use a newer program",
-                             *major, *minor, ETW_FORMAT_MAJOR);
+                             *major, *minor, ETW_FORMAT_FOLDED);
     }
     return ETW_OK;
 }

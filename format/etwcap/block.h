@@ -8,8 +8,9 @@
 #include "format/base/status.h"
 #include "format/etwcap/block_kind.h"
 
-#define ETW_FORMAT_MAJOR 1u
-#define ETW_FORMAT_MINOR 0u
+#define ETW_FORMAT_BLOCKS 1u /* major version of a file of blocks ... */
+#define ETW_FORMAT_FOLDED 2u /* ... and of a folded one (fold.h); the highest that is read */
+#define ETW_FORMAT_MINOR  0u
 
 #define ETW_HEAD_SIZE         24u
 #define ETW_BLOCK_HEADER_SIZE 64u
@@ -39,7 +40,7 @@ typedef struct etw_block_header {
 uint64_t etw_block_hash(etw_bytes bytes);
 uint64_t etw_block_hash_seeded(etw_bytes bytes, uint64_t seed);
 
-void etw_head_store(uint8_t to[ETW_HEAD_SIZE]);
+void etw_head_store(uint8_t to[ETW_HEAD_SIZE], uint16_t major);
 /* NOT_THIS, DAMAGED or VERSION with a message; major and minor are set on OK and VERSION. ETW_END
  * where the file ends inside its head, after at least the seven bytes of its name. */
 etw_status etw_head_load(etw_bytes from, uint32_t *major, uint32_t *minor, etw_error *error);

@@ -156,7 +156,8 @@ static etw_status open_file(pack *self, etw_error *error)
     if (size < 0 ||
         etw_os_read_at_full(os, self->file, (etw_room){head, sizeof head}, 0, &got, error) !=
             ETW_OK ||
-        etw_head_load((etw_bytes){head, got}, &major, &minor, error) != ETW_OK) {
+        etw_head_load((etw_bytes){head, got}, &major, &minor, error) != ETW_OK ||
+        major != ETW_FORMAT_BLOCKS) {
         return etw_error_set(error, ETW_ERROR_NOT_THIS, "no schema pack");
     }
     etw_scan_init(&self->scan, os, self->file, true);

@@ -11,6 +11,7 @@
 #include "format/etwcap/index_chain.h"
 #include "format/etwcap/scan.h"
 #include "format/etwcap/trace_table.h"
+#include "format/etwcap/unfold.h"
 
 typedef struct reader {
     etw_source source;
@@ -22,6 +23,7 @@ typedef struct reader {
     etw_reader_options options;
     etw_block_filter filter;
     uint64_t file_bytes;
+    etw_unfolded unfolded; /* of a folded file, which scan and side then read */
     etw_scan scan;
     etw_scan side; /* for blocks out of order: summary, index, schemas */
     etw_index_chain index;
@@ -452,6 +454,7 @@ static void reader_close(etw_source *source)
     etw_index_chain_free(&self->index);
     etw_scan_free(&self->scan);
     etw_scan_free(&self->side);
+    etw_unfolded_free(&self->unfolded);
     etw_decoder_free(self->decoder);
     etw_file_schemas_free(&self->schemas);
     etw_buffer_free(&self->losses);
@@ -478,6 +481,21 @@ static etw_status allocate(reader *self, etw_error *error)
                : no_memory(error);
 }
 
+/* A folded file is there as a whole: nobody follows it while it grows. */
+static etw_status unfold(reader *self, etw_error *error)
+{
+    const etw_status status = etw_unfold(&self->scan.input, &self->unfolded, error);
+    if (status == ETW_OK) {
+        const etw_bytes image = etw_buffer_bytes(&self->unfolded.image);
+        etw_input_use_image(&self->side.input, image);
+        self->file_bytes = image.size;
+        self->seekable = true;
+        self->scan.follow = false;
+        self->options.follow = false;
+    }
+    return status;
+}
+
 static etw_status read_head(reader *self, etw_error *error)
 {
     etw_bytes head = {0};
@@ -489,6 +507,9 @@ static etw_status read_head(reader *self, etw_error *error)
     status = etw_head_load(head, &self->version_major, &self->version_minor, error);
     self->cut_head = status == ETW_END;
     self->scan.end_offset = self->cut_head ? head.size : 0;
+    if (status == ETW_OK && self->version_major == ETW_FORMAT_FOLDED) {
+        return unfold(self, error);
+    }
     return status == ETW_END ? ETW_OK : status;
 }
 
@@ -696,6 +717,9 @@ static void fill_summary(const reader *self, etw_file_summary *summary)
                                   .stored_bytes = totals->stored_bytes,
                                   .provider_count = self->held.provider_count,
                                   .providers_cut = totals->providers_cut};
+    if (self->unfolded.bytes > 0) { /* what the image takes is nobody's business */
+        summary->file_bytes = summary->stored_bytes = self->unfolded.bytes;
+    }
     (void)snprintf(summary->application, sizeof summary->application, "%s", self->application);
     (void)snprintf(summary->redacted, sizeof summary->redacted, "%s", self->redacted);
     (void)snprintf(summary->builds, sizeof summary->builds, "%s", self->builds);

@@ -10,12 +10,14 @@
 #include "format/etwcap/scan.h"
 #include "format/etwcap/side_body.h"
 #include "format/etwcap/sink.h"
+#include "format/etwcap/unfold.h"
 #include "format/etwcap/verify.h"
 
 typedef struct recovery {
     const etw_os *os;
     const etw_recover_options *options;
     etw_scan scan;
+    etw_unfolded unfolded;
     etw_sink *sink;
     etw_decoder *decoder;
     uint64_t trace_offsets[ETW_MAX_TRACES]; /* of the first good block of each; 0: none */
@@ -420,6 +422,13 @@ static etw_status check_head(recovery *self, etw_error *error)
         status = etw_head_load(head, &major, &minor, error);
         self->report->head_damaged = status != ETW_OK && status != ETW_ERROR_VERSION;
     }
+    if (status == ETW_OK && major == ETW_FORMAT_FOLDED) {
+        status = etw_unfold(&self->scan.input, &self->unfolded, error);
+        if (self->unfolded.damage.status != ETW_OK) {
+            self->report->lost_unknown = true;
+            self->report->skipped_bytes = self->unfolded.bytes;
+        }
+    }
     return self->report->head_damaged ? ETW_OK : status;
 }
 
@@ -558,6 +567,7 @@ etw_status etw_recover(const etw_os *os, const char *in, const char *out,
             status = recover_files(self, in, out, error);
         }
         etw_scan_free(&self->scan);
+        etw_unfolded_free(&self->unfolded);
         etw_decoder_free(self->decoder);
         etw_text_free(&self->body);
         etw_schema_store_free(self->names);

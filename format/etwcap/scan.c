@@ -103,6 +103,13 @@ static etw_status move_window(etw_input *input, uint64_t offset, etw_error *erro
 etw_status etw_input_need(etw_input *input, uint64_t offset, size_t size, size_t ahead,
                           etw_bytes *bytes, etw_error *error)
 {
+    if (input->image.data != NULL) {
+        const size_t whole = input->image.size;
+        const size_t skip = offset < whole ? (size_t)offset : whole;
+        bytes->data = input->image.data + skip;
+        bytes->size = whole - skip < size ? whole - skip : size;
+        return ETW_OK;
+    }
     const bool inside = offset >= input->start && offset - input->start <= input->filled &&
                         size <= input->filled - (size_t)(offset - input->start);
     etw_status status = ETW_OK;
@@ -121,6 +128,21 @@ etw_status etw_input_need(etw_input *input, uint64_t offset, size_t size, size_t
     bytes->data = input->buffer + skip;
     bytes->size = input->filled - skip < size ? input->filled - skip : size;
     return status;
+}
+
+int64_t etw_input_content_size(const etw_input *input)
+{
+    return input->image.data != NULL ? (int64_t)input->image.size
+                                     : input->os->size(input->os->context, input->file);
+}
+
+void etw_input_use_image(etw_input *input, etw_bytes image)
+{
+    free(input->buffer);
+    input->buffer = NULL;
+    input->capacity = input->filled = 0;
+    input->image = image;
+    input->seekable = true;
 }
 
 void etw_scan_init(etw_scan *scan, const etw_os *os, int file, bool seekable)
@@ -281,7 +303,7 @@ static etw_status check_whole(etw_scan *scan, bool *whole, etw_error *error)
     const uint64_t end = past(scan->position, &scan->current);
     etw_bytes bytes;
     if (scan->input.seekable) {
-        const int64_t size = scan->input.os->size(scan->input.os->context, scan->input.file);
+        const int64_t size = etw_input_content_size(&scan->input);
         *whole = size >= 0 && (uint64_t)size >= end;
         return size < 0 ? etw_error_set_os(error, (int)-size, "cannot tell the file's size")
                         : ETW_OK;

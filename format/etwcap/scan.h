@@ -15,6 +15,9 @@ typedef struct etw_input {
     const etw_os *os;
     int file;
     bool seekable;
+    /* Where its data is not NULL: the whole content, in memory, which is read instead of the file
+     * (unfold.h). Lent. */
+    etw_bytes image;
     uint8_t *buffer;
     size_t capacity;
     uint64_t start; /* file offset of buffer[0] */
@@ -33,6 +36,11 @@ typedef struct etw_input {
  * call. ahead: that many bytes more are wanted soon. */
 etw_status etw_input_need(etw_input *input, uint64_t offset, size_t size, size_t ahead,
                           etw_bytes *bytes, etw_error *error);
+
+/* The content's size, or -1 for a pipe. */
+int64_t etw_input_content_size(const etw_input *input);
+/* From now on the content is image, which must outlive the input. */
+void etw_input_use_image(etw_input *input, etw_bytes image);
 
 typedef enum etw_scan_kind { ETW_SCAN_BLOCK, ETW_SCAN_GAP } etw_scan_kind;
 

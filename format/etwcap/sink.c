@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "format/etwcap/body.h"
+#include "format/etwcap/fold.h"
 
 struct etw_sink {
     const etw_os *os;
@@ -15,8 +16,13 @@ struct etw_sink {
     etw_totals totals;
     etw_guid_table providers;
     etw_index_builder index;
-    etw_buffer out;      /* header and body of the block being written ... */
-    size_t out_done;     /* ... and how much of it the target took */
+    etw_buffer out;  /* header and body of the block being written ... */
+    size_t out_done; /* ... and how much of it the target took */
+    /* The file so far, where it is held back or in memory; else what the target did not take yet.
+     */
+    etw_buffer held;
+    size_t held_done; /* of it was taken */
+    bool holding, in_memory;
     etw_buffer scratch;  /* bodies that the sink makes itself */
     etw_buffer deferred; /* an etw_sink_block and its body, again and again */
     etw_buffer traces;   /* in the same form: for the copies at the end */
@@ -51,31 +57,78 @@ static etw_status give_up(etw_sink *sink, etw_status status, const char *why)
     return etw_error_set(&sink->failure, status, "%s", why);
 }
 
+static etw_sink *allocate(const etw_os *os, const etw_sink_options *options, etw_error *error)
+{
+    etw_sink *sink = calloc(1, sizeof *sink);
+    if (sink != NULL) {
+        sink->os = os;
+        sink->options = *options;
+        sink->file = ETW_FILE_STDOUT;
+        sink->offset = ETW_HEAD_SIZE;
+        sink->holding = options->hold_bytes > 0;
+    }
+    if (sink == NULL || !etw_guid_table_init(&sink->providers, ETW_MAX_COUNTED_PROVIDERS) ||
+        !etw_index_builder_init(&sink->index)) {
+        etw_sink_free(sink);
+        (void)etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer");
+        return NULL;
+    }
+    return sink;
+}
+
+/* The head goes out with what follows it: a folded file has another. */
+static etw_status hold_head(etw_sink *sink, etw_error *error)
+{
+    uint8_t head[ETW_HEAD_SIZE];
+    etw_head_store(head, ETW_FORMAT_BLOCKS);
+    etw_buffer_append(&sink->held, head, sizeof head);
+    return sink->held.failed
+               ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer")
+               : ETW_OK;
+}
+
+etw_status etw_sink_open_memory(etw_sink **opened, etw_error *error)
+{
+    const etw_sink_options options = {.sync = ETW_SYNC_NONE, .hold_bytes = ETW_SINK_MAX_MEMORY};
+    etw_sink *sink = allocate(etw_os_default(), &options, error);
+    if (sink == NULL) {
+        return ETW_ERROR_NO_MEMORY;
+    }
+    sink->in_memory = true;
+    const etw_status status = hold_head(sink, error);
+    if (status != ETW_OK) {
+        etw_sink_free(sink);
+        return status;
+    }
+    *opened = sink;
+    return ETW_OK;
+}
+
+void etw_sink_take(etw_sink *sink, etw_buffer *file)
+{
+    *file = sink->held;
+    sink->held = (etw_buffer){0};
+}
+
 etw_status etw_sink_open(const etw_os *os, const char *path, const etw_sink_options *options,
                          etw_sink **opened, etw_error *error)
 {
-    etw_sink *sink = calloc(1, sizeof *sink);
-    if (sink == NULL || !etw_guid_table_init(&sink->providers, ETW_MAX_COUNTED_PROVIDERS) ||
-        !etw_index_builder_init(&sink->index)) {
-        if (sink != NULL) {
-            sink->os = os;
-            etw_sink_free(sink);
-        }
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a writer");
+    etw_sink *sink = allocate(os, options, error);
+    if (sink == NULL) {
+        return ETW_ERROR_NO_MEMORY;
     }
-    sink->os = os;
-    sink->options = *options;
-    sink->file = ETW_FILE_STDOUT;
     if (strcmp(path, "-") != 0) {
         const etw_open_mode mode = options->replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE;
         sink->file = os->open(os->context, path, mode);
         sink->owns_file = sink->file >= 0;
     }
     uint8_t head[ETW_HEAD_SIZE];
-    etw_head_store(head);
+    etw_head_store(head, ETW_FORMAT_BLOCKS);
     etw_status status = ETW_OK;
     if (sink->file < 0) {
         status = etw_error_set_os(error, -sink->file, "%s: cannot create", path);
+    } else if (sink->holding) {
+        status = hold_head(sink, error);
     } else {
         status = etw_os_write_full(os, sink->file, head, sizeof head, NULL, error);
         if (status != ETW_OK) {
@@ -86,7 +139,6 @@ etw_status etw_sink_open(const etw_os *os, const char *path, const etw_sink_opti
         etw_sink_free(sink);
         return status;
     }
-    sink->offset = sizeof head;
     sink->sync_at_ns = now_ns(sink) + (int64_t)options->sync_interval_ms * 1000000;
     *opened = sink;
     return ETW_OK;
@@ -103,6 +155,7 @@ void etw_sink_free(etw_sink *sink)
     etw_guid_table_free(&sink->providers);
     etw_index_builder_free(&sink->index);
     etw_buffer_free(&sink->out);
+    etw_buffer_free(&sink->held);
     etw_buffer_free(&sink->scratch);
     etw_buffer_free(&sink->deferred);
     etw_buffer_free(&sink->traces);
@@ -112,6 +165,11 @@ void etw_sink_free(etw_sink *sink)
 const etw_totals *etw_sink_totals(const etw_sink *sink)
 {
     return &sink->totals;
+}
+
+uint64_t etw_sink_written(const etw_sink *sink)
+{
+    return sink->held.size > 0 ? 0 : sink->totals.events;
 }
 
 uint64_t etw_sink_size(const etw_sink *sink)
@@ -198,14 +256,50 @@ static void commit(etw_sink *sink)
     sink->unsynced = true;
 }
 
-/* Goes on writing out. */
-static etw_status push(etw_sink *sink)
+/* Writes what the target did not take yet of from. */
+static etw_status write_rest(etw_sink *sink, const etw_buffer *from, size_t *done)
 {
     size_t written = 0;
-    const etw_status status =
-        etw_os_write_full(sink->os, sink->file, sink->out.data + sink->out_done,
-                          sink->out.size - sink->out_done, &written, &sink->failure);
-    sink->out_done += written;
+    if (*done == from->size) {
+        return ETW_OK;
+    }
+    const etw_status status = etw_os_write_full(sink->os, sink->file, from->data + *done,
+                                                from->size - *done, &written, &sink->failure);
+    *done += written;
+    return status;
+}
+
+/* False where out must be written, and all that was held back before it. */
+static bool hold_out(etw_sink *sink)
+{
+    if (!sink->holding || sink->held.size + sink->out.size > sink->options.hold_bytes) {
+        return false;
+    }
+    etw_buffer_append(&sink->held, sink->out.data, sink->out.size);
+    const bool is_held = !sink->held.failed;
+    sink->held.failed = false;
+    return is_held;
+}
+
+/* Goes on writing out, behind what is held back. */
+static etw_status push(etw_sink *sink)
+{
+    if (hold_out(sink)) {
+        commit(sink);
+        return sink->failure.status;
+    }
+    if (sink->in_memory) {
+        return sink->held.size + sink->out.size > sink->options.hold_bytes
+                   ? give_up(sink, ETW_ERROR_LIMIT, "the file in memory is above the limit")
+                   : give_up(sink, ETW_ERROR_NO_MEMORY, "out of memory for a block");
+    }
+    sink->holding = false;
+    etw_status status = write_rest(sink, &sink->held, &sink->held_done);
+    if (status == ETW_OK) {
+        etw_buffer_free(&sink->held);
+        sink->held_done = 0;
+        status = write_rest(sink, &sink->out, &sink->out_done);
+    }
     sink->stuck = status != ETW_OK;
     if (sink->stuck) {
         sink->retry_at_ns = now_ns(sink) + (int64_t)ETW_SINK_RETRY_MS * 1000000;
@@ -213,7 +307,9 @@ static etw_status push(etw_sink *sink)
                               (unsigned long long)sink->offset);
     }
     sink->failure.status = ETW_OK;
-    commit(sink);
+    if (sink->out.size > 0) {
+        commit(sink);
+    }
     sync_if_due(sink);
     return sink->failure.status;
 }
@@ -441,6 +537,30 @@ static void write_end(etw_sink *sink, uint64_t received, const etw_schema_store 
     }
 }
 
+void etw_sink_release(etw_sink *sink)
+{
+    if (sink->holding) {
+        sink->holding = false;
+        etw_buffer_clear(&sink->out);
+        sink->out_done = 0;
+        (void)push(sink);
+    }
+}
+
+/* The whole file was held back: it goes out as it is, or folded where that is smaller. */
+static void fold_held(etw_sink *sink)
+{
+    etw_buffer folded = {0};
+    if (etw_fold(etw_buffer_bytes(&sink->held), &folded) && folded.size < sink->held.size) {
+        etw_buffer_free(&sink->held);
+        sink->held = folded;
+        sink->offset = folded.size;
+    } else {
+        etw_buffer_free(&folded);
+    }
+    etw_sink_release(sink);
+}
+
 etw_status etw_sink_finish(etw_sink *sink, uint64_t received, const etw_schema_store *store,
                            etw_error *error)
 {
@@ -455,6 +575,9 @@ etw_status etw_sink_finish(etw_sink *sink, uint64_t received, const etw_schema_s
     }
     if (is_clear(sink)) {
         write_end(sink, received, store);
+    }
+    if (is_clear(sink) && sink->holding && !sink->in_memory) {
+        fold_held(sink);
     }
     if (!is_clear(sink)) {
         return failed(sink, error);

@@ -27,6 +27,9 @@ typedef struct etw_sink_options {
     bool replace;
     etw_sync sync;
     uint32_t sync_interval_ms;
+    /* Nothing goes out before the file has grown to so many bytes; one that stays smaller is folded
+     * (fold.h) when it is finished. 0: all goes out at once. */
+    size_t hold_bytes;
 } etw_sink_options;
 
 /* One block to write: flags without a mask, body not masked. LOSS blocks are not compressed. */
@@ -49,6 +52,11 @@ etw_sink_block etw_sink_block_take(const etw_buffer *from, size_t *at);
 /* Creates the file and writes its head. */
 etw_status etw_sink_open(const etw_os *os, const char *path, const etw_sink_options *options,
                          etw_sink **sink, etw_error *error);
+/* A file in memory only, of at most ETW_SINK_MAX_MEMORY bytes. */
+#define ETW_SINK_MAX_MEMORY ((size_t)16 << 20)
+etw_status etw_sink_open_memory(etw_sink **sink, etw_error *error);
+/* Gives what that file holds, to be freed by the caller; *file is empty before. */
+void etw_sink_take(etw_sink *sink, etw_buffer *file);
 /* Closes; without a finish before it the file stays incomplete. NULL is fine. */
 void etw_sink_free(etw_sink *sink);
 
@@ -58,8 +66,14 @@ etw_status etw_sink_put(etw_sink *sink, const etw_sink_block *block, etw_error *
 /* Tries a failed write again and syncs, where either is due. To be called now and then. */
 etw_status etw_sink_tick(etw_sink *sink, etw_error *error);
 
-/* Of what the target took so far. */
+/* Lets out what is held back, and holds back nothing from then on. A failure is met again by the
+ * next put or tick. */
+void etw_sink_release(etw_sink *sink);
+
+/* Of what the target took so far, or is held back. */
 const etw_totals *etw_sink_totals(const etw_sink *sink);
+/* Events that the target took. */
+uint64_t etw_sink_written(const etw_sink *sink);
 uint64_t etw_sink_size(const etw_sink *sink);
 
 /* received: events handed to the writer in all. store (may be NULL) knows the providers' names. */

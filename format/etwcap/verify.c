@@ -7,10 +7,12 @@
 #include "format/etwcap/events_block.h"
 #include "format/etwcap/scan.h"
 #include "format/etwcap/side_body.h"
+#include "format/etwcap/unfold.h"
 
 typedef struct verifier {
     const etw_os *os;
     etw_scan scan;
+    etw_unfolded unfolded;
     etw_decoder *decoder;
     etw_guid_table counted;   /* of the file */
     etw_guid_table providers; /* of one block */
@@ -436,6 +438,7 @@ static bool allocate(verifier *self)
 static void release(verifier *self)
 {
     etw_scan_free(&self->scan);
+    etw_unfolded_free(&self->unfolded);
     etw_decoder_free(self->decoder);
     etw_guid_table_free(&self->counted);
     etw_guid_table_free(&self->providers);
@@ -443,15 +446,42 @@ static void release(verifier *self)
     free(self->schema_known);
 }
 
+/* The file of blocks that a folded file stands for is checked in its place. */
+static etw_status check_folded(verifier *self, int64_t size, etw_error *error)
+{
+    const etw_status status = etw_unfold(&self->scan.input, &self->unfolded, error);
+    const etw_unfolded *unfolded = &self->unfolded;
+    if (status != ETW_OK) {
+        return status;
+    }
+    const etw_scan_item whole = {.kind = ETW_SCAN_GAP, .offset = unfolded->bytes};
+    if (unfolded->damage.status != ETW_OK) {
+        report_at(self, &whole, unfolded->bytes, "%s", unfolded->damage.message);
+        self->report->damaged_blocks++;
+        self->report->newer_blocks += unfolded->damage.status == ETW_ERROR_UNSUPPORTED;
+    }
+    if (size >= 0 && (uint64_t)size > unfolded->bytes) {
+        self->report->trailing_bytes = (uint64_t)size - unfolded->bytes;
+        report_at(self, &whole, self->report->trailing_bytes,
+                  "%llu bytes behind the end of the file's data",
+                  (unsigned long long)self->report->trailing_bytes);
+    }
+    return ETW_OK;
+}
+
 static etw_status check_file(verifier *self, int file, etw_error *error)
 {
     etw_bytes head = {0};
     uint32_t major, minor;
-    const int64_t size = self->os->size(self->os->context, file);
+    int64_t size = self->os->size(self->os->context, file);
     etw_scan_init(&self->scan, self->os, file, size >= 0);
     etw_status status = etw_input_need(&self->scan.input, 0, ETW_HEAD_SIZE, 0, &head, error);
     if (status == ETW_OK) {
         status = etw_head_load(head, &major, &minor, error);
+    }
+    if (status == ETW_OK && major == ETW_FORMAT_FOLDED) {
+        status = check_folded(self, size, error);
+        size = etw_input_content_size(&self->scan.input);
     }
     if (status == ETW_OK) {
         status = check_blocks(self, error);
@@ -464,6 +494,7 @@ static etw_status check_file(verifier *self, int file, etw_error *error)
     }
     check_end(self, size < 0 ? 0 : (uint64_t)size, size >= 0);
     etw_verify_report *report = self->report;
+    report->bytes = self->unfolded.bytes > 0 ? self->unfolded.bytes : report->bytes;
     report->lost_events = self->totals.lost_events;
     report->lost_unknown = self->totals.lost_unknown;
     if (report->schemaless_events > 0 && is_whole(self) && !self->damage_recorded) {

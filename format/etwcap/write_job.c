@@ -7,7 +7,7 @@
 bool etw_write_job_is_empty(const etw_write_job *job)
 {
     return etw_batch_count(job->batch) == 0 && job->before.size == 0 && job->schemas.size == 0 &&
-           job->names.size == 0;
+           job->names.size == 0 && !job->releases;
 }
 
 void etw_write_job_clear(etw_write_job *job)
@@ -18,6 +18,7 @@ void etw_write_job_clear(etw_write_job *job)
     etw_buffer_clear(&job->names);
     etw_buffer_clear(&job->out);
     job->encoded = false;
+    job->releases = false;
 }
 
 void etw_write_job_free(etw_write_job *job)

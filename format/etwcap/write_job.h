@@ -15,6 +15,7 @@ typedef struct etw_write_job {
     etw_buffer names;   /* entries of a schemas block */
     etw_buffer out;     /* what the sink gets, in the form of before */
     bool encoded;
+    bool releases; /* the sink holds nothing back from it on */
 } etw_write_job;
 
 bool etw_write_job_is_empty(const etw_write_job *job);

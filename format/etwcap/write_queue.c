@@ -43,6 +43,9 @@ static etw_status write_job(etw_write_queue *queue, etw_write_job *current, etw_
     if (current->out.failed) {
         etw_write_job_give_up(current);
     }
+    if (current->releases) {
+        etw_sink_release(queue->sink);
+    }
     while (at < current->out.size) {
         const etw_sink_block block = etw_sink_block_take(&current->out, &at);
         status = etw_sink_put(queue->sink, &block, failure);
@@ -53,7 +56,7 @@ static etw_status write_job(etw_write_queue *queue, etw_write_job *current, etw_
 void etw_write_queue_publish(etw_write_queue *queue, etw_status status, const etw_error *failure)
 {
     const etw_totals *totals = etw_sink_totals(queue->sink);
-    queue->counts.written = totals->events;
+    queue->counts.written = etw_sink_written(queue->sink);
     queue->counts.blocks = totals->blocks;
     queue->counts.bytes = etw_sink_size(queue->sink);
     if (status == ETW_OK) {

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "format/etwcap/fold.h"
 #include "format/etwcap/side_body.h"
 #include "format/etwcap/write_queue.h"
 
@@ -116,10 +117,13 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
     writer->queue.clocks = writer->clocks;
     set_defaults(writer, options);
     const uint32_t interval = writer->options.interval_ms;
+    const bool holds = writer->options.format == ETW_FORMAT_2_0 && interval == 0 &&
+                       writer->options.sync != ETW_SYNC_BLOCK;
     const etw_sink_options sink_options = {.replace = writer->options.replace,
                                            .sync = writer->options.sync,
                                            .sync_interval_ms =
-                                               interval == 0 ? ETW_WRITE_QUEUE_SYNC_MS : interval};
+                                               interval == 0 ? ETW_WRITE_QUEUE_SYNC_MS : interval,
+                                           .hold_bytes = holds ? ETW_FOLD_MAX_FILE : 0};
     etw_status status = ETW_OK;
     writer->seen = calloc((size_t)ETW_FILE_MAX_SCHEMA_ID + 1, 1);
     if (writer->seen == NULL || !etw_write_queue_allocate(&writer->queue)) {
@@ -510,13 +514,15 @@ static bool has_drops(const etw_writer *writer)
     return any;
 }
 
-/* With the lock: hands over what waits, and waits until it is written or has failed. */
-static void drain(etw_writer *writer)
+/* With the lock: hands over what waits, and waits until it is written or has failed. releases:
+ * until the system has it. */
+static void drain(etw_writer *writer, bool releases)
 {
     for (int round = 0; round < 2; round++) {
         etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
         etw_write_job *current = current_job(writer);
         note_names(writer, current);
+        current->releases = releases;
         if (!etw_write_job_is_empty(current)) {
             submit(writer);
         }
@@ -530,7 +536,7 @@ static void drain(etw_writer *writer)
 etw_status etw_writer_flush(etw_writer *writer, etw_error *error)
 {
     etw_write_queue_lock(&writer->queue);
-    drain(writer);
+    drain(writer, true);
     const etw_status status = writer->queue.failure.status;
     if (status != ETW_OK && error != NULL) {
         *error = writer->queue.failure;
@@ -559,7 +565,7 @@ void etw_writer_use_store(etw_writer *writer, const etw_schema_store *store)
 etw_status etw_writer_finish(etw_writer *writer, etw_error *error)
 {
     etw_write_queue_lock(&writer->queue);
-    drain(writer);
+    drain(writer, false);
     etw_write_queue_unlock(&writer->queue);
     etw_write_queue_stop(&writer->queue);
     const etw_status status =

@@ -31,6 +31,15 @@ typedef enum etw_overload {
     ETW_OVERLOAD_DROP  /* the event is dropped and counted: live sessions */
 } etw_overload;
 
+typedef enum etw_file_format {
+    ETW_FORMAT_1_0, /* blocks, whatever their number: every reader reads it */
+    /* A file that stays below 64 KiB is folded (FORMAT.md, 13), which readers of 1.0 refuse; a
+     * larger one is as in 1.0. The bytes of a small file go out when it is finished, those of a
+     * larger one from when it is larger. Without effect where interval_ms is set or sync is BLOCK:
+     * what is recorded live goes out at once. */
+    ETW_FORMAT_2_0
+} etw_file_format;
+
 typedef struct etw_writer_options {
     int level;             /* zstd level, 1 to 19; 0: the default */
     uint32_t threads;      /* encoder threads; 0: encode in the calling thread */
@@ -43,6 +52,7 @@ typedef struct etw_writer_options {
     /* While all batches are in flight the calling thread encodes, too, instead of waiting; not from
      * ETW_WRITER_ARCHIVE_LEVEL on, for its memory. */
     bool caller_helps;
+    etw_file_format format;
     bool replace;            /* an existing file is overwritten; else ETW_ERROR_EXISTS */
     const char *application; /* "etw-record 1.0"; kept in the file info; NULL: nothing */
     /* What was taken out of the events ("QueryName, UserSID"), kept in the file info; NULL: nothing

@@ -161,8 +161,9 @@ static void set_defaults(etw_record_arguments *arguments)
 etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_arguments *arguments,
                                       etw_text *output, etw_error *error)
 {
-    *arguments =
-        (etw_record_arguments){.writer = {.threads = 1, .application = "etw-record " ETW_VERSION}};
+    *arguments = (etw_record_arguments){.writer = {.threads = 1,
+                                                   .format = ETW_FORMAT_2_0,
+                                                   .application = "etw-record " ETW_VERSION}};
     arguments->providers = calloc(ETW_SESSION_MAX_PROVIDERS, sizeof *arguments->providers);
     arguments->kernel_stacks = calloc(ETW_MAX_KERNEL_STACKS, sizeof *arguments->kernel_stacks);
     arguments->counted_events = calloc(ETW_MAX_KERNEL_STACKS, sizeof *arguments->counted_events);

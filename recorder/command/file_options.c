@@ -44,6 +44,9 @@ static etw_status apply_print(const etw_option_use *use)
 static const etw_option_word sync_words[] = {
     {"none", ETW_SYNC_NONE}, {"block", ETW_SYNC_BLOCK}, {"interval", ETW_SYNC_INTERVAL}, {NULL, 0}};
 
+static const etw_option_word format_words[] = {
+    {"1.0", ETW_FORMAT_1_0}, {"2.0", ETW_FORMAT_2_0}, {NULL, 0}};
+
 static const etw_option_word overload_words[] = {
     {"wait", ETW_OVERLOAD_WAIT}, {"drop", ETW_OVERLOAD_DROP}, {NULL, 0}};
 
@@ -119,6 +122,12 @@ static const etw_option output_rows[] = {
      .least = 1,
      .most = 19,
      ETW_RECORD_STORES(writer.level)},
+    {.name = "format",
+     .value = "VERSION",
+     .help = "2.0 (default): a small file made of files is a third of the size, which programs of "
+             "version 1.0 refuse; 1.0: every program reads it",
+     .words = format_words,
+     ETW_RECORD_STORES(writer.format)},
     {.name = "threads",
      .value = "N",
      .help = "additional threads that compress, 0 to 16 (default 1). The main thread helps when it "

@@ -189,7 +189,7 @@ etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_argument
     *arguments = (etw_replay_arguments){
         .compare = {.max_differences = 10},
         .reduce = {.max_runs = 1000},
-        .writer = {.application = "etw-replay " ETW_VERSION},
+        .writer = {.format = ETW_FORMAT_2_0, .application = "etw-replay " ETW_VERSION},
         .inputs = calloc((size_t)argc + 1, sizeof *arguments->inputs),
     };
     if (arguments->inputs == NULL) {

@@ -22,6 +22,9 @@ static etw_status apply_schemas(const etw_option_use *use)
 static const etw_option_word splits[] = {
     {"process", ETW_SPLIT_BY_PROCESS}, {"provider", ETW_SPLIT_BY_PROVIDER}, {0}};
 
+static const etw_option_word format_words[] = {
+    {"1.0", ETW_FORMAT_1_0}, {"2.0", ETW_FORMAT_2_0}, {NULL, 0}};
+
 static const etw_option rows[] = {
     {.name = "redact",
      .value = "PROPERTY",
@@ -60,6 +63,13 @@ static const etw_option rows[] = {
      .least = 1,
      .most = 19,
      IN(writer.level)},
+    {.name = "format",
+     .value = "VERSION",
+     .help = "2.0 (default): a small file is a third of the size, which programs of version 1.0 "
+             "refuse; 1.0: every program reads it",
+     .group = ETW_TAKES_WRITER,
+     .words = format_words,
+     IN(writer.format)},
     {.name = "level", /* the old spelling */
      .value = "N",
      .group = ETW_TAKES_LEVEL_ALIAS,

@@ -1,6 +1,7 @@
 """Blocks of .etwcap files made and taken apart by hand: format/etwcap/FORMAT.md."""
 import struct
 
+import etwcap_fold
 import etwcap_reader
 
 EVENTS = 4
@@ -32,6 +33,8 @@ def everything_in(path):
     """The file, and all that is compressed in it, one behind the other."""
     content = path.read_bytes()
     out = [content]
+    if etwcap_reader.File(content).major == 2:
+        return content + etwcap_fold.plain(content)
     for kind, begin, end in blocks_of(content):
         flags, raw_size, head_size = struct.unpack_from("<6xH4xI28xI", content, begin)
         body = bytes(byte ^ flags >> 8 for byte in content[begin + etwcap_reader.HEADER_SIZE:end])

@@ -392,7 +392,13 @@ def decode(body):
     sections = []
     for _ in range(4):
         raw, stored = cursor.unpack("II")
-        sections.append(Reader(expand(cursor.take(stored), raw)))
+        sections.append(expand(cursor.take(stored), raw))
+    yield from decode_sections(count, sections)
+
+
+def decode_sections(count, sections):
+    """The events of four expanded sections."""
+    sections = list(map(Reader, sections))
     headers = Headers(sections[0], count)
     items = read_items(sections[1], headers)
     data = Payloads(sections[3], sections[2], headers).data

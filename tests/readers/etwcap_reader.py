@@ -133,7 +133,7 @@ class File:
         if data[:12] != MAGIC or struct.unpack_from("<Q", data, 16)[0] != xxh3(data[:16]):
             raise Damaged("the head is damaged")
         self.major, self.minor = struct.unpack_from("<HH", data, 12)
-        if self.major > 1:
+        if self.major > 2:
             raise Damaged("a newer major version")
 
     def header_at(self, offset):
@@ -268,7 +268,7 @@ def schemas_lines(body):
             raise Damaged("an unknown entry")
 
 
-def events_lines(header, body, with_events):
+def events_lines(header, body, with_events, sections=None):
     head = body[:header.head_size]
     if len(head) < 24 or struct.unpack_from("<Q", head, len(head) - 8)[0] != xxh3(head[:-8]):
         raise Damaged("the events head's hash is wrong")
@@ -283,7 +283,9 @@ def events_lines(header, body, with_events):
         return
     import etwcap_events
     raw_size = 0
-    for event in etwcap_events.decode(body[header.head_size:]):
+    events = (etwcap_events.decode(body[header.head_size:]) if sections is None
+              else etwcap_events.decode_sections(header.count, sections))
+    for event in events:
         raw_size += 84 + len(event.user_data) + sum(8 + len(item.data) for item in event.items)
         yield "event %d %d %016x %08x %d:%016x" % (
             event.trace_index, event.schema_id, xxh3(event.header),
@@ -361,10 +363,27 @@ def body_lines(header, body, with_events):
     return iter(["bytes %d %016x" % (len(body), xxh3(body))])
 
 
+def folded_lines(data, with_events):
+    import etwcap_fold
+    for block in etwcap_fold.blocks(data):
+        yield "folded block kind %d raw %d times %d %d count %d" % (
+            block.kind, block.raw_size, block.first_time, block.last_time, block.count)
+        if block.kind == EVENTS:
+            lines = events_lines(block, block.body, with_events, block.sections)
+        else:
+            lines = body_lines(block, block.body, with_events)
+        for line in lines:
+            yield " " + line
+    yield "folded %d" % len(data)
+
+
 def dump(data, with_events=True):
     """Lines that say what the file holds."""
     file = File(data)
     yield "etwcap %d.%d" % (file.major, file.minor)
+    if file.major == 2:
+        yield from folded_lines(data, with_events)
+        return
     for block in file.blocks():
         if isinstance(block, Gap):
             yield "gap %d missing %d %d" % (block.offset, block.first_missing, block.missing)

@@ -285,13 +285,14 @@ class Trace:
                  processors=1, compressed=False, processor_index=True, start=START, start_ticks=1_000_000_000,
                  session="etwcap", file_name="", mode=MODE_SEQUENTIAL, version=(10, 0), build=19041, closed=True,
                  events_lost=0, buffers_lost=0, timer_resolution=156250, utc_bias_minutes=0, logger_id=1,
-                 padding=0xAA):
+                 padding=0xAA, zone_names=("", "")):
         self.pointer_size, self.clock, self.frequency, self.cpu_mhz = pointer_size, clock, frequency, cpu_mhz
         self.buffer_size, self.processors, self.compressed = buffer_size, processors, compressed
         self.processor_index, self.start, self.session, self.file_name = processor_index, start, session, file_name
         self.mode, self.version, self.build, self.closed = mode, version, build, closed
         self.events_lost, self.buffers_lost, self.timer_resolution = events_lost, buffers_lost, timer_resolution
         self.utc_bias_minutes, self.logger_id = utc_bias_minutes, logger_id
+        self.zone_names = zone_names  # of standard and of daylight time: where given, with Europe's days of change
         self.padding = bytes([padding])  # what stands between records and after the last: garbage in real files
         self.start_ticks = start if clock == CLOCK_SYSTEM else start_ticks
         self.now = self.start_ticks
@@ -455,10 +456,17 @@ class Trace:
                              flags, kind)
         return header.ljust(BUFFER_HEADER_SIZE, b"\0") + body
 
+    def _half_zone(self, number, month, hour, bias):
+        """A TIME_ZONE_INFORMATION's name, SYSTEMTIME and bias of standard or daylight time."""
+        if not self.zone_names[number]:
+            return bytes(84)
+        return (self.zone_names[number].encode("utf-16-le").ljust(64, b"\0")
+                + struct.pack("<8Hi", 0, month, 0, 5, hour, 0, 0, 0, bias))
+
     def _logfile_header(self, buffer_count):
         mode = self.mode | (MODE_COMPRESSED if self.compressed else 0)
         layout = (2, 0) if self.compressed else (1, 5)
-        zone = struct.pack("<i", self.utc_bias_minutes).ljust(172, b"\0")
+        zone = struct.pack("<i", self.utc_bias_minutes) + self._half_zone(0, 10, 3, 0) + self._half_zone(1, 3, 2, -60)
         out = struct.pack("<IBBBBII", self.buffer_size, *self.version, *layout, self.build, self.processors)
         out += struct.pack("<qIIII", self.filetime(self.now) if self.closed else 0, self.timer_resolution, 0, mode,
                            buffer_count)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "format/etwcap/codec/codec.h"
+#include "format/etwcap/fold.h"
 #include "format/etwcap/scan.h"
 #include "format/etwcap/side_body.h"
 
@@ -264,6 +265,48 @@ static etw_status print_item(etw_scan *scan, const etw_scan_item *item, etw_deco
     return status == ETW_OK ? print_body(h, body, decoder, error) : status;
 }
 
+typedef struct fold_print {
+    etw_decoder *decoder;
+} fold_print;
+
+static etw_status print_folded_block(void *context, const etw_sink_block *block, etw_error *error)
+{
+    const fold_print *self = context;
+    const etw_block_header header = {.kind = block->kind,
+                                     .stored_size = (uint32_t)block->body.size,
+                                     .raw_size = block->raw_size,
+                                     .first_time_100ns = block->first_time_100ns,
+                                     .last_time_100ns = block->last_time_100ns,
+                                     .count = block->count,
+                                     .head_size = block->head_size};
+    printf("folded block kind %u raw %u times %" PRId64 " %" PRId64 " count %u\n", header.kind,
+           header.raw_size, header.first_time_100ns, header.last_time_100ns, header.count);
+    return print_body(&header, block->body, self->decoder, error);
+}
+
+static etw_status print_folded(etw_input *input, etw_decoder *decoder, etw_error *error)
+{
+    fold_print self = {decoder};
+    const etw_fold_visitor visitor = {print_folded_block, &self};
+    etw_bytes bytes;
+    etw_status status = etw_input_need(input, 0, ETW_FOLD_HEAD_SIZE, 0, &bytes, error);
+    if (status != ETW_OK || bytes.size < ETW_FOLD_HEAD_SIZE) {
+        return etw_error_set(error, ETW_ERROR_DAMAGED, "cut off");
+    }
+    const etw_fold_head head = etw_fold_head_load(bytes.data);
+    const size_t size = (size_t)ETW_FOLD_HEAD_SIZE + head.stored_size;
+    status = etw_input_need(input, 0, size, 0, &bytes, error);
+    if (status == ETW_OK && bytes.size < size) {
+        status = etw_error_set(error, ETW_ERROR_DAMAGED, "cut off");
+    }
+    if (status == ETW_OK) {
+        const etw_bytes stored = {bytes.data + ETW_FOLD_HEAD_SIZE, head.stored_size};
+        status = etw_fold_each(head.dictionary, stored, &visitor, error);
+        printf("folded %zu\n", size);
+    }
+    return status;
+}
+
 static etw_status print_file(const etw_os *os, int file, etw_decoder *decoder, etw_error *error)
 {
     etw_scan scan;
@@ -277,6 +320,11 @@ static etw_status print_file(const etw_os *os, int file, etw_decoder *decoder, e
     }
     if (status == ETW_OK) {
         printf("etwcap %u.%u\n", major, minor);
+    }
+    if (status == ETW_OK && major == ETW_FORMAT_FOLDED) {
+        status = print_folded(&scan.input, decoder, error);
+        etw_scan_free(&scan);
+        return status;
     }
     while (status == ETW_OK) {
         status = etw_scan_next(&scan, &item, error);

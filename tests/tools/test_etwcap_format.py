@@ -13,7 +13,7 @@ def recorded(native_tool, tmp_path_factory):
     """A small recording: {"bytes": ..., "folder": ...}."""
     folder = tmp_path_factory.mktemp("recorded")
     demo.make(folder / "demo.etl")
-    native_tool("etw-record", "--input", folder / "demo.etl", "-o", folder / "demo.etwcap")
+    native_tool("etw-record", "--input", folder / "demo.etl", "-o", folder / "demo.etwcap", "--format", "1.0")
     return folder / "demo.etwcap"
 
 

@@ -1,4 +1,4 @@
-"""Files of format 1.0 are read as they were when it was fixed: by the C reader, the Python reader and etw-replay."""
+"""Files of formats 1.0 and 2.0 are read as they were when it was fixed: by the C reader, the Python reader and etw-replay."""
 import json
 
 import pytest
@@ -15,7 +15,7 @@ def expected(path, suffix):
 
 
 def test_the_files_are_there():
-    assert len(GOLDEN) >= 16
+    assert len(GOLDEN) >= 21
     assert all(path.stat().st_size < 20_000 and path.with_suffix(".dump").exists() for path in GOLDEN)
 
 
@@ -28,6 +28,12 @@ def test_the_c_reader_sees_what_it_saw(tool, path):
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_the_python_reader_sees_what_the_c_reader_saw(path):
     assert list(etwcap_reader.dump(path.read_bytes())) == expected(path, ".dump")
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("folded-*.ndjson")), ids=lambda path: path.stem)
+def test_folded_files_hold_what_they_were_made_of(path):
+    of = path.with_name(path.name.replace("folded-", ""))
+    assert list(map(without_words, expected(path, ".ndjson"))) == list(map(without_words, expected(of, ".ndjson")))
 
 
 def without_words(line):

@@ -108,11 +108,11 @@ def test_a_compressed_buffer_that_expands_to_much(native_tool, tmp_path, size):
 def test_newer_files(native_tool, tmp_path):
     minor = write(tmp_path / "minor.etwcap", head(minor=99), block(UNKNOWN, b"new", 0), block(PRIVATE, b"own", 1))
     assert native_tool.events(minor, status=3)[-1]["Loss"]["Cause"] == "cut off"  # and nothing worse
-    major = write(tmp_path / "major.etwcap", head(major=2), block(UNKNOWN, b"new", 0))
+    major = write(tmp_path / "major.etwcap", head(major=3), block(UNKNOWN, b"new", 0))
     for verb in ("cat", "info", "verify", "recover"):
         out = ["-o", tmp_path / "out.etwcap"] if verb == "recover" else []
         said = run(native_tool, "etw-replay", verb, major, *out, status=1).stderr
-        assert re.search(rb"version 2", said), said
+        assert re.search(rb"version 3", said), said
 
 
 @pytest.mark.parametrize("kind, body, count", [
@@ -120,7 +120,7 @@ def test_newer_files(native_tool, tmp_path):
     (11, b"", 1)])
 def test_a_side_block_that_breaks_its_own_sizes_costs_that_block(native_tool, tmp_path, kind, body, count):
     Trace().write(tmp_path / "a.etl")
-    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap")
+    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "--format", "1.0")
     content = (tmp_path / "a.etwcap").read_bytes()
     blocks = blocks_of(content)
     last = next(index for index, (of, _, _) in enumerate(blocks) if of == EVENTS)
@@ -146,7 +146,7 @@ def test_recovery_keeps_blocks_with_flags_of_a_newer_version(native_tool, tmp_pa
 def test_recovery_believes_events_and_not_their_header(native_tool, tmp_path):
     """A size and times that are wrong are made anew, as what cat reads must be recovered."""
     Trace().write(tmp_path / "a.etl")
-    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap")
+    native_tool("etw-record", "-q", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "--format", "1.0")
     content, bad = bytearray((tmp_path / "a.etwcap").read_bytes()), tmp_path / "bad.etwcap"
     at = next(begin for kind, begin, _ in blocks_of(bytes(content)) if kind == EVENTS)
     struct.pack_into("<I", content, at + 12, 5)

@@ -102,7 +102,7 @@ def test_an_interrupted_pipe_leaves_a_file_that_says_so(native_tool, tmp_path):
     for number in range(20000):
         trace.tracelogging("Named.Provider", "Hello", [field("Size", "u32", number)], time=trace.at(number))
     trace.write(etl)
-    native_tool("etw-record", "--input", etl, "-o", etwcap, "-q")
+    native_tool("etw-record", "--input", etl, "-o", etwcap, "-q", "--format", "1.0")
     read_end, write_end = os.pipe()
     process = subprocess.Popen([str(native_tool.path("etw-record")), "--input", "-", "-o", str(out), "-q"], stdin=read_end,
                                stderr=subprocess.PIPE)

@@ -31,10 +31,10 @@ def small(**options):
 @pytest.fixture
 def recorded(tool, tmp_path):
     """A function that writes a trace as .etl and .etwcap and gives both paths."""
-    def write(trace, name="a"):
+    def write(trace, *options, name="a"):
         etl, etwcap = tmp_path / (name + ".etl"), tmp_path / (name + ".etwcap")
         trace.write(etl)
-        tool("etw-record", "--input", etl, "-o", etwcap, "-q")
+        tool("etw-record", "--input", etl, "-o", etwcap, "-q", *options)
         return etl, etwcap
     return write
 
@@ -82,7 +82,7 @@ def test_info_of_a_pipe_tells_what_info_of_the_file_does(tool, tmp_path):
 
 
 def test_blocks_that_are_gone_without_a_trace_are_missing_for_all_verbs(tool, recorded, tmp_path):
-    _, etwcap = recorded(small())
+    _, etwcap = recorded(small(), "--format", "1.0")
     whole, gap = etwcap.read_bytes(), tmp_path / "gap.etwcap"
     begin, end = next((begin, end) for kind, begin, end in blocks_of(whole) if kind == 4)
     more = tmp_path / "more.etwcap"
@@ -264,7 +264,7 @@ def test_merge_orders_by_time_and_keeps_each_trace(tool, recorded, tmp_path):
     for number in range(20):
         first.event(ONE, id=number, time=first.at(2 * number))
         second.event(TWO, id=number, time=second.at(2 * number + 1))
-    paths = [recorded(first, "one")[1], recorded(second, "two")[0]]
+    paths = [recorded(first, name="one")[1], recorded(second, name="two")[0]]
     tool("etw-replay", "merge", *paths, "-o", tmp_path / "both.etwcap")
     events = tool.events(tmp_path / "both.etwcap", "--provider", ONE, "--provider", TWO)
     assert [event["TimeStamp"] for event in events] == sorted(event["TimeStamp"] for event in events)
@@ -288,7 +288,7 @@ def live(native_tool, tmp_path):
     def make(name, process_id, **options):
         etl, cut_off, whole = (tmp_path / (name + suffix) for suffix in (".etl", ".cut-off", ".etwcap"))
         small(**options).write(etl)
-        native_tool("etw-record", "-q", "--input", etl, "-o", whole)
+        native_tool("etw-record", "-q", "--input", etl, "-o", whole, "--format", "1.0")
         content = whole.read_bytes()
         blocks = blocks_of(content)
         last = next(index for index, (kind, _, _) in enumerate(blocks) if kind == 4)
@@ -313,7 +313,7 @@ def processes(native_tool, path):
     (["cut", "--head", "1"], {RUNDOWN}, False)])  # a pipe cannot be read ahead
 def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, live, tmp_path, words, kinds, piped):
     trace, out = live("a", 77), tmp_path / "out.etwcap"
-    said = native_tool("etw-replay", *words, "-" if piped else trace, "-o", out, status=None,
+    said = native_tool("etw-replay", *words, "-" if piped else trace, "-o", out, "--format", "1.0", status=None,
                        input=trace.read_bytes() if piped else None)
     assert said.returncode in (0, 3), said.stderr
     added = {RUNDOWN, PRIVATE, UNKNOWN}
@@ -350,8 +350,8 @@ def test_diff_tells_the_first_differences_and_fails(tool, recorded):
         for number in range(10):
             trace.event(ONE, id=number, data=b"y" if number in change else b"x")
         return trace
-    _, a = recorded(one(()), "a")
-    b, _ = recorded(one((3, 7)), "b")
+    _, a = recorded(one(()), name="a")
+    b, _ = recorded(one((3, 7)), name="b")
     done = tool("etw-replay", "diff", a, b, status=1)
     lines = done.stdout.decode().splitlines()
     assert [line.split(" @@")[0] for line in lines if line.startswith("@@")] == ["@@ -5 +5", "@@ -9 +9"]
@@ -367,7 +367,7 @@ def test_diff_sees_a_missing_event(tool, recorded):
         longer.event(ONE, id=number)
     for number in range(4):
         shorter.event(ONE, id=number)
-    done = tool("etw-replay", "diff", recorded(longer, "a")[1], recorded(shorter, "b")[1], status=1)
+    done = tool("etw-replay", "diff", recorded(longer, name="a")[1], recorded(shorter, name="b")[1], status=1)
     assert b"@@ -6 @@ removed" in done.stdout and b", 1 removed" in done.stderr
 
 
@@ -398,7 +398,7 @@ def test_a_damaged_file_is_verified_shown_and_recovered(tool, recorded, tmp_path
 
 
 def test_a_file_that_was_cut_off_gives_what_it_has(tool, recorded, tmp_path):
-    etl, etwcap = recorded(small())
+    etl, etwcap = recorded(small(), "--format", "1.0")
     cut = tmp_path / "cut-off.etwcap"
     cut.write_bytes(etwcap.read_bytes()[:-40])
     assert tool.events(cut, status=3)[:101] == tool.events(etwcap)

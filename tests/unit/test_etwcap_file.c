@@ -472,8 +472,8 @@ static void other_files_and_newer_ones_are_told_apart(void **state)
 {
     assert_int_equal(open_changed(*state, 0, 0x88, false), ETW_ERROR_NOT_THIS);
     assert_int_equal(open_changed(*state, 7, '\n', false), ETW_ERROR_DAMAGED);
-    assert_int_equal(open_changed(*state, 12, 2, false), ETW_ERROR_DAMAGED);
-    assert_int_equal(open_changed(*state, 12, 2, true), ETW_ERROR_VERSION);
+    assert_int_equal(open_changed(*state, 12, 3, false), ETW_ERROR_DAMAGED);
+    assert_int_equal(open_changed(*state, 12, 3, true), ETW_ERROR_VERSION);
 }
 
 static void newer_minor_version_is_read(void **state)
