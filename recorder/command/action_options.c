@@ -66,7 +66,9 @@ static const etw_option rows[] = {
      .apply = apply_list_providers},
     {.name = "list-provider",
      .value = "NAME",
-     .help = "list this provider's keywords, levels, channels, tasks and opcodes",
+     .help =
+         "list this provider's keywords, levels, channels, tasks and opcodes, then its events with "
+         "their properties and maps",
      .apply = apply_list_provider},
     {.name = "list-counters",
      .help = "list the processor's counters, for --pmc and --counters, and their intervals",

@@ -1,10 +1,10 @@
 /* etw-record: from .etl files and, on Windows, live sessions to .etwcap files. */
 #include "recorder/command/arguments.h"
 #include "recorder/command/jobs.h"
+#include "recorder/command/list_provider.h"
 #include "recorder/command/record_catalog.h"
 #include "recorder/command/report.h"
 #include "recorder/command/service.h"
-#include "recorder/session/provider_fields.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,41 +41,6 @@ static void print_provider(void *context, const etw_guid *id, const char *name)
     append_safe(&text, name);
     printf("%s\n", etw_text_z(&text));
     etw_text_free(&text);
-}
-
-typedef struct field_list {
-    const char *kind;
-} field_list;
-
-static void print_field(void *context, uint64_t value, const char *name, const char *description)
-{
-    const field_list *list = context;
-    etw_text text = {0};
-    etw_text_printf(&text, "%s\t0x%" PRIX64 "\t", list->kind, value);
-    append_safe(&text, name);
-    etw_text_append_char(&text, '\t');
-    append_safe(&text, description);
-    printf("%s\n", etw_text_z(&text));
-    etw_text_free(&text);
-}
-
-static etw_status list_provider(const char *name, etw_error *error)
-{
-    static const struct {
-        etw_provider_field field;
-        const char *kind;
-    } fields[] = {{ETW_PROVIDER_KEYWORDS, "keyword"},
-                  {ETW_PROVIDER_LEVELS, "level"},
-                  {ETW_PROVIDER_CHANNELS, "channel"},
-                  {ETW_PROVIDER_TASKS, "task"},
-                  {ETW_PROVIDER_OPCODES, "opcode"}};
-    etw_guid id;
-    etw_status status = etw_provider_find(name, &id, error);
-    for (size_t i = 0; status == ETW_OK && i < sizeof fields / sizeof fields[0]; i++) {
-        field_list list = {fields[i].kind};
-        status = etw_provider_fields(&id, fields[i].field, print_field, &list, error);
-    }
-    return status;
 }
 
 static void print_counter(void *context, const etw_counter *counter)
@@ -115,7 +80,7 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
         status = etw_provider_list(arguments->action_name, print_provider, NULL, &error);
         break;
     case ETW_RECORD_LIST_PROVIDER:
-        status = list_provider(arguments->action_name, &error);
+        status = etw_list_provider(arguments->action_name, &error);
         break;
     case ETW_RECORD_LIST_COUNTERS:
         status = etw_counter_list(print_counter, NULL, &error);

@@ -13,7 +13,7 @@ static etw_status write_catalog(const etw_record_arguments *arguments, etw_schem
     const etw_definition_visitor visitor = {etw_pack_writer_take, writer};
     const etw_pack_options options = {.application = arguments->writer.application,
                                       .replace = arguments->writer.replace};
-    etw_status status = etw_provider_catalog(&visitor, names, told, error);
+    etw_status status = etw_provider_catalog(NULL, &visitor, names, told, error);
     if (status == ETW_OK) {
         status = etw_pack_writer_save(writer, etw_os_default(), arguments->output, &options, counts,
                                       error);

@@ -10,10 +10,11 @@ typedef struct etw_provider_catalog_counts {
     uint32_t failed; /* providers and events that TDH could not tell of, though it has them */
 } etw_provider_catalog_counts;
 
-/* Gives the visitor what TDH tells of each event of each registered provider, with the build of
- * this Windows, and the providers' names to names. Takes a minute or so. UNSUPPORTED elsewhere than
- * on Windows. */
-ETW_API_CHECKED etw_status etw_provider_catalog(const etw_definition_visitor *visitor,
+/* Gives the visitor what TDH tells of each event of this provider, with the build of this Windows;
+ * of each registered provider, whose names go to names, where provider is NULL: that takes a minute
+ * or so. UNSUPPORTED elsewhere than on Windows. */
+ETW_API_CHECKED etw_status etw_provider_catalog(const etw_guid *provider,
+                                                const etw_definition_visitor *visitor,
                                                 etw_schema_store *names,
                                                 etw_provider_catalog_counts *counts,
                                                 etw_error *error);

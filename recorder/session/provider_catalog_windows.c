@@ -103,7 +103,10 @@ static void take_provider(void *context, const etw_guid *id, const char *name)
     provider_events *events = NULL;
     GUID provider;
     memcpy(&provider, id, sizeof provider);
-    if (c->status == ETW_OK) {
+    if (c->status != ETW_OK) {
+        return;
+    }
+    if (name != NULL) {
         c->status = etw_schema_store_set_provider_name(c->names, id, name, c->error);
     }
     if (c->status == ETW_OK && !list_events(&provider, &events)) {
@@ -116,8 +119,9 @@ static void take_provider(void *context, const etw_guid *id, const char *name)
     free(events);
 }
 
-etw_status etw_provider_catalog(const etw_definition_visitor *visitor, etw_schema_store *names,
-                                etw_provider_catalog_counts *counts, etw_error *error)
+etw_status etw_provider_catalog(const etw_guid *provider, const etw_definition_visitor *visitor,
+                                etw_schema_store *names, etw_provider_catalog_counts *counts,
+                                etw_error *error)
 {
     *counts = (etw_provider_catalog_counts){0};
     catalog c = {.visitor = visitor,
@@ -125,6 +129,10 @@ etw_status etw_provider_catalog(const etw_definition_visitor *visitor, etw_schem
                  .counts = counts,
                  .build = build_of_windows(),
                  .error = error};
+    if (provider != NULL) {
+        take_provider(&c, provider, NULL);
+        return c.status;
+    }
     const etw_status status = etw_provider_list(NULL, take_provider, &c, error);
     return status == ETW_OK ? c.status : status;
 }

@@ -1,4 +1,5 @@
 """What EnableTraceEx2 filters by, from the recorder's options to the events that come: the drop-in API keeps each filter."""
+import re
 import struct
 
 import pytest
@@ -45,6 +46,13 @@ def test_payloads_choose_among_events_of_their_id(live, native_tool, saved, tmp_
     got = recorded(live, native_tool, saved, tmp_path / "a.etwcap", "--provider", GUID, "--payload", "1: " + expression)
     assert [int(e["EventProperties"]["Size"]) for e in got if e["Id"] == 1] == sizes
     assert sum(e["Id"] == 2 for e in got) == 8
+
+
+def test_a_provider_is_listed_with_its_events(live, native_tool, saved):
+    listed = live("--list-provider", GUID, ETWAPI_TRACE=str(saved)).stdout.decode().replace("\r", "")
+    assert re.findall(r"^Tests-Filters.* id (\d+) version 0 ", listed, re.MULTILINE) == ["1", "2"]
+    assert listed.count("    Size: INT32") == 2 and listed.count("    Name: UNICODESTRING") == 2
+    assert b"need Windows" in native_tool("etw-record", "--list-provider", GUID, status=1).stderr
 
 
 def named(tmp_path):
