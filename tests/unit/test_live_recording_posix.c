@@ -520,7 +520,7 @@ static void *ask_for_dumps(void *context)
     (void)context;
     for (int i = 0; i < 3; i++) {
         atomic_store(&the_signal.dump, true);
-        for (int k = 0; k < 1000 && atomic_load(&the_signal.dump); k++) {
+        for (int k = 0; k < 60000 && atomic_load(&the_signal.dump); k++) {
             (void)usleep(1000);
         }
     }
