@@ -121,7 +121,7 @@ def packages_of_libraries(programs):
 def dependencies(name, root, paths):
     own = "libetwcap1 (= %s-1)" % version()
     if name == "libetwcap-dev":
-        return [own]
+        return [own, "libzstd-dev", "libexpat1-dev"]  # what etwcap.pc requires
     if name == "python3-etwcap":
         return ["python3 (>= 3.8)", own]
     return packages_of_libraries([os.path.join(root, path) for path in paths if re.search(r"bin/etw-|\.so\.", path)])

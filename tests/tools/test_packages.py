@@ -1,5 +1,6 @@
 """What is handed out: the source archive, the Debian packages, the zip for Windows."""
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -53,7 +54,13 @@ def test_debian_packages_hold_tools_library_headers_and_module(packages, tmp_pat
                  "usr/share/mime/packages/etwcap.xml", "usr/share/doc/etwcap/etwcap.spdx.json"):
         assert (root / path).exists(), path
     assert b"etw-replay" in subprocess.run([str(root / "usr/bin/etw-replay"), "--version"], stdout=subprocess.PIPE, check=True).stdout
-    assert "/usr/local" not in (root / "usr/lib/pkgconfig/etwcap.pc").read_text()
+    described = (root / "usr/lib/pkgconfig/etwcap.pc").read_text()
+    assert "/usr/local" not in described
+    needs = subprocess.run(["dpkg-deb", "--field", str(next(path for name, path in made.items() if name.startswith("libetwcap-dev"))),
+                            "Depends"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    packages = {"libzstd": "libzstd-dev", "expat": "libexpat1-dev"}
+    required = re.search("Requires.private: (.*)", described).group(1).split()
+    assert required and all(packages[name] in needs for name in required)
 
 
 def test_lintian_finds_no_error(packages):
