@@ -242,6 +242,32 @@ static etw_status open_source(etw_replay *replay, etw_error *error)
                                      replay->options.spools_all, &replay->sort, error);
 }
 
+/* Of the last events of a file, whose stacks are at its end, too. */
+static bool is_of_end(const etw_selection *selection)
+{
+    return selection->tail > 0 && selection->before_events == 0 && selection->after_events == 0 &&
+           selection->before_100ns == 0 && selection->after_100ns == 0;
+}
+
+static etw_status read_state(etw_replay *replay, etw_error *error)
+{
+    etw_state_pass pass = {.input = replay->input,
+                           .depth = replay->options.stacks   ? ETW_STATE_STACKS
+                                    : replay->options.images ? ETW_STATE_IMAGES
+                                                             : ETW_STATE_NAMES};
+    etw_status status = ETW_OK;
+    if (replay->options.stacks && replay->pick != NULL && is_of_end(&replay->options.selection)) {
+        status = etw_pick_first_time(replay->pick, replay->input, &pass.stacks_from_100ns, error);
+    }
+    if (!etw_failed(status)) {
+        status = etw_state_read(&pass, &replay->state, &replay->stacks, error);
+    }
+    if (!etw_failed(status)) {
+        etw_state_set_symbols(replay->state, replay->options.symbols);
+    }
+    return status;
+}
+
 static etw_status open_state(etw_replay *replay, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
@@ -252,15 +278,7 @@ static etw_status open_state(etw_replay *replay, etw_error *error)
     }
     replay->learns = replay->options.follow || !etw_input_can_seek(replay->input);
     if (!replay->learns) {
-        const etw_state_pass pass = {.input = replay->input,
-                                     .depth = replay->options.stacks   ? ETW_STATE_STACKS
-                                              : replay->options.images ? ETW_STATE_IMAGES
-                                                                       : ETW_STATE_NAMES};
-        const etw_status status = etw_state_read(&pass, &replay->state, &replay->stacks, error);
-        if (!etw_failed(status)) {
-            etw_state_set_symbols(replay->state, replay->options.symbols);
-        }
-        return status;
+        return read_state(replay, error);
     }
     replay->owners.is_off = true;
     replay->state = etw_state_new();

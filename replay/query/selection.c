@@ -316,3 +316,34 @@ etw_status etw_pick_make(const etw_replay_options *options, etw_input *input, et
     *where = m.where;
     return ETW_OK;
 }
+
+static int64_t time_of(const etw_source *source, const etw_item *item)
+{
+    return etw_clock_to_filetime(&etw_source_trace(source, item->trace_index)->clock,
+                                 item->record->EventHeader.TimeStamp);
+}
+
+etw_status etw_pick_first_time(etw_pick *pick, const etw_input *input, int64_t *time_100ns,
+                               etw_error *error)
+{
+    const etw_reader_options options = {
+        .headers_only = true, .wants = etw_pick_wants_block, .wants_context = pick};
+    etw_source *source = NULL;
+    etw_status status =
+        etw_reader_open(etw_input_os(input), etw_input_name(input), &options, &source, error);
+    *time_100ns = status == ETW_ERROR_NOT_THIS ? INT64_MIN : INT64_MAX;
+    if (status == ETW_ERROR_NOT_THIS) {
+        return ETW_OK;
+    }
+    while (status == ETW_OK) {
+        etw_item item;
+        status = etw_source_next(source, &item, error);
+        if (status == ETW_OK && item.kind == ETW_ITEM_EVENT &&
+            has(&pick->numbers, 0, (int64_t)etw_reader_event_number(source))) {
+            const int64_t time = time_of(source, &item);
+            *time_100ns = time < *time_100ns ? time : *time_100ns;
+        }
+    }
+    etw_source_close(source);
+    return status == ETW_END ? ETW_OK : status;
+}

@@ -44,6 +44,11 @@ bool etw_pick_wants_block(void *pick, const etw_block_range *range);
 /* Whether it wants this one; place's sequence is set. Each event is asked for once. */
 etw_status etw_pick_wants(etw_pick *pick, etw_place *place, bool *wants, etw_error *error);
 
+/* The earliest time of the events that a pick of an .etwcap has by their numbers alone, as that of
+ * the last ones; INT64_MIN where another kind of file would have to be read for it. */
+etw_status etw_pick_first_time(etw_pick *pick, const etw_input *input, int64_t *time_100ns,
+                               etw_error *error);
+
 /* Of the event that the replay gave last; only where its options have a pick. */
 void etw_replay_get_place(const etw_replay *replay, etw_place *place);
 /* Gives the replay's own copy of the filter's expression away. */

@@ -136,7 +136,7 @@ etw_kernel_group etw_kernel_group_of(const etw_guid *provider);
 /* Whose events etw_state_feed learns from, to that depth; of ETW_STATE_STACKS, etw_stacks_feed,
  * too. */
 const etw_guid *etw_state_providers(etw_state_depth depth, uint32_t *count);
-/* Whether it learns from an event with that header; not of ETW_STATE_STACKS. */
+/* Whether etw_state_feed learns from an event with that header. */
 bool etw_state_wants(etw_state_depth depth, const etw_event_header *header);
 
 /* Whom the payload says a classic event is about; where it says nothing, whoever logged it. */

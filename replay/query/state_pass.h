@@ -13,6 +13,9 @@ typedef struct etw_state_pass {
     const etw_input *input;
     etw_state_depth depth;
     bool counts;
+    /* Stacks are those of events from that time on; of an .etwcap only what tells of them is read.
+     * INT64_MIN and 0: of all. */
+    int64_t stacks_from_100ns;
 } etw_state_pass;
 
 /* *stacks: of depth ETW_STATE_STACKS; may be NULL for others. */

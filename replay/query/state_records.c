@@ -11,6 +11,9 @@ enum { OPCODE_COLLECTION_START = 73 };
 enum { OPCODE_RSDS = 36, OPCODE_SERVICES = 15 };
 enum { ID_PROCESS_START = 1, ID_PROCESS_STOP = 2, ID_THREAD_START = 3, ID_THREAD_STOP = 4 };
 enum { ID_IMAGE_LOAD = 5, ID_IMAGE_UNLOAD = 6, ID_PROCESS_RUNDOWN = 15 };
+/* 139 and 140 are those of the runtime's own rundown, until version 4. */
+enum { ID_METHOD_START_V2 = 139, ID_METHOD_END_V2 = 140 };
+enum { ID_METHOD_LOAD_VERBOSE = 143, ID_METHOD_UNLOAD_VERBOSE = 144, ID_R2R_ENTRY_POINT = 159 };
 
 /* Event classes and providers; the first LEARNT_COUNT are those that the state learns from, the
  * next ones up to STACKS_COUNT tell of stacks. */
@@ -75,14 +78,29 @@ static bool wants_classic(etw_state_depth depth, etw_kernel_group group, uint8_t
     }
 }
 
+static bool wants_modern(etw_state_depth depth, etw_kernel_group group, uint16_t id)
+{
+    switch (group) {
+    case ETW_KERNEL_PROCESS_PROVIDER:
+        return depth >= ETW_STATE_IMAGES || (id != ID_IMAGE_LOAD && id != ID_IMAGE_UNLOAD);
+    case ETW_CLR:
+    case ETW_CLR_RUNDOWN:
+        return depth >= ETW_STATE_STACKS &&
+               (id == ID_METHOD_START_V2 || id == ID_METHOD_END_V2 ||
+                id == ID_METHOD_LOAD_VERBOSE || id == ID_METHOD_UNLOAD_VERBOSE ||
+                id == ID_R2R_ENTRY_POINT);
+    default:
+        return false;
+    }
+}
+
 bool etw_state_wants(etw_state_depth depth, const etw_event_header *header)
 {
     const etw_kernel_group group = etw_kernel_group_of(&header->ProviderId);
-    const uint16_t id = header->EventDescriptor.Id;
+    const etw_event_descriptor *descriptor = &header->EventDescriptor;
     return (header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0
-               ? wants_classic(depth, group, header->EventDescriptor.Opcode)
-               : group == ETW_KERNEL_PROCESS_PROVIDER &&
-                     (depth >= ETW_STATE_IMAGES || (id != ID_IMAGE_LOAD && id != ID_IMAGE_UNLOAD));
+               ? wants_classic(depth, group, descriptor->Opcode)
+               : wants_modern(depth, group, descriptor->Id);
 }
 
 etw_kernel_group etw_kernel_group_of(const etw_guid *provider)
@@ -367,10 +385,6 @@ static void feed_process_provider(feeding *f)
         feed_provider_image(f, id == ID_IMAGE_LOAD);
     }
 }
-
-/* 139 and 140 are those of the runtime's own rundown, until version 4. */
-enum { ID_METHOD_START_V2 = 139, ID_METHOD_END_V2 = 140 };
-enum { ID_METHOD_LOAD_VERBOSE = 143, ID_METHOD_UNLOAD_VERBOSE = 144, ID_R2R_ENTRY_POINT = 159 };
 
 /* "Shop.Till.Open" */
 static const char *take_method_name(feeding *f)

@@ -379,3 +379,25 @@ def test_real_traces_have_all_their_stacks(native_tool, corpus, name, samples, l
     clr = [event for event in events if event.get("ProviderName") == "Microsoft-Windows-DotNETRuntime"
            and event["Id"] != 82 and "StackTrace" in event.get("ExtendedInfo", {})]
     assert len(clr) == {"net.4.5.2.x64": 14983, "net.4.5.x86.old": 54165}[name]
+
+
+def the_end_of(native_tool, path, count):
+    """The last lines, as --tail gives them, and as the whole has them."""
+    words = ("etw-replay", path, "--stacks", "names", "-q")
+    return (native_tool(*words, "--tail", count, status=None).stdout.splitlines(),
+            native_tool(*words, status=None).stdout.splitlines()[-count:])
+
+
+def test_the_last_events_have_their_names_and_stacks(native_tool, tmp_path):
+    steps = [step for second in range(1, 9) for step in (("sample", second), ("walk", second, second + 0.1, [KERNEL_ADDRESS]),
+                                                         ("walk", second, second + 0.2, [USER_ADDRESS + second]))]
+    native_tool("etw-record", "--input", stacked(tmp_path, *steps), "-o", tmp_path / "a.etwcap")
+    tail, whole = the_end_of(native_tool, tmp_path / "a.etwcap", 4)
+    assert tail == whole and b"one.dll+0x18" in tail[1]
+
+
+@pytest.mark.parametrize("name", ["net.4.5.2.x64", "net.4.5.x86.old"])
+def test_the_last_events_of_real_traces_have_them(native_tool, corpus, tmp_path, name):
+    native_tool("etw-record", "-q", "--input", corpus(name + ".etl"), "-o", tmp_path / "a.etwcap")
+    tail, whole = the_end_of(native_tool, tmp_path / "a.etwcap", 60000)
+    assert tail == whole and sum(b"StackTrace" in line for line in tail) > 800
