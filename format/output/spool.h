@@ -1,13 +1,13 @@
 /* Records put aside in a temporary file, in order, to be read once more when all are known: what
- * stands first in an output may be known last. Memory: one chunk. */
+ * stands first in an output may be known last. Memory: one chunk, or the largest record. */
 #ifndef ETW_FORMAT_OUTPUT_SPOOL_H
 #define ETW_FORMAT_OUTPUT_SPOOL_H
 
 #include "format/base/os.h"
 #include "format/base/text.h"
 
-/* No record is larger. */
-#define ETW_SPOOL_MAX_RECORD ((size_t)1 << 20)
+/* No record is larger: one event with all of its text. */
+#define ETW_SPOOL_MAX_RECORD ((size_t)48 << 20)
 
 typedef struct etw_spool {
     const etw_os *os;

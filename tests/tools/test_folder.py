@@ -7,6 +7,7 @@ import struct
 
 import parquet_reader
 import pytest
+from conftest import ROOT
 from consumers import duckdb, hyparquet
 from etlwriter import Trace, field, structure
 from random_traces import random_trace
@@ -123,6 +124,17 @@ def test_a_json_array_holds_the_objects_of_the_lines(tool, tmp_path, options):
     trace = made(tmp_path)
     lines = [json.loads(line) for line in tool("etw-replay", trace, *options).stdout.splitlines()]
     assert json.loads(tool("etw-replay", trace, "--format", "json-array", *options).stdout) == lines
+
+
+@pytest.mark.parametrize("case", ["text-amplification.etwcap", "plan-memory.etwcap", "schema-cpu.etwcap"])
+@pytest.mark.parametrize("form", [[], ["--format", "csv"]])
+def test_hostile_schemas_and_texts_become_tables(native_tool, tmp_path, case, form):
+    """Rows of several MiB; thousands of columns of one long name."""
+    path = ROOT / "tests" / "cases" / case
+    native_tool("etw-replay", "export", path, "--per-event", "-q", "-o", tmp_path / "d", *form, status=None)
+    if not form:
+        count = len(native_tool("etw-replay", path, "--columns", "Id", status=None).stdout.splitlines())
+        assert sum(parquet_reader.footer(file)[1][3] for file in (tmp_path / "d").rglob("*.parquet")) == count
 
 
 # Lists and structs.

@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BATCH       128u /* files at one time, which may hold so much: */
+#define BATCH       64u /* files at one time, which may hold so much: */
 #define BATCH_BYTES ((uint64_t)16 * ETW_KIND_FILE_BYTES)
 #define CHUNK       ((size_t)256 << 10)
 #define MAX_KINDS   ((uint32_t)1 << 20)
+/* What a file of many columns holds besides, for each byte of their schema: 24 are a property. */
+#define SCHEMA_COST 128u
 #define MAX_SEGMENT 4096u /* of a path */
 
 typedef struct kind_key {
@@ -34,8 +36,6 @@ typedef struct kind {
 /* One that is being written. */
 typedef struct open_file {
     etw_kind_file *file; /* NULL: none of its rows has come */
-    const etw_plan *plan;
-    bool owns_plan;
     etw_part_file part;
     etw_text path, out;
     int handle;
@@ -46,7 +46,8 @@ struct etw_collector {
     etw_output_options options;
     const etw_kind_form *form;
     etw_spool spool;
-    etw_table kinds, names;
+    etw_table kinds;
+    etw_unique_names names;
     etw_arena memory;
     kind **list;
     uint32_t count, capacity;
@@ -65,9 +66,6 @@ static void close_file(etw_collector *c, open_file *f)
     if (f->file != NULL) {
         c->form->close(f->file);
     }
-    if (f->owns_plan) {
-        etw_plan_free((etw_plan *)(uintptr_t)f->plan);
-    }
     if (f->handle >= 0) {
         (void)c->target.os->close(c->target.os->context, f->handle);
     }
@@ -85,7 +83,7 @@ static void close_folder(etw_collector *collector)
         }
         etw_spool_close(&collector->spool);
         etw_table_free(&collector->kinds);
-        etw_table_free(&collector->names);
+        etw_unique_names_free(&collector->names);
         etw_arena_free(&collector->memory);
         etw_text_free(&collector->record);
         free(collector->list);
@@ -172,7 +170,7 @@ static etw_status add_kind(etw_collector *c, const etw_row *row, const kind_key 
     if (!row->fixed.is_loss) {
         etw_kind_folders_append(&c->options, row, &path);
     }
-    etw_kind_name_append(&c->names, &c->memory, row, &path);
+    etw_kind_name_append(&c->names, row, &path);
     const char *copy = path.failed ? NULL : etw_arena_copy(&c->memory, path.data, path.size);
     etw_text_free(&path);
     if (k == NULL || copy == NULL) {
@@ -259,10 +257,18 @@ static etw_status open_kind(etw_collector *c, open_file *f, const kind *k, const
     if (!etw_failed(status)) {
         status = etw_part_create(c->target.os, etw_text_z(&f->path), &f->part, &f->handle, error);
     }
+    const etw_plan *plan = NULL;
+    bool owns = false;
     if (!etw_failed(status) && !row->fixed.is_loss) {
-        status = etw_typed_row_plan(row, &f->plan, &f->owns_plan, error);
+        status = etw_typed_row_plan(row, &plan, &owns, error);
     }
-    return etw_failed(status) ? status : c->form->open(f->plan, &f->file, &f->out, error);
+    if (!etw_failed(status)) {
+        status = c->form->open(plan, &f->file, &f->out, error);
+    }
+    if (owns) {
+        etw_plan_free((etw_plan *)(uintptr_t)plan);
+    }
+    return status;
 }
 
 static etw_status write_out(const etw_collector *c, open_file *f, size_t least, etw_error *error)
@@ -304,8 +310,9 @@ static uint32_t end_of_batch(const etw_collector *c, uint32_t first)
     uint64_t held = 0;
     uint32_t end = first;
     while (end < c->count && end - first < BATCH && (end == first || held < BATCH_BYTES)) {
-        const uint64_t bytes = c->list[end]->bytes;
-        held += bytes < ETW_KIND_FILE_BYTES ? bytes : ETW_KIND_FILE_BYTES;
+        const kind *k = c->list[end];
+        held += k->bytes < ETW_KIND_FILE_BYTES ? k->bytes : ETW_KIND_FILE_BYTES;
+        held += k->key.schema == NULL ? 0 : SCHEMA_COST * (uint64_t)k->key.schema->tei.size;
         end++;
     }
     return end;

@@ -12,8 +12,8 @@ typedef struct etw_kind_file etw_kind_file;
 
 typedef struct etw_kind_form {
     const char *ending; /* ".csv" */
-    /* plan: of the events, lives as long; NULL where nothing explains them, or for losses. Appends
-     * the beginning. */
+    /* plan: of the events, for this call alone; NULL where nothing explains them, or for losses.
+     * Appends the beginning. */
     etw_status (*open)(const etw_plan *plan, etw_kind_file **file, etw_text *out, etw_error *error);
     etw_status (*put)(etw_kind_file *file, etw_row *row, etw_text *out, etw_error *error);
     etw_status (*finish)(etw_kind_file *file, etw_text *out, etw_error *error);

@@ -65,25 +65,7 @@ void etw_kind_folders_append(const etw_output_options *options, const etw_row *r
     }
 }
 
-/* False where the name is given; else it is from now on. */
-static bool claim(etw_table *given, etw_arena *memory, etw_text *path)
-{
-    char *lower = etw_arena_copy(memory, path->data, path->size);
-    if (lower == NULL) {
-        path->failed = true;
-        return true;
-    }
-    for (size_t i = 0; i < path->size; i++) {
-        lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] + 32 : lower[i]);
-    }
-    if (etw_table_get(given, lower, path->size) != NULL) {
-        return false;
-    }
-    path->failed |= !etw_table_set(given, lower, path->size, lower);
-    return true;
-}
-
-void etw_kind_name_append(etw_table *given, etw_arena *memory, const etw_row *row, etw_text *path)
+void etw_kind_name_append(etw_unique_names *given, const etw_row *row, etw_text *path)
 {
     const etw_bytes event = row->fields[ETW_ROW_EVENT_NAME];
     if (row->fixed.is_loss) {
@@ -99,9 +81,5 @@ void etw_kind_name_append(etw_table *given, etw_arena *memory, const etw_row *ro
             etw_text_append_u64(path, row->fixed.id);
         }
     }
-    const size_t size = path->size;
-    for (uint32_t n = 2; !path->failed && !claim(given, memory, path); n++) {
-        path->size = size;
-        etw_text_printf(path, ".%u", n);
-    }
+    etw_unique_name(given, 0, ".", path);
 }

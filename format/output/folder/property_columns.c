@@ -1,8 +1,7 @@
 #include "format/output/folder/property_columns.h"
 
-#include "format/base/arena.h"
-#include "format/base/table.h"
 #include "format/output/parquet/parquet_fields.h"
+#include "format/output/unique_names.h"
 
 #include <stdlib.h>
 
@@ -20,54 +19,23 @@ struct etw_property_columns {
     uint32_t node_count, top_count, leaf_count;
     branch *branches;
     uint32_t branch_count;
-    etw_arena memory; /* for names */
-    etw_table names;  /* in lower case, behind the number of the group they are in */
+    etw_arena memory;       /* for names */
+    etw_unique_names names; /* their groups by the index of the node */
     etw_text name;
 };
 
-/* Names: engines tell them apart without regard to their case. */
-
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-}
-
-/* False where the group has this name; else it has it from now on. */
-static bool claim(etw_property_columns *c, uint32_t group, bool *no_memory)
-{
-    const size_t size = sizeof group + c->name.size;
-    char *key = c->name.failed ? NULL : etw_arena_alloc(&c->memory, size);
-    if (key == NULL) {
-        *no_memory = true;
-        return true;
-    }
-    memcpy(key, &group, sizeof group);
-    for (size_t i = 0; i < c->name.size; i++) {
-        key[sizeof group + i] = lower(c->name.data[i]);
-    }
-    if (etw_table_get(&c->names, key, size) != NULL) {
-        return false;
-    }
-    *no_memory = !etw_table_set(&c->names, key, size, key);
-    return true;
-}
-
-/* Unique within its group; NULL: no memory. */
+/* Unique within its group, for engines that do not look at case; NULL: no memory. */
 static const char *name_of(etw_property_columns *c, uint32_t group, const etw_property *property,
                            const char *suffix)
 {
     const etw_name *name = etw_property_name(property);
-    bool no_memory = false;
     etw_text_clear(&c->name);
     etw_text_append(&c->name, name->utf8, name->utf8_size);
+    etw_name_cut(&c->name, ETW_PROPERTY_NAME_BYTES);
     etw_text_append_z(&c->name, name->utf8_size == 0 ? "_" : "");
     etw_text_append_z(&c->name, suffix);
-    const size_t size = c->name.size;
-    for (uint32_t n = 2; !claim(c, group, &no_memory); n++) {
-        c->name.size = size;
-        etw_text_printf(&c->name, " #%u", n);
-    }
-    return no_memory ? NULL : etw_arena_copy(&c->memory, c->name.data, c->name.size);
+    etw_unique_name(&c->names, group, " #", &c->name);
+    return c->name.failed ? NULL : etw_arena_copy(&c->memory, c->name.data, c->name.size);
 }
 
 /* Columns. */
@@ -159,12 +127,14 @@ static bool add_properties(etw_property_columns *c, const etw_plan *plan, uint32
 {
     const uint32_t count = plan == NULL ? 0 : etw_plan_top_count(plan);
     uint32_t left = most_nodes;
+    uint32_t after = left;
     uint32_t fitting = 0;
-    while (fitting < count && take_nodes(plan, etw_plan_property(plan, fitting), &left)) {
+    while (fitting < count && take_nodes(plan, etw_plan_property(plan, fitting), &after)) {
+        left = after;
         fitting++;
     }
-    c->nodes = calloc((size_t)most_nodes + 1, sizeof *c->nodes);
-    c->branches = calloc((size_t)most_nodes + 1, sizeof *c->branches);
+    c->nodes = calloc((size_t)(most_nodes - left) + 1, sizeof *c->nodes);
+    c->branches = calloc((size_t)(most_nodes - left) + 1, sizeof *c->branches);
     bool is_well = c->nodes != NULL && c->branches != NULL;
     for (uint32_t i = 0; is_well && i < fitting; i++) {
         is_well = add_property(c, plan, etw_plan_property(plan, i), UINT32_MAX, 0, &c->top_count);
@@ -189,7 +159,7 @@ void etw_property_columns_free(etw_property_columns *columns)
 {
     if (columns != NULL) {
         etw_arena_free(&columns->memory);
-        etw_table_free(&columns->names);
+        etw_unique_names_free(&columns->names);
         etw_text_free(&columns->name);
         free(columns->nodes);
         free(columns->branches);

@@ -7,6 +7,9 @@
 #include "format/output/parquet/parquet_table.h"
 #include "format/output/typed_rows.h"
 
+/* Longer names of columns are cut, at a character. */
+#define ETW_PROPERTY_NAME_BYTES 200u
+
 typedef struct etw_property_columns etw_property_columns;
 
 /* plan: NULL where the kind has no properties. A property that would make them more than most_nodes

@@ -4,16 +4,17 @@
 
 #include "format/base/arena.h"
 #include "format/event/tei.h"
+#include "format/output/unique_names.h"
 
 #include <stdlib.h>
 
 struct etw_sqlite_tables {
     sqlite3 *database;
-    etw_table kinds;   /* by etw_kind_key */
-    etw_table tables;  /* etw_data_table, by the schema's pointer */
-    etw_table names;   /* of tables, in lower case */
-    etw_table columns; /* of the table being made, in lower case */
-    etw_arena kind_memory, table_memory, column_memory;
+    etw_table kinds;          /* by etw_kind_key */
+    etw_table tables;         /* etw_data_table, by the schema's pointer */
+    etw_unique_names names;   /* of tables */
+    etw_unique_names columns; /* of the table being made */
+    etw_arena kind_memory, table_memory;
     uint32_t kind_count;
     sqlite3_stmt *insert_kind, *insert_provider;
     etw_text sql, view, name;
@@ -108,11 +109,10 @@ void etw_sqlite_tables_free(etw_sqlite_tables *tables)
     (void)sqlite3_finalize(tables->insert_provider);
     etw_table_free(&tables->kinds);
     etw_table_free(&tables->tables);
-    etw_table_free(&tables->names);
-    etw_table_free(&tables->columns);
+    etw_unique_names_free(&tables->names);
+    etw_unique_names_free(&tables->columns);
     etw_arena_free(&tables->kind_memory);
     etw_arena_free(&tables->table_memory);
-    etw_arena_free(&tables->column_memory);
     etw_text_free(&tables->sql);
     etw_text_free(&tables->view);
     etw_text_free(&tables->name);
@@ -137,41 +137,11 @@ static void append_quoted(etw_text *sql, const char *prefix, const etw_text *nam
     etw_text_append_char(sql, '"');
 }
 
-/* Whether the name in lower case was not in the table; now it is. */
-static bool claim(etw_table *table, etw_arena *memory, const etw_text *name, bool *failed)
-{
-    char *lower = etw_arena_copy(memory, name->data, name->size);
-    if (lower == NULL) {
-        *failed = true;
-        return true;
-    }
-    for (size_t i = 0; i < name->size; i++) {
-        lower[i] = (char)(lower[i] >= 'A' && lower[i] <= 'Z' ? lower[i] + 32 : lower[i]);
-    }
-    if (etw_table_get(table, lower, name->size) != NULL) {
-        return false;
-    }
-    *failed = !etw_table_set(table, lower, name->size, lower);
-    return true;
-}
-
 /* Leaves name as it is, or with a number behind it that makes it the first of its kind. */
-static void make_unique(etw_table *table, etw_arena *memory, etw_text *name)
+static void make_unique(etw_unique_names *names, etw_text *name)
 {
-    bool failed = name->failed;
-    if (name->size > MAX_NAME_BYTES) {
-        name->size = MAX_NAME_BYTES;
-        while (name->size > 0 && ((uint8_t)name->data[name->size] & 0xC0u) == 0x80u) {
-            name->size--;
-        }
-    }
-    const size_t size = name->size;
-    for (uint32_t n = 2; !failed && !claim(table, memory, name, &failed); n++) {
-        name->size = size;
-        etw_text_printf(name, " #%u", n);
-        failed = name->failed;
-    }
-    name->failed |= failed;
+    etw_name_cut(name, MAX_NAME_BYTES);
+    etw_unique_name(names, 0, " #", name);
 }
 
 static const char *const types[] = {
@@ -206,7 +176,7 @@ static void take_name(etw_sqlite_tables *t, const etw_name *name, const char *su
     etw_text_append(&t->name, name->utf8, name->utf8_size);
     etw_text_append_z(&t->name, t->name.size == 0 ? "_" : "");
     etw_text_append_z(&t->name, suffix);
-    make_unique(&t->columns, &t->column_memory, &t->name);
+    make_unique(&t->columns, &t->name);
 }
 
 static void add_columns(etw_sqlite_tables *t, const etw_plan *plan, etw_data_table *table)
@@ -252,12 +222,12 @@ static bool begin_columns(etw_sqlite_tables *t)
                                       "event_error",
                                       "event_extended_info"};
     bool failed = false;
-    etw_table_free(&t->columns);
-    etw_arena_free(&t->column_memory);
+    etw_unique_names_free(&t->columns);
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         etw_text_clear(&t->name);
         etw_text_append_z(&t->name, own[i]);
-        (void)claim(&t->columns, &t->column_memory, &t->name, &failed);
+        etw_unique_name(&t->columns, 0, " #", &t->name);
+        failed |= t->name.failed;
     }
     return !failed;
 }
@@ -278,7 +248,7 @@ static void name_table(etw_sqlite_tables *t, const etw_row *row, const etw_plan 
     } else {
         etw_text_append_u64(&t->name, row->fixed.id);
     }
-    make_unique(&t->names, &t->table_memory, &t->name);
+    make_unique(&t->names, &t->name);
 }
 
 static etw_status prepare_insert(etw_sqlite_tables *t, etw_data_table *table, const char *name,
