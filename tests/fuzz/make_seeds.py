@@ -14,6 +14,7 @@ import uuid
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, folder) for folder in ("support", "readers")]
 import etlwriter as etl  # noqa: E402
+import etwcap_fold  # noqa: E402
 import etwcap_reader  # noqa: E402
 import pewriter  # noqa: E402
 from etlwriter import Trace, field, structure, utf16z  # noqa: E402
@@ -191,16 +192,24 @@ def blocks(file):
         at += 64 + stored
 
 
-def add_recording(seeds, tools, name, etl_path):
+def recording(seeds, tools, etl_path, version):
     path = os.path.join(seeds.out, "recording.etwcap")
-    done = subprocess.run([os.path.join(tools, "etw-record"), "--quiet", "--force", "--input", etl_path, "-o", path],
-                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    done = subprocess.run([os.path.join(tools, "etw-record"), "--quiet", "--force", "--input", etl_path, "-o", path, "--format",
+                           version], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if done.returncode not in (0, 3):  # 3: the trace itself lost events
         sys.exit("etw-record: exit status %d\n%s" % (done.returncode, done.stderr.decode()))
     with open(path, "rb") as file:
         data = file.read()
     os.remove(path)
+    return data
+
+
+def add_recording(seeds, tools, name, etl_path):
+    data = recording(seeds, tools, etl_path, "1.0")
+    folded = recording(seeds, tools, etl_path, "2.0")
     seeds.add("etwcap", name, data)
+    seeds.add("etwcap", name + "-folded", folded)
+    seeds.add("fold", name, etwcap_fold.text_of(folded))
     seeds.add("etwcap", name + "-cut", data[:len(data) * 2 // 3])
     for index, (kind, flags, head, body) in enumerate(blocks(data)):
         if kind == 4 and flags == 0:

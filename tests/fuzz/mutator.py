@@ -128,15 +128,18 @@ def check_outputs(tools, path, allowed):
 
 def check_whole(tools, folder, count):
     """A valid trace loses nothing on any way; gives what cat prints."""
-    etl, cap = folder + "/whole.etl", folder + "/whole.etwcap"
+    etl, cap, folded = folder + "/whole.etl", folder + "/whole.etwcap", folder + "/folded.etwcap"
     _, out = tools("etw-replay", etl, allowed=(0,))
     expect(len(events_of(out)) == count + 1, "cat printed", len(events_of(out)), "events of", count + 1)
-    tools("etw-record", "-q", "-f", "--input", etl, "-o", cap, allowed=(0,))
-    expect(tools("etw-replay", cap, allowed=(0,))[1] == out, "the .etwcap file gives another output than the .etl file")
+    tools("etw-record", "-q", "-f", "--input", etl, "-o", cap, "--format", "1.0", allowed=(0,))
+    tools("etw-record", "-q", "-f", "--input", etl, "-o", folded, allowed=(0,))
+    for path in (cap, folded):
+        expect(tools("etw-replay", path, allowed=(0,))[1] == out, "the .etwcap file gives another output than the .etl file")
     for threads in (1, 3):
         for path in (etl, cap):
             expect(tools("etw-replay", path, "--threads", threads, allowed=(0,))[1] == out, "--threads", threads, path)
-    tools("etw-replay", "verify", cap, allowed=(0,))
+    for path in (cap, folded):
+        tools("etw-replay", "verify", path, allowed=(0,))
     for verb, more in (("repack", []), ("cut", []), ("recover", [])):
         copy = folder + "/" + verb + ".etwcap"
         tools("etw-replay", verb, cap, "-f", "-o", copy, *more, allowed=(0,))
@@ -149,7 +152,7 @@ def check_whole(tools, folder, count):
 
 def check_windows(windows, folder, out):
     cap = folder + "/win64.etwcap"
-    windows("etw-record", "-q", "-f", "--input", folder + "/whole.etl", "-o", cap, allowed=(0,))
+    windows("etw-record", "-q", "-f", "--input", folder + "/whole.etl", "-o", cap, "--format", "1.0", allowed=(0,))
     with open(cap, "rb") as one, open(folder + "/whole.etwcap", "rb") as other:
         expect(one.read() == other.read(), "the Windows build writes other bytes")
     expect(windows("etw-replay", cap, allowed=(0,))[1].replace(b"\r\n", b"\n") == out, "the Windows build prints other text")
@@ -208,9 +211,10 @@ def mended(content, luck):
 
 def check_damaged_etwcap(tools, folder, out, luck):
     path = folder + "/bad.etwcap"
-    with open(folder + "/whole.etwcap", "rb") as file:
+    is_folded = luck.random() < 0.3
+    with open(folder + ("/folded.etwcap" if is_folded else "/whole.etwcap"), "rb") as file:
         content = file.read()
-    mend = luck.random() < 0.6
+    mend = not is_folded and luck.random() < 0.6
     with open(path, "wb") as file:
         file.write(mended(content, luck) if mend else damage(content, luck, 1))
     status, bad = tools("etw-replay", path)

@@ -34,13 +34,18 @@ def dictionary(number):
 
 def plain(data):
     """What a folded file's blocks are, one behind the other."""
+    return widen(text_of(data))
+
+
+def text_of(data):
+    """What its frame expands to."""
     if len(data) < HEAD_SIZE:
         raise reader.Damaged("cut off")
     word, said = struct.unpack_from("<IQ", data, 24)
     stored = data[HEAD_SIZE:HEAD_SIZE + (word & 0xFFFFFF)]
     if len(stored) < word & 0xFFFFFF or reader.xxh3(stored) != said:
         raise reader.Damaged("cut off, or the checksum is wrong")
-    return widen(expand(FRAME_MAGIC + stored, dictionary(word >> 24)))
+    return expand(FRAME_MAGIC + stored, dictionary(word >> 24))
 
 
 def expand(frame, with_dictionary):
