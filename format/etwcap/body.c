@@ -200,6 +200,15 @@ etw_status etw_loss_load(etw_cursor *cursor, etw_loss *loss, bool *own, etw_erro
     return cursor->failed ? damaged(error, "ends inside a loss") : ETW_OK;
 }
 
+uint64_t etw_schema_hash(const etw_schema *schema)
+{
+    uint64_t hash = etw_block_hash(schema->tei);
+    for (uint32_t i = 0; i < schema->map_count; i++) {
+        hash = etw_block_hash_seeded(schema->maps[i], hash);
+    }
+    return hash;
+}
+
 size_t etw_schema_size_bytes(const etw_schema *schema)
 {
     size_t size = schema->tei.size;
@@ -316,7 +325,7 @@ static etw_status load_schema(etw_cursor *cursor, const blob_table *blobs,
             return damaged(error, "a map is not in the block");
         }
     }
-    return visitor->schema(visitor->context, &entry, error);
+    return visitor->schema == NULL ? ETW_OK : visitor->schema(visitor->context, &entry, error);
 }
 
 static etw_status load_provider(etw_cursor *cursor, const etw_schemas_visitor *visitor,
@@ -329,7 +338,8 @@ static etw_status load_provider(etw_cursor *cursor, const etw_schemas_visitor *v
         return damaged(error, "ends inside a provider's name");
     }
     const etw_guid provider = etw_load_guid(guid);
-    return visitor->provider(visitor->context, &provider, name, error);
+    return visitor->provider == NULL ? ETW_OK
+                                     : visitor->provider(visitor->context, &provider, name, error);
 }
 
 static etw_status load_blob(etw_cursor *cursor, blob_table *blobs, etw_error *error)

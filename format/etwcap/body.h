@@ -40,6 +40,8 @@ typedef struct etw_schema_entry {
 /* TEIs and maps in one block. */
 #define ETW_SCHEMAS_MAX_BLOBS 0x10000u
 
+/* As files store it: FORMAT.md, 6.3. */
+uint64_t etw_schema_hash(const etw_schema *schema);
 /* TEI and maps together. */
 size_t etw_schema_size_bytes(const etw_schema *schema);
 /* Appends as many entries as fit a block; *taken tells how many (at least 1 where each is within
@@ -50,6 +52,7 @@ void etw_schemas_append(etw_buffer *body, const etw_schema_entry *entries, uint3
 #define ETW_PROVIDER_NAME_MAX_SIZE (19u + ETW_TRACE_NAME_SIZE)
 void etw_provider_name_append(etw_buffer *body, const etw_guid *provider, const char *utf8_name);
 
+/* Entries without a function are passed over. */
 typedef struct etw_schemas_visitor {
     etw_status (*schema)(void *context, const etw_schema_entry *entry, etw_error *error);
     etw_status (*provider)(void *context, const etw_guid *provider, const char *utf8_name,

@@ -82,24 +82,10 @@ typedef struct hashing {
 static etw_status put_hash(void *context, const etw_schema_entry *entry, etw_error *error)
 {
     hashing *self = context;
-    const etw_schema *schema = entry->schema;
-    uint64_t hash = etw_block_hash(schema->tei);
     (void)error;
-    for (uint32_t i = 0; i < schema->map_count; i++) {
-        hash = etw_block_hash_seeded(schema->maps[i], hash);
-    }
-    etw_store_u64(self->body + etw_load_u32(self->places->data + self->done), hash);
+    etw_store_u64(self->body + etw_load_u32(self->places->data + self->done),
+                  etw_schema_hash(entry->schema));
     self->done += sizeof(uint32_t);
-    return ETW_OK;
-}
-
-static etw_status pass_provider(void *context, const etw_guid *provider, const char *utf8_name,
-                                etw_error *error)
-{
-    (void)context;
-    (void)provider;
-    (void)utf8_name;
-    (void)error;
     return ETW_OK;
 }
 
@@ -110,7 +96,7 @@ static bool unfold_schemas(etw_bytes folded, etw_buffer *to)
     bool is_good = copy_schemas(folded, &body, &places) && !places.failed;
     if (is_good) {
         hashing self = {(uint8_t *)body.data, &places, 0};
-        const etw_schemas_visitor visitor = {put_hash, pass_provider, &self};
+        const etw_schemas_visitor visitor = {.schema = put_hash, .context = &self};
         const etw_status status = etw_schemas_load(etw_buffer_bytes(&body), &visitor, NULL);
         is_good = status == ETW_OK;
         to->failed = to->failed || status == ETW_ERROR_NO_MEMORY;

@@ -8,14 +8,6 @@ typedef struct unfolding {
     uint64_t received;
 } unfolding;
 
-static etw_status pass_schema(void *context, const etw_schema_entry *entry, etw_error *error)
-{
-    (void)context;
-    (void)entry;
-    (void)error;
-    return ETW_OK;
-}
-
 static etw_status keep_name(void *context, const etw_guid *provider, const char *utf8_name,
                             etw_error *error)
 {
@@ -42,7 +34,7 @@ static etw_status count_dropped(unfolding *self, const etw_sink_block *block, et
 static etw_status put(void *context, const etw_sink_block *block, etw_error *error)
 {
     unfolding *self = context;
-    const etw_schemas_visitor visitor = {pass_schema, keep_name, self};
+    const etw_schemas_visitor visitor = {.provider = keep_name, .context = self};
     etw_status status = ETW_OK;
     if (block->kind == ETW_BLOCK_SCHEMAS) {
         status = etw_schemas_load(block->body, &visitor, error);

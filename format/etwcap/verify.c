@@ -152,12 +152,7 @@ static etw_status check_events(verifier *self, const etw_scan_item *block, etw_b
 static etw_status note_schema(void *context, const etw_schema_entry *entry, etw_error *error)
 {
     verifier *self = context;
-    const etw_schema *schema = entry->schema;
-    uint64_t hash = etw_block_hash(schema->tei);
-    for (uint32_t i = 0; i < schema->map_count; i++) {
-        hash = etw_block_hash_seeded(schema->maps[i], hash);
-    }
-    if (hash != schema->hash) {
+    if (etw_schema_hash(entry->schema) != entry->schema->hash) {
         return etw_error_set(error, ETW_ERROR_DAMAGED, "schema %u: wrong hash", entry->file_id);
     }
     if (self->schema_known[entry->file_id] != 0) {
@@ -168,21 +163,11 @@ static etw_status note_schema(void *context, const etw_schema_entry *entry, etw_
     return ETW_OK;
 }
 
-static etw_status note_provider(void *context, const etw_guid *provider, const char *utf8_name,
-                                etw_error *error)
-{
-    (void)context;
-    (void)provider;
-    (void)utf8_name;
-    (void)error;
-    return ETW_OK;
-}
-
 static etw_status check_schemas(verifier *self, const etw_scan_item *block, etw_bytes body,
                                 etw_error *error)
 {
     const uint64_t before = self->report->schemas;
-    const etw_schemas_visitor visitor = {note_schema, note_provider, self};
+    const etw_schemas_visitor visitor = {.schema = note_schema, .context = self};
     const etw_status status = etw_schemas_load(body, &visitor, error);
     if (status == ETW_OK && self->report->schemas - before != block->header.count) {
         report_at(self, block, whole_size(block), "the number of schemas is not the header's");
