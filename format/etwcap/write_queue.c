@@ -39,12 +39,12 @@ bool etw_write_queue_has_room(const etw_write_queue *queue, uint32_t jobs)
 static etw_status write_job(etw_write_queue *queue, etw_write_job *current, etw_error *failure)
 {
     size_t at = 0;
+    if (current->releases) {
+        etw_sink_release(queue->sink);
+    }
     etw_status status = etw_sink_tick(queue->sink, failure);
     if (current->out.failed) {
         etw_write_job_give_up(current);
-    }
-    if (current->releases) {
-        etw_sink_release(queue->sink);
     }
     while (at < current->out.size) {
         const etw_sink_block block = etw_sink_block_take(&current->out, &at);

@@ -132,6 +132,25 @@ static void a_full_disk_is_a_failure_and_nothing_counts_as_written(void **state)
     etw_writer_free(writer);
 }
 
+static void a_flush_tells_what_the_disk_did_not_take(void **state)
+{
+    const etw_writer_options small = {.replace = true, .format = ETW_FORMAT_2_0};
+    const faulty_faults full = {.capacity = 50};
+    const faulty_faults none = {.capacity = UINT64_MAX};
+    const etw_os *os = faulty_os_table(*state);
+    etw_writer *writer;
+    faulty_os_set(*state, &full);
+    assert_int_equal(etw_writer_create(os, "mem:a", &small, &writer, NULL), ETW_OK);
+    assert_int_equal(etw_writer_flush(writer, NULL), ETW_ERROR_NO_SPACE);
+    faulty_os_set(*state, &none);
+    faulty_os_advance_ms(*state, 1000);
+    assert_int_equal(sample_add_traces(writer, NULL), ETW_OK);
+    assert_int_equal(sample_add_events(writer, 0, 5, NULL), ETW_OK);
+    assert_int_equal(etw_writer_finish(writer, NULL), ETW_OK);
+    etw_writer_free(writer);
+    assert_holds(*state, "mem:a", 5, ETW_FORMAT_BLOCKS);
+}
+
 /* What reading "mem:a" to its end says is lost. */
 static bool tells_a_loss(faulty_os *os)
 {
@@ -265,6 +284,8 @@ int main(void)
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_is_a_failure_and_nothing_counts_as_written,
                                         faulty_os_set_up, faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(a_flush_tells_what_the_disk_did_not_take, faulty_os_set_up,
+                                        faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(damage_is_a_loss_wherever_it_is, faulty_os_set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(a_hostile_file_is_survived, faulty_os_set_up,
