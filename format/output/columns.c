@@ -9,7 +9,14 @@
 #include <stdlib.h>
 #include <strings.h>
 
-typedef enum column_kind { FIELD, TIME_STAMP, PROPERTIES, EXTENDED_INFO } column_kind;
+typedef enum column_kind {
+    FIELD,
+    TIME_STAMP,
+    PROPERTIES,
+    EXTENDED_INFO,
+    TRACE_NUMBER,
+    TRACE_FILE
+} column_kind;
 
 typedef struct column {
     column_kind kind;
@@ -41,6 +48,8 @@ static column_kind kind_of(const char *name)
     return strcasecmp(name, "TimeStamp") == 0         ? TIME_STAMP
            : strcasecmp(name, "EventProperties") == 0 ? PROPERTIES
            : strcasecmp(name, "ExtendedInfo") == 0    ? EXTENDED_INFO
+           : strcasecmp(name, "Trace") == 0           ? TRACE_NUMBER
+           : strcasecmp(name, "TraceFile") == 0       ? TRACE_FILE
                                                       : FIELD;
 }
 
@@ -119,6 +128,14 @@ static void append_plain(columns_output *self, const column *c, const etw_event 
         if (etw_extended_info_any(event, options)) {
             etw_json_append_extended_info(options, event, text);
         }
+        return;
+    case TRACE_NUMBER: /* where there are several */
+        if (etw_event_trace_number(event) != 0) {
+            etw_text_append_u64(text, etw_event_trace_number(event));
+        }
+        return;
+    case TRACE_FILE:
+        etw_text_append_z(text, etw_event_trace(event)->source_path);
         return;
     case FIELD:
         break;
@@ -241,7 +258,8 @@ static void append_json_member(columns_output *self, const column *c, const etw_
     etw_text_append_char(text, ':');
     if (c->kind == FIELD) {
         append_json_field(self, &value, text);
-    } else if (c->kind == TIME_STAMP && !etw_time_stamp_is_number(&self->base.options)) {
+    } else if (c->kind == TRACE_FILE ||
+               (c->kind == TIME_STAMP && !etw_time_stamp_is_number(&self->base.options))) {
         append_string(text, field->data, field->size);
     } else {
         etw_text_append(text, field->data, field->size);

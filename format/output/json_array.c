@@ -68,9 +68,34 @@ static void render_loss(etw_output *output, const etw_loss *loss, etw_text *text
 
 static const etw_collector_kind collector = {open_array, take_lines, finish_array, close_array};
 
+static etw_output *open_columns(const etw_output_options *options)
+{
+    return etw_output_json_columns.open(options);
+}
+
+static void close_columns(etw_output *output)
+{
+    etw_output_json_columns.close(output);
+}
+
+static void render_columns(etw_output *output, const etw_event *event, etw_text *text)
+{
+    etw_output_json_columns.event(output, event, text);
+}
+
+static const etw_output_format with_columns = {
+    .name = "json-array",
+    .open = open_columns,
+    .close = close_columns,
+    .event = render_columns,
+    .loss = render_loss,
+    .collector = &collector,
+};
+
 const etw_output_format etw_output_json_array = {
     .name = "json-array",
     .help = "the objects of json as one array",
+    .with_columns = &with_columns,
     .open = open_renderer,
     .close = close_renderer,
     .event = render_event,

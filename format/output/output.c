@@ -73,6 +73,13 @@ etw_status etw_collector_put(const etw_collector_target *target, etw_text *out, 
     return status;
 }
 
+void etw_collector_open_spool(const etw_collector_target *target, etw_spool *spool)
+{
+    etw_spool_open(spool, target->os);
+    spool->progress = target->progress;
+    spool->progress_context = target->progress_context;
+}
+
 void etw_collector_say(const etw_collector_target *target, uint64_t count, const char *what)
 {
     if (count > 0 && target->note != NULL) {

@@ -7,6 +7,7 @@
 
 #include "format/base/os.h"
 #include "format/output/event_json.h"
+#include "format/output/spool.h"
 
 /* One renderer; the first member of each format's own structure. */
 typedef struct etw_output {
@@ -27,6 +28,9 @@ typedef struct etw_collector_target {
     /* Tells the user what the file cannot; may be NULL. */
     void (*note)(void *context, const char *message);
     void *note_context;
+    /* Shows how far a finish is; unit is of both numbers, "B": bytes. May be NULL. */
+    void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit);
+    void *progress_context;
     /* Writes what of the file is ready, for a finish that appends more than a few MiB. */
     etw_status (*write)(void *context, etw_bytes bytes, etw_error *error);
     void *write_context;
@@ -65,6 +69,9 @@ typedef struct etw_output_format {
 /* Within a collector's finish: writes out, and empties it, where it has become large. */
 ETW_API_CHECKED etw_status etw_collector_put(const etw_collector_target *target, etw_text *out,
                                              etw_error *error);
+
+/* A spool that shows how far it is read. */
+void etw_collector_open_spool(const etw_collector_target *target, etw_spool *spool);
 
 /* Tells the user "COUNT WHAT" where count is not 0. */
 ETW_API void etw_collector_say(const etw_collector_target *target, uint64_t count,

@@ -95,6 +95,9 @@ static etw_status fill(etw_spool *spool, size_t size, etw_error *error)
                                                   spool->read_offset, &got, error);
     spool->waiting.size += got;
     spool->read_offset += got;
+    if (spool->progress != NULL) {
+        spool->progress(spool->progress_context, spool->read_offset, spool->written_bytes, "B");
+    }
     if (!etw_failed(status) && spool->waiting.size < size) {
         return etw_error_set(error, ETW_ERROR_DAMAGED, "a temporary file has become shorter");
     }

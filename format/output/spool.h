@@ -16,6 +16,9 @@ typedef struct etw_spool {
     etw_text waiting;     /* to be written; while reading: what was read */
     uint64_t read_offset; /* of the byte in the file behind those in waiting */
     size_t at;            /* in waiting, of the next record */
+    /* Called as the file is read; may be NULL. unit "B": bytes. */
+    void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit);
+    void *progress_context;
 } etw_spool;
 
 void etw_spool_open(etw_spool *spool, const etw_os *os);

@@ -322,6 +322,8 @@ static etw_status open_collector(etw_pipeline *p, etw_error *error)
                                              p->options.folder != NULL ? p->options.folder : path,
                                          .note = p->options.note,
                                          .note_context = p->options.note_context,
+                                         .progress = p->options.progress,
+                                         .progress_context = p->options.progress_context,
                                          .write = write_for_collector,
                                          .write_context = stream};
     return p->options.format->collector == NULL

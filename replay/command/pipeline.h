@@ -26,6 +26,9 @@ typedef struct etw_pipeline_options {
     /* What the output cannot tell; may be NULL. */
     void (*note)(void *context, const char *message);
     void *note_context;
+    /* How far a collector's finish is (output.h); may be NULL. */
+    void (*progress)(void *context, uint64_t done, uint64_t total, const char *unit);
+    void *progress_context;
 } etw_pipeline_options;
 
 /* Writes the format's beginning. */

@@ -20,6 +20,7 @@ typedef struct namers {
 } namers;
 
 typedef struct cat {
+    etw_progress finishing; /* of the output, once all events were given */
     const etw_replay_arguments *arguments;
     const etw_output_format *format;
     etw_stream stream;
@@ -147,7 +148,8 @@ static etw_status open_namers(cat *c, etw_error *error)
 /* A status line would stand between the events on a terminal. */
 static bool wants_progress(const cat *c)
 {
-    return c->stream.file != ETW_FILE_STDOUT || isatty(ETW_FILE_STDOUT) == 0;
+    return c->format->is_folder || c->stream.file != ETW_FILE_STDOUT ||
+           isatty(ETW_FILE_STDOUT) == 0;
 }
 
 static etw_status print_next(cat *c, etw_error *error)
@@ -166,6 +168,23 @@ static etw_status print_next(cat *c, etw_error *error)
     return etw_pipeline_event(c->pipeline, item, error);
 }
 
+static void show_finish(void *context, uint64_t done, uint64_t total, const char *unit)
+{
+    cat *c = context;
+    c->finishing.unit = unit;
+    etw_progress_show(&c->finishing, done, total);
+}
+
+/* What is written once all events are known can take as long as they did. */
+static etw_status finish(cat *c, etw_error *error)
+{
+    etw_progress_begin(&c->finishing, c->arguments, "writing", "B");
+    c->finishing.line.is_on = c->finishing.line.is_on && wants_progress(c);
+    const etw_status status = etw_pipeline_finish(c->pipeline, error);
+    etw_progress_end(&c->finishing);
+    return status;
+}
+
 static etw_status print_events(cat *c, etw_error *error)
 {
     etw_progress progress;
@@ -182,8 +201,7 @@ static etw_status print_events(cat *c, etw_error *error)
     }
     /* Also after a failure: what was read is printed. */
     etw_error second = {0};
-    const etw_status finished =
-        etw_pipeline_finish(c->pipeline, etw_failed(status) ? &second : error);
+    const etw_status finished = finish(c, etw_failed(status) ? &second : error);
     return etw_failed(status) ? status : finished;
 }
 
@@ -223,7 +241,9 @@ static etw_status open_pipeline(cat *c, etw_error *error)
                                     .is_live = is_live,
                                     .stream = &c->stream,
                                     .folder = c->format->is_folder ? arguments->output : NULL,
-                                    .note = etw_tool_note};
+                                    .note = etw_tool_note,
+                                    .progress = show_finish,
+                                    .progress_context = c};
     const etw_source *source = etw_replay_source(etw_trace_set_replay(c->set, 0));
     options.rendering.start_100ns =
         etw_source_trace_count(source) > 0 ? etw_source_trace(source, 0)->start_time_100ns : 0;
@@ -442,7 +462,7 @@ etw_exit etw_verb_cat(const etw_replay_arguments *arguments)
         c.format = c.format->with_columns;
     }
     if (c.format == NULL) {
-        etw_tool_say("--columns is for text, csv and json");
+        etw_tool_say("--columns is for text, csv, json and json-array");
         return ETW_EXIT_USAGE;
     }
     if (arguments->rendering.file && c.format->binary) {

@@ -63,7 +63,7 @@ def test_any_number_of_threads_gives_the_same(tool, trace):
 
 
 @pytest.mark.parametrize("options, said", [(["--columns", "Id or"], b"--columns"), (["--columns", "Id,"], b"list"), (["--time", "noon"], b"relative"),
-                                           (["--columns", "Id", "--format", "xml"], b"text, csv and json")])
+                                           (["--columns", "Id", "--format", "xml"], b"text, csv, json and json-array")])
 def test_what_is_no_column(native_tool, trace, options, said):
     assert said in native_tool("etw-replay", trace, *options, status=2).stderr
 

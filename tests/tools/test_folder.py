@@ -287,3 +287,25 @@ def test_several_traces_are_one_data_set(native_tool, corpus, tmp_path):
     expected = {name: [row for row in found if row["TraceFile"] == name] for name in names}
     assert [[name, int(count), int(processes)] for name, count, processes, _ in sums[0]] == [
         [name, len(expected[name]), sum(row["ProcessId"] for row in expected[name])] for name in sorted(names)]
+
+
+def test_csv_and_json_of_several_traces(native_tool, corpus, tmp_path):
+    """Files by kind, columns, an array: each says which trace an event is from."""
+    names = ["gcevents.etl", "HTTP_Server.etl"]
+    traces = [corpus(name) for name in names]
+    events = [json.loads(line) for line in native_tool("etw-replay", *traces).stdout.splitlines()]
+    files = [names[event["Trace"] - 1] for event in events]
+    native_tool("etw-replay", "export", *traces, "--per-event", "--format", "csv", "-q", "-o", tmp_path / "d")
+    rows = [row for _, row in read(tmp_path / "d", ".csv")]
+    assert collections.Counter((row["Trace"], row["TraceFile"], row["Id"]) for row in rows) == collections.Counter(
+        (str(event["Trace"]), file, str(event["Id"])) for event, file in zip(events, files))
+    columns = "TimeStamp,Trace,TraceFile,ProviderName,Id"
+    native_tool("etw-replay", "export", *traces, "--columns", columns, "-q", "-o", tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == [
+            {"TimeStamp": event["TimeStamp"], "Trace": str(event["Trace"]), "TraceFile": file, "ProviderName": event["ProviderName"],
+             "Id": str(event["Id"])} for event, file in zip(events, files)]
+    array = json.loads(native_tool("etw-replay", *traces, "--columns", columns, "--format", "json-array").stdout)
+    assert array == [{"TimeStamp": event["TimeStamp"], "Trace": event["Trace"], "TraceFile": file, "ProviderName": event["ProviderName"],
+                      "Id": event["Id"]} for event, file in zip(events, files)]
+    assert json.loads(native_tool("etw-replay", *traces, "--format", "json-array").stdout) == events

@@ -93,7 +93,7 @@ static etw_status open_etl(const etw_output_options *options, const etw_collecto
     }
     made->is_compressed = options->compressed_buffers;
     made->target = *target;
-    etw_spool_open(&made->spool, target->os);
+    etw_collector_open_spool(target, &made->spool);
     made->buffers = etw_etl_buffers_new(&made->spool);
     if (made->buffers == NULL) {
         close_etl(made);

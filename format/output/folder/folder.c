@@ -107,7 +107,7 @@ static etw_status open_folder(const etw_kind_form *form, const etw_output_option
     made->target = *target;
     made->options = *options;
     made->form = form;
-    etw_spool_open(&made->spool, target->os);
+    etw_collector_open_spool(target, &made->spool);
     for (uint32_t i = 0; i < BATCH; i++) {
         made->files[i].handle = -1;
     }

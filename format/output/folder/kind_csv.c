@@ -55,7 +55,7 @@ static etw_status open_rows(const etw_plan *plan, etw_kind_file **file, etw_text
     etw_text_append_z(out, "TimeStamp,ProviderName,EventName,Id,Version,Level,Opcode,Task,Keyword,"
                            "ProcessId,ThreadId,ProcessName,ProcessorIndex,ActivityId,Message");
     append_names(made, plan, out);
-    etw_text_append_z(out, ",EventPropertiesError,UserData,ExtendedInfo,Trace,Loss\r\n");
+    etw_text_append_z(out, ",EventPropertiesError,UserData,ExtendedInfo,Trace,Loss,TraceFile\r\n");
     return ETW_OK;
 }
 
@@ -131,6 +131,8 @@ static etw_status put_row(etw_kind_file *file, etw_row *row, etw_text *out, etw_
     const bool is_loss = row->fixed.is_loss;
     const etw_bytes problem = row->fields[ETW_ROW_PROBLEM];
     const etw_bytes user_data = row->fields[ETW_ROW_USER_DATA];
+    const char *path = row->fixed.trace == NULL ? "" : row->fixed.trace->source_path;
+    const etw_bytes source = {(const uint8_t *)path, strlen(path)};
     (void)error;
     append_header(file, row, out);
     append_properties(file, row, out);
@@ -143,6 +145,7 @@ static etw_status put_row(etw_kind_file *file, etw_row *row, etw_text *out, etw_
         etw_text_append_u64(out, row->fixed.trace_number);
     }
     append_bytes(out, is_loss ? problem : none);
+    append_bytes(out, source);
     etw_text_append_z(out, "\r\n");
     return ETW_OK;
 }

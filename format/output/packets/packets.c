@@ -66,7 +66,7 @@ static etw_status open_packets(const etw_output_options *options,
     }
     made->target = *target;
     made->takes_all = options->all_components;
-    etw_spool_open(&made->spool, target->os);
+    etw_collector_open_spool(target, &made->spool);
     made->components = etw_components_new();
     if (made->components == NULL) {
         close_packets(made);

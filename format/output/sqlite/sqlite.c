@@ -14,6 +14,7 @@
 #define MAX_DISTANCE_100NS (INT64_MAX / 100)
 
 struct etw_collector {
+    etw_collector_target target;
     sqlite3 *database;
     etw_sqlite_tables *tables;
     sqlite3_stmt *insert_event, *insert_loss;
@@ -87,6 +88,7 @@ static etw_status open_database(const etw_output_options *options,
     if (made == NULL) {
         return no_memory(error);
     }
+    made->target = *target;
     etw_status status = ETW_OK;
     if (sqlite3_open_v2(target->path, &made->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK) {
@@ -270,17 +272,25 @@ static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *
     return status;
 }
 
+/* Each may take as long as many events. */
+static const char *const finish_sql[] = {
+    "CREATE INDEX events_time ON events (time)", "CREATE INDEX events_kind ON events (kind)",
+    "CREATE INDEX events_process ON events (process_id)",
+    "CREATE INDEX kinds_provider ON kinds (provider)", "COMMIT"};
+#define FINISH_STEPS (sizeof finish_sql / sizeof finish_sql[0])
+
 /* Windows gives no other name to a file that is open: it is closed here. */
 static etw_status finish_database(etw_collector *collector, etw_text *out, etw_error *error)
 {
+    etw_status status = ETW_OK;
     (void)out;
-    const etw_status status =
-        etw_sqlite_run(collector->database,
-                       "CREATE INDEX events_time ON events (time);"
-                       "CREATE INDEX events_kind ON events (kind);"
-                       "CREATE INDEX events_process ON events (process_id);"
-                       "CREATE INDEX kinds_provider ON kinds (provider); COMMIT",
-                       error);
+    for (size_t i = 0; !etw_failed(status) && i < FINISH_STEPS; i++) {
+        if (collector->target.progress != NULL) {
+            collector->target.progress(collector->target.progress_context, i, FINISH_STEPS,
+                                       "steps");
+        }
+        status = etw_sqlite_run(collector->database, finish_sql[i], error);
+    }
     return etw_failed(status) || release(collector) == SQLITE_OK
                ? status
                : etw_sqlite_failed(collector->database, error, "the database cannot be closed");
