@@ -34,7 +34,7 @@ bool etw_follow_is_interrupted(void)
     return is_interrupted != 0;
 }
 
-static void wait_a_moment(void)
+void etw_follow_pause(void)
 {
     const struct timespec wait = {.tv_nsec = ETW_FOLLOW_WAIT_NS};
     (void)nanosleep(&wait, NULL);
@@ -268,7 +268,7 @@ etw_follow_step etw_follow_wait(etw_follow *follow, const etw_follow_state *stat
     const etw_follow_step step =
         state->is_complete ? look_behind(follow, state) : look_again(follow, state);
     if (step == ETW_FOLLOW_MORE) {
-        wait_a_moment();
+        etw_follow_pause();
     }
     return step;
 }

@@ -44,6 +44,13 @@ etw_status etw_follow_begin(etw_follow *follow, const etw_os *os, const char *pa
                             etw_error *error);
 void etw_follow_free(etw_follow *follow);
 
+/* How often a next file is opened that does not begin as a trace: its first bytes may be on their
+ * way.
+ */
+#define ETW_FOLLOW_OPENS 25u
+/* Waits as etw_follow_wait does. */
+void etw_follow_pause(void);
+
 /* At the end of the file: looks for what there is to do, and waits a moment where that is nothing
  * yet. */
 etw_follow_step etw_follow_wait(etw_follow *follow, const etw_follow_state *state);

@@ -278,21 +278,35 @@ static void add_totals(etw_replay_totals *sum, const etw_replay_totals *one)
     sum->dropped_stacks += one->dropped_stacks;
 }
 
-/* The file that is followed now takes the place of the one before. */
-static etw_status open_followed(etw_trace_set *set, etw_error *error)
+static etw_status open_next(etw_trace_set *set, etw_error *error)
 {
-    member *m = &set->members[0];
-    etw_replay_totals totals;
-    etw_replay_get_totals(m->replay, &totals);
-    add_totals(&set->followed, &totals);
-    etw_tool_say_unexplained(set->options.arguments, m->replay);
-    etw_replay_close(m->replay);
-    m->replay = NULL;
-    set->options.replay.selection = (etw_selection){0}; /* all of it is new */
     const etw_input_options how = etw_tool_input_options(set->options.arguments);
     const etw_status status = etw_input_open(set->follow.os, etw_text_z(&set->follow.path), &how,
                                              &set->inputs.inputs[0], error);
     return etw_failed(status) ? status : open_member(set, 0, error);
+}
+
+/* The file that is followed now takes the place of the one before. It may just be coming. */
+static etw_status open_followed(etw_trace_set *set, etw_error *error)
+{
+    member *m = &set->members[0];
+    etw_replay *before = m->replay;
+    etw_replay_totals totals;
+    set->options.replay.selection = (etw_selection){0}; /* all of it is new */
+    etw_status status = open_next(set, error);
+    for (uint32_t i = 1; status == ETW_ERROR_NOT_THIS && i < ETW_FOLLOW_OPENS; i++) {
+        etw_follow_pause();
+        status = etw_follow_is_interrupted() ? ETW_END : open_next(set, error);
+    }
+    if (status != ETW_OK) {
+        m->replay = before;
+        return status;
+    }
+    etw_replay_get_totals(before, &totals);
+    add_totals(&set->followed, &totals);
+    etw_tool_say_unexplained(set->options.arguments, before);
+    etw_replay_close(before);
+    return ETW_OK;
 }
 
 /* At the end of what is there now. ETW_END: no more is to be waited for. */

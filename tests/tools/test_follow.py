@@ -79,9 +79,9 @@ def overwrite(path, data):
 
 @pytest.fixture
 def capture(native_tool, tmp_path):
-    """Bytes of a recording of events 1 to 8."""
+    """Bytes of a recording of events 1 to 8, in blocks as a live one."""
     trace_of(range(1, 9)).write(tmp_path / "source.etl")
-    native_tool("etw-record", "-q", "--input", tmp_path / "source.etl", "-o", tmp_path / "whole.etwcap")
+    native_tool("etw-record", "-q", "--format", "1.0", "--input", tmp_path / "source.etl", "-o", tmp_path / "whole.etwcap")
     return (tmp_path / "whole.etwcap").read_bytes()
 
 
@@ -146,8 +146,9 @@ def test_segments_follow_each_other(follow, native_tool, tmp_path):
     (tmp_path / "a.etwcap.lock").touch()
     follower = follow(segments[0])
     first = follower.ids(30)
-    append(segments[2], third[:20])
-    append(segments[2], third[20:])
+    append(segments[2], bytes(200))  # laid out, and not yet written
+    assert follower.child.poll() is None
+    overwrite(segments[2], third)
     assert first + follower.ids(10) == list(range(40))
     (tmp_path / "a.etwcap.lock").unlink()
     assert follower.end() == ([], "")
