@@ -1412,6 +1412,16 @@ static const known_name known_names[] = {
      "KernelTraceControl"},
 };
 
+bool etw_well_known_provider_at(size_t index, const etw_guid **provider, const char **name)
+{
+    if (index >= sizeof known_names / sizeof known_names[0]) {
+        return false;
+    }
+    *provider = &known_names[index].provider;
+    *name = known_names[index].name;
+    return true;
+}
+
 const char *etw_well_known_provider_name(const etw_guid *provider)
 {
     for (size_t i = 0; i < sizeof known_names / sizeof known_names[0]; i++) {

@@ -124,6 +124,11 @@ static void set_started(etwapi_session *session, TRACEHANDLE handle)
     if (properties->MaximumBuffers < properties->MinimumBuffers) {
         properties->MaximumBuffers = properties->MinimumBuffers + 20;
     }
+    /* The same page: of a real-time session 0 means a second. */
+    if (properties->FlushTimer == 0 &&
+        (properties->LogFileMode & EVENT_TRACE_REAL_TIME_MODE) != 0) {
+        properties->FlushTimer = 1;
+    }
     properties->NumberOfBuffers = properties->MinimumBuffers;
     properties->EventsLost = 0;
     properties->LogBuffersLost = 0;
@@ -270,7 +275,8 @@ static bool widen(const char *ansi, wchar_t wide[ETWAPI_NAME_UNITS])
            MultiByteToWideChar(CP_ACP, 0, ansi, -1, wide, (int)ETWAPI_NAME_UNITS) > 0;
 }
 
-/* The wide call without the caller's name strings; then those of the session in ANSI at their place.
+/* The wide call without the caller's name strings; then those of the session in ANSI at their
+ * place.
  */
 static ULONG copy_ansi(EVENT_TRACE_PROPERTIES *properties, ULONG offset, const wchar_t *name)
 {

@@ -2,6 +2,7 @@
 
 #include "format/base/table.h"
 #include "format/input/donor_file.h"
+#include "format/schema/provider_names.h"
 #include "format/schema/resolver.h"
 #include "replay/etwapi/settings.h"
 
@@ -208,6 +209,11 @@ void etwapi_visit_providers(void (*visit)(void *context, const etw_guid *provide
     for (uint32_t i = 0; is_ready() && etw_schema_store_provider_at(all.store, i, &provider, &name);
          i++) {
         visit(context, provider, name);
+    }
+    for (size_t i = 0; is_ready() && etw_well_known_provider_at(i, &provider, &name); i++) {
+        if (etw_schema_store_provider_name(all.store, provider) == NULL) {
+            visit(context, provider, name);
+        }
     }
     ReleaseSRWLockExclusive(&all.lock);
 }

@@ -55,7 +55,8 @@ def test_a_program_in_the_box_gets_the_trace(box, win64_tool, small):
 
 
 def test_a_dll_that_is_loaded_late_is_redirected(box, win64_tool, small):
-    assert int(box([small], win64_tool.path("tests/etwbox_by_name")).stdout) == 2  # the header event has one too
+    every, none = (int(box(trace, win64_tool.path("tests/etwbox_by_name")).stdout) for trace in ([small], []))
+    assert every == none + 2 > 500  # the provider and the header event's, beside those of every Windows
 
 
 def test_children_are_in_the_box_too(box, win64_tool, small):
