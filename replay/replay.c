@@ -35,6 +35,7 @@ struct etw_replay {
     etw_sort *sort; /* the source's events in order; NULL: they come from the source */
     bool is_etl;
     etw_where *where;           /* the filter's copy; NULL: none */
+    bool asks_time;             /* it does */
     etw_pick *pick;             /* of the selection; NULL: none, or the options' */
     etw_place place;            /* of the last event, where there is a pick */
     uint64_t etl_events;        /* read so far, of an .etl */
@@ -361,6 +362,7 @@ static etw_status copy_where(etw_replay *replay, etw_error *error)
         return ETW_OK;
     }
     const etw_status status = etw_where_copy(given, &replay->where, error);
+    replay->asks_time = etw_where_asks_time(given);
     replay->options.filter.where = replay->where;
     return status;
 }
@@ -607,7 +609,9 @@ static etw_verdict header_verdict(const etw_replay *replay, const etw_replay_ite
                ? ETW_VERDICT_YES
                : etw_where_header(
                      filter->where, item->record,
-                     etw_clock_to_filetime(clock, item->record->EventHeader.TimeStamp));
+                     replay->asks_time
+                         ? etw_clock_to_filetime(clock, item->record->EventHeader.TimeStamp)
+                         : 0);
 }
 
 static void find_process(etw_replay *replay, etw_replay_item *item)

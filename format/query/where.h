@@ -61,6 +61,9 @@ ETW_API void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t 
 /* Whether the text names ProcessName or ParentName: events then need etw_event_set_process. */
 ETW_API bool etw_where_wants_processes(const etw_where *where);
 
+/* Whether it tests TimeStamp: else etw_where_header needs no time. */
+ETW_API bool etw_where_asks_time(const etw_where *where);
+
 typedef enum etw_verdict { ETW_VERDICT_NO, ETW_VERDICT_YES, ETW_VERDICT_OPEN } etw_verdict;
 
 /* What the record's header says alone, before anything of the event is decoded: OPEN where names,

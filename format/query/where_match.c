@@ -368,6 +368,16 @@ void etw_where_set_times(etw_where *where, int64_t first_100ns, int64_t last_100
     where->has_first = where->has_last = true;
 }
 
+bool etw_where_asks_time(const etw_where *where)
+{
+    for (uint32_t i = 0; i < where->node_count; i++) {
+        if (where->nodes[i].field == ETW_WHERE_TIME_STAMP) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool etw_where_wants_processes(const etw_where *where)
 {
     for (uint32_t i = 0; i < where->node_count; i++) {
