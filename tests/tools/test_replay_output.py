@@ -34,7 +34,7 @@ def trace(tmp_path):
 
 @pytest.fixture
 def recorded(native_tool, trace, tmp_path):
-    native_tool("etw-record", "--input", trace, "-o", tmp_path / "a.etwcap", "-q")
+    native_tool("etw-record", "--input", trace, "-o", tmp_path / "a.etwcap", "-q", "--format", "1.0")
     return tmp_path / "a.etwcap"
 
 
