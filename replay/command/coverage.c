@@ -62,15 +62,17 @@ static etw_status count(coverage *into, const etw_event *event, etw_error *error
 
 static etw_status count_all(etw_replay *replay, coverage *into, etw_error *error)
 {
-    const etw_event *event;
-    etw_status status;
-    while ((status = etw_replay_next(replay, &event, error)) == ETW_OK) {
-        status = count(into, event, error);
-        if (etw_failed(status)) {
-            return status;
+    for (;;) {
+        const etw_event *event;
+        const etw_status read = etw_replay_next(replay, &event, error);
+        if (read != ETW_OK) {
+            return read == ETW_END ? ETW_OK : read;
+        }
+        const etw_status counted = count(into, event, error);
+        if (counted != ETW_OK) {
+            return counted;
         }
     }
-    return status == ETW_END ? ETW_OK : status;
 }
 
 /* Printing. */
