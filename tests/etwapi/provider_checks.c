@@ -1,5 +1,5 @@
-/* The provider's side of the drop-in API: callbacks, result codes, losses, and what it tells of
- * itself. */
+/* The provider's side of the drop-in API: callbacks, result codes, losses, what it tells of itself,
+ * and what becomes of that which it writes. */
 #include "replay/etwapi/etw_headers.h"
 
 #include <setjmp.h>
@@ -12,10 +12,14 @@
 #include <evntprov.h>
 
 #define INFO_SET_TRAITS      2
+#define INFO_TYPES           3
+#define TYPE_EVENT_METADATA  1
+#define ITEM_SCHEMA          11
 #define PERFORMANCE_TRACE    0x1Fu
 #define GROUP_MASKS          1u
 #define INVALID_LENGTH       ((LONG)0xC0000004)
 #define RING_FULL_AT_MOST    10000
+#define SESSIONS             1000
 #define WAIT_FOR_CALLBACK_MS 2000u
 
 LONG WINAPI NtQuerySystemInformation(ULONG, void *, ULONG, ULONG *);
@@ -73,6 +77,8 @@ typedef struct told {
     UCHAR level;
     ULONGLONG any;
     GUID source;
+    ULONG filter_type, filter_size;
+    BYTE filter[64];
     ULONG instances, enables; /* EnumerateTraceGuidsEx inside the callback */
 } told;
 
@@ -93,8 +99,13 @@ static void ask_for_instances(told *of)
 static void NTAPI on_enable(LPCGUID source, ULONG code, UCHAR level, ULONGLONG any, ULONGLONG all,
                             PEVENT_FILTER_DESCRIPTOR filter, PVOID context)
 {
-    (void)all, (void)filter;
+    (void)all;
     told *of = context;
+    of->filter_size = filter == NULL ? 0 : filter->Size;
+    of->filter_type = filter == NULL ? 0 : filter->Type;
+    if (of->filter_size > 0 && of->filter_size <= sizeof of->filter) {
+        memcpy(of->filter, (const void *)(uintptr_t)filter->Ptr, of->filter_size);
+    }
     of->code = code;
     of->level = level;
     of->any = any;
@@ -212,6 +223,31 @@ static void test_events_without_room_are_counted(void **state)
     assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
 }
 
+static DWORD handles(void)
+{
+    DWORD count;
+    assert_true(GetProcessHandleCount(GetCurrentProcess(), &count));
+    return count;
+}
+
+static void test_sessions_that_end_leave_nothing_behind(void **state)
+{
+    (void)state;
+    const EVENT_DESCRIPTOR event = {.Id = 1};
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(&provider_id, NULL, NULL, &handle), ERROR_SUCCESS);
+    DWORD after_first = 0;
+    for (ULONG i = 0; i < SESSIONS; i++) {
+        const TRACEHANDLE session = start();
+        enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 0, 0);
+        assert_int_equal(EventWrite(handle, &event, 0, NULL), ERROR_SUCCESS);
+        (void)control(session, EVENT_TRACE_CONTROL_STOP);
+        after_first = i == 0 ? handles() : after_first;
+    }
+    assert_true(handles() < after_first + SESSIONS / 10);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
 static void test_traits_are_set_once_and_must_add_up(void **state)
 {
     (void)state;
@@ -241,6 +277,222 @@ static void test_activities_are_a_threads_own(void **state)
     assert_int_equal(EventActivityIdControl(6, &id), ERROR_INVALID_PARAMETER);
 }
 
+static void test_filter_data_reach_the_callback(void **state)
+{
+    (void)state;
+    struct {
+        EVENT_FILTER_HEADER head;
+        char command[16];
+    } data = {.head = {.Id = 7, .Size = sizeof data}, .command = "Key\0Value"};
+    EVENT_FILTER_DESCRIPTOR filter = {
+        .Ptr = (uintptr_t)&data, .Size = sizeof data, .Type = EVENT_FILTER_TYPE_SCHEMATIZED};
+    ENABLE_TRACE_PARAMETERS with = {.Version = ENABLE_TRACE_PARAMETERS_VERSION_2,
+                                    .EnableFilterDesc = &filter,
+                                    .FilterDescCount = 1};
+    told of = {0};
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(&provider_id, on_enable, &of, &handle), ERROR_SUCCESS);
+    const TRACEHANDLE session = start();
+    assert_int_equal(EnableTraceEx2(session, &provider_id, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 0, 0,
+                                    0, 0, &with),
+                     ERROR_SUCCESS);
+    wait_for(&of, 1);
+    assert_int_equal(of.filter_type, EVENT_FILTER_TYPE_SCHEMATIZED);
+    assert_int_equal(of.filter_size, sizeof data);
+    assert_memory_equal(of.filter, &data, sizeof data);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+    (void)control(session, EVENT_TRACE_CONTROL_STOP);
+}
+
+/* --- what is written ----------------------------------------------------------------------------
+ */
+
+#define MOST_SEEN 4u
+#define LAST_ID   0xFFFFu /* ends the reading */
+
+typedef struct seen {
+    TRACEHANDLE session;
+    ULONG count;
+    struct {
+        EVENT_HEADER header;
+        USHORT item_type, item_size; /* the first extended item; 0: none */
+        BYTE item[32];
+        USHORT size;
+        BYTE data[32];
+    } events[MOST_SEEN];
+} seen;
+
+static void NTAPI on_record(EVENT_RECORD *record)
+{
+    seen *to = record->UserContext;
+    if (record->EventHeader.EventDescriptor.Id == LAST_ID || to->count == MOST_SEEN) {
+        properties with;
+        fresh(&with);
+        (void)ControlTraceW(to->session, NULL, &with.head, EVENT_TRACE_CONTROL_STOP);
+        return;
+    }
+    to->events[to->count].header = record->EventHeader;
+    to->events[to->count].size = record->UserDataLength;
+    memcpy(to->events[to->count].data, record->UserData,
+           record->UserDataLength <= 32 ? record->UserDataLength : 32);
+    if (record->ExtendedDataCount > 0) {
+        const EVENT_HEADER_EXTENDED_DATA_ITEM *item = record->ExtendedData;
+        to->events[to->count].item_type = item->ExtType;
+        to->events[to->count].item_size = item->DataSize;
+        memcpy(to->events[to->count].item, (const void *)(uintptr_t)item->DataPtr,
+               item->DataSize <= 32 ? item->DataSize : 32);
+    }
+    to->count++;
+}
+
+/* Reads what waits in the session, and stops it. */
+static void read_all(TRACEHANDLE session, seen *to)
+{
+    WCHAR name[] = L"provider checks";
+    const EVENT_DESCRIPTOR last = {.Id = LAST_ID};
+    REGHANDLE handle;
+    assert_int_equal(EventRegister(&provider_id, NULL, NULL, &handle), ERROR_SUCCESS);
+    assert_int_equal(EventWrite(handle, &last, 0, NULL), ERROR_SUCCESS);
+    EVENT_TRACE_LOGFILEW log = {.LoggerName = name, .Context = to};
+    log.ProcessTraceMode = PROCESS_TRACE_MODE_REAL_TIME | PROCESS_TRACE_MODE_EVENT_RECORD;
+    log.EventRecordCallback = on_record;
+    *to = (seen){.session = session};
+    TRACEHANDLE trace = OpenTraceW(&log);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
+static TRACEHANDLE start_enabled(REGHANDLE *handle)
+{
+    assert_int_equal(EventRegister(&provider_id, NULL, NULL, handle), ERROR_SUCCESS);
+    const TRACEHANDLE session = start();
+    enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 4, 0);
+    return session;
+}
+
+static void test_a_string_is_written_with_its_end(void **state)
+{
+    (void)state;
+    REGHANDLE handle;
+    const TRACEHANDLE session = start_enabled(&handle);
+    assert_int_equal(EventWriteString(handle, 3, 0x10, L"hi"), ERROR_SUCCESS);
+    assert_int_equal(EventWriteString(handle, 5, 0x10, L"above the level"), ERROR_SUCCESS);
+    assert_int_equal(EventWriteString(handle, 3, 0x10, NULL), ERROR_INVALID_PARAMETER);
+    seen all;
+    read_all(session, &all);
+    assert_int_equal(all.count, 1);
+    assert_true((all.events[0].header.Flags & EVENT_HEADER_FLAG_STRING_ONLY) != 0);
+    assert_int_equal(all.events[0].header.EventDescriptor.Level, 3);
+    assert_int_equal(all.events[0].header.EventDescriptor.Keyword, 0x10);
+    assert_int_equal(all.events[0].size, sizeof L"hi");
+    assert_memory_equal(all.events[0].data, L"hi", sizeof L"hi");
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
+static void test_activities_and_sessions_left_out_are_chosen_by_the_call(void **state)
+{
+    (void)state;
+    REGHANDLE handle;
+    const TRACEHANDLE session = start_enabled(&handle);
+    const EVENT_DESCRIPTOR event = {.Id = 9, .Level = 4}, above = {.Id = 9, .Level = 5};
+    assert_true(EventEnabled(handle, &event));
+    assert_false(EventEnabled(handle, &above));
+    assert_int_equal(EventWriteEx(handle, &event, 1ull << (session & 63), 0, NULL, NULL, 0, NULL),
+                     ERROR_SUCCESS);
+    assert_int_equal(EventWriteEx(handle, &event, 0, 0, &source_id, &provider_id, 0, NULL),
+                     ERROR_SUCCESS);
+    GUID id = provider_id;
+    assert_int_equal(EventActivityIdControl(EVENT_ACTIVITY_CTRL_SET_ID, &id), ERROR_SUCCESS);
+    assert_int_equal(EventWrite(handle, &event, 0, NULL), ERROR_SUCCESS);
+    memset(&id, 0, sizeof id);
+    assert_int_equal(EventActivityIdControl(EVENT_ACTIVITY_CTRL_SET_ID, &id), ERROR_SUCCESS);
+    seen all;
+    read_all(session, &all);
+    assert_int_equal(all.count, 2);
+    assert_memory_equal(&all.events[0].header.ActivityId, &source_id, sizeof source_id);
+    assert_int_equal(all.events[0].item_type, EVENT_HEADER_EXT_TYPE_RELATED_ACTIVITYID);
+    assert_memory_equal(all.events[0].item, &provider_id, sizeof provider_id);
+    assert_memory_equal(&all.events[1].header.ActivityId, &provider_id, sizeof provider_id);
+    assert_int_equal(all.events[1].item_type, 0);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
+/* Before a provider asks for types their field is whatever the stack held. */
+static void test_types_of_data_count_once_they_are_asked_for(void **state)
+{
+    (void)state;
+    static const BYTE schema[] = "\x06\x00\x00Me";
+    REGHANDLE handle;
+    const TRACEHANDLE session = start_enabled(&handle);
+    const EVENT_DESCRIPTOR event = {.Id = 9, .Level = 4};
+    EVENT_DATA_DESCRIPTOR data;
+    EventDataDescCreate(&data, schema, sizeof schema);
+    data.Reserved = TYPE_EVENT_METADATA;
+    assert_int_equal(EventWrite(handle, &event, 1, &data), ERROR_SUCCESS);
+    BYTE yes = 1, wrong = 2;
+    const EVENT_INFO_CLASS types = (EVENT_INFO_CLASS)INFO_TYPES;
+    assert_int_equal(EventSetInformation(handle, types, &wrong, 1), ERROR_INVALID_PARAMETER);
+    assert_int_equal(EventSetInformation(handle, types, &yes, 1), ERROR_SUCCESS);
+    assert_int_equal(EventWrite(handle, &event, 1, &data), ERROR_SUCCESS);
+    seen all;
+    read_all(session, &all);
+    assert_int_equal(all.count, 2);
+    assert_int_equal(all.events[0].size, sizeof schema);
+    assert_int_equal(all.events[0].item_type, 0);
+    assert_int_equal(all.events[1].size, 0);
+    assert_int_equal(all.events[1].item_type, ITEM_SCHEMA);
+    assert_int_equal(all.events[1].item_size, sizeof schema);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
+static ULONG WINAPI on_control(WMIDPREQUESTCODE code, PVOID context, ULONG *reserved, PVOID buffer)
+{
+    (void)reserved;
+    *(TRACEHANDLE *)context = code == WMI_ENABLE_EVENTS ? GetTraceLoggerHandle(buffer) : 0;
+    return ERROR_SUCCESS;
+}
+
+static void test_messages_are_written_with_what_their_flags_ask_for(void **state)
+{
+    (void)state;
+    const TRACEHANDLE session = start();
+    enable(session, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 4, 0x60);
+    TRACEHANDLE logger = 0, registration;
+    TRACE_GUID_REGISTRATION class_registration = {&source_id, NULL};
+    assert_int_equal(RegisterTraceGuidsA(NULL, &logger, &provider_id, 1, &class_registration, NULL,
+                                         NULL, &registration),
+                     ERROR_INVALID_PARAMETER);
+    assert_int_equal(RegisterTraceGuidsA(on_control, &logger, &provider_id, 1, &class_registration,
+                                         NULL, NULL, &registration),
+                     ERROR_SUCCESS);
+    assert_int_equal(GetTraceEnableLevel(logger), 4);
+    assert_int_equal(GetTraceEnableFlags(logger), 0x60);
+    const ULONG flags = TRACE_MESSAGE_GUID | TRACE_MESSAGE_SYSTEMINFO;
+    const ULONG number = 5;
+    assert_int_equal(
+        TraceMessage(logger, flags, &source_id, 12, "ab", (size_t)2, &number, sizeof number, NULL),
+        ERROR_SUCCESS);
+    assert_int_equal(TraceMessage(logger, 0, &source_id, 13, NULL), ERROR_SUCCESS);
+    assert_int_equal(TraceMessage(0, flags, &source_id, 12, NULL), ERROR_INVALID_HANDLE);
+    seen all;
+    read_all(session, &all);
+    const GUID none = {0};
+    assert_int_equal(all.count, 2);
+    assert_true((all.events[0].header.Flags & EVENT_HEADER_FLAG_TRACE_MESSAGE) != 0);
+    assert_int_equal(all.events[0].header.EventDescriptor.Id, 12);
+    assert_memory_equal(&all.events[0].header.ProviderId, &source_id, sizeof source_id);
+    assert_int_equal(all.events[0].header.ProcessId, GetCurrentProcessId());
+    assert_int_equal(all.events[0].size, 6);
+    assert_memory_equal(all.events[0].data, "ab\5\0\0\0", 6);
+    assert_memory_equal(&all.events[1].header.ProviderId, &none, sizeof none);
+    assert_int_equal(all.events[1].header.ProcessId, 0);
+    assert_int_equal(UnregisterTraceGuids(registration), ERROR_SUCCESS);
+}
+
+/* --- of kernel sessions -------------------------------------------------------------------------
+ */
+
 static void test_group_masks_of_a_kernel_session(void **state)
 {
     (void)state;
@@ -269,8 +521,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_enabled_provider_is_told_inside_its_registration),
         cmocka_unit_test(test_each_change_is_told),
+        cmocka_unit_test(test_filter_data_reach_the_callback),
+        cmocka_unit_test(test_a_string_is_written_with_its_end),
+        cmocka_unit_test(test_activities_and_sessions_left_out_are_chosen_by_the_call),
+        cmocka_unit_test(test_types_of_data_count_once_they_are_asked_for),
+        cmocka_unit_test(test_messages_are_written_with_what_their_flags_ask_for),
         cmocka_unit_test(test_results_of_writing),
         cmocka_unit_test(test_events_without_room_are_counted),
+        cmocka_unit_test(test_sessions_that_end_leave_nothing_behind),
         cmocka_unit_test(test_traits_are_set_once_and_must_add_up),
         cmocka_unit_test(test_activities_are_a_threads_own),
         cmocka_unit_test(test_group_masks_of_a_kernel_session),

@@ -1,9 +1,11 @@
 /* A program that writes events of each kind, as others do: it knows nothing of the box.
  *
- *     etwbox_provider COUNT [again] [crash]
+ *     etwbox_provider COUNT [again|crash|paced]
  *
  * Each of COUNT rounds writes a manifest, a TraceLogging and a classic event with the round's
- * number. again: then a child does the same. crash: at the end, by a bad pointer. */
+ * number. again: then a child does the same. crash: at the end, by a bad pointer. paced: 200,000
+ * events a second. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include <evntprov.h>
 
 #define INFO_SET_TRAITS 2
+#define ROUNDS_A_MS     67 /* of three events */
 
 /* Tests.Etwbox.Manifest of the test's manifest, the GUID of the name Tests.Etwbox.TraceLogging, and
  * a classic provider with its class. */
@@ -103,6 +106,13 @@ static ULONG write_classic_event(const providers *all, ULONG number)
     return TraceEvent(all->logger, &event.header);
 }
 
+static void wait_for_turn(ULONG round, ULONGLONG begin_ms)
+{
+    while (round / ROUNDS_A_MS > GetTickCount64() - begin_ms) {
+        Sleep(1);
+    }
+}
+
 static ULONG run_again(const char *count)
 {
     char path[MAX_PATH], line[MAX_PATH + 32];
@@ -124,7 +134,12 @@ int main(int argc, char **argv)
     providers all = {0};
     ULONG code = open_providers(&all);
     const ULONG count = argc > 1 ? strtoul(argv[1], NULL, 10) : 1;
+    const bool is_paced = argc > 2 && strcmp(argv[2], "paced") == 0;
+    const ULONGLONG begin_ms = GetTickCount64();
     for (ULONG i = 0; i < count && code == 0; i++) {
+        if (is_paced) {
+            wait_for_turn(i, begin_ms);
+        }
         code = write_manifest_event(&all, i);
         code = code != 0 ? code : write_tracelogging_event(&all, i);
         code = code != 0 ? code : write_classic_event(&all, i);

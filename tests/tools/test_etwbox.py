@@ -185,6 +185,13 @@ def test_a_crash_leaves_a_readable_recording(record):
     assert [summary(e) for e in events] == written(0) + written(1)
 
 
+def test_no_event_of_a_busy_program_is_lost(record):
+    """tests/README.md has the command for many; what waits for the recorder fits into its memory here."""
+    done, events = record(10000, "paced")
+    assert done.stdout.split()[0] == b"0" and len(events) == 30000
+    assert [int(e["EventProperties"]["Number"]) for e in events[::3]] == list(range(10000))
+
+
 def test_the_manual_page_has_the_options_of_the_help(win64_tool):
     shown = set(re.findall(r"--[a-z][a-z-]+", win64_tool("etwbox", "--help").stdout.decode()))
     page = (ROOT / "replay/etwbox/etwbox.1").read_text().replace("\\-", "-")
