@@ -45,4 +45,9 @@ ULONG WINAPI TdhAggregatePayloadFilters(ULONG count, PVOID *filters, BOOLEAN *ma
                                         EVENT_FILTER_DESCRIPTOR *descriptor);
 ULONG WINAPI TdhCleanupPayloadEventFilterDescriptor(EVENT_FILTER_DESCRIPTOR *descriptor);
 
+/* Since Windows Server 2022 and 11. */
+ULONG WINAPI TdhEnumerateProvidersForDecodingSource(DECODING_SOURCE source,
+                                                    PROVIDER_ENUMERATION_INFO *info, ULONG room,
+                                                    ULONG *size);
+
 #endif

@@ -67,26 +67,44 @@ static void add_provider(void *context, const etw_guid *provider, const char *ut
     list->name_bytes += units * (ULONG)sizeof(wchar_t);
 }
 
-ULONG WINAPI TdhEnumerateProviders(PROVIDER_ENUMERATION_INFO *info, ULONG *size)
+static ULONG give_providers(const provider_list *list, PROVIDER_ENUMERATION_INFO *info, ULONG room,
+                            ULONG *size)
 {
-    if (size == NULL) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    know_trace();
-    provider_list list = {0};
-    etwapi_visit_providers(add_provider, &list);
     const ULONG names = (ULONG)offsetof(PROVIDER_ENUMERATION_INFO, TraceProviderInfoArray) +
-                        list.count * (ULONG)sizeof(TRACE_PROVIDER_INFO);
-    const ULONG needed = names + list.name_bytes;
-    if (info == NULL || *size < needed) {
-        *size = needed;
+                        list->count * (ULONG)sizeof(TRACE_PROVIDER_INFO);
+    const ULONG needed = names + list->name_bytes;
+    *size = needed;
+    if (info == NULL || room < needed) {
         return ERROR_INSUFFICIENT_BUFFER;
     }
-    *size = needed;
-    info->NumberOfProviders = list.count;
-    provider_list fill = {.info = info, .name_offset = names};
-    etwapi_visit_providers(add_provider, &fill);
+    info->NumberOfProviders = list->count;
+    if (list->count > 0) {
+        provider_list fill = {.info = info, .name_offset = names};
+        etwapi_visit_providers(add_provider, &fill);
+    }
     return ERROR_SUCCESS;
+}
+
+ULONG WINAPI TdhEnumerateProviders(PROVIDER_ENUMERATION_INFO *info, ULONG *size)
+{
+    return size == NULL
+               ? (ULONG)ERROR_INVALID_PARAMETER
+               : TdhEnumerateProvidersForDecodingSource(DecodingSourceXMLFile, info, *size, size);
+}
+
+ULONG WINAPI TdhEnumerateProvidersForDecodingSource(DECODING_SOURCE source,
+                                                    PROVIDER_ENUMERATION_INFO *info, ULONG room,
+                                                    ULONG *size)
+{
+    if (size == NULL || (source != DecodingSourceXMLFile && source != DecodingSourceWbem)) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    provider_list list = {0};
+    if (source == DecodingSourceXMLFile) {
+        know_trace();
+        etwapi_visit_providers(add_provider, &list);
+    }
+    return give_providers(&list, info, room, size);
 }
 
 /* --- fields of a provider

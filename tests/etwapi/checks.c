@@ -722,6 +722,16 @@ static void providers_are_found_before_the_trace_is_played(void **state)
     assert_int_equal(times_listed(list, L"Tests.Etwapi"), 1);
     assert_int_equal(times_listed(list, L"Microsoft-Windows-DNS-Client"), 1);
     assert_int_equal(times_listed(list, L"Microsoft-Windows-No-Such"), 0);
+    const ULONG count = list->NumberOfProviders;
+    assert_int_equal(
+        TdhEnumerateProvidersForDecodingSource(DecodingSourceXMLFile, list, size, &size),
+        ERROR_SUCCESS);
+    assert_int_equal(list->NumberOfProviders, count);
+    assert_int_equal(TdhEnumerateProvidersForDecodingSource(DecodingSourceWbem, list, size, &size),
+                     ERROR_SUCCESS);
+    assert_int_equal(list->NumberOfProviders, 0);
+    assert_int_equal(TdhEnumerateProvidersForDecodingSource(DecodingSourceWPP, list, size, &size),
+                     ERROR_INVALID_PARAMETER);
     free(list);
 }
 
