@@ -244,6 +244,7 @@ def measure_large(table, corpus_file, runs):
               "4 x 0.4, babeltrace2's text", at_least=True)
     measure_threads(table, corpus_file, saved, runs)
     measure_info(table, corpus_file, saved, runs)
+    measure_exports(table, corpus_file, runs)
     measure_queries(table, saved, runs)
     words = run(PASSES, "query", saved, 1000, stdout=subprocess.PIPE).output.split()
     table.add("bytes read by a query of 1,000 events / all", int(words[10]) / int(words[13]), 0.01,
@@ -252,6 +253,24 @@ def measure_large(table, corpus_file, runs):
     run("sh", "-c", "head -c %d '%s' > '%s'" % (saved.stat().st_size - 40, saved, cut))
     scan, xxhsum = side_by_side(runs, (REPLAY, "info", cut), ("xxhsum", "-q", cut))
     table.add("CPU of info without index / xxhsum", scan.over(xxhsum, "cpu"), 1.5)
+
+
+def measure_exports(table, corpus_file, runs):
+    """Rates of exports by that of NDJSON, in one thread."""
+    saved, folder = WORK / "exported.etwcap", WORK / "exported"
+    run(RECORD, "--input", corpus_file, "--force", "-o", saved)
+    events = int(run(PASSES, "headers", saved, stdout=subprocess.PIPE).output.split()[0])
+    export = (REPLAY, "export", saved, "-q", "-f", "-o")
+    # A folder must be new: a shell removes the one of the round before.
+    per_event = ("sh", "-c", 'rm -rf "$1"; exec "$0" export "$2" -q --per-event -o "$1"', REPLAY, folder, saved)
+    text, columns, tables, database, folded = side_by_side(
+        runs, (REPLAY, saved, "-q"), (*export, WORK / "exported.parquet"), per_event, (*export, WORK / "exported.db"),
+        (*export, WORK / "exported.folded"))
+    table.add("events a CPU second, Parquet / NDJSON", text.over(columns, "cpu"))
+    table.add("events a CPU second, Parquet per event / NDJSON", text.over(tables, "cpu"), 0.5, at_least=True)
+    table.add("events a CPU second, SQLite / NDJSON", text.over(database, "cpu"), 0.15, at_least=True)
+    table.add("thousand events a CPU second, SQLite", events / database.median("cpu") / 1e3, 300, at_least=True)
+    table.add("events a CPU second, folded stacks / NDJSON", text.over(folded, "cpu"), 1.0, at_least=True)
 
 
 def measure_info(table, corpus_file, large, runs):
