@@ -113,6 +113,12 @@ etw_status etw_fault_set(etw_fault_options *faults, const char *name, const char
     if (strcmp(name, "reorder") == 0) {
         return set_small_number(value, 0, ETW_FAULTS_MAX_REORDER, &faults->reorder, error);
     }
+    if (strcmp(name, "seed") == 0 && strcmp(value, "random") == 0) {
+        const etw_os *os = etw_os_default();
+        faults->seed =
+            (uint64_t)os->filetime_now(os->context) ^ (uint64_t)os->monotonic_ns(os->context) << 20;
+        return ETW_OK;
+    }
     if (strcmp(name, "seed") == 0) {
         return set_number(value, 0, UINT64_MAX, &faults->seed, error);
     }

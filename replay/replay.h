@@ -75,9 +75,9 @@ typedef struct etw_fault_options {
 } etw_fault_options;
 
 /* Sets one by its name, as text: "drop", "1%" or "0.01"; "duplicate", "corrupt"; "reorder", "8";
- * "seed", "5"; "rebase", "now" or a time; "loop", "3"; "lose", "100@+5s": so many events and a time
- * or how long after the first event; "stall", "2s@+5s". The last two add to those before.
- * ETW_ERROR_INVALID_ARGUMENT says what was expected; NOT_FOUND: there is no such name. */
+ * "seed", "5" or "random"; "rebase", "now" or a time; "loop", "3"; "lose", "100@+5s": so many
+ * events and a time or how long after the first event; "stall", "2s@+5s". The last two add to those
+ * before. ETW_ERROR_INVALID_ARGUMENT says what was expected; NOT_FOUND: there is no such name. */
 ETW_API_CHECKED etw_status etw_fault_set(etw_fault_options *faults, const char *name,
                                          const char *value, etw_error *error);
 

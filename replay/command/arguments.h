@@ -77,7 +77,7 @@ struct etw_replay_arguments {
     const char *format;      /* --format; NULL where not given */
     const char *since;       /* as given: relative times need the trace */
     const char *until;
-    const char *around; /* as given: TIME, TIME+-T */
+    const char *around;   /* as given: TIME, TIME+-T */
     const char **offsets; /* the texts of --offset */
     uint32_t offset_count;
     bool in_order; /* several inputs one after the other */
@@ -89,6 +89,7 @@ struct etw_replay_arguments {
     bool all, brief, events, hash;                /* of info */
     uint64_t every_events, every_bytes, every_ms; /* of split; one of these, or by */
     uint32_t by;                                  /* an etw_split_by; 0: not given */
+    bool print_seed;                              /* of a bad day */
     bool quiet;
     bool no_process_names;
     uint32_t color; /* an etw_when */

@@ -21,7 +21,12 @@ static const etw_option rows[] = {
     FAULT("duplicate", "P", "give an event twice"),
     FAULT("reorder", "N", "let events come up to N earlier than they should"),
     FAULT("corrupt", "P", "cut the data of an event short, or change a byte of it"),
-    FAULT("seed", "N", "of the chances above (default 0): the same gives the same"),
+    FAULT("seed", "N",
+          "of the chances above (default 0; random: another each time): the same gives the same"),
+    {.name = "print-seed",
+     .help = "tell the seed on stderr, with --quiet, too",
+     .group = ETW_TAKES_FAULTS,
+     ETW_OPTION_STORES(etw_replay_arguments, print_seed)},
     FAULT("lose", "N@TIME",
           "leave out N events from this time on (as --since takes it), and tell of them by a loss; "
           "repeatable"),

@@ -406,9 +406,11 @@ static void say_faults(const etw_replay_arguments *arguments, const etw_replay *
                             (unsigned long long)parts[i].count, parts[i].what);
         }
     }
-    if (!arguments->quiet && text.size > 0) {
+    if (text.size > 0 && (!arguments->quiet || arguments->print_seed)) {
         etw_tool_say("a bad day, seed %llu: events %s",
                      (unsigned long long)arguments->replay.faults.seed, etw_text_z(&text));
+    } else if (arguments->print_seed) {
+        etw_tool_say("seed %llu", (unsigned long long)arguments->replay.faults.seed);
     }
     etw_text_free(&text);
 }

@@ -1,5 +1,6 @@
 """A bad day: events that are lost, come twice, out of order or with broken data."""
 import json
+import re
 import time
 
 import pytest
@@ -114,3 +115,10 @@ def test_a_pipe_can_come_again(native_tool, traces):
     (["--loop", "2", "--tail", "3"], b"a selection of events comes once")])
 def test_what_cannot_be_is_an_error(native_tool, traces, words, said):
     assert said in native_tool("etw-replay", traces[0], *words, status=None).stderr
+
+
+def test_a_random_seed_is_told_so_that_its_day_can_be_had_again(native_tool, traces):
+    done = native_tool("etw-replay", traces[1], "-q", "--drop", "50%", "--seed", "random", "--print-seed")
+    seed = re.search(rb"seed (\d+)", done.stderr).group(1).decode()
+    assert native_tool("etw-replay", traces[1], "-q", "--drop", "50%", "--seed", seed).stdout == done.stdout
+    assert native_tool("etw-replay", traces[1], "-q", "--print-seed").stderr == b"etw-replay: seed 0\n"
