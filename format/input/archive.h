@@ -8,7 +8,7 @@ typedef struct etw_archive {
     const etw_os *os;
     int file; /* can be read at any place */
     uint64_t size;
-    etw_spool *spool;
+    etw_input_spool *spool;
     bool (*is_wanted)(void *context, const char *name);
     /* Takes over file, a temporary one with what the archive has under that name. */
     etw_status (*take)(void *context, const char *name, int file, etw_error *error);

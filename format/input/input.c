@@ -371,7 +371,7 @@ static etw_status look(etw_input *input, uint8_t *head, size_t *size, etw_error 
 typedef etw_status (*unwrapping)(etw_unwrap *unwrap, etw_error *error);
 
 /* A temporary file with what function makes of the input takes its place. */
-static etw_status replace_by(etw_input *input, unwrapping function, etw_spool *spool,
+static etw_status replace_by(etw_input *input, unwrapping function, etw_input_spool *spool,
                              etw_error *error)
 {
     const etw_os *os = input->inner;
@@ -407,7 +407,7 @@ static etw_status refuse(const etw_file_kind *kind, etw_error *error)
 }
 
 /* What it is, once nothing that can be taken off is left. */
-static etw_status take_off_all(etw_input *input, uint32_t *wrappings, etw_spool *spool,
+static etw_status take_off_all(etw_input *input, uint32_t *wrappings, etw_input_spool *spool,
                                const etw_file_kind **found, etw_error *error)
 {
     for (;;) {
@@ -440,8 +440,8 @@ static etw_status take_off_all(etw_input *input, uint32_t *wrappings, etw_spool 
 }
 
 /* One that never ends, or is no trace, must not fill the disk. */
-static etw_status copy_trace(etw_input *input, const etw_input_options *options, etw_spool *spool,
-                             etw_error *error)
+static etw_status copy_trace(etw_input *input, const etw_input_options *options,
+                             etw_input_spool *spool, etw_error *error)
 {
     uint8_t head[ETW_FILE_KIND_BYTES];
     size_t size = 0;
@@ -455,8 +455,8 @@ static etw_status copy_trace(etw_input *input, const etw_input_options *options,
 }
 
 etw_status etw_input_take_off(etw_input *input, const etw_input_options *options,
-                              uint32_t *wrappings, etw_spool *spool, const etw_file_kind **archive,
-                              etw_error *error)
+                              uint32_t *wrappings, etw_input_spool *spool,
+                              const etw_file_kind **archive, etw_error *error)
 {
     const etw_file_kind *found = NULL;
     *archive = NULL;

@@ -22,7 +22,7 @@ typedef struct giving {
 /* One file of those that a path stands for, with all that is in it. */
 typedef struct one_file {
     const giving *to;
-    etw_spool spool;
+    etw_input_spool spool;
 } one_file;
 
 static etw_status give_input(one_file *file, etw_input *input, uint32_t wrappings,

@@ -18,7 +18,7 @@ int etw_input_file(const etw_input *input);
 /* Takes off what is wrapped around the input; *wrappings counts them. *archive: what archive it is
  * then, which can seek; NULL where it is none. */
 etw_status etw_input_take_off(etw_input *input, const etw_input_options *options,
-                              uint32_t *wrappings, etw_spool *spool, const etw_file_kind **archive,
-                              etw_error *error);
+                              uint32_t *wrappings, etw_input_spool *spool,
+                              const etw_file_kind **archive, etw_error *error);
 
 #endif

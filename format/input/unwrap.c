@@ -29,7 +29,7 @@ etw_status etw_unwrap_pull(etw_unwrap *unwrap, void *into, size_t size, size_t *
     return status;
 }
 
-static etw_status check_ratio(const etw_spool *spool, etw_error *error)
+static etw_status check_ratio(const etw_input_spool *spool, etw_error *error)
 {
     const uint64_t unwrapped = spool->written + spool->passed;
     return unwrapped > ETW_INPUT_FREE_BYTES && unwrapped / ETW_INPUT_MAX_RATIO > spool->read

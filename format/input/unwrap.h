@@ -6,11 +6,11 @@
 
 /* What one input has taken and given: what is wrapped within it, and all files of an archive, count
  * together. */
-typedef struct etw_spool {
+typedef struct etw_input_spool {
     uint64_t read;    /* wrapped bytes ... */
     uint64_t written; /* ... and unwrapped ones; at most ETW_INPUT_MAX_RATIO times as many */
     uint64_t passed;  /* unwrapped bytes of files in an archive that nobody wants */
-} etw_spool;
+} etw_input_spool;
 
 /* Where wrapped bytes come from and unwrapped ones go. */
 typedef struct etw_unwrap {
@@ -19,7 +19,7 @@ typedef struct etw_unwrap {
     bool can_seek;
     uint64_t at;  /* of the next byte */
     uint64_t end; /* no byte from there on is read; UINT64_MAX: the file's end */
-    etw_spool *spool;
+    etw_input_spool *spool;
     int to;
 } etw_unwrap;
 

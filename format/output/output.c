@@ -1,4 +1,5 @@
 #include "format/output/output.h"
+#include "format/output/spool.h"
 
 #include "format/base/names.h"
 
@@ -73,9 +74,9 @@ etw_status etw_collector_put(const etw_collector_target *target, etw_text *out, 
     return status;
 }
 
-void etw_collector_open_spool(const etw_collector_target *target, etw_spool *spool)
+void etw_collector_open_spool(const etw_collector_target *target, etw_output_spool *spool)
 {
-    etw_spool_open(spool, target->os);
+    etw_output_spool_open(spool, target->os);
     spool->progress = target->progress;
     spool->progress_context = target->progress_context;
 }

@@ -7,7 +7,6 @@
 
 #include "format/base/os.h"
 #include "format/output/event_json.h"
-#include "format/output/spool.h"
 
 /* One renderer; the first member of each format's own structure. */
 typedef struct etw_output {
@@ -69,9 +68,6 @@ typedef struct etw_output_format {
 /* Within a collector's finish: writes out, and empties it, where it has become large. */
 ETW_API_CHECKED etw_status etw_collector_put(const etw_collector_target *target, etw_text *out,
                                              etw_error *error);
-
-/* A spool that shows how far it is read. */
-void etw_collector_open_spool(const etw_collector_target *target, etw_spool *spool);
 
 /* Tells the user "COUNT WHAT" where count is not 0. */
 ETW_API void etw_collector_say(const etw_collector_target *target, uint64_t count,

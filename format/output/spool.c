@@ -2,12 +2,12 @@
 
 #define CHUNK ((size_t)256 << 10)
 
-void etw_spool_open(etw_spool *spool, const etw_os *os)
+void etw_output_spool_open(etw_output_spool *spool, const etw_os *os)
 {
-    *spool = (etw_spool){.os = os, .file = -1};
+    *spool = (etw_output_spool){.os = os, .file = -1};
 }
 
-void etw_spool_close(etw_spool *spool)
+void etw_output_spool_close(etw_output_spool *spool)
 {
     if (spool->os != NULL && spool->file >= 0) {
         (void)spool->os->close(spool->os->context, spool->file);
@@ -21,7 +21,7 @@ static etw_status no_memory(etw_error *error)
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for what is put aside");
 }
 
-static etw_status flush(etw_spool *spool, etw_error *error)
+static etw_status flush(etw_output_spool *spool, etw_error *error)
 {
     if (spool->file < 0) {
         spool->file = spool->os->open_temporary(spool->os->context);
@@ -39,7 +39,7 @@ static etw_status flush(etw_spool *spool, etw_error *error)
     return ETW_OK;
 }
 
-etw_status etw_spool_append(etw_spool *spool, etw_bytes record, etw_error *error)
+etw_status etw_output_spool_append(etw_output_spool *spool, etw_bytes record, etw_error *error)
 {
     const uint32_t size = (uint32_t)record.size;
     if (record.size > ETW_SPOOL_MAX_RECORD) {
@@ -55,7 +55,7 @@ etw_status etw_spool_append(etw_spool *spool, etw_bytes record, etw_error *error
 }
 
 /* What was never written need not be read. */
-etw_status etw_spool_rewind(etw_spool *spool, etw_error *error)
+etw_status etw_output_spool_rewind(etw_output_spool *spool, etw_error *error)
 {
     if (spool->file >= 0) {
         const etw_status status =
@@ -71,7 +71,7 @@ etw_status etw_spool_rewind(etw_spool *spool, etw_error *error)
 }
 
 /* Has so many bytes in waiting from `at` on. False: the file has ended. */
-static etw_status fill(etw_spool *spool, size_t size, etw_error *error)
+static etw_status fill(etw_output_spool *spool, size_t size, etw_error *error)
 {
     const size_t left = spool->waiting.size - spool->at;
     if (left >= size) {
@@ -104,7 +104,7 @@ static etw_status fill(etw_spool *spool, size_t size, etw_error *error)
     return etw_failed(status) ? status : ETW_OK;
 }
 
-etw_status etw_spool_next(etw_spool *spool, etw_bytes *record, etw_error *error)
+etw_status etw_output_spool_next(etw_output_spool *spool, etw_bytes *record, etw_error *error)
 {
     uint32_t size;
     etw_status status = fill(spool, sizeof size, error);

@@ -23,7 +23,7 @@ def write(tool, tmp_path):
             trace.event(ONE, id=second, data=struct.pack("<I", second), time=trace.at(second))
         trace.write(etl)
         if name.endswith("c"):
-            tool("etw-record", "--input", etl, "-o", tmp_path / (name + ".etwcap"), "-q")
+            tool("etw-record", "--input", etl, "-o", tmp_path / (name + ".etwcap"), "-q", "--format", "1.0")
             return tmp_path / (name + ".etwcap")
         return etl
     return written

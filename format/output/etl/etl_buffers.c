@@ -27,7 +27,7 @@ typedef struct stream {
 } stream;
 
 struct etw_etl_buffers {
-    etw_spool *spool;
+    etw_output_spool *spool;
     etw_table streams;
     etw_arena memory;
     uint32_t stream_count;
@@ -41,7 +41,7 @@ struct etw_etl_buffers {
     int64_t latest_ticks;
 };
 
-etw_etl_buffers *etw_etl_buffers_new(etw_spool *spool)
+etw_etl_buffers *etw_etl_buffers_new(etw_output_spool *spool)
 {
     etw_etl_buffers *made = calloc(1, sizeof *made);
     if (made != NULL) {
@@ -97,7 +97,7 @@ static etw_status write_ended(etw_etl_buffers *b, etw_error *error)
     while (!etw_failed(status) && b->first != NULL && b->first->is_ended) {
         held *h = b->first;
         const etw_bytes whole = {(const uint8_t *)&h->head, sizeof h->head + h->used};
-        status = etw_spool_append(b->spool, whole, error);
+        status = etw_output_spool_append(b->spool, whole, error);
         b->first = h->next;
         b->last = b->first == NULL ? NULL : b->last;
         h->next = b->spare;

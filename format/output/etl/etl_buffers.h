@@ -28,7 +28,7 @@ typedef struct etw_spooled_buffer {
 typedef struct etw_etl_buffers etw_etl_buffers;
 
 /* spool gets each buffer as one record: the head and its records. NULL: no memory. */
-etw_etl_buffers *etw_etl_buffers_new(etw_spool *spool);
+etw_etl_buffers *etw_etl_buffers_new(etw_output_spool *spool);
 void etw_etl_buffers_free(etw_etl_buffers *buffers);
 
 /* A record, without padding, at most 65,535 bytes; in the order of the events. */

@@ -6,6 +6,7 @@
 #include "format/etl/xpress_write.h"
 #include "format/output/etl/etl_buffers.h"
 #include "format/output/output.h"
+#include "format/output/spool.h"
 
 #include "format/base/arena.h"
 #include "format/base/table.h"
@@ -44,7 +45,7 @@ typedef struct needed_schema {
 
 struct etw_collector {
     etw_collector_target target;
-    etw_spool spool;
+    etw_output_spool spool;
     etw_etl_buffers *buffers;
     const etw_trace *trace; /* NULL: no event yet */
     bool has_header, has_records, is_compressed;
@@ -68,7 +69,7 @@ static void close_etl(etw_collector *collector)
 {
     if (collector != NULL) {
         etw_etl_buffers_free(collector->buffers);
-        etw_spool_close(&collector->spool);
+        etw_output_spool_close(&collector->spool);
         etw_table_free(&collector->schemas);
         etw_table_free(&collector->manifests);
         etw_arena_free(&collector->memory);
@@ -417,9 +418,9 @@ static etw_status write_buffers(etw_collector *c, const etw_file_facts *facts, e
                                 etw_error *error)
 {
     etw_bytes record;
-    etw_status status = etw_spool_rewind(&c->spool, error);
+    etw_status status = etw_output_spool_rewind(&c->spool, error);
     for (uint64_t sequence = 1; !etw_failed(status); sequence++) {
-        status = etw_spool_next(&c->spool, &record, error);
+        status = etw_output_spool_next(&c->spool, &record, error);
         if (status != ETW_OK) {
             break;
         }

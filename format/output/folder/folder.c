@@ -45,7 +45,7 @@ struct etw_collector {
     etw_collector_target target;
     etw_output_options options;
     const etw_kind_form *form;
-    etw_spool spool;
+    etw_output_spool spool;
     etw_table kinds;
     etw_unique_names names;
     etw_arena memory;
@@ -81,7 +81,7 @@ static void close_folder(etw_collector *collector)
         for (uint32_t i = 0; i < BATCH; i++) {
             close_file(collector, &collector->files[i]);
         }
-        etw_spool_close(&collector->spool);
+        etw_output_spool_close(&collector->spool);
         etw_table_free(&collector->kinds);
         etw_unique_names_free(&collector->names);
         etw_arena_free(&collector->memory);
@@ -204,7 +204,7 @@ static etw_status take_row(etw_collector *c, const etw_row *row, etw_bytes whole
     etw_text_append(&c->record, (const char *)&k->number, sizeof k->number);
     etw_text_append(&c->record, (const char *)whole.data, whole.size);
     return c->record.failed ? no_memory(error)
-                            : etw_spool_append(&c->spool, etw_text_bytes(&c->record), error);
+                            : etw_output_spool_append(&c->spool, etw_text_bytes(&c->record), error);
 }
 
 static etw_status take_rows(etw_collector *collector, etw_bytes rows, etw_text *out,
@@ -322,9 +322,9 @@ static etw_status write_batch(etw_collector *c, uint32_t first, uint32_t end, et
 {
     etw_bytes record;
     etw_row row;
-    etw_status status = etw_spool_rewind(&c->spool, error);
+    etw_status status = etw_output_spool_rewind(&c->spool, error);
     while (!etw_failed(status)) {
-        status = etw_spool_next(&c->spool, &record, error);
+        status = etw_output_spool_next(&c->spool, &record, error);
         if (status != ETW_OK) {
             break;
         }

@@ -23,7 +23,7 @@
 struct etw_collector {
     etw_collector_target target;
     bool takes_all;
-    etw_spool spool;
+    etw_output_spool spool;
     etw_components *components;
     etw_copies *copies;
     etw_packet_interfaces interfaces;
@@ -39,7 +39,7 @@ struct etw_collector {
 static void close_packets(etw_collector *collector)
 {
     if (collector != NULL) {
-        etw_spool_close(&collector->spool);
+        etw_output_spool_close(&collector->spool);
         etw_copies_free(collector->copies);
         etw_components_free(collector->components);
         etw_packet_interfaces_free(&collector->interfaces);
@@ -98,7 +98,7 @@ static etw_status take_event(etw_collector *c, const etw_packet_event *event, et
         return no_memory(error);
     }
     c->events++;
-    return etw_spool_append(&c->spool, whole, error);
+    return etw_output_spool_append(&c->spool, whole, error);
 }
 
 static etw_status take_packets(etw_collector *collector, etw_bytes rows, etw_text *out,
@@ -125,9 +125,9 @@ static etw_status choose_packets(etw_collector *c, etw_error *error)
     if (c->copies == NULL) {
         return no_memory(error);
     }
-    etw_status status = etw_spool_rewind(&c->spool, error);
+    etw_status status = etw_output_spool_rewind(&c->spool, error);
     while (!etw_failed(status)) {
-        status = etw_spool_next(&c->spool, &record, error);
+        status = etw_output_spool_next(&c->spool, &record, error);
         if (status != ETW_OK) {
             break;
         }
@@ -355,9 +355,9 @@ static etw_status finish_packets(etw_collector *c, etw_text *out, etw_error *err
         return status;
     }
     etw_pcapng_section(out, "etwcap " ETW_VERSION);
-    status = etw_spool_rewind(&c->spool, error);
+    status = etw_output_spool_rewind(&c->spool, error);
     for (uint64_t index = 0; !etw_failed(status); index++) {
-        status = etw_spool_next(&c->spool, &record, error);
+        status = etw_output_spool_next(&c->spool, &record, error);
         if (status != ETW_OK) {
             break;
         }
