@@ -31,6 +31,8 @@ etw_status etw_part_create(const etw_os *os, const char *path, etw_part_file *pa
     const int known = os->identity == NULL ? 0 : os->identity(os->context, *file, &part->identity);
     if (known < 0) {
         (void)os->close(os->context, *file);
+        (void)os->remove(os->context, etw_text_z(name));
+        *file = -1;
         return etw_error_set_os(error, -known, "%s", etw_text_z(name));
     }
     return ETW_OK;

@@ -318,12 +318,16 @@ etw_status etw_stream_open(etw_stream *stream, const etw_os *os, const char *pat
     stream->replace = replace;
     stream->file = -1;
     bool wants_part;
-    const etw_status status = etw_tool_wants_part(os, path, replace, &wants_part, error);
+    etw_status status = etw_tool_wants_part(os, path, replace, &wants_part, error);
     if (etw_failed(status)) {
         return status;
     }
     if (wants_part) {
-        return etw_part_create(os, path, &stream->part, &stream->file, error);
+        status = etw_part_create(os, path, &stream->part, &stream->file, error);
+        if (etw_failed(status)) {
+            etw_part_free(&stream->part);
+        }
+        return status;
     }
     stream->file = os->open(os->context, path, replace ? ETW_OPEN_REPLACE : ETW_OPEN_CREATE);
     return stream->file >= 0 ? ETW_OK
