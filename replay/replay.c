@@ -6,6 +6,7 @@
 #include "replay/replay_input.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* Schemas and names. */
@@ -308,6 +309,9 @@ static etw_status begin_again(etw_replay *replay, etw_error *error)
     replay->sort = NULL;
     etw_source_close(replay->source);
     replay->source = NULL;
+    /* Names of providers may have been the source's. */
+    memset(replay->named, 0, sizeof replay->named);
+    etw_guid_list_free(&replay->wanted);
     replay->of_file_count = 0;
     replay->etl_events = 0;
     replay->is_paced = false;

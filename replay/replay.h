@@ -66,7 +66,8 @@ typedef struct etw_fault_options {
     bool rebases;
     int64_t rebase_100ns;
     /* The trace comes so many times, one after the other; 0 is once. Times begin again with each,
-     * but go on where they are rebased. Needs an input that can seek, and no selection. */
+     * but go on where they are rebased. Needs an input that can seek, and no selection. Traces and
+     * names of providers that events gave are lent for their round only. */
     uint32_t rounds;
     etw_fault_moment losses[ETW_FAULTS_MAX_MOMENTS]; /* so many events do not come; a loss tells */
     uint32_t loss_count;

@@ -233,8 +233,9 @@ static etw_status open_pipeline(cat *c, etw_error *error)
 {
     const etw_replay_arguments *arguments = c->arguments;
     const bool is_live = arguments->replay.speed > 0 || arguments->replay.faults.stall_count > 0;
+    /* Traces live as long as the pipeline: other threads may render later. */
     const bool is_lasting =
-        !is_live && !arguments->replay.follow; /* replays live as the pipeline */
+        !is_live && !arguments->replay.follow && arguments->replay.faults.rounds <= 1;
     etw_pipeline_options options = {.format = c->format,
                                     .rendering = arguments->rendering,
                                     .threads = is_lasting ? arguments->threads : 0,

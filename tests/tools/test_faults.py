@@ -2,10 +2,11 @@
 import json
 import re
 import time
+import uuid
 
 import pytest
 
-from etlwriter import Trace, field
+from etlwriter import Trace, field, provider_guid
 
 
 @pytest.fixture
@@ -97,6 +98,20 @@ def test_the_trace_comes_again(tool, traces):
     for path in traces:
         assert sizes(tool, path, "--loop", "3") == 3 * list(range(1000))
     assert len(sizes(tool, traces[1], "--loop", "3", "--head", "2500")) == 2500
+
+
+def test_names_of_providers_come_again(tool, tmp_path):
+    """Events that no schema explains have theirs from the file."""
+    trace, provider = Trace(), "{%s}" % uuid.UUID(bytes_le=provider_guid("Some.Provider"))
+    for number in range(3):
+        trace.event(provider, id=500 + number, data=b"x")
+    trace.tracelogging("Some.Provider", "Q", [field("Size", "u32", 1)])
+    trace.write(tmp_path / "a.etl")
+    tool("etw-record", "--input", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q")
+    for path in (tmp_path / "a.etl", tmp_path / "a.etwcap"):
+        for options in ([], ["--threads", "2"], ["--provider", "Some*"], ["--provider", "Some*", "--threads", "2"]):
+            once = tool("etw-replay", path, "-q", *options).stdout
+            assert once.count(b"Some.Provider") == 4 and tool("etw-replay", path, "-q", "--loop", "5", *options).stdout == 5 * once
 
 
 def test_times_of_the_next_round_go_on_where_they_are_rebased(native_tool, traces):
