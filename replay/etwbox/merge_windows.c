@@ -48,7 +48,10 @@ bool etwbox_merge(const etwbox_options *options, wchar_t path[MAX_PATH])
     for (int i = 0; i < options->trace_count; i++) {
         etwbox_words_option(words, L"--input", options->traces[i]);
     }
-    const bool is_done = run_recorder(words);
+    if (words->failed) {
+        fputs("etwbox: out of memory\n", stderr);
+    }
+    const bool is_done = !words->failed && run_recorder(words);
     if (!is_done) {
         (void)DeleteFileW(path);
     }

@@ -136,7 +136,10 @@ etwbox_recording *etwbox_record_start(const etwbox_options *options)
         return NULL;
     }
     make_words(&recording->words, options);
-    if (!start(recording)) {
+    if (recording->words.failed) {
+        fputs("etwbox: out of memory\n", stderr);
+    }
+    if (recording->words.failed || !start(recording)) {
         free_recording(recording);
         return NULL;
     }

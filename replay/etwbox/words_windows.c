@@ -11,6 +11,8 @@ void etwbox_words_add(etwbox_words *words, const wchar_t *word)
     if (utf8 != NULL) {
         (void)WideCharToMultiByte(CP_UTF8, 0, word, -1, utf8, size, NULL, NULL);
         words->words[words->count++] = utf8;
+    } else {
+        words->failed = true;
     }
 }
 
