@@ -320,10 +320,11 @@ static etw_status open_traces(cat *c, etw_error *error)
         return status;
     }
     c->is_alone = etw_trace_set_count(c->set) == 1;
-    if (c->format->raw_time && c->arguments->replay.faults.rounds > 1) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--loop: %s keeps the clock of a trace, which ends with its round",
-                             c->format->name);
+    if (c->format->collector != NULL && c->arguments->replay.faults.rounds > 1) {
+        return etw_error_set(
+            error, ETW_ERROR_INVALID_ARGUMENT,
+            "--loop: %s is made of rows that outlive their round; choose json, text, csv or xml",
+            c->format->name);
     }
     if (!c->is_alone && c->arguments->replay.faults.rounds > 1) {
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,

@@ -128,7 +128,8 @@ def test_a_pipe_can_come_again(native_tool, traces):
     (["--lose", "5"], b"an amount, @ and a time"), (["--stall", "x@+1s"], b"an amount, @ and a time"),
     (["--lose", "5@never"], b"an amount, @ and a time"), (["--loop", "0"], b"a number from 1"),
     (["--loop", "2", "--tail", "3"], b"a selection of events comes once"),
-    (["--loop", "2", "--format", "etl"], b"keeps the clock of a trace")])
+    (["--loop", "2", "--format", "etl"], b"outlive their round"),
+    (["--loop", "2", "--format", "parquet"], b"outlive their round")])
 def test_what_cannot_be_is_an_error(native_tool, traces, words, said):
     assert said in native_tool("etw-replay", traces[0], *words, status=None).stderr
 
