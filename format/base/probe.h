@@ -8,6 +8,7 @@
 #define ETW_FORMAT_BASE_PROBE_H
 
 #include "format/base/bytes.h"
+#include "format/base/wide_math.h"
 
 /* Slots of a table that starts small. */
 #define ETW_PROBE_LEAST 64u
@@ -25,8 +26,8 @@ void etw_seed_force(uint64_t number);
 /* A hash of two words; chain it through either of them. */
 static inline uint64_t etw_hash_pair(etw_seed seed, uint64_t a, uint64_t b)
 {
-    const unsigned __int128 product = (unsigned __int128)(a ^ seed.words[0]) * (b ^ seed.words[1]);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    const etw_wide product = etw_wide_multiply(a ^ seed.words[0], b ^ seed.words[1]);
+    return product.low ^ product.high;
 }
 
 uint64_t etw_hash_bytes(etw_seed seed, const void *bytes, size_t size);

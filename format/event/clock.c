@@ -1,6 +1,7 @@
 #include "format/event/clock.h"
 
 #include "format/base/digits.h"
+#include "format/base/wide_math.h"
 #include "format/event/calendar.h"
 
 #define TICKS_PER_SECOND 10000000LL
@@ -8,24 +9,39 @@
 /* Years 1601 to 30827 are what SYSTEMTIME can say. */
 #define LAST_TIME_100NS 0x7FFF35F4F06C7FFFLL
 
-static int64_t saturate(__int128 value)
-{
-    if (value > INT64_MAX) {
-        return INT64_MAX;
-    }
-    return value < INT64_MIN ? INT64_MIN : (int64_t)value;
-}
+/* base + (value - from) * numerator / denominator, the quotient rounded down or up; the nearest
+ * number there is where that passes 64 bits. */
+typedef struct scaling {
+    int64_t base, from;
+    uint64_t numerator, denominator;
+    bool round_up;
+} scaling;
 
-static __int128 floor_divide(__int128 dividend, __int128 divisor)
+static int64_t scale(const scaling *by, int64_t value)
 {
-    const __int128 quotient = dividend / divisor;
-    return quotient - (dividend % divisor < 0 ? 1 : 0);
+    const bool back = value < by->from;
+    const uint64_t distance =
+        back ? (uint64_t)by->from - (uint64_t)value : (uint64_t)value - (uint64_t)by->from;
+    const uint64_t room =
+        back ? (uint64_t)by->base - (uint64_t)INT64_MIN : (uint64_t)INT64_MAX - (uint64_t)by->base;
+    const int64_t end = back ? INT64_MIN : INT64_MAX;
+    const etw_wide product = etw_wide_multiply(distance, by->numerator);
+    if (product.high >= by->denominator) {
+        return end;
+    }
+    uint64_t rest;
+    const uint64_t whole = etw_wide_divide(product, by->denominator, &rest);
+    const bool away = rest != 0 && by->round_up != back;
+    if (whole > room || (away && whole == room)) {
+        return end;
+    }
+    const uint64_t steps = whole + (away ? 1u : 0u);
+    return (int64_t)(back ? (uint64_t)by->base - steps : (uint64_t)by->base + steps);
 }
 
 /* 100 ns per tick as the fraction numerator / denominator. */
 typedef struct rate {
-    int64_t numerator;
-    uint64_t denominator;
+    uint64_t numerator, denominator;
 } rate;
 
 static rate clock_rate(const etw_clock *clock)
@@ -37,7 +53,7 @@ static rate clock_rate(const etw_clock *clock)
     case ETW_CLOCK_CPU_CYCLE:
         return clock->cpu_mhz == 0 ? one : (rate){10, clock->cpu_mhz};
     default:
-        /* Windows keeps it in a signed number; products with it then fit 128 bits. */
+        /* Windows keeps it in a signed number. */
         return clock->frequency_hz == 0 || clock->frequency_hz > INT64_MAX
                    ? one
                    : (rate){TICKS_PER_SECOND, clock->frequency_hz};
@@ -55,7 +71,7 @@ static bool convert_near(const etw_clock *clock, rate per_tick, int64_t ticks, i
         passed > NEAR_TICKS || per_tick.denominator > INT64_MAX) {
         return false;
     }
-    const uint64_t scaled = (uint64_t)passed * (uint64_t)per_tick.numerator;
+    const uint64_t scaled = (uint64_t)passed * per_tick.numerator;
     return !__builtin_add_overflow(clock->base_time_100ns, (int64_t)(scaled / per_tick.denominator),
                                    time_100ns);
 }
@@ -70,8 +86,11 @@ int64_t etw_clock_to_filetime(const etw_clock *clock, int64_t ticks)
     if (convert_near(clock, per_tick, ticks, &time_100ns)) {
         return time_100ns;
     }
-    const __int128 scaled = ((__int128)ticks - clock->base_ticks) * per_tick.numerator;
-    return saturate(clock->base_time_100ns + floor_divide(scaled, per_tick.denominator));
+    const scaling by = {.base = clock->base_time_100ns,
+                        .from = clock->base_ticks,
+                        .numerator = per_tick.numerator,
+                        .denominator = per_tick.denominator};
+    return scale(&by, ticks);
 }
 
 int64_t etw_clock_from_filetime(const etw_clock *clock, int64_t time_100ns)
@@ -80,9 +99,13 @@ int64_t etw_clock_from_filetime(const etw_clock *clock, int64_t time_100ns)
         return time_100ns;
     }
     const rate per_tick = clock_rate(clock);
-    const __int128 scaled = ((__int128)time_100ns - clock->base_time_100ns) * per_tick.denominator;
     /* Rounded up: the smallest ticks that reach the time. */
-    return saturate(clock->base_ticks - floor_divide(-scaled, per_tick.numerator));
+    const scaling by = {.base = clock->base_ticks,
+                        .from = clock->base_time_100ns,
+                        .numerator = per_tick.denominator,
+                        .denominator = per_tick.numerator,
+                        .round_up = true};
+    return scale(&by, time_100ns);
 }
 
 void etw_text_append_time(etw_text *text, int64_t time_100ns)

@@ -1,13 +1,12 @@
 #include "format/event/render/number_text.h"
 
 #include "format/base/digits.h"
+#include "format/base/wide_math.h"
 #include "format/event/calendar.h"
 
 #define MANTISSA_BITS 52
 #define EXPONENT_BIAS 1075 /* of a mantissa read as an integer */
 #define GROUP_DIGITS  9    /* decimal digits that fit 32 bits */
-
-__extension__ typedef unsigned __int128 wide_u128;
 
 static void append_not_finite(etw_text *text, bool negative, uint64_t mantissa)
 {
@@ -32,10 +31,10 @@ static void append_big(etw_text *text, uint64_t mantissa, unsigned shift)
 {
     uint32_t limbs[34] = {0};
     const unsigned at = shift / 32;
-    const wide_u128 shifted = (wide_u128)mantissa << shift % 32;
-    for (unsigned i = 0; i < 3; i++) {
-        limbs[at + i] = (uint32_t)(shifted >> 32 * i);
-    }
+    const etw_wide shifted = etw_wide_multiply(mantissa, (uint64_t)1 << shift % 32);
+    limbs[at] = (uint32_t)shifted.low;
+    limbs[at + 1] = (uint32_t)(shifted.low >> 32);
+    limbs[at + 2] = (uint32_t)shifted.high;
     uint32_t groups[36]; /* nine decimal digits each, the lowest first */
     unsigned count = 0;
     unsigned top = at + 3;
@@ -60,15 +59,16 @@ static void append_big(etw_text *text, uint64_t mantissa, unsigned shift)
 /* mantissa / 2^down in millionths, rounded half to even; down > 0. */
 static uint64_t millionths(uint64_t mantissa, unsigned down)
 {
-    const wide_u128 scaled = (wide_u128)mantissa * 1000000u;
+    const etw_wide scaled = etw_wide_multiply(mantissa, 1000000u);
     if (down >= 120) {
         return 0;
     }
-    const wide_u128 whole = scaled >> down;
-    const wide_u128 rest = scaled - (whole << down);
-    const wide_u128 half = (wide_u128)1 << (down - 1);
-    const bool up = rest > half || (rest == half && (whole & 1u) != 0);
-    return (uint64_t)whole + (up ? 1u : 0u);
+    const uint64_t halves = etw_wide_shift_right(scaled, down - 1).low;
+    const uint64_t whole = halves >> 1;
+    /* Beyond the half: 1000000 itself has six zeros at its end. */
+    const bool more = mantissa != 0 && (unsigned)__builtin_ctzll(mantissa) + 6 < down - 1;
+    const bool up = (halves & 1) != 0 && (more || (whole & 1) != 0);
+    return whole + (up ? 1u : 0u);
 }
 
 static void append_scaled(etw_text *text, uint64_t scaled)
