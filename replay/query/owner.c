@@ -32,7 +32,7 @@ static const rule rules[] = {
     {ETW_KERNEL_THREAD, 72, 72, ANY, false, true, true, {0, 0}, {4, 0}},
     {ETW_KERNEL_IMAGE, 2, 4, 1, 255, false, true, false, {0, 2}, {0, 0}},
     {ETW_KERNEL_IMAGE, 10, 10, 1, 255, false, true, false, {0, 2}, {0, 0}},
-    {ETW_KERNEL_IMAGE_ID, 0, 0, ANY, false, true, false, {4, 1}, {0, 0}},
+    {ETW_KERNEL_IMAGE_ID, 0, 0, ANY, false, true, false, {0, 2}, {0, 0}},
     {ETW_KERNEL_IMAGE_ID, 32, 41, ANY, false, true, false, {0, 1}, {0, 0}},
     {ETW_KERNEL_PERF_INFO, 46, 47, ANY, false, false, true, {0, 0}, {0, 1}},
     {ETW_KERNEL_STACK_WALK, 32, 32, ANY, false, true, true, {8, 0}, {12, 0}},

@@ -10,6 +10,7 @@ from etlwriter import Trace, utf16z
 PROCESS, THREAD, IMAGE = 0x03, 0x05, 0x14
 PROCESS_CLASS, THREAD_CLASS = "{3d6fa8d0-fe05-11d0-9dda-00c04fd7ba7c}", "{3d6fa8d1-fe05-11d0-9dda-00c04fd7ba7c}"
 IMAGE_CLASS, DISK_CLASS = "{2cb15d1d-5fc1-11d2-abe1-00a0c911f518}", "{3d6fa8d4-fe05-11d0-9dda-00c04fd7ba7c}"
+IMAGE_ID_CLASS = "{b3e675d7-2554-4f18-830b-2762732560de}"
 PERF_CLASS, KERNEL_PROCESS = "{ce1dbfb4-137e-4da6-87b0-3f59aa102cbc}", "{22fb2cd6-0e7b-422b-a0c7-2fad1fd0e716}"
 START, END, DC_START, DC_END = 1, 2, 3, 4
 NOBODY = 0xFFFFFFFF
@@ -59,6 +60,7 @@ def trace(tmp_path_factory):
     out.process(START, 300, "first.exe", 4)
     out.process(START, 300, "second.exe", 5)
     out.tracelogging("Shop", "FromFirst", pid=300, time=out.at(4.5))
+    out.about(IMAGE_ID_CLASS, 0, 2, struct.pack("<QQII", 0x1000, 0x2000, 300, 0) + utf16z("a.dll"), 4.6, pid=4)
     out.tracelogging("Shop", "FromSecond", pid=300, time=out.at(5.5))
     out.tracelogging("Shop", "FromNobody", pid=999, time=out.at(5.6))
     out.process(DC_END, 200, "late.exe", 6, command="late.exe", parent=4)
@@ -69,12 +71,12 @@ def trace(tmp_path_factory):
 
 def names(events):
     return [(event["EventName"].split("/")[-1], event.get("ProcessName")) for event in events
-            if event.get("ProviderName") == "Shop" or event["EventName"].split("/")[-1] in ("CSwitch", "SampleProf", "FlushBuffers")]
+            if event.get("ProviderName") == "Shop" or event["EventName"].split("/")[-1] in ("CSwitch", "SampleProf", "FlushBuffers", "ImageID")]
 
 
 EXPECTED = [("FromA", "a.exe"), ("FromRundown", "late.exe"), ("CSwitch", "a.exe"), ("SampleProf", "a.exe"),
             ("FlushBuffers", "a.exe"), ("SampleProf", "b.exe"), ("SampleProf", "late.exe"), ("FromFirst", "first.exe"),
-            ("FromSecond", "second.exe"), ("FromNobody", None)]
+            ("ImageID", "first.exe"), ("FromSecond", "second.exe"), ("FromNobody", None)]
 
 
 def test_each_event_names_the_process_it_is_about(tool, trace):
