@@ -38,6 +38,8 @@ static const etw_file_kind kinds[] = {
     WRAPPING("a bzip2 file", BEGIN("BZh"), LIBARCHIVE(etw_unwrap_bzip2)),
     WRAPPING("an lz4 file", BEGIN("\x04\x22\x4D\x18"), LIBARCHIVE(etw_unwrap_lz4)),
     WRAPPING("an lzip file", BEGIN("LZIP\1"), LIBARCHIVE(etw_unwrap_lzip)),
+    WRAPPING("an lzop file", BEGIN("\x89LZO\0\r\n\x1A\n"), NULL),
+    WRAPPING("a file of compress (.Z)", BEGIN("\x1F\x9D"), NULL),
     ARCHIVE("a zip archive", BEGIN("PK\3\4"), ZLIB(etw_archive_zip)),
     ARCHIVE("a zip archive", BEGIN("PK\5\6"), ZLIB(etw_archive_zip)),
     ARCHIVE("a cab archive", BEGIN("MSCF\0\0\0\0"), LIBARCHIVE(etw_archive_cab)),

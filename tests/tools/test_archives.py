@@ -151,6 +151,7 @@ OTHERS = [
     (b"Microsoft C/C++ MSF 7.00\r\n\x1ADS\0\0\0", b"a program database (.pdb)"),
     (b"<?xml version='1.0'?><instrumentationManifest/>", b"an XML document"),
     (b"\xEF\xBB\xBF<instrumentationManifest/>", b"an XML document"), (b"Rar!\x1A\7\1\0", b"a RAR archive"),
+    (b"\x89LZO\0\r\n\x1A\n" + bytes(60), b"this is an lzop file, which this build cannot read: unwrap it first"),
     (b"Nettrace\x14\0\0\0", b"a .NET EventPipe trace"), (b"\x14\0\0\0!FastSerialization.1", b"a PerfView .etlx file"),
     (b"MDMP" + bytes(60), b"a crash dump"), (b"PAGEDU64" + bytes(60), b"!wmitrace.logsave"),
     (b"version https://git-lfs.github.com/spec/v1\n", b"git lfs pull"), (b"<!DOCTYPE html><html>", b"an HTML page"),
