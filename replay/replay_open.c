@@ -222,9 +222,11 @@ static etw_status open_state(etw_replay *replay, etw_error *error)
     }
     replay->owners.is_off = true;
     replay->state = etw_state_new();
-    return replay->state != NULL
-               ? ETW_OK
-               : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
+    if (replay->state == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
+    }
+    etw_state_set_symbols(replay->state, replay->options.symbols);
+    return ETW_OK;
 }
 
 /* What the filter and the selection choose is known by places from here on. */

@@ -117,10 +117,9 @@ static bool append_name(const void *context, const etw_event *event, uint32_t pr
            one->append(one->context, event, process_id, address, with_methods, text);
 }
 
-/* Of a pipe its state changes while threads render. */
 static void know_trace(cat *c, uint32_t index, uint16_t number)
 {
-    if (c->namers == NULL || number > ETW_MAX_TRACES || etw_trace_set_is_pipe(c->set, index) ||
+    if (c->namers == NULL || number > ETW_MAX_TRACES ||
         c->namers->of_trace[number].append != NULL) {
         return;
     }
@@ -229,13 +228,25 @@ static uint32_t sample_100ns(const cat *c)
     return found;
 }
 
+static bool has_pipe(const cat *c)
+{
+    for (uint32_t i = 0; i < etw_trace_set_count(c->set); i++) {
+        if (etw_trace_set_is_pipe(c->set, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static etw_status open_pipeline(cat *c, etw_error *error)
 {
     const etw_replay_arguments *arguments = c->arguments;
     const bool is_live = arguments->replay.speed > 0 || arguments->replay.faults.stall_count > 0;
-    /* Traces live as long as the pipeline: other threads may render later. */
-    const bool is_lasting =
-        !is_live && !arguments->replay.follow && arguments->replay.faults.rounds <= 1;
+    /* Other threads may render later: traces must live as long as the pipeline, and what is known
+     * of processes and images must not change, as it does while a pipe is read. */
+    const bool is_lasting = !is_live && !arguments->replay.follow &&
+                            arguments->replay.faults.rounds <= 1 &&
+                            !(c->namers != NULL && has_pipe(c));
     etw_pipeline_options options = {.format = c->format,
                                     .rendering = arguments->rendering,
                                     .threads = is_lasting ? arguments->threads : 0,

@@ -30,7 +30,8 @@ class Follower:
         self.child = subprocess.Popen(tool.words("etw-replay", "cat", "--follow", *arguments), stdout=subprocess.PIPE,
                                       stderr=subprocess.PIPE, env=tool.environment())
         self.lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reading = threading.Thread(target=self._read, daemon=True)
+        self.reading.start()
 
     def _read(self):
         for line in self.child.stdout:
@@ -43,6 +44,7 @@ class Follower:
         """Its exit, and what is left of its lines and messages, but for those on schemas."""
         said = "".join(line.decode() for line in self.child.stderr if b" no schema" not in line)
         assert self.child.wait(SECONDS) == status, said
+        self.reading.join(SECONDS)
         left = []
         while not self.lines.empty():
             left.append(self.lines.get())

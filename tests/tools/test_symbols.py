@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from etlwriter import stack64
 from test_state import DC_START, Stacked
 
 IMAGE_ID = "{b3e675d7-2554-4f18-830b-2762732560de}"
@@ -138,3 +139,20 @@ def test_a_bad_file_is_named_and_passed_over(native_tool, trace, folder, name, t
 
 def test_a_folder_that_is_not_there_is_an_error(native_tool, trace, folder):
     assert b"nowhere" in native_tool("etw-replay", trace, "--symbols", folder / "nowhere", status=1).stderr
+
+
+def test_a_pipe_names_what_came_before(native_tool, folder, tmp_path):
+    out, path, saved = Stacked(), tmp_path / "a.etl", tmp_path / "a.etwcap"
+    stack = [stack64(0, [TWO + 0x15, ONE + 0x24])]
+    out.tracelogging("Shop", "Early", pid=100, time=out.at(0.1), items=stack)
+    out.image(DC_START, 100, TWO, 0x1000, r"\Windows\Two.dll", 0.2)
+    out.tracelogging("Shop", "Late", pid=100, time=out.at(1), items=stack)
+    out.write(path)
+    write(folder / "two.map", TWO_MAP.replace("00000002", "00000000"))
+    native_tool("etw-record", "--input", path, "-o", saved)
+    for how, late in (([], "Two.dll+0x15"), (["--symbols", folder], "Two.dll!Rest+0x1")):
+        for threads in (0, 3):
+            events = native_tool.events("-", "--threads", threads, *how, input=saved.read_bytes())
+            found = {event["EventName"]: event["ExtendedInfo"]["StackTrace"].get("Modules")
+                     for event in events if event["ProviderName"] == "Shop"}
+            assert found == {"Early": None, "Late": [late, "?"]}
