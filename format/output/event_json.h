@@ -4,14 +4,27 @@
 
 #include "format/event/event.h"
 
+/* An address in a stack of the event, of that process at the event's time. */
+typedef struct etw_address {
+    const etw_event *event;
+    uint64_t value;
+    uint32_t process_id;
+    bool with_methods; /* the method of .NET is asked for, where it lies in an image, too */
+} etw_address;
+
+/* Both ends are within. */
+typedef struct etw_time_span {
+    int64_t from_100ns, to_100ns;
+} etw_time_span;
+
 /* Names addresses of stacks. */
 typedef struct etw_address_namer {
     const void *context;
-    /* Appends the name of an address of that process at the event's time, such as
-     * "ntdll.dll+0x1234"; with_methods: and the method of .NET, where it lies in an image, too.
-     * False and nothing appended where it has none. Called by several threads at once. */
-    bool (*append)(const void *context, const etw_event *event, uint32_t process_id,
-                   uint64_t address, bool with_methods, etw_text *text);
+    /* Appends the name, such as "ntdll.dll+0x1234"; false and nothing appended where there is none.
+     * same: is narrowed to the times at which the answer is the same. Called by several threads at
+     * once. */
+    bool (*append)(const void *context, const etw_address *address, etw_time_span *same,
+                   etw_text *text);
 } etw_address_namer;
 
 /* How much of call stacks is shown. */
@@ -74,7 +87,8 @@ typedef struct etw_output_options {
     int64_t start_100ns;        /* of ETW_TIME_RELATIVE */
     const char *const *columns; /* fields by the names of filters; count 0: all of the event */
     uint32_t column_count;
-    const etw_address_namer *namer; /* NULL: addresses have no names */
+    const etw_address_namer *namer;      /* NULL: addresses have no names */
+    struct etw_stack_texts *stack_texts; /* each output's own, which sets it; NULL elsewhere */
 } etw_output_options;
 
 /* Appends the JSON object that `etw-replay` writes as one line, without the line's end. options may

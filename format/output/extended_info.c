@@ -2,6 +2,7 @@
 
 #include "format/event/extended.h"
 #include "format/output/put.h"
+#include "format/output/stack_texts.h"
 
 #include <stdio.h>
 
@@ -12,8 +13,7 @@
 /* One item, told alone: `alone` is a record that has only this item, so that the readers of
  * extended.h, which look for the first of a kind, serve every item of a record. */
 typedef struct telling {
-    const etw_info_sink *sink;
-    void *context;
+    const etw_info_target *target;
     char name[NAME_SIZE];
     const etw_event *event;
     const etw_output_options *options;
@@ -26,20 +26,20 @@ static void tell_guid(const telling *t, const char *name, const etw_guid *guid)
 {
     char text[ETW_GUID_TEXT_SIZE];
     etw_put_guid(text, guid);
-    t->sink->text(t->context, name, text, sizeof text);
+    t->target->sink->text(t->target->context, name, text, sizeof text);
 }
 
 static void tell_hex_number(const telling *t, const char *name, uint64_t value)
 {
     char text[ETW_PUT_HEX_MAX];
     const char *end = etw_put_hex(text, value);
-    t->sink->text(t->context, name, text, (size_t)(end - text));
+    t->target->sink->text(t->target->context, name, text, (size_t)(end - text));
 }
 
 static bool tell_number_if(const telling *t, bool found, uint64_t value)
 {
     if (found) {
-        t->sink->number(t->context, t->name, value);
+        t->target->sink->number(t->target->context, t->name, value);
     }
     return found;
 }
@@ -61,7 +61,7 @@ static bool tell_sid(const telling *t)
     const bool found =
         etw_record_user_sid(&t->alone, &sid) && etw_text_append_sid(&text, sid) && !text.failed;
     if (found) {
-        t->sink->text(t->context, t->name, text.data, text.size);
+        t->target->sink->text(t->target->context, t->name, text.data, text.size);
     }
     *t->is_well = *t->is_well && !text.failed;
     etw_text_free(&text);
@@ -81,30 +81,19 @@ static bool tell_instance(const telling *t)
     if (!etw_record_instance_info(&t->alone, &info)) {
         return false;
     }
-    t->sink->open_group(t->context, t->name);
-    t->sink->number(t->context, "InstanceId", info.instance_id);
-    t->sink->number(t->context, "ParentInstanceId", info.parent_instance_id);
+    t->target->sink->open_group(t->target->context, t->name);
+    t->target->sink->number(t->target->context, "InstanceId", info.instance_id);
+    t->target->sink->number(t->target->context, "ParentInstanceId", info.parent_instance_id);
     tell_guid(t, "ParentGuid", &info.parent_guid);
-    t->sink->close_group(t->context, t->name);
+    t->target->sink->close_group(t->target->context, t->name);
     return true;
 }
 
-/* The addresses of a stack, wherever they are. */
-typedef struct address_list {
-    const etw_stack *item; /* of an extended item; NULL: the two below */
-    const etw_event_stack *joined;
-    uint32_t count, process_id;
-} address_list;
-
-static uint64_t address_at(const address_list *list, uint32_t index)
-{
-    if (list->item != NULL) {
-        return etw_stack_address(list->item, index);
-    }
-    const etw_event_stack *stack = list->joined;
-    return index < stack->kernel_count ? stack->kernel[index]
-                                       : stack->user[index - stack->kernel_count];
-}
+/* Names are looked for. */
+typedef struct stack_names {
+    const etw_stack_addresses *stack;
+    etw_time_span *same; /* times at which they are the same */
+} stack_names;
 
 /* Makes plain ASCII of it, as a sink takes. */
 static void make_plain(etw_text *text)
@@ -118,13 +107,15 @@ static void make_plain(etw_text *text)
 }
 
 /* The name, or "?" where there is none. */
-static bool name_address(const telling *t, const address_list *list, uint32_t index, etw_text *text)
+static bool name_address(const telling *t, const stack_names *names, uint32_t index, etw_text *text)
 {
     const etw_address_namer *namer = t->options->namer;
+    const etw_address address = {.event = t->event,
+                                 .value = etw_stack_addresses_at(names->stack, index),
+                                 .process_id = names->stack->process_id,
+                                 .with_methods = t->options->stacks == ETW_STACK_NAMES};
     etw_text_clear(text);
-    const bool has_name =
-        namer->append(namer->context, t->event, list->process_id, address_at(list, index),
-                      t->options->stacks == ETW_STACK_NAMES, text);
+    const bool has_name = namer->append(namer->context, &address, names->same, text);
     if (!has_name) {
         etw_text_append_char(text, '?');
     }
@@ -132,42 +123,56 @@ static bool name_address(const telling *t, const address_list *list, uint32_t in
     return has_name;
 }
 
-static bool any_name(const telling *t, const address_list *list, etw_text *text)
+static bool any_name(const telling *t, const stack_names *names, etw_text *text)
 {
-    const bool names = t->options->stacks != ETW_STACK_ADDRESSES && t->options->namer != NULL;
-    for (uint32_t i = 0; names && i < list->count; i++) {
-        if (name_address(t, list, i, text)) {
+    const bool is_asked = t->options->stacks != ETW_STACK_ADDRESSES && t->options->namer != NULL;
+    for (uint32_t i = 0; is_asked && i < names->stack->count; i++) {
+        if (name_address(t, names, i, text)) {
             return true;
         }
     }
     return false;
 }
 
-static void tell_modules(const telling *t, const address_list *list)
+static void tell_modules(const telling *t, const stack_names *names)
 {
+    const etw_info_sink *sink = t->target->sink;
+    void *context = t->target->context;
     etw_text text = {0};
-    if (any_name(t, list, &text)) {
-        t->sink->open_list(t->context, "Modules");
-        for (uint32_t i = 0; i < list->count; i++) {
-            (void)name_address(t, list, i, &text);
-            t->sink->list_item(t->context, etw_text_z(&text), text.size);
+    if (any_name(t, names, &text)) {
+        sink->open_list(context, "Modules");
+        for (uint32_t i = 0; i < names->stack->count; i++) {
+            (void)name_address(t, names, i, &text);
+            sink->list_item(context, etw_text_z(&text), text.size);
         }
-        t->sink->close_list(t->context, "Modules");
+        sink->close_list(context, "Modules");
     }
     *t->is_well = *t->is_well && !text.failed;
     etw_text_free(&text);
 }
 
-static void tell_addresses(const telling *t, const address_list *list)
+static void tell_addresses(const telling *t, const etw_stack_addresses *stack)
 {
-    t->sink->open_list(t->context, "Addresses");
-    for (uint32_t i = 0; i < list->count; i++) {
-        char text[ETW_PUT_HEX_MAX];
-        const char *end = etw_put_hex(text, address_at(list, i));
-        t->sink->list_item(t->context, text, (size_t)(end - text));
+    const etw_info_sink *sink = t->target->sink;
+    void *context = t->target->context;
+    etw_text *text = t->target->text;
+    etw_stack_texts *kept = t->options->stack_texts;
+    etw_time_span same = {INT64_MIN, INT64_MAX};
+    if (etw_stack_texts_append(kept, stack, t->event, text)) {
+        return;
     }
-    t->sink->close_list(t->context, "Addresses");
-    tell_modules(t, list);
+    const size_t start = text->size;
+    sink->open_list(context, "Addresses");
+    for (uint32_t i = 0; i < stack->count; i++) {
+        char hex[ETW_PUT_HEX_MAX];
+        const char *end = etw_put_hex(hex, etw_stack_addresses_at(stack, i));
+        sink->list_item(context, hex, (size_t)(end - hex));
+    }
+    sink->close_list(context, "Addresses");
+    tell_modules(t, &(stack_names){.stack = stack, .same = &same});
+    if (*t->is_well) {
+        etw_stack_texts_keep(kept, stack, &same, text, start);
+    }
 }
 
 static bool tell_stack(const telling *t)
@@ -176,12 +181,12 @@ static bool tell_stack(const telling *t)
     if (!etw_record_stack(&t->alone, &stack)) {
         return false;
     }
-    const address_list list = {
-        .item = &stack, .count = stack.count, .process_id = t->alone.EventHeader.ProcessId};
-    t->sink->open_group(t->context, t->name);
-    t->sink->number(t->context, "MatchId", stack.match_id);
-    tell_addresses(t, &list);
-    t->sink->close_group(t->context, t->name);
+    const etw_stack_addresses addresses =
+        etw_stack_addresses_of_item(&stack, t->alone.EventHeader.ProcessId);
+    t->target->sink->open_group(t->target->context, t->name);
+    t->target->sink->number(t->target->context, "MatchId", stack.match_id);
+    tell_addresses(t, &addresses);
+    t->target->sink->close_group(t->target->context, t->name);
     return true;
 }
 
@@ -194,15 +199,13 @@ static bool lacks_user_part(const etw_event_stack *stack)
 static void tell_joined_stack(const telling *t, const etw_event_stack *stack)
 {
     static const char missing[] = "the process' part";
-    const address_list list = {.joined = stack,
-                               .count = stack->kernel_count + stack->user_count,
-                               .process_id = stack->process_id};
-    t->sink->open_group(t->context, t->name);
+    const etw_stack_addresses addresses = etw_stack_addresses_joined(stack);
+    t->target->sink->open_group(t->target->context, t->name);
     if (lacks_user_part(stack)) {
-        t->sink->text(t->context, "Missing", missing, sizeof missing - 1);
+        t->target->sink->text(t->target->context, "Missing", missing, sizeof missing - 1);
     }
-    tell_addresses(t, &list);
-    t->sink->close_group(t->context, t->name);
+    tell_addresses(t, &addresses);
+    t->target->sink->close_group(t->target->context, t->name);
 }
 
 static bool tell_pebs(const telling *t)
@@ -218,13 +221,13 @@ static bool tell_pmc(const telling *t)
     if (!etw_record_pmc_counters(&t->alone, &counters)) {
         return false;
     }
-    t->sink->open_list(t->context, t->name);
+    t->target->sink->open_list(t->target->context, t->name);
     for (size_t at = 0; at + 8 <= counters.size; at += 8) {
         char text[ETW_PUT_U64_MAX];
         const char *end = etw_put_u64(text, etw_load_u64(counters.data + at));
-        t->sink->list_item(t->context, text, (size_t)(end - text));
+        t->target->sink->list_item(t->target->context, text, (size_t)(end - text));
     }
-    t->sink->close_list(t->context, t->name);
+    t->target->sink->close_list(t->target->context, t->name);
     return true;
 }
 
@@ -282,10 +285,10 @@ static bool tell_stack_key(const telling *t)
     if (!etw_record_stack_key(&t->alone, &key)) {
         return false;
     }
-    t->sink->open_group(t->context, t->name);
-    t->sink->number(t->context, "MatchId", key.match_id);
+    t->target->sink->open_group(t->target->context, t->name);
+    t->target->sink->number(t->target->context, "MatchId", key.match_id);
     tell_hex_number(t, "StackKey", key.stack_key);
-    t->sink->close_group(t->context, t->name);
+    t->target->sink->close_group(t->target->context, t->name);
     return true;
 }
 
@@ -364,7 +367,7 @@ static void tell_raw(const etw_extended_data_item *item, uint32_t nth, telling *
     const etw_bytes bytes = etw_item_bytes(item);
     etw_text hex = {0};
     etw_text_append_hex_bytes(&hex, bytes.data, bytes.size);
-    t->sink->text(t->context, t->name, etw_text_z(&hex), hex.size);
+    t->target->sink->text(t->target->context, t->name, etw_text_z(&hex), hex.size);
     *t->is_well = *t->is_well && !hex.failed;
     etw_text_free(&hex);
 }
@@ -424,13 +427,12 @@ bool etw_extended_info_any(const etw_event *event, const etw_output_options *opt
 }
 
 bool etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
-                            const etw_info_sink *sink, void *context)
+                            const etw_info_target *target)
 {
     bool is_well = true;
     const etw_event_record *record = etw_event_record_of(event);
     const bool has_schema = etw_event_schema(event) != NULL;
-    telling t = {.sink = sink,
-                 .context = context,
+    telling t = {.target = target,
                  .event = event,
                  .options = options,
                  .alone = *record,

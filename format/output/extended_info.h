@@ -20,6 +20,12 @@ typedef struct etw_info_sink {
     void (*close_list)(void *context, const char *name);
 } etw_info_sink;
 
+typedef struct etw_info_target {
+    const etw_info_sink *sink;
+    void *context;
+    etw_text *text; /* what the sink appends to, and nothing else does */
+} etw_info_target;
+
 /* Whether etw_extended_info_tell would tell anything. */
 bool etw_extended_info_any(const etw_event *event, const etw_output_options *options);
 
@@ -29,6 +35,6 @@ bool etw_extended_info_any(const etw_event *event, const etw_output_options *opt
  * "?" where an address has no name. False where memory ran out; what was told lacks something then.
  */
 bool etw_extended_info_tell(const etw_event *event, const etw_output_options *options,
-                            const etw_info_sink *sink, void *context);
+                            const etw_info_target *target);
 
 #endif

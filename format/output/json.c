@@ -468,8 +468,9 @@ void etw_json_append_extended_info(const etw_output_options *options, const etw_
                                    etw_text *text)
 {
     etw_nesting info = {.text = text, .separator = ',', .is_first = true};
+    const etw_info_target target = {&info_sink, &info, text};
     etw_text_append_char(text, '{');
-    text->failed = !etw_extended_info_tell(event, options, &info_sink, &info) || text->failed;
+    text->failed = !etw_extended_info_tell(event, options, &target) || text->failed;
     etw_text_append_char(text, '}');
 }
 

@@ -1,5 +1,6 @@
 #include "format/output/output.h"
 #include "format/output/spool.h"
+#include "format/output/stack_texts.h"
 
 #include "format/base/names.h"
 
@@ -95,6 +96,7 @@ etw_output *etw_output_new(size_t size, const etw_output_options *options)
     etw_output *output = calloc(1, size);
     if (output != NULL) {
         output->options = *options;
+        output->options.stack_texts = etw_stack_texts_new(); /* without, each is made anew */
     }
     return output;
 }
@@ -106,5 +108,6 @@ etw_output *etw_output_open_plain(const etw_output_options *options)
 
 void etw_output_free(etw_output *output)
 {
+    etw_stack_texts_free(output->options.stack_texts);
     free(output);
 }

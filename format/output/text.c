@@ -242,8 +242,9 @@ static void append_extended_info(const etw_event *event, const etw_output_option
                                        info_open, info_list_item, info_close};
     if (etw_extended_info_any(event, options)) {
         etw_nesting info = {.text = text, .separator = ' ', .is_first = true};
+        const etw_info_target target = {&sink, &info, text};
         etw_text_append_z(text, " + {");
-        text->failed = !etw_extended_info_tell(event, options, &sink, &info) || text->failed;
+        text->failed = !etw_extended_info_tell(event, options, &target) || text->failed;
         etw_text_append_char(text, '}');
     }
 }

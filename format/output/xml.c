@@ -453,8 +453,9 @@ static void append_extended_info(const etw_event *event, const etw_output_option
     static const etw_info_sink sink = {info_text, info_number,    info_open, info_close,
                                        info_open, info_list_item, info_close};
     if (etw_extended_info_any(event, options)) {
+        const etw_info_target target = {&sink, text, text};
         etw_text_append_z(text, "<ExtendedInfo xmlns=\"" INFO_NAMESPACE "\">");
-        text->failed = !etw_extended_info_tell(event, options, &sink, text) || text->failed;
+        text->failed = !etw_extended_info_tell(event, options, &target) || text->failed;
         etw_text_append_z(text, "</ExtendedInfo>");
     }
 }

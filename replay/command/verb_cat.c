@@ -107,14 +107,13 @@ static etw_status waits(void *context, etw_error *error)
 
 /* Names of addresses. */
 
-static bool append_name(const void *context, const etw_event *event, uint32_t process_id,
-                        uint64_t address, bool with_methods, etw_text *text)
+static bool append_name(const void *context, const etw_address *address, etw_time_span *same,
+                        etw_text *text)
 {
     const namers *n = context;
-    const uint16_t number = etw_event_trace_number(event);
+    const uint16_t number = etw_event_trace_number(address->event);
     const etw_address_namer *one = number <= ETW_MAX_TRACES ? &n->of_trace[number] : NULL;
-    return one != NULL && one->append != NULL &&
-           one->append(one->context, event, process_id, address, with_methods, text);
+    return one != NULL && one->append != NULL && one->append(one->context, address, same, text);
 }
 
 static void know_trace(cat *c, uint32_t index, uint16_t number)

@@ -1,4 +1,5 @@
 #include "replay/query/methods.h"
+#include "replay/query/state_lives.h"
 
 #include <stdlib.h>
 
@@ -94,7 +95,7 @@ void etw_method_list_settle(etw_method_list *list)
 #define MAX_STEPS_BACK 64u
 
 const etw_method *etw_method_list_find(const etw_method_list *list, uint64_t process,
-                                       uint64_t address, int64_t time_100ns)
+                                       uint64_t address, int64_t time_100ns, etw_time_span *same)
 {
     uint32_t low = 0, high = list->count;
     while (low < high) {
@@ -116,7 +117,7 @@ const etw_method *etw_method_list_find(const etw_method_list *list, uint64_t pro
         if (!holds) {
             continue;
         }
-        if (m->from_100ns <= time_100ns && time_100ns <= m->to_100ns) {
+        if (etw_time_is_within(time_100ns, m->from_100ns, m->to_100ns, same)) {
             return m;
         }
         untimely = untimely == NULL ? m : untimely;

@@ -4,7 +4,7 @@
 #ifndef ETW_REPLAY_QUERY_METHODS_H
 #define ETW_REPLAY_QUERY_METHODS_H
 
-#include "format/base/bytes.h"
+#include "format/output/event_json.h"
 
 /* Events on methods: 48 MiB. More are not known, and counted. */
 #define ETW_METHODS_MAX ((uint32_t)1 << 20)
@@ -40,8 +40,9 @@ void etw_method_list_free(etw_method_list *list);
 bool etw_method_list_add(etw_method_list *list, const etw_method *method);
 /* Makes lives of events. After this nothing is added, and methods are found. */
 void etw_method_list_settle(etw_method_list *list);
-/* The method whose code holds the address at that time, else one that held it at another. */
+/* The method whose code holds the address at that time, else one that held it at another. same: is
+ * narrowed to the times for which this is so. */
 const etw_method *etw_method_list_find(const etw_method_list *list, uint64_t process,
-                                       uint64_t address, int64_t time_100ns);
+                                       uint64_t address, int64_t time_100ns, etw_time_span *same);
 
 #endif

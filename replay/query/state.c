@@ -615,17 +615,17 @@ etw_state_image *etw_state_image_told(etw_state *state, uint16_t host, int64_t t
 /* Images do not overlap at one time: so few may lie between an address and the start of its own. */
 #define MAX_STEPS_BACK 64u
 
-static const etw_state_image *image_in(const etw_image_list *list, uint64_t address,
-                                       int64_t time_100ns, bool *is_timely)
+static const etw_state_image *image_in(const etw_image_list *list, const etw_state_place *place,
+                                       etw_time_span *same, bool *is_timely)
 {
     const etw_state_image *untimely = NULL;
-    uint32_t at = list == NULL ? 0 : count_up_to(list, address);
+    uint32_t at = list == NULL ? 0 : count_up_to(list, place->address);
     for (uint32_t steps = 0; at > 0 && steps < MAX_STEPS_BACK; at--, steps++) {
         const etw_state_image *image = list->images[at - 1];
-        if (address - image->base >= image->size) {
+        if (place->address - image->base >= image->size) {
             continue;
         }
-        if (image->load_100ns <= time_100ns && time_100ns <= image->unload_100ns) {
+        if (etw_time_is_within(place->time_100ns, image->load_100ns, image->unload_100ns, same)) {
             *is_timely = true;
             return image;
         }
@@ -635,17 +635,26 @@ static const etw_state_image *image_in(const etw_image_list *list, uint64_t addr
     return untimely;
 }
 
+static const etw_state_image *image_at(const etw_state *state, const etw_state_place *place,
+                                       etw_time_span *same, bool *is_timely)
+{
+    const etw_image_list *own =
+        etw_life_newest(&state->images, etw_life_key(place->host, place->process_id));
+    const etw_state_image *image = image_in(own, place, same, is_timely);
+    if (image != NULL) {
+        return image;
+    }
+    const etw_image_list *kernel = etw_life_newest(&state->images, etw_life_key(place->host, 0));
+    return image_in(kernel, place, same, is_timely);
+}
+
 const etw_state_image *etw_state_image_at(const etw_state *state, uint16_t host,
                                           uint32_t process_id, uint64_t address, int64_t time_100ns,
                                           bool *is_timely)
 {
-    const etw_image_list *own = etw_life_newest(&state->images, etw_life_key(host, process_id));
-    const etw_state_image *image = image_in(own, address, time_100ns, is_timely);
-    if (image != NULL) {
-        return image;
-    }
-    const etw_image_list *kernel = etw_life_newest(&state->images, etw_life_key(host, 0));
-    return image_in(kernel, address, time_100ns, is_timely);
+    const etw_state_place place = {host, process_id, address, time_100ns};
+    etw_time_span same = {INT64_MIN, INT64_MAX};
+    return image_at(state, &place, &same, is_timely);
 }
 
 /* Methods. */
@@ -653,16 +662,17 @@ const etw_state_image *etw_state_image_at(const etw_state *state, uint16_t host,
 void etw_state_settle(etw_state *state)
 {
     etw_method_list_settle(&state->methods);
+    state->is_settled = true;
     state->totals.dropped += state->methods.dropped;
     state->totals.methods = state->methods.count;
 }
 
-bool etw_state_method_at(const etw_state *state, const etw_state_place *place, const char **name,
-                         uint64_t *offset)
+static bool method_at(const etw_state *state, const etw_state_place *place, etw_time_span *same,
+                      const char **name, uint64_t *offset)
 {
     const etw_method *m =
         etw_method_list_find(&state->methods, etw_life_key(place->host, place->process_id),
-                             place->address, place->time_100ns);
+                             place->address, place->time_100ns, same);
     if (m == NULL) {
         return false;
     }
@@ -671,24 +681,34 @@ bool etw_state_method_at(const etw_state *state, const etw_state_place *place, c
     return true;
 }
 
+bool etw_state_method_at(const etw_state *state, const etw_state_place *place, const char **name,
+                         uint64_t *offset)
+{
+    etw_time_span same = {INT64_MIN, INT64_MAX};
+    return method_at(state, place, &same, name, offset);
+}
+
 /* Names of addresses. */
 
-static bool append_name(const void *context, const etw_event *event, uint32_t process_id,
-                        uint64_t address, bool with_methods, etw_text *text)
+static bool append_name(const void *context, const etw_address *address, etw_time_span *same,
+                        etw_text *text)
 {
     const etw_state *state = context;
-    const uint16_t host = etw_state_host(state, etw_event_trace(event));
-    const int64_t time_100ns = etw_event_time_100ns(event);
+    const etw_state_place place = {etw_state_host(state, etw_event_trace(address->event)),
+                                   address->process_id, address->value,
+                                   etw_event_time_100ns(address->event)};
+    const bool with_methods = address->with_methods;
     bool is_timely;
-    const etw_state_image *image =
-        etw_state_image_at(state, host, process_id, address, time_100ns, &is_timely);
-    const etw_state_place place = {host, process_id, address, time_100ns};
+    const etw_state_image *image = image_at(state, &place, same, &is_timely);
     const char *method = "";
-    uint64_t offset = image == NULL ? 0 : address - image->base;
+    uint64_t offset = image == NULL ? 0 : address->value - image->base;
     bool has_method =
-        (image == NULL || with_methods) && etw_state_method_at(state, &place, &method, &offset);
+        (image == NULL || with_methods) && method_at(state, &place, same, &method, &offset);
+    if (!state->is_settled) {
+        *same = (etw_time_span){INT64_MAX, INT64_MIN}; /* what comes may tell more */
+    }
     if (with_methods && image != NULL && !has_method && state->symbols != NULL) {
-        const char *found = etw_symbols_find(state->symbols, image, address, &offset);
+        const char *found = etw_symbols_find(state->symbols, image, address->value, &offset);
         has_method = found != NULL;
         method = has_method ? found : "";
     }

@@ -35,6 +35,22 @@ static inline int64_t etw_time_after(int64_t time_100ns, int64_t by_100ns)
                                                                : INT64_MAX;
 }
 
+/* Whether a life holds that time; same is narrowed to the times for which this is so. */
+static inline bool etw_time_is_within(int64_t time_100ns, int64_t from_100ns, int64_t to_100ns,
+                                      etw_time_span *same)
+{
+    int64_t least = from_100ns, most = to_100ns;
+    const bool is_within = from_100ns <= time_100ns && time_100ns <= to_100ns;
+    if (!is_within) {
+        const bool is_before = time_100ns < from_100ns;
+        least = is_before ? INT64_MIN : etw_time_after(to_100ns, 1);
+        most = is_before ? etw_time_after(from_100ns, -1) : INT64_MAX;
+    }
+    same->from_100ns = same->from_100ns > least ? same->from_100ns : least;
+    same->to_100ns = same->to_100ns < most ? same->to_100ns : most;
+    return is_within;
+}
+
 typedef struct etw_thread_life {
     uint32_t thread_id, process_id;
     uint16_t host;
@@ -70,6 +86,7 @@ struct etw_state {
     etw_state_totals totals;
     uint32_t sample_100ns;
     bool has_idle_thread;
+    bool is_settled;
     bool is_out_of_memory;
 };
 

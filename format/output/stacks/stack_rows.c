@@ -1,6 +1,6 @@
 #include "format/output/stacks/stack_rows.h"
 
-#include "format/event/extended.h"
+#include "format/output/stack_texts.h"
 
 /* PerfInfo, which logs samples of the CPUs: documented as SampledProfile. */
 static const etw_guid perf_info = {
@@ -8,15 +8,6 @@ static const etw_guid perf_info = {
 #define OPCODE_SAMPLE 46u
 /* Where the trace does not tell: Windows' own default, 1 ms. */
 #define DEFAULT_SAMPLE_100NS 10000u
-
-/* The addresses of an event's stack, the leaf first. */
-typedef struct stack_addresses {
-    const etw_event_stack *joined;
-    etw_stack item;
-    uint32_t count;
-    uint32_t process_id;
-    uint64_t alone; /* of a sample without a stack */
-} stack_addresses;
 
 typedef struct sample {
     bool is_sample;
@@ -50,38 +41,32 @@ static sample read_sample(const etw_event *event)
     return s;
 }
 
+/* The addresses of an event's stack; false: it has none. */
 static bool find_stack(const etw_output_options *options, const etw_event *event, const sample *s,
-                       stack_addresses *found)
+                       etw_stack_addresses *found)
 {
     const etw_event_record *record = etw_event_record_of(event);
     const etw_event_process *process = etw_event_process_of(event);
-    *found = (stack_addresses){.joined = etw_event_stack_of(event),
-                               .process_id = process != NULL ? process->process_id
-                                                             : record->EventHeader.ProcessId};
+    const etw_event_stack *joined = etw_event_stack_of(event);
+    const uint32_t process_id =
+        process != NULL ? process->process_id : record->EventHeader.ProcessId;
+    etw_stack item;
+    *found = (etw_stack_addresses){.process_id = process_id};
     if (options->stacks == ETW_STACK_NONE) {
         return false;
     }
-    if (found->joined != NULL) {
-        found->process_id = found->joined->process_id;
-        found->count = found->joined->kernel_count + found->joined->user_count;
-    } else if (etw_record_stack(record, &found->item)) {
-        found->count = found->item.count;
+    if (joined != NULL) {
+        *found = etw_stack_addresses_joined(joined);
+    } else if (etw_record_stack(record, &item)) {
+        *found = etw_stack_addresses_of_item(&item, process_id);
     } else if (s->is_sample) {
-        found->alone = s->address;
-        found->count = 1;
+        *found = etw_stack_addresses_of_item(&(etw_stack){.addresses = (const uint8_t *)&s->address,
+                                                          .address_size = sizeof s->address,
+                                                          .count = 1},
+                                             process_id);
         return false;
     }
     return found->count > 0;
-}
-
-static uint64_t address_at(const stack_addresses *stack, uint32_t index)
-{
-    const etw_event_stack *joined = stack->joined;
-    if (joined != NULL) {
-        return index < joined->kernel_count ? joined->kernel[index]
-                                            : joined->user[index - joined->kernel_count];
-    }
-    return stack->item.count > 0 ? etw_stack_address(&stack->item, index) : stack->alone;
 }
 
 /* Names. */
@@ -111,15 +96,13 @@ static void drop_offset(etw_text *rows, size_t start)
     }
 }
 
-static void append_frame(const etw_output_options *options, const etw_event *event,
-                         uint32_t process_id, uint64_t address, etw_text *rows)
+static void append_frame(const etw_output_options *options, const etw_address *address,
+                         etw_time_span *same, etw_text *rows)
 {
     const etw_address_namer *namer = options->namer;
     const size_t start = rows->size;
-    const bool with_methods = options->stacks == ETW_STACK_NAMES;
-    if (namer == NULL ||
-        !namer->append(namer->context, event, process_id, address, with_methods, rows)) {
-        etw_text_append_hex(rows, address);
+    if (namer == NULL || !namer->append(namer->context, address, same, rows)) {
+        etw_text_append_hex(rows, address->value);
     } else if (options->stacks != ETW_STACK_ADDRESSES) {
         drop_offset(rows, start);
     }
@@ -137,20 +120,30 @@ static void drop_repetition(etw_text *rows, size_t before, size_t start)
 }
 
 static void append_frames(const etw_output_options *options, const etw_event *event,
-                          const stack_addresses *stack, etw_text *rows)
+                          const etw_stack_addresses *stack, etw_text *rows)
 {
     const uint32_t count =
         stack->count < ETW_STACK_ROW_MAX_FRAMES ? stack->count : ETW_STACK_ROW_MAX_FRAMES;
-    size_t before = rows->size + 1;
+    const size_t begin = rows->size;
+    size_t before = begin + 1;
+    etw_time_span same = {INT64_MIN, INT64_MAX};
+    etw_address address = {.event = event,
+                           .process_id = stack->process_id,
+                           .with_methods = options->stacks == ETW_STACK_NAMES};
+    if (etw_stack_texts_append(options->stack_texts, stack, event, rows)) {
+        return;
+    }
     for (uint32_t i = count; i-- > 0;) {
         etw_text_append_char(rows, ';');
         const size_t start = rows->size;
-        append_frame(options, event, stack->process_id, address_at(stack, i), rows);
+        address.value = etw_stack_addresses_at(stack, i);
+        append_frame(options, &address, &same, rows);
         if (options->stacks == ETW_STACK_MODULES) {
             drop_repetition(rows, before, start);
         }
         before = rows->size >= start ? start : before;
     }
+    etw_stack_texts_keep(options->stack_texts, stack, &same, rows, begin);
 }
 
 static void append_process(const etw_event *event, uint32_t process_id, etw_text *rows)
@@ -220,7 +213,7 @@ void etw_stack_row_append(const etw_output_options *options, const etw_event *ev
 {
     const sample s = read_sample(event);
     row_head head = {.fault = ETW_STACK_ROW_WELL};
-    stack_addresses stack;
+    etw_stack_addresses stack;
     if (!s.is_sample && !options->stack_events) {
         return;
     }
