@@ -39,32 +39,53 @@ static etw_status put_list(void *context, etw_bytes blob, uint32_t processes, et
     return etw_capture_rundown(context, blob, processes, error);
 }
 
-static etw_status put_events(const etw_rundown_job *job, etw_capture *capture,
+static bool is_image(const etw_event_record *record)
+{
+    static const etw_guid image = {
+        0x2CB15D1D, 0x5FC1, 0x11D2, {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}};
+    return etw_guid_equal(&record->EventHeader.ProviderId, &image);
+}
+
+static etw_status put_events(const etw_live_rundown *rundown, etw_capture *capture,
                              const etw_trace *trace, etw_error *error)
 {
-    etw_bytes left = etw_rundown_job_events(job);
+    etw_bytes left = etw_rundown_job_events(rundown->job);
     const etw_os *os = etw_os_default();
     const int64_t now = etw_clock_from_filetime(&trace->clock, os->filetime_now(os->context));
     etw_rundown_event event;
     etw_status status = ETW_OK;
     while (status == ETW_OK && etw_rundown_events_next(&left, &event)) {
-        event.record.EventHeader.TimeStamp = now;
+        if (rundown->session_tells_images && is_image(&event.record)) {
+            continue;
+        }
+        int64_t *time = &event.record.EventHeader.TimeStamp;
+        *time = event.record.BufferContext.LoggerId == ETW_RUNDOWN_KERNEL_LOGGER_ID
+                    ? etw_clock_from_filetime(&trace->clock, *time)
+                    : now;
         (void)etw_capture_has_room(capture, ROOM_WAIT_MS);
         status = etw_capture_rundown_event(capture, 0, &event.record, error);
     }
     return status;
 }
 
-/* The services are those of a manager that may not answer. */
-static void tell_services(const etw_rundown_gaps *gaps)
+/* The services are those of a manager that may not answer; the kernel's session needs rights, and
+ * there are few. */
+static void tell_others(const etw_rundown_gaps *gaps)
 {
+    etw_text text = {0};
     if (gaps->services_code != 0) {
-        etw_text text = {0};
         etw_text_printf(&text, "the names of services could not be listed (error %" PRIu32 ")",
                         gaps->services_code);
         etw_report_note(NULL, etw_text_z(&text));
-        etw_text_free(&text);
     }
+    if (gaps->kernel.status != ETW_OK) {
+        etw_text_clear(&text);
+        etw_text_printf(&text,
+                        "processes and images are those of snapshots, not the kernel's own (%s)",
+                        gaps->kernel.message);
+        etw_report_note(NULL, etw_text_z(&text));
+    }
+    etw_text_free(&text);
 }
 
 /* Once: with an administrator's rights there are few, and each segment would tell of them again. */
@@ -74,8 +95,9 @@ static void tell_gaps(etw_live_rundown *rundown)
     if (rundown->told_gaps || rundown->is_quiet) {
         return;
     }
-    rundown->told_gaps = gaps->closed != 0 || gaps->imageless != 0 || gaps->services_code != 0;
-    tell_services(gaps);
+    rundown->told_gaps = gaps->closed != 0 || gaps->imageless != 0 || gaps->services_code != 0 ||
+                         gaps->kernel.status != ETW_OK;
+    tell_others(gaps);
     if (gaps->closed == 0 && gaps->imageless == 0) {
         return;
     }
@@ -94,7 +116,8 @@ void etw_live_rundown_write(etw_live_rundown *rundown, etw_capture *capture, con
     etw_error error = {0};
     etw_status status = etw_rundown_job_take(rundown->job, put_list, capture, &error);
     if (status == ETW_OK) {
-        status = put_events(rundown->job, capture, trace, &error);
+        status = put_events(rundown, capture, trace, &error);
+        rundown->session_tells_images = false;
     }
     if (status != ETW_OK) {
         etw_report_error(&error);

@@ -13,6 +13,7 @@ typedef struct etw_live_rundown {
     etw_rundown_job *job; /* being made, or NULL */
     etw_identity_cache *identities;
     bool told_gaps;
+    bool session_tells_images; /* the first segment has the session's own Image/DCStart events */
 } etw_live_rundown;
 
 /* Begins one where it is wanted and none is being made. */

@@ -261,6 +261,17 @@ static void add_system(const etw_record_arguments *arguments, etw_session_option
     }
 }
 
+/* A session of the kernel begins with the images that are loaded, if nothing chooses among its
+ * events: they are not to be in the file twice. Processes stay, as the rundown has their start
+ * keys.
+ */
+static bool tells_images(const etw_record_arguments *arguments, const etw_session_options *options)
+{
+    static const uint32_t process_and_image_load = 0x5; /* EVENT_TRACE_FLAG_... */
+    return arguments->filter == NULL && !options->attach &&
+           (options->kernel_flags & process_and_image_load) == process_and_image_load;
+}
+
 static etw_status open_session(live *recording)
 {
     const etw_record_arguments *arguments = recording->arguments;
@@ -283,6 +294,7 @@ static etw_status open_session(live *recording)
     options.provider_count = arguments->provider_count;
     options.sample_interval_100ns = arguments->sample_interval_us * 10;
     add_system(arguments, &options, providers);
+    recording->rundown.session_tells_images = tells_images(arguments, &options);
     etw_status status = etw_record_find_providers(arguments, providers, error);
     if (status == ETW_OK) {
         status = open_with_options(arguments, &options, &recording->session, error);

@@ -13,6 +13,7 @@ typedef struct etw_rundown_gaps {
     uint32_t last_code;         /* Windows' reason for the last of these */
     uint32_t services_code;     /* why the services could not be listed; 0: they were */
     uint32_t unreadable_images; /* files that could not be opened, or are no PE files */
+    etw_error kernel;           /* why the kernel's own list could not be had; ETW_OK: it was */
 } etw_rundown_gaps;
 
 typedef struct etw_rundown_sink {
@@ -25,8 +26,10 @@ typedef struct etw_rundown_sink {
     etw_rundown_gaps gaps;     /* set by the call */
 } etw_rundown_sink;
 
-/* Calls put with blobs of whole processes, and makes events of the same. SeDebugPrivilege is
- * switched on meanwhile where it is held. */
+/* Calls put with blobs of whole processes, and makes events of the same. Processes and images are
+ * those that the kernel tells in a short session of its own, where that can be had, and its events
+ * are kept as they came; those that it does not tell of, or else all, are asked for one by one.
+ * SeDebugPrivilege is switched on meanwhile where it is held. */
 ETW_API_CHECKED etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error);
 
 #endif

@@ -1,6 +1,7 @@
 #include "recorder/rundown/host_rundown.h"
 
 #include "recorder/rundown/host_services_windows.h"
+#include "recorder/rundown/kernel_rundown.h"
 #include "recorder/rundown/process_facts_windows.h"
 #include "recorder/rundown/rundown_events.h"
 #include "recorder/session/privilege_windows.h"
@@ -27,6 +28,8 @@ typedef struct making {
     etw_rundown_writer writer;
     uint32_t processes;
     etw_rundown_sink *sink;
+    etw_kernel_rundown kernel; /* empty where it told nothing */
+    etw_text text;
 } making;
 
 static etw_status flush(making *work, etw_error *error)
@@ -108,6 +111,56 @@ static const etw_pe_identity *identity_of(making *work, const char *path)
     return identity;
 }
 
+/* What the kernel told of a process, and its images. */
+typedef struct told {
+    etw_kernel_record *process; /* NULL: nothing of it */
+    etw_kernel_record *images;
+    size_t image_count;
+} told;
+
+static told told_of(const making *work, uint32_t process_id)
+{
+    size_t count;
+    told found = {.images = etw_kernel_rundown_of(&work->kernel, process_id, &count)};
+    for (; count > 0 && !found.images->is_image; count--) {
+        found.process = found.images++; /* one; of several the last */
+        found.process->is_taken = true;
+    }
+    found.image_count = count;
+    return found;
+}
+
+static const char *text_of(making *work, const etw_kernel_record *record)
+{
+    etw_text_clear(&work->text);
+    etw_kernel_rundown_append_text(&work->kernel, record, &work->text);
+    return etw_text_z(&work->text);
+}
+
+static void add_told_images(making *work, const told *from)
+{
+    for (size_t i = 0; i < from->image_count; i++) {
+        const etw_kernel_record *record = &from->images[i];
+        const char *path = text_of(work, record);
+        const etw_rundown_image_facts facts = {record->process_id, record->base, record->size, path,
+                                               identity_of(work, path)};
+        etw_rundown_image(&work->writer, record->base, record->size, path);
+        if (takes_events(work)) {
+            etw_rundown_events_kernel(work->sink->events,
+                                      etw_kernel_rundown_event(&work->kernel, record), 0);
+            etw_rundown_events_identity(work->sink->events, &facts);
+        }
+    }
+}
+
+static void add_told_process(making *work, const told *from, uint64_t start_key)
+{
+    if (takes_events(work)) {
+        etw_rundown_events_kernel(
+            work->sink->events, etw_kernel_rundown_event(&work->kernel, from->process), start_key);
+    }
+}
+
 /* size 0: as the file's header says, or else at most most. */
 static void add_image(making *work, uint32_t process_id, const wchar_t *wide, uint64_t base,
                       uint64_t size, uint64_t most)
@@ -151,7 +204,7 @@ static void add_drivers(making *work, void **drivers, DWORD count)
     }
 }
 
-static etw_status add_kernel(making *work, etw_error *error)
+static etw_status add_enumerated_drivers(making *work, etw_error *error)
 {
     void **drivers = calloc(MAX_IMAGES_PER_PROCESS, sizeof *drivers);
     DWORD bytes = 0;
@@ -162,10 +215,26 @@ static etw_status add_kernel(making *work, etw_error *error)
         bytes = 0;
     }
     const DWORD count = bytes / (DWORD)sizeof *drivers;
-    begin_one(work, 0, 0, 0, "System");
     add_drivers(work, drivers, count < MAX_IMAGES_PER_PROCESS ? count : MAX_IMAGES_PER_PROCESS);
     free(drivers);
-    return add_one(work, error);
+    return ETW_OK;
+}
+
+/* Process 0 is the idle one, and has the kernel's images. */
+static etw_status add_kernel(making *work, etw_error *error)
+{
+    const told idle = told_of(work, 0);
+    etw_status status = ETW_OK;
+    begin_one(work, 0, 0, 0, "System");
+    if (idle.process != NULL) {
+        add_told_process(work, &idle, 0);
+    }
+    if (idle.image_count > 0) {
+        add_told_images(work, &idle);
+    } else {
+        status = add_enumerated_drivers(work, error);
+    }
+    return status == ETW_OK ? add_one(work, error) : status;
 }
 
 /* ERROR_BAD_LENGTH: the process was loading images meanwhile; its documentation says to try again.
@@ -226,16 +295,22 @@ static etw_status add_process(making *work, const PROCESSENTRY32W *entry, etw_er
     if (name == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the rundown");
     }
+    const told by_kernel = told_of(work, entry->th32ProcessID);
     etw_process_facts_ask(entry->th32ProcessID, &facts);
     gaps->processes++;
     if (!facts.is_open) {
         gaps->closed++;
         gaps->last_code = facts.code;
     }
-    add_process_event(work, entry, name, &facts);
     begin_one(work, entry->th32ProcessID, entry->th32ParentProcessID, facts.start_100ns,
               facts.path == NULL ? name : facts.path);
-    add_images(work, entry->th32ProcessID);
+    if (by_kernel.process != NULL) {
+        add_told_process(work, &by_kernel, facts.start_key);
+        add_told_images(work, &by_kernel);
+    } else {
+        add_process_event(work, entry, name, &facts);
+        add_images(work, entry->th32ProcessID);
+    }
     etw_process_facts_free(&facts);
     free(name);
     return add_one(work, error);
@@ -259,15 +334,46 @@ static etw_status add_processes(making *work, etw_error *error)
     return status;
 }
 
+/* Processes that the kernel told of and that have ended since. */
+static etw_status add_ended(making *work, etw_error *error)
+{
+    size_t count;
+    const etw_kernel_record *records = etw_kernel_rundown_all(&work->kernel, &count);
+    etw_status status = ETW_OK;
+    for (size_t i = 0; i < count && status == ETW_OK; i++) {
+        if (!records[i].is_image && !records[i].is_taken) {
+            const told ended = told_of(work, records[i].process_id);
+            begin_one(work, records[i].process_id, records[i].parent_id, 0,
+                      text_of(work, &records[i]));
+            add_told_process(work, &ended, 0);
+            add_told_images(work, &ended);
+            status = add_one(work, error);
+        }
+    }
+    return status;
+}
+
+/* What cannot be had by a session is asked for by snapshots: no failure. */
+static void ask_kernel(making *work)
+{
+    if (etw_kernel_rundown_take(&work->kernel, &work->sink->gaps.kernel) != ETW_OK) {
+        etw_kernel_rundown_free(&work->kernel);
+    }
+}
+
 etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error)
 {
     making work = {.sink = sink};
     bool was_on = true;
     sink->gaps = (etw_rundown_gaps){0};
+    ask_kernel(&work);
     const bool switched = etw_privilege_set(DEBUG_PRIVILEGE, true, &was_on) && !was_on;
     etw_status status = add_kernel(&work, error);
     if (status == ETW_OK) {
         status = add_processes(&work, error);
+    }
+    if (status == ETW_OK) {
+        status = add_ended(&work, error);
     }
     if (status == ETW_OK) {
         status = flush(&work, error);
@@ -278,6 +384,8 @@ etw_status etw_host_rundown(etw_rundown_sink *sink, etw_error *error)
     if (switched) {
         (void)etw_privilege_set(DEBUG_PRIVILEGE, false, NULL);
     }
+    etw_kernel_rundown_free(&work.kernel);
+    etw_text_free(&work.text);
     etw_text_free(&work.blob);
     etw_text_free(&work.one);
     return status;

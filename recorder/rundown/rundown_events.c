@@ -13,7 +13,10 @@
 /* Header ids of events that no thread logged, as the kernel's own rundown has them. */
 #define NOBODY UINT32_MAX
 
-enum { PROCESS, IMAGE, RSDS, FILE_VERSION, SERVICE };
+/* Before the user data of an event of the kernel's own. */
+#define KERNEL_HEAD_SIZE (sizeof(etw_event_header) + sizeof(etw_buffer_context))
+
+enum { PROCESS, IMAGE, RSDS, FILE_VERSION, SERVICE, KERNEL };
 
 static const struct {
     etw_guid event_class;
@@ -88,6 +91,14 @@ static void append_sid(etw_buffer *to, etw_bytes sid)
     etw_buffer_append(to, sid.data, sid.size);
 }
 
+static void append_start_key(etw_buffer *to, size_t payload_at, uint64_t start_key)
+{
+    if (start_key != 0 && !to->failed) {
+        to->data[payload_at - 3] = sizeof start_key;
+        etw_buffer_append_u64(to, start_key);
+    }
+}
+
 void etw_rundown_events_process(etw_buffer *to, const etw_rundown_process_facts *facts)
 {
     const size_t at = begin(to, PROCESS);
@@ -104,10 +115,18 @@ void etw_rundown_events_process(etw_buffer *to, const etw_rundown_process_facts 
     append_wide(to, ""); /* PackageFullName */
     append_wide(to, ""); /* ApplicationId */
     end(to, at);
-    if (facts->start_key != 0 && !to->failed) {
-        to->data[at - 3] = sizeof facts->start_key;
-        etw_buffer_append_u64(to, facts->start_key);
+    append_start_key(to, at, facts->start_key);
+}
+
+void etw_rundown_events_kernel(etw_buffer *to, etw_bytes event, uint64_t start_key)
+{
+    if (event.size < KERNEL_HEAD_SIZE || event.size > UINT16_MAX) {
+        return;
     }
+    const size_t at = begin(to, KERNEL);
+    etw_buffer_append(to, event.data, event.size);
+    end(to, at);
+    append_start_key(to, at, start_key);
 }
 
 void etw_rundown_events_service(etw_buffer *to, const etw_rundown_service_facts *facts)
@@ -170,12 +189,44 @@ void etw_rundown_events_image(etw_buffer *to, const etw_rundown_image_facts *fac
     }
     append_wide(to, facts->path);
     end(to, at);
+    etw_rundown_events_identity(to, facts);
+}
+
+void etw_rundown_events_identity(etw_buffer *to, const etw_rundown_image_facts *facts)
+{
+    const etw_pe_identity *identity = facts->identity;
     if (identity != NULL && identity->has_pdb) {
         append_rsds(to, facts);
     }
     if (identity != NULL && identity->has_version) {
         append_version(to, facts);
     }
+}
+
+static void read_made(uint8_t kind, etw_bytes payload, etw_event_record *record)
+{
+    *record = (etw_event_record){
+        .EventHeader = {.Size = (uint16_t)(CLASSIC_HEADER_SIZE + payload.size),
+                        .Flags = ETW_FLAG_CLASSIC_HEADER | ETW_FLAG_64_BIT_HEADER,
+                        .ThreadId = NOBODY,
+                        .ProcessId = NOBODY,
+                        .ProviderId = kinds[kind].event_class,
+                        .EventDescriptor = {.Version = kinds[kind].version,
+                                            .Opcode = kinds[kind].opcode}},
+        .BufferContext = {.LoggerId = ETW_RUNDOWN_LOGGER_ID},
+        .UserDataLength = (uint16_t)payload.size,
+        .UserData = (void *)(uintptr_t)payload.data};
+}
+
+static void read_kernels(etw_bytes payload, etw_event_record *record)
+{
+    *record = (etw_event_record){.UserDataLength = (uint16_t)(payload.size - KERNEL_HEAD_SIZE),
+                                 .UserData = (void *)(uintptr_t)(payload.data + KERNEL_HEAD_SIZE)};
+    memcpy(&record->EventHeader, payload.data, sizeof record->EventHeader);
+    memcpy(&record->BufferContext, payload.data + sizeof record->EventHeader,
+           sizeof record->BufferContext);
+    record->EventHeader.Flags &= (uint16_t)~ETW_FLAG_EXTENDED_INFO;
+    record->BufferContext.LoggerId = ETW_RUNDOWN_KERNEL_LOGGER_ID;
 }
 
 bool etw_rundown_events_next(etw_bytes *left, etw_rundown_event *event)
@@ -185,31 +236,25 @@ bool etw_rundown_events_next(etw_bytes *left, etw_rundown_event *event)
     }
     const uint8_t kind = left->data[0], key_size = left->data[1];
     const uint16_t size = etw_load_u16(left->data + 2);
-    const uint8_t *payload = left->data + HEAD_SIZE;
-    if (kind >= sizeof kinds / sizeof kinds[0] || key_size % sizeof(uint64_t) != 0 ||
-        (size_t)size + key_size > left->size - HEAD_SIZE) {
+    const etw_bytes payload = {left->data + HEAD_SIZE, size};
+    if (kind > KERNEL || (kind == KERNEL && size < KERNEL_HEAD_SIZE) ||
+        key_size % sizeof(uint64_t) != 0 || (size_t)size + key_size > left->size - HEAD_SIZE) {
         return false;
     }
-    event->record = (etw_event_record){
-        .EventHeader = {.Size = (uint16_t)(CLASSIC_HEADER_SIZE + size),
-                        .Flags = ETW_FLAG_CLASSIC_HEADER | ETW_FLAG_64_BIT_HEADER,
-                        .ThreadId = NOBODY,
-                        .ProcessId = NOBODY,
-                        .ProviderId = kinds[kind].event_class,
-                        .EventDescriptor = {.Version = kinds[kind].version,
-                                            .Opcode = kinds[kind].opcode}},
-        .BufferContext = {.LoggerId = ETW_RUNDOWN_LOGGER_ID},
-        .UserDataLength = size,
-        .UserData = (void *)(uintptr_t)payload};
+    if (kind == KERNEL) {
+        read_kernels(payload, &event->record);
+    } else {
+        read_made(kind, payload, &event->record);
+    }
     if (key_size > 0) {
         event->item = (etw_extended_data_item){.ExtType = ETW_EXT_PROCESS_START_KEY,
                                                .DataSize = key_size,
-                                               .DataPtr = (uintptr_t)(payload + size)};
+                                               .DataPtr = (uintptr_t)(payload.data + size)};
         event->record.EventHeader.Flags |= ETW_FLAG_EXTENDED_INFO;
         event->record.ExtendedDataCount = 1;
         event->record.ExtendedData = &event->item;
     }
-    left->data = payload + size + key_size;
+    left->data = payload.data + size + key_size;
     left->size -= HEAD_SIZE + (size_t)size + key_size;
     return true;
 }

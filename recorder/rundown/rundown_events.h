@@ -3,8 +3,8 @@
  * are looked up by. So every reader of a recording has them, other tools' too, once it is exported.
  * Process has no field for the start key: it is in the extended data.
  *
- * They are made here and not by ETW: their LoggerId says so. Layouts:
- * format/schema/classic_table.inc. */
+ * They are made here and not by ETW, or are the kernel's own of another session: their LoggerId
+ * says which. Layouts: format/schema/classic_table.inc. */
 #ifndef ETW_RECORDER_RUNDOWN_EVENTS_H
 #define ETW_RECORDER_RUNDOWN_EVENTS_H
 
@@ -12,8 +12,10 @@
 #include "format/event/record.h"
 #include "format/schema/pe_identity.h"
 
-/* LoggerId of events that the recorder made; sessions have lower ones. */
-#define ETW_RUNDOWN_LOGGER_ID 0xFFFFu
+/* LoggerId of events that the recorder made, and of the kernel's own that it took from a session of
+ * its own; other sessions have lower ones. */
+#define ETW_RUNDOWN_LOGGER_ID        0xFFFFu
+#define ETW_RUNDOWN_KERNEL_LOGGER_ID 0xFFFEu
 
 typedef struct etw_rundown_process_facts {
     uint32_t process_id, parent_id, session_id;
@@ -40,6 +42,12 @@ typedef struct etw_rundown_service_facts {
 ETW_API void etw_rundown_events_process(etw_buffer *to, const etw_rundown_process_facts *facts);
 /* DCStart; where the file could be read also DbgID_RSDS and FileVersion. */
 ETW_API void etw_rundown_events_image(etw_buffer *to, const etw_rundown_image_facts *facts);
+/* The latter two alone. */
+ETW_API void etw_rundown_events_identity(etw_buffer *to, const etw_rundown_image_facts *facts);
+/* The kernel's own event: EVENT_HEADER, ETW_BUFFER_CONTEXT and user data, one behind the other,
+ * with its time in 100 ns (FILETIME). Left out where it is too short or above 64 KiB. start_key 0:
+ * none. */
+ETW_API void etw_rundown_events_kernel(etw_buffer *to, etw_bytes event, uint64_t start_key);
 
 ETW_API void etw_rundown_events_service(etw_buffer *to, const etw_rundown_service_facts *facts);
 
@@ -49,8 +57,8 @@ typedef struct etw_rundown_event {
     etw_extended_data_item item;
 } etw_rundown_event;
 
-/* The next event of a run, lent by it and by *event; false at its end. Time and clock are the
- * caller's to set. */
+/* The next event of a run, lent by it and by *event; false at its end. The caller sets the time,
+ * and that of the kernel's own by the trace's clock. */
 ETW_API bool etw_rundown_events_next(etw_bytes *left, etw_rundown_event *event);
 
 #endif

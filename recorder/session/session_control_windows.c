@@ -1,6 +1,7 @@
-#include "recorder/session/session.h"
+#include "recorder/session/session_control_windows.h"
 
 #include "recorder/session/provider_argument.h"
+#include "recorder/session/session.h"
 #include "recorder/session/session_errors_windows.h"
 #include "recorder/session/session_properties_windows.h"
 #include "recorder/session/wide_windows.h"
@@ -50,6 +51,17 @@ etw_status etw_session_kill(const char *name, etw_error *error)
         return etw_error_set_windows(error, code, "stopping session '%s'", name);
     }
     return ETW_OK;
+}
+
+void etw_session_flush(const char *name)
+{
+    wchar_t *wide = etw_wide_from_utf8(name);
+    etw_session_properties properties;
+    etw_session_properties_clear(&properties);
+    if (wide != NULL) {
+        (void)ControlTraceW(0, wide, &properties.head, EVENT_TRACE_CONTROL_FLUSH);
+    }
+    free(wide);
 }
 
 typedef struct session_list {

@@ -185,6 +185,16 @@ static ULONG start_in(etwapi_session *table, TRACEHANDLE *handle, const wchar_t 
     return copy_out(session, properties);
 }
 
+/* On request; kernel: as to a member of Performance Log Users. */
+static bool is_denied(const EVENT_TRACE_PROPERTIES *properties)
+{
+    const etwapi_settings *settings = etwapi_get_settings();
+    const bool is_kernels =
+        (properties->LogFileMode & EVENT_TRACE_SYSTEM_LOGGER_MODE) != 0 ||
+        memcmp(&properties->Wnode.Guid, &system_trace_control, sizeof system_trace_control) == 0;
+    return settings->deny_start || (settings->deny_kernel && is_kernels);
+}
+
 ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTIES *properties)
 {
     const ULONG code = check_properties(properties);
@@ -209,7 +219,7 @@ ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTI
     if (refused != ERROR_SUCCESS) {
         return refused;
     }
-    if (etwapi_get_settings()->deny_start) {
+    if (is_denied(properties)) {
         return ERROR_ACCESS_DENIED;
     }
     if ((properties->EnableFlags & EVENT_TRACE_FLAG_PROFILE) != 0 && !etwapi_may_profile()) {

@@ -84,6 +84,7 @@ static BOOL CALLBACK read_settings(INIT_ONCE *once, void *parameter, void **cont
     read_variable(L"ETWAPI_LOSE_BUFFERS", text, (int)sizeof text);
     settings->lose_each_buffer = (uint32_t)strtoul(text, NULL, 10);
     settings->deny_start = variable_is(L"ETWAPI_DENY", "start");
+    settings->deny_kernel = variable_is(L"ETWAPI_DENY", "kernel");
     return TRUE;
 }
 

@@ -26,6 +26,7 @@ typedef struct etwapi_settings {
     uint32_t only_count; /* 0: all providers */
     etw_guid only[ETWAPI_MAX_ONLY]; /* ETWAPI_ONLY: sessions deliver these providers alone */
     bool deny_start;                /* ETWAPI_DENY: start refuses StartTrace */
+    bool deny_kernel;               /* ETWAPI_DENY: kernel refuses it for the kernel's events */
     bool header_event;   /* ETWAPI_HEADER_EVENT: on gives the header event and clock of the trace */
     bool slow_providers; /* ETWAPI_PROVIDERS: slow, whoever waits for one gets ERROR_TIMEOUT */
     bool classic_providers; /* ETWAPI_PROVIDERS: classic, MatchAnyKeyword 0 lets nothing through */

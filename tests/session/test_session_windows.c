@@ -12,6 +12,7 @@
 #include "format/etwcap/writer.h"
 #include "format/event/extended.h"
 #include "format/event/tei_builder.h"
+#include "recorder/rundown/kernel_rundown.h"
 #include "recorder/session/session.h"
 #include "replay/replay.h"
 
@@ -625,13 +626,19 @@ static void system_loggers_need_no_kernel_flags_and_are_few(void **state)
     for (size_t i = 0; i < 6; i++) {
         sessions[i] = open_session(&with);
     }
-    etw_error error = {0};
+    etw_error error = {0}, told = {0};
     const etw_status status = etw_session_open(&with.options, &seventh, &error);
+    etw_kernel_rundown kernel = {.bytes = {0}};
+    const etw_status taken = etw_kernel_rundown_take(&kernel, &told);
     for (size_t i = 0; i < 6; i++) {
         etw_session_close(sessions[i]);
     }
     assert_int_equal(status, ETW_ERROR_LIMIT);
     assert_non_null(strstr(error.message, "8 sessions for kernel events"));
+    /* What the kernel tells of what runs comes in such a session, too. */
+    assert_int_equal(taken, ETW_ERROR_LIMIT);
+    assert_non_null(strstr(told.message, "8 sessions for kernel events"));
+    etw_kernel_rundown_free(&kernel);
 }
 
 /* Of the trace that sessions deliver: what its files say of the events that manifests define. */

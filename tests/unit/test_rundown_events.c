@@ -137,8 +137,11 @@ static void a_long_command_line_is_cut_to_a_record(void **unused)
 static void broken_runs_end(void **unused)
 {
     (void)unused;
-    static const uint8_t wrong[][8] = {
-        {9, 0, 0, 0}, {0, 1, 0, 0, 1}, {0, 0, 200, 0, 1, 2, 3, 4}, {0, 0, 0xFF, 0xFF, 1, 2, 3, 4}};
+    static const uint8_t wrong[][8] = {{9, 0, 0, 0},
+                                       {5, 0, 4, 0, 1},
+                                       {0, 1, 0, 0, 1},
+                                       {0, 0, 200, 0, 1, 2, 3, 4},
+                                       {0, 0, 0xFF, 0xFF, 1, 2, 3, 4}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         etw_bytes left = {wrong[i], sizeof wrong[i]};
         etw_rundown_event event;

@@ -139,6 +139,12 @@ function Case-Rundown {
     Need ($lsass.Count -eq 1 -and $lsass[0].EventProperties.UserSID -eq 'S-1-5-18') 'no lsass.exe, or not its user'
     Need (@($events | Where-Object { $_.EventName -eq 'Image/DCStart' -and $_.EventProperties.ProcessId -eq '0' }).Count -gt 50) 'too few drivers'
     Need (@($events | Where-Object { $_.EventName -eq 'ImageID/DbgID_RSDS' }).Count -gt 100) 'too few PDBs'
+    # Protected: no snapshot tells its images, only the kernel does.
+    $csrss = @($events | Where-Object { $_.EventName -eq 'Process/DCStart' -and $_.EventProperties.ImageFileName -eq 'csrss.exe' })
+    Need ($csrss.Count -gt 0) 'no csrss.exe'
+    $id = [string][Convert]::ToUInt32($csrss[0].EventProperties.ProcessId, 16)
+    Need (@($events | Where-Object { $_.EventName -eq 'Image/DCStart' -and $_.EventProperties.ProcessId -eq $id }).Count -gt 3) 'no images of csrss.exe'
+    Need (-not (Select-String -Quiet -Path (Join-Path $Results 'rundown.log') -Pattern 'those of snapshots')) 'no session of the kernel'
     Need (@($events | Where-Object { $_.EventProperties.CommandLine -match 'etw-record' }).Count -gt 0) 'no command line of the recorder'
     $running = @(Get-CimInstance Win32_Service | Where-Object { $_.State -eq 'Running' }).Count
     Need (@($events | Where-Object { $_.EventName -eq 'SystemConfig/Services' }).Count -gt $running / 2) 'too few services'
