@@ -191,7 +191,7 @@ static etw_verdict header_verdict(const etw_replay *replay, const etw_replay_ite
                          : 0);
 }
 
-static void find_process(etw_replay *replay, etw_replay_item *item)
+static etw_status find_process(etw_replay *replay, etw_replay_item *item, etw_error *error)
 {
     const etw_event_process *process;
     item->has_process =
@@ -200,8 +200,10 @@ static void find_process(etw_replay *replay, etw_replay_item *item)
     if (item->has_process) {
         item->process = *process;
     }
-    item->has_stack = replay->stacks != NULL &&
-                      etw_stacks_find(replay->stacks, item->record, item->trace, &item->stack);
+    item->has_stack = false;
+    return replay->stacks == NULL ? ETW_OK
+                                  : etw_stack_reader_find(replay->stacks, item->record, item->trace,
+                                                          &item->stack, &item->has_stack, error);
 }
 
 /* *is_wanted: whether the pick has the event's place. */
@@ -230,7 +232,7 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     if (!*is_wanted) {
         return ETW_OK;
     }
-    const etw_status status = find_schema(replay, from, item->trace, &item->schema, error);
+    etw_status status = find_schema(replay, from, item->trace, &item->schema, error);
     if (etw_failed(status)) {
         return status;
     }
@@ -238,7 +240,10 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     replay->trace_index = from->trace_index;
     const bool is_alone = etw_source_trace_count(replay->source) <= 1;
     item->trace_number = is_alone ? 0 : (uint16_t)(from->trace_index + 1);
-    find_process(replay, item);
+    status = find_process(replay, item, error);
+    if (etw_failed(status)) {
+        return status;
+    }
     *is_wanted = true;
     const bool is_open = verdict == ETW_VERDICT_OPEN;
     return filter->provider_name_count > 0 || is_open
@@ -315,7 +320,9 @@ static etw_status begin_again(etw_replay *replay, etw_error *error)
     replay->of_file_count = 0;
     replay->etl_events = 0;
     replay->is_paced = false;
-    return etw_replay_open_source(replay, error);
+    const etw_status status =
+        replay->stacks == NULL ? ETW_OK : etw_stack_reader_begin_again(replay->stacks, error);
+    return etw_failed(status) ? status : etw_replay_open_source(replay, error);
 }
 
 etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_error *error)
@@ -425,7 +432,7 @@ void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals)
 {
     *totals = replay->totals;
     if (replay->stacks != NULL) {
-        totals->dropped_stacks = etw_stacks_dropped(replay->stacks);
+        totals->dropped_stacks = etw_stack_reader_dropped(replay->stacks);
     }
 }
 

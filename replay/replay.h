@@ -15,6 +15,7 @@
 #include "format/event/unexplained.h"
 #include "format/schema/resolver.h"
 #include "replay/query/filter.h"
+#include "replay/query/stacks.h"
 #include "replay/query/state.h"
 
 typedef struct etw_input etw_input;     /* format/input/input.h */
@@ -106,6 +107,7 @@ typedef struct etw_replay_options {
     /* Joins stacks that came in events of their own to the events they belong to
      * (etw_event_stack_of); not of a pipe. */
     bool stacks;
+    etw_stacks_limits stacks_limits; /* of what is read ahead of the events; 0: the default */
     /* Names native code in stacks (etw_state_get_namer); must outlive the replay. NULL: nothing
      * does. */
     etw_symbols *symbols;

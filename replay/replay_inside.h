@@ -9,7 +9,7 @@
 #include "replay/faults.h"
 #include "replay/query/provider_guids.h"
 #include "replay/query/selection.h"
-#include "replay/query/stacks.h"
+#include "replay/query/state_pass.h"
 #include "replay/query/state.h"
 #include "replay/replay.h"
 
@@ -47,7 +47,7 @@ struct etw_replay {
     etw_faults *faults;        /* NULL: a good day */
     etw_event_process process; /* of the event that next gave */
     etw_event_stack stack;
-    etw_stacks *stacks; /* NULL: they were not asked for */
+    etw_stack_reader *stacks; /* NULL: they were not asked for */
     etw_state *state;   /* NULL: processes were not asked for */
     etw_owner_memory owners;
     etw_named_provider named[ETW_NAMED_PROVIDERS];

@@ -192,6 +192,7 @@ static bool is_of_end(const etw_selection *selection)
 static etw_status read_state(etw_replay *replay, etw_error *error)
 {
     etw_state_pass pass = {.input = replay->input,
+                           .stacks_limits = replay->options.stacks_limits,
                            .depth = replay->options.stacks   ? ETW_STATE_STACKS
                                     : replay->options.images ? ETW_STATE_IMAGES
                                                              : ETW_STATE_NAMES};
@@ -356,10 +357,10 @@ void etw_replay_close(etw_replay *replay)
     etw_faults_free(replay->faults);
     etw_sort_close(replay->sort);
     etw_source_close(replay->source);
+    etw_stack_reader_free(replay->stacks);
     if (replay->owns_input) {
         etw_input_close(replay->input);
     }
-    etw_stacks_free(replay->stacks);
     etw_state_free(replay->state);
     etw_unexplained_free(replay->unexplained);
     etw_resolver_free(replay->resolver);

@@ -33,7 +33,8 @@ typedef struct key {
 typedef struct entry {
     key key;
     uint32_t process_id;
-    uint32_t epoch; /* at which it began to wait for a user part */
+    uint32_t generation; /* its number */
+    uint32_t epoch;      /* at which it began to wait for a user part */
     const frames *parts[PART_COUNT];
     bool is_waiting;
     struct entry *waiting; /* the thread's next older one that has no user part yet */
@@ -59,19 +60,35 @@ typedef struct thread {
     entry *waiting; /* newest first */
 } thread;
 
-struct etw_stacks {
+/* What was logged in one stretch of the trace. It points to itself and to later ones, never back.
+ */
+typedef struct generation {
     etw_table entries; /* key -> entry */
     etw_table frames;  /* addresses -> frames */
+    etw_arena arena;   /* of both */
+    uint32_t entry_count;
+    uint32_t number;
+    int64_t end_100ns; /* when the next one begins, once it does */
+} generation;
+
+struct etw_stacks {
+    generation generations[ETW_STACKS_GENERATIONS]; /* oldest first */
+    uint32_t generation_count;
+    etw_stacks_limits limits;
     etw_table cache;   /* key -> cached */
     etw_table threads; /* thread id -> thread */
-    etw_arena arena;   /* of all */
+    etw_arena arena;   /* of both, and of references */
     reference *spare;
-    uint32_t entry_count;
     uint32_t epoch;
     uint64_t dropped; /* above a limit */
     bool is_out_of_memory;
     uint64_t scratch[ETW_STACKS_MAX_DEPTH];
 };
+
+static generation *newest(etw_stacks *stacks)
+{
+    return &stacks->generations[stacks->generation_count - 1];
+}
 
 static bool is_clr(etw_kernel_group group)
 {
@@ -84,11 +101,41 @@ static bool is_clr_stack(const etw_event_header *header)
     return header->EventDescriptor.Id == (is_private ? ID_CLR_PRIVATE_STACK : ID_CLR_STACK_WALK);
 }
 
-etw_stacks *etw_stacks_new(void)
+/* What one event may take: an entry or two, and frames. */
+#define MOST_ENTRIES 2u
+#define MOST_BYTES   (sizeof(frames) + ETW_STACKS_MAX_DEPTH * sizeof(uint64_t) + 1024)
+
+static bool generation_is_full(const etw_stacks *stacks, const generation *g)
+{
+    return g->entry_count + MOST_ENTRIES > stacks->limits.stacks ||
+           etw_arena_full(&g->arena, MOST_BYTES);
+}
+
+static void begin_generation(etw_stacks *stacks)
+{
+    const uint32_t number = stacks->generation_count == 0 ? 0 : newest(stacks)->number + 1;
+    stacks->generation_count++;
+    *newest(stacks) = (generation){
+        .arena = {.limit_bytes = stacks->limits.bytes}, .number = number, .end_100ns = INT64_MAX};
+}
+
+static void free_generation(generation *g)
+{
+    etw_table_free(&g->entries);
+    etw_table_free(&g->frames);
+    etw_arena_free(&g->arena);
+}
+
+etw_stacks *etw_stacks_new(const etw_stacks_limits *limits)
 {
     etw_stacks *stacks = calloc(1, sizeof *stacks);
     if (stacks != NULL) {
-        stacks->arena.limit_bytes = ETW_STACKS_MAX_BYTES;
+        stacks->limits = limits == NULL ? (etw_stacks_limits){0} : *limits;
+        stacks->limits.stacks = stacks->limits.stacks == 0 ? ETW_STACKS_MAX : stacks->limits.stacks;
+        stacks->limits.bytes =
+            stacks->limits.bytes == 0 ? ETW_STACKS_MAX_BYTES : stacks->limits.bytes;
+        stacks->arena.limit_bytes = stacks->limits.bytes;
+        begin_generation(stacks);
     }
     return stacks;
 }
@@ -98,8 +145,9 @@ void etw_stacks_free(etw_stacks *stacks)
     if (stacks == NULL) {
         return;
     }
-    etw_table_free(&stacks->entries);
-    etw_table_free(&stacks->frames);
+    for (uint32_t i = 0; i < stacks->generation_count; i++) {
+        free_generation(&stacks->generations[i]);
+    }
     etw_table_free(&stacks->cache);
     etw_table_free(&stacks->threads);
     etw_arena_free(&stacks->arena);
@@ -107,10 +155,10 @@ void etw_stacks_free(etw_stacks *stacks)
 }
 
 /* Above the limit it is counted, without memory noted. */
-static void *allocate(etw_stacks *stacks, size_t size)
+static void *allocate(etw_stacks *stacks, etw_arena *arena, size_t size)
 {
-    void *memory = etw_arena_alloc(&stacks->arena, size);
-    if (memory == NULL && etw_arena_full(&stacks->arena, size + sizeof(max_align_t))) {
+    void *memory = etw_arena_alloc(arena, size);
+    if (memory == NULL && etw_arena_full(arena, size + sizeof(max_align_t))) {
         stacks->dropped++;
     } else if (memory == NULL) {
         stacks->is_out_of_memory = true;
@@ -142,11 +190,12 @@ static const frames *take_frames(etw_stacks *stacks, etw_cursor *cursor, uint32_
         return NULL;
     }
     const size_t size = count * sizeof *stacks->scratch;
-    const frames *known = etw_table_get(&stacks->frames, stacks->scratch, size);
+    generation *g = newest(stacks);
+    const frames *known = etw_table_get(&g->frames, stacks->scratch, size);
     if (known != NULL) {
         return known;
     }
-    frames *kept = allocate(stacks, sizeof *kept + size);
+    frames *kept = allocate(stacks, &g->arena, sizeof *kept + size);
     if (kept == NULL) {
         return NULL;
     }
@@ -154,7 +203,7 @@ static const frames *take_frames(etw_stacks *stacks, etw_cursor *cursor, uint32_
     kept->is_kernel =
         stacks->scratch[count - 1] >= (pointer_size == 8 ? USER_SPACE_END_64 : USER_SPACE_END_32);
     memcpy(kept->addresses, stacks->scratch, size);
-    set(stacks, &stacks->frames, kept->addresses, size, kept);
+    set(stacks, &g->frames, kept->addresses, size, kept);
     return kept;
 }
 
@@ -165,22 +214,33 @@ static key key_of(int64_t ticks, uint32_t thread_id, uint16_t processor, domain 
     return (key){ticks, thread_id, thread_id == 0 ? processor : 0, (uint16_t)of};
 }
 
+static entry *find_entry(const etw_stacks *stacks, const key *wanted)
+{
+    entry *found = NULL;
+    for (uint32_t i = 0; found == NULL && i < stacks->generation_count; i++) {
+        found = etw_table_get(&stacks->generations[i].entries, wanted, sizeof *wanted);
+    }
+    return found;
+}
+
 static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
 {
-    entry *e = etw_table_get(&stacks->entries, &wanted, sizeof wanted);
+    generation *g = newest(stacks);
+    entry *e = find_entry(stacks, &wanted);
     if (e != NULL) {
         return e;
     }
-    if (stacks->entry_count >= ETW_STACKS_MAX) {
+    if (g->entry_count >= stacks->limits.stacks) {
         stacks->dropped++;
         return NULL;
     }
-    e = allocate(stacks, sizeof *e);
+    e = allocate(stacks, &g->arena, sizeof *e);
     if (e != NULL) {
         e->key = wanted;
         e->process_id = process_id;
-        stacks->entry_count++;
-        set(stacks, &stacks->entries, &e->key, sizeof e->key, e);
+        e->generation = g->number;
+        g->entry_count++;
+        set(stacks, &g->entries, &e->key, sizeof e->key, e);
     }
     return e;
 }
@@ -189,7 +249,7 @@ static thread *thread_for(etw_stacks *stacks, uint32_t thread_id)
 {
     thread *t = etw_table_get(&stacks->threads, &thread_id, sizeof thread_id);
     if (t == NULL) {
-        t = allocate(stacks, sizeof *t);
+        t = allocate(stacks, &stacks->arena, sizeof *t);
         if (t != NULL) {
             t->thread_id = thread_id;
             set(stacks, &stacks->threads, &t->thread_id, sizeof t->thread_id, t);
@@ -241,7 +301,7 @@ static cached *cached_for(etw_stacks *stacks, uint64_t cache_key)
 {
     cached *c = etw_table_get(&stacks->cache, &cache_key, sizeof cache_key);
     if (c == NULL) {
-        c = allocate(stacks, sizeof *c);
+        c = allocate(stacks, &stacks->arena, sizeof *c);
         if (c != NULL) {
             c->key = cache_key;
             set(stacks, &stacks->cache, &c->key, sizeof c->key, c);
@@ -256,7 +316,7 @@ static void refer(etw_stacks *stacks, cached *c, entry *to, part of)
     if (r != NULL) {
         stacks->spare = r->next;
     } else {
-        r = allocate(stacks, sizeof *r);
+        r = allocate(stacks, &stacks->arena, sizeof *r);
     }
     if (r != NULL) {
         r->entry = to;
@@ -395,12 +455,23 @@ static void feed_clr(etw_stacks *stacks, const etw_event_record *record, uint32_
     t->clr_ticks = header->TimeStamp;
 }
 
+/* The next event goes to a new generation where this one may have no room for it. */
+static void make_room(etw_stacks *stacks, const etw_event_record *record, const etw_trace *trace)
+{
+    generation *g = newest(stacks);
+    if (stacks->generation_count < ETW_STACKS_GENERATIONS && generation_is_full(stacks, g)) {
+        g->end_100ns = etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
+        begin_generation(stacks);
+    }
+}
+
 bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record, const etw_trace *trace)
 {
     const etw_event_header *header = &record->EventHeader;
     const bool is_classic = (header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0;
     const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
     const etw_kernel_group group = etw_kernel_group_of(&header->ProviderId);
+    make_room(stacks, record, trace);
     if (is_classic && group == ETW_KERNEL_STACK_WALK) {
         feed_stack_walk(stacks, record, pointer_size);
     } else if (!is_classic && is_clr(group)) {
@@ -412,6 +483,62 @@ bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record, const e
 void etw_stacks_lost(etw_stacks *stacks)
 {
     stacks->epoch++;
+}
+
+/* Forgetting. */
+
+bool etw_stacks_is_full(const etw_stacks *stacks)
+{
+    return stacks->generation_count == ETW_STACKS_GENERATIONS &&
+           generation_is_full(stacks, &stacks->generations[ETW_STACKS_GENERATIONS - 1]);
+}
+
+static void stop_waiting(etw_stacks *stacks, uint32_t number)
+{
+    for (uint32_t i = 0; i < stacks->threads.probe.used; i++) {
+        thread *t = stacks->threads.entries[i].value;
+        for (entry **at = &t->waiting; *at != NULL;) {
+            if ((*at)->generation <= number) {
+                *at = (*at)->waiting;
+            } else {
+                at = &(*at)->waiting;
+            }
+        }
+    }
+}
+
+static void drop_references(etw_stacks *stacks, uint32_t number)
+{
+    for (uint32_t i = 0; i < stacks->cache.probe.used; i++) {
+        cached *c = stacks->cache.entries[i].value;
+        for (uint32_t of = 0; of < PART_COUNT; of++) {
+            reference **at = &c->references[of];
+            while (*at != NULL) {
+                reference *r = *at;
+                if (r->entry->generation > number) {
+                    at = &r->next;
+                    continue;
+                }
+                *at = r->next;
+                r->next = stacks->spare;
+                stacks->spare = r;
+            }
+        }
+    }
+}
+
+bool etw_stacks_forget(etw_stacks *stacks, int64_t time_100ns)
+{
+    generation *oldest = &stacks->generations[0];
+    if (stacks->generation_count < ETW_STACKS_GENERATIONS || oldest[1].end_100ns >= time_100ns) {
+        return false;
+    }
+    stop_waiting(stacks, oldest->number);
+    drop_references(stacks, oldest->number);
+    free_generation(oldest);
+    stacks->generation_count--;
+    memmove(oldest, oldest + 1, stacks->generation_count * sizeof *oldest);
+    return true;
 }
 
 /* Finding. */
@@ -438,7 +565,7 @@ static const entry *find(const etw_stacks *stacks, const etw_event_record *recor
 {
     const key wanted =
         key_of(record->EventHeader.TimeStamp, thread_id, etw_record_processor(record), of);
-    return etw_table_get(&stacks->entries, &wanted, sizeof wanted);
+    return find_entry(stacks, &wanted);
 }
 
 static const entry *find_any(const etw_stacks *stacks, const etw_event_record *record,
@@ -470,7 +597,8 @@ static const entry *find_any(const etw_stacks *stacks, const etw_event_record *r
 bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
                      const etw_trace *trace, etw_event_stack *stack)
 {
-    const entry *e = stacks->entry_count == 0 ? NULL : find_any(stacks, record, trace);
+    const bool is_empty = stacks->generation_count == 1 && stacks->generations[0].entry_count == 0;
+    const entry *e = is_empty ? NULL : find_any(stacks, record, trace);
     if (e == NULL || (e->parts[PART_KERNEL] == NULL && e->parts[PART_USER] == NULL)) {
         return false;
     }

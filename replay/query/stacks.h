@@ -9,21 +9,31 @@
  *
  * Measured on real traces: of 40,292 StackWalk events each finds its event (tests/tools).
  *
- * Memory: at most ETW_STACKS_MAX stacks and ETW_STACKS_MAX_BYTES of addresses, equal ones kept
- * once: 500 MiB if both were met. What is beyond is left out, and counted. */
+ * Memory: stacks are kept in generations. A full one makes room for the next, and the oldest goes
+ * when its events have passed (etw_stacks_forget): a trace of any length is read a few million
+ * stacks ahead. By the default limits 400 MiB at most, equal stacks of a generation kept once. What
+ * does not fit is left out, and counted. */
 #ifndef ETW_REPLAY_QUERY_STACKS_H
 #define ETW_REPLAY_QUERY_STACKS_H
 
 #include "format/event/event.h"
 
-#define ETW_STACKS_MAX       ((uint32_t)1 << 21)
-#define ETW_STACKS_MAX_BYTES ((size_t)256 << 20)
+/* That many are kept: events of one pass, of the next wait for their parts, one is being filled. */
+#define ETW_STACKS_GENERATIONS 3u
+/* Of one generation; the second also for what threads and keys take, of all. */
+#define ETW_STACKS_MAX       ((uint32_t)1 << 19)
+#define ETW_STACKS_MAX_BYTES ((size_t)64 << 20)
 /* Addresses of one StackWalk event (192), and of one of the CLR, which states no limit. */
 #define ETW_STACKS_MAX_DEPTH 8192u
 
 typedef struct etw_stacks etw_stacks;
+/* Of one generation; 0: ETW_STACKS_MAX, ETW_STACKS_MAX_BYTES. */
+typedef struct etw_stacks_limits {
+    uint32_t stacks;
+    size_t bytes;
+} etw_stacks_limits;
 
-ETW_API etw_stacks *etw_stacks_new(void); /* NULL: no memory */
+ETW_API etw_stacks *etw_stacks_new(const etw_stacks_limits *limits); /* NULL: no memory */
 ETW_API void etw_stacks_free(etw_stacks *stacks);
 
 /* In the order of time. Cheap for events that tell of no stack. False where memory is out. */
@@ -32,8 +42,15 @@ ETW_API bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record,
 /* Something is missing here: what waits for its other part will not get it. */
 ETW_API void etw_stacks_lost(etw_stacks *stacks);
 
+/* Whether the next stack may find no room: time to let events pass and to forget theirs. */
+ETW_API bool etw_stacks_is_full(const etw_stacks *stacks);
+/* No event before that time (FILETIME) will be asked for. Frees a generation where all events of it
+ * and of the one behind it are earlier: what was found stays for as long as a generation lasts.
+ * False: there was nothing to free. */
+ETW_API bool etw_stacks_forget(etw_stacks *stacks, int64_t time_100ns);
+
 /* The stack of an event, whose TimeStamp is raw ticks; false where there is none. What it points to
- * lives as long as the stacks. */
+ * lives until its generation is forgotten. */
 ETW_API bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
                              const etw_trace *trace, etw_event_stack *stack);
 /* How many are above a limit. */

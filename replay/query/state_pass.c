@@ -5,6 +5,8 @@
 #include "format/etwcap/reader.h"
 #include "replay/query/state_lives.h"
 
+#include <stdlib.h>
+
 static etw_status no_memory(etw_error *error)
 {
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for processes");
@@ -27,113 +29,224 @@ etw_status etw_state_take_block(void *context, const etw_side_block *block, etw_
     return status;
 }
 
-/* What a pass fills. */
-typedef struct filling {
-    const etw_state_pass *pass;
-    etw_state *state;   /* NULL: another pass has filled it */
-    etw_stacks *stacks; /* NULL: not wanted, or by another pass */
-} filling;
+/* A file that is read for what it tells of processes, of stacks, or of both. */
+typedef struct reading {
+    etw_state_pass pass;
+    etw_state *state;   /* lent; NULL: another pass has filled it */
+    etw_stacks *stacks; /* lent; NULL: not wanted, or by another pass */
+    etw_source *source; /* owned; NULL: all is read */
+} reading;
+
+struct etw_stack_reader {
+    etw_stacks *stacks;
+    reading ahead;   /* of the events that are asked for */
+    bool is_partial; /* not all stacks were there at once */
+};
+
+static etw_status take_block(void *context, const etw_side_block *block, etw_error *error)
+{
+    const reading *r = context;
+    return r->state == NULL ? ETW_OK : etw_state_take_block(r->state, block, error);
+}
 
 static bool wants_kind(void *context, const etw_event_header *header)
 {
-    const etw_state_pass *pass = context;
-    return etw_state_wants(pass->depth, header);
+    const reading *r = context;
+    return etw_state_wants(r->pass.depth, header);
 }
 
 /* A stack is logged behind its event; but the order of a file is not quite that of time. */
 #define STACKS_MARGIN_100NS (2000 * ETW_STATE_MS_100NS)
 
-static etw_status open_source(const filling *f, etw_source **source, etw_error *error)
+static etw_status open_source(reading *r, etw_error *error)
 {
-    const etw_os *os = etw_input_os(f->pass->input);
-    const char *name = etw_input_name(f->pass->input);
-    etw_reader_options options = {0};
-    if (f->state != NULL) {
-        options.block = etw_state_take_block;
-        options.block_context = f->state;
+    const etw_os *os = etw_input_os(r->pass.input);
+    const char *name = etw_input_name(r->pass.input);
+    etw_reader_options options = {.block = take_block, .block_context = r};
+    if (!r->pass.counts) {
+        options.providers = etw_state_providers(r->pass.depth, &options.provider_count);
     }
-    if (!f->pass->counts) {
-        options.providers = etw_state_providers(f->pass->depth, &options.provider_count);
-    }
-    if (!f->pass->counts && f->stacks == NULL) {
+    if (!r->pass.counts && r->stacks == NULL) {
         options.wants_kind = wants_kind;
-        options.wants_kind_context = (void *)(uintptr_t)f->pass;
+        options.wants_kind_context = r;
     }
-    if (f->state == NULL) {
+    if (r->state == NULL) {
         options.has_time_range = true;
-        options.from_time_100ns = etw_time_after(f->pass->stacks_from_100ns, -STACKS_MARGIN_100NS);
+        options.from_time_100ns = etw_time_after(r->pass.stacks_from_100ns, -STACKS_MARGIN_100NS);
         options.to_time_100ns = INT64_MAX;
     }
-    const etw_status status = etw_reader_open(os, name, &options, source, error);
-    return status == ETW_ERROR_NOT_THIS ? etw_etl_open(os, name, NULL, source, error) : status;
+    const etw_status status = etw_reader_open(os, name, &options, &r->source, error);
+    return status == ETW_ERROR_NOT_THIS ? etw_etl_open(os, name, NULL, &r->source, error) : status;
 }
 
-static etw_status take_item(const filling *f, const etw_source *source, const etw_item *item,
-                            etw_error *error)
+static void close_source(reading *r)
+{
+    etw_source_close(r->source);
+    r->source = NULL;
+}
+
+static etw_status take_item(const reading *r, const etw_item *item, etw_error *error)
 {
     if (item->kind != ETW_ITEM_EVENT) {
-        if (f->stacks != NULL) {
-            etw_stacks_lost(f->stacks);
+        if (r->stacks != NULL) {
+            etw_stacks_lost(r->stacks);
         }
         return ETW_OK;
     }
-    const etw_trace *trace = etw_source_trace(source, item->trace_index);
-    if ((f->state != NULL && !etw_state_feed(f->state, item->record, trace)) ||
-        (f->stacks != NULL && !etw_stacks_feed(f->stacks, item->record, trace))) {
+    const etw_trace *trace = etw_source_trace(r->source, item->trace_index);
+    if ((r->state != NULL && !etw_state_feed(r->state, item->record, trace)) ||
+        (r->stacks != NULL && !etw_stacks_feed(r->stacks, item->record, trace))) {
         return no_memory(error);
     }
-    if (f->pass->counts) {
-        etw_state_count(f->state, item->record, trace);
+    if (r->pass.counts) {
+        etw_state_count(r->state, item->record, trace);
     }
     return ETW_OK;
 }
 
-static etw_status read_all(const filling *f, etw_error *error)
+/* Until all is read, and the source closed, or the stacks have no room for more. */
+static etw_status read_on(reading *r, etw_error *error)
 {
-    etw_source *source = NULL;
-    etw_status status = open_source(f, &source, error);
-    while (status == ETW_OK) {
+    etw_status status = ETW_OK;
+    while (status == ETW_OK && !(r->stacks != NULL && etw_stacks_is_full(r->stacks))) {
         etw_item item;
-        status = etw_source_next(source, &item, error);
+        status = etw_source_next(r->source, &item, error);
         if (status == ETW_OK) {
-            status = take_item(f, source, &item, error);
+            status = take_item(r, &item, error);
         }
     }
-    etw_source_close(source);
+    if (status != ETW_OK) {
+        close_source(r);
+    }
     return status == ETW_END ? ETW_OK : status;
 }
 
+static etw_status read_from_start(reading *r, etw_error *error)
+{
+    const etw_status status = open_source(r, error);
+    return etw_failed(status) ? status : read_on(r, error);
+}
+
+static etw_status read_lives(const etw_state_pass *pass, etw_state *state, etw_error *error)
+{
+    reading lives = {.pass = *pass, .state = state};
+    return read_from_start(&lives, error);
+}
+
+/* The end of a file alone. */
 static bool reads_apart(const etw_state_pass *pass)
 {
-    return pass->depth == ETW_STATE_STACKS && !pass->counts && pass->stacks_from_100ns > 0;
+    return pass->stacks_from_100ns > 0;
 }
 
-/* Lives from all of the file, stacks from its end. */
-static etw_status read_apart(const filling *f, etw_error *error)
+/* Lives from all of the file in any case: where stacks leave no room, they wait and lives are read
+ * on their own, from the start. */
+static etw_status read_both(const etw_state_pass *pass, etw_state **state, etw_stack_reader *reader,
+                            etw_error *error)
 {
-    const filling lives = {f->pass, f->state, NULL}, stacks = {f->pass, NULL, f->stacks};
-    const etw_status status = read_all(&lives, error);
-    return etw_failed(status) ? status : read_all(&stacks, error);
+    etw_status status = ETW_OK;
+    if (reads_apart(pass)) {
+        status = read_lives(pass, *state, error);
+    } else {
+        reader->ahead.state = *state;
+    }
+    if (!etw_failed(status)) {
+        status = read_from_start(&reader->ahead, error);
+    }
+    reader->ahead.state = NULL;
+    if (etw_failed(status) || reader->ahead.source == NULL || reads_apart(pass)) {
+        return status;
+    }
+    reader->is_partial = true;
+    etw_state_free(*state);
+    *state = etw_state_new();
+    return *state == NULL ? no_memory(error) : read_lives(pass, *state, error);
 }
 
-etw_status etw_state_read(const etw_state_pass *pass, etw_state **state, etw_stacks **stacks,
+static etw_stack_reader *new_reader(const etw_state_pass *pass)
+{
+    etw_stack_reader *reader = calloc(1, sizeof *reader);
+    if (reader != NULL) {
+        reader->stacks = etw_stacks_new(&pass->stacks_limits);
+        reader->ahead = (reading){.pass = *pass, .stacks = reader->stacks};
+    }
+    if (reader != NULL && reader->stacks == NULL) {
+        free(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+void etw_stack_reader_free(etw_stack_reader *reader)
+{
+    if (reader != NULL) {
+        close_source(&reader->ahead);
+        etw_stacks_free(reader->stacks);
+        free(reader);
+    }
+}
+
+etw_status etw_state_read(const etw_state_pass *pass, etw_state **state, etw_stack_reader **stacks,
                           etw_error *error)
 {
     const bool with_stacks = pass->depth == ETW_STATE_STACKS;
-    const filling f = {pass, etw_state_new(), with_stacks ? etw_stacks_new() : NULL};
-    const bool is_well = f.state != NULL && (!with_stacks || f.stacks != NULL);
-    const etw_status status = !is_well            ? no_memory(error)
-                              : reads_apart(pass) ? read_apart(&f, error)
-                                                  : read_all(&f, error);
+    etw_stack_reader *reader = with_stacks ? new_reader(pass) : NULL;
+    *state = etw_state_new();
+    etw_status status = *state == NULL || (with_stacks && reader == NULL) ? no_memory(error)
+                        : with_stacks ? read_both(pass, state, reader, error)
+                                      : read_lives(pass, *state, error);
     if (etw_failed(status)) {
-        etw_state_free(f.state);
-        etw_stacks_free(f.stacks);
+        etw_state_free(*state);
+        etw_stack_reader_free(reader);
+        *state = NULL;
         return status;
     }
-    etw_state_settle(f.state);
-    *state = f.state;
+    etw_state_settle(*state);
     if (stacks != NULL) {
-        *stacks = f.stacks;
+        *stacks = reader;
     }
     return status;
+}
+
+/* Whoever reads the events meets the damage that ends it, and tells. */
+static etw_status read_ahead(etw_stack_reader *reader, int64_t time_100ns, etw_error *error)
+{
+    etw_status status = ETW_OK;
+    while (status == ETW_OK && reader->ahead.source != NULL &&
+           etw_stacks_forget(reader->stacks, time_100ns)) {
+        status = read_on(&reader->ahead, error);
+    }
+    return status == ETW_ERROR_NO_MEMORY ? status : ETW_OK;
+}
+
+etw_status etw_stack_reader_find(etw_stack_reader *reader, const etw_event_record *record,
+                                 const etw_trace *trace, etw_event_stack *stack, bool *is_found,
+                                 etw_error *error)
+{
+    if (reader->ahead.source != NULL) {
+        const int64_t time_100ns =
+            etw_clock_to_filetime(&trace->clock, record->EventHeader.TimeStamp);
+        const etw_status status = read_ahead(reader, time_100ns, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+    }
+    *is_found = etw_stacks_find(reader->stacks, record, trace, stack);
+    return ETW_OK;
+}
+
+etw_status etw_stack_reader_begin_again(etw_stack_reader *reader, etw_error *error)
+{
+    if (!reader->is_partial) {
+        return ETW_OK;
+    }
+    close_source(&reader->ahead);
+    etw_stacks_free(reader->stacks);
+    reader->stacks = reader->ahead.stacks = etw_stacks_new(&reader->ahead.pass.stacks_limits);
+    return reader->stacks == NULL ? no_memory(error) : read_from_start(&reader->ahead, error);
+}
+
+uint64_t etw_stack_reader_dropped(const etw_stack_reader *reader)
+{
+    return etw_stacks_dropped(reader->stacks);
 }

@@ -104,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const etw_bytes input = {copy, size};
     const etw_trace trace = {.pointer_size = 8, .clock = {.type = ETW_CLOCK_SYSTEM_TIME}};
     etw_state *state = etw_state_new();
-    etw_stacks *stacks = etw_stacks_new();
+    etw_stacks *stacks = etw_stacks_new(&(etw_stacks_limits){.stacks = 8, .bytes = 1 << 20});
     FUZZ_CHECK(state != NULL && stacks != NULL);
     for (int pass = 0; pass < 2; pass++) {
         etw_cursor cursor = etw_cursor_over(input);
