@@ -15,6 +15,9 @@
 #define ETW_MAX_OPTIONS 256u
 #define ETW_MAX_VERBS   64u
 
+/* In a number of threads before the words are read: the tool chooses, by the processors. */
+#define ETW_THREADS_NOT_SAID UINT32_MAX
+
 typedef struct etw_option etw_option;
 
 /* One option being applied. */

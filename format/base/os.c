@@ -114,3 +114,9 @@ bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identi
     return os->identity == NULL || os->identity(os->context, file, &now) < 0 ||
            (now.volume == identity->volume && now.file == identity->file);
 }
+
+uint32_t etw_os_spare_processors(void)
+{
+    const uint32_t count = etw_os_processors();
+    return (count < ETW_OS_MOST_PROCESSORS ? count : ETW_OS_MOST_PROCESSORS) - 1;
+}

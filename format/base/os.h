@@ -140,6 +140,16 @@ ETW_API void etw_os_expect_use(void *memory, size_t size_bytes);
 #define ETW_OS_HOST_NAME_SIZE 256u
 ETW_API void etw_os_host_name(char name[ETW_OS_HOST_NAME_SIZE]);
 
+/* Processors that this process may run on, as its affinity says; at least 1. What a container may
+ * use of their time is not looked at. */
+ETW_API uint32_t etw_os_processors(void);
+
+/* Threads beside the calling one that pay for work that can be shared, where the user did not say:
+ * all processors are used, and no more than 4, whose threads the memory stated by the tools is
+ * for. */
+#define ETW_OS_MOST_PROCESSORS 4u
+ETW_API uint32_t etw_os_spare_processors(void);
+
 /* A number that nobody can guess, for the seeds of tables; never for what is stored. */
 ETW_API uint64_t etw_os_random(void);
 

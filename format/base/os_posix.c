@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -384,6 +385,17 @@ uint64_t etw_os_random(void)
     }
     /* No entropy yet, early at boot: where the stack lies, and the time. */
     return (uint64_t)os_monotonic_ns(NULL) ^ (uint64_t)(uintptr_t)&value << 16;
+}
+
+uint32_t etw_os_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        const int count = CPU_COUNT(&set);
+        return count > 0 ? (uint32_t)count : 1;
+    }
+    const long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than the set has room for */
+    return online > 0 ? (uint32_t)online : 1;
 }
 
 #ifdef MADV_HUGEPAGE

@@ -559,6 +559,19 @@ uint64_t etw_os_random(void)
     return (uint64_t)os_monotonic_ns(NULL) ^ (uint64_t)(uintptr_t)&value << 16;
 }
 
+uint32_t etw_os_processors(void)
+{
+    DWORD_PTR mine;
+    DWORD_PTR all;
+    if (!GetProcessAffinityMask(GetCurrentProcess(), &mine, &all) || mine == 0) {
+        /* 0: the process is in several groups, each with up to 64. */
+        SYSTEM_INFO info;
+        GetSystemInfo(&info);
+        return info.dwNumberOfProcessors > 0 ? info.dwNumberOfProcessors : 1;
+    }
+    return (uint32_t)__builtin_popcountll(mine);
+}
+
 void *etw_os_alloc_large(size_t size_bytes)
 {
     return malloc(size_bytes);

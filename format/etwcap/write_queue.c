@@ -11,14 +11,14 @@
 
 void etw_write_queue_lock(etw_write_queue *queue)
 {
-    if (queue->threaded) {
+    if (queue->has_lock) {
         (void)pthread_mutex_lock(&queue->lock);
     }
 }
 
 void etw_write_queue_unlock(etw_write_queue *queue)
 {
-    if (queue->threaded) {
+    if (queue->has_lock) {
         (void)pthread_mutex_unlock(&queue->lock);
     }
 }
@@ -257,68 +257,81 @@ bool etw_write_queue_allocate(etw_write_queue *queue)
             return false;
         }
     }
-    for (uint32_t i = 0; i < queue->worker_count; i++) {
-        etw_write_worker *each = &queue->workers[i];
-        each->queue = queue;
-        if (!etw_job_encoder_init(&each->encoder, options->level, queue->clocks)) {
-            return false;
-        }
+    if (!etw_job_encoder_init(&queue->workers[0].encoder, options->level, queue->clocks)) {
+        return false;
+    }
+    if (options->threads > 0) {
+        (void)pthread_mutex_init(&queue->lock, NULL);
+        (void)pthread_cond_init(&queue->work, NULL);
+        etw_condition_init(&queue->done);
+        etw_condition_init(&queue->room);
+        queue->has_lock = true;
     }
     return true;
 }
 
-void etw_write_queue_stop(etw_write_queue *queue)
+/* With the lock, which it lets go meanwhile. */
+static void join_threads(etw_write_queue *queue)
 {
-    if (!queue->threaded) {
-        return;
-    }
-    (void)pthread_mutex_lock(&queue->lock);
     queue->stopping = true;
     (void)pthread_cond_broadcast(&queue->work);
-    (void)pthread_cond_broadcast(&queue->done);
     (void)pthread_mutex_unlock(&queue->lock);
-    for (uint32_t i = 0; i < queue->worker_count; i++) {
-        (void)pthread_join(queue->workers[i].thread, NULL);
+    while (queue->running > 0) {
+        (void)pthread_join(queue->workers[--queue->running].thread, NULL);
     }
     (void)pthread_mutex_lock(&queue->lock);
     (void)pthread_cond_broadcast(&queue->done);
     (void)pthread_mutex_unlock(&queue->lock);
     (void)pthread_join(queue->thread, NULL);
+    (void)pthread_mutex_lock(&queue->lock);
+    queue->stopping = false;
     queue->threaded = false;
+}
+
+void etw_write_queue_stop(etw_write_queue *queue)
+{
+    if (!queue->has_lock) {
+        return;
+    }
+    (void)pthread_mutex_lock(&queue->lock);
+    if (queue->threaded) {
+        join_threads(queue);
+    }
+    (void)pthread_mutex_unlock(&queue->lock);
+    queue->has_lock = false;
     (void)pthread_mutex_destroy(&queue->lock);
     (void)pthread_cond_destroy(&queue->work);
     (void)pthread_cond_destroy(&queue->done);
     (void)pthread_cond_destroy(&queue->room);
 }
 
-etw_status etw_write_queue_start(etw_write_queue *queue, etw_error *error)
+/* False: there is no memory for its encoder, or no thread to be had. */
+static bool start_worker(etw_write_queue *queue, uint32_t index)
 {
-    if (queue->options->threads == 0) {
-        return ETW_OK;
+    etw_write_worker *mine = &queue->workers[index];
+    mine->queue = queue;
+    const bool has_encoder =
+        mine->encoder.encoder != NULL ||
+        etw_job_encoder_init(&mine->encoder, queue->options->level, queue->clocks);
+    return has_encoder && pthread_create(&mine->thread, NULL, encoder_thread, mine) == 0;
+}
+
+void etw_write_queue_start(etw_write_queue *queue)
+{
+    if (!queue->has_lock || queue->has_started) {
+        return;
     }
-    (void)pthread_mutex_init(&queue->lock, NULL);
-    (void)pthread_cond_init(&queue->work, NULL);
-    etw_condition_init(&queue->done);
-    etw_condition_init(&queue->room);
+    queue->has_started = true;
+    if (pthread_create(&queue->thread, NULL, writing_thread, queue) != 0) {
+        return;
+    }
     queue->threaded = true;
-    int result = pthread_create(&queue->thread, NULL, writing_thread, queue);
-    if (result != 0) {
-        queue->threaded = false;
-        return etw_error_set_os(error, result, "cannot start a thread");
+    while (queue->running < queue->worker_count && start_worker(queue, queue->running)) {
+        queue->running++;
     }
-    const uint32_t wanted = queue->worker_count;
-    for (uint32_t i = 0; i < wanted && result == 0; i++) {
-        queue->worker_count = i;
-        result =
-            pthread_create(&queue->workers[i].thread, NULL, encoder_thread, &queue->workers[i]);
+    if (queue->running == 0) {
+        join_threads(queue);
     }
-    if (result != 0) {
-        etw_write_queue_stop(queue);
-        queue->worker_count = wanted;
-        return etw_error_set_os(error, result, "cannot start a thread");
-    }
-    queue->worker_count = wanted;
-    return ETW_OK;
 }
 
 static void free_workers(etw_write_queue *queue)

@@ -31,12 +31,15 @@ typedef struct etw_write_queue {
     uint32_t job_count;
     uint64_t filled, encoding, written;
     etw_write_worker *workers;
-    uint32_t worker_count;
-    etw_job_encoder own; /* the caller's, where it helps; has an encoder once it did */
+    uint32_t worker_count; /* the first encodes for the caller where there are no threads */
+    uint32_t running;      /* of them, as threads */
+    etw_job_encoder own;   /* the caller's, where it helps; has an encoder once it did */
     /* How the writing thread asks the caller to look under the lock: a failure, or a flush that is
      * due. */
     atomic_bool attention;
     int64_t flush_at_ns; /* 0: nothing waits for a flush */
+    bool has_lock;       /* threads may be started, and others may ask for counts */
+    bool has_started;    /* with as many threads as there were to be had */
     bool threaded, stopping;
     pthread_t thread; /* writes */
     pthread_mutex_t lock;
@@ -48,8 +51,6 @@ typedef struct etw_write_queue {
 /* Of zeroed memory with os, options, clocks and the numbers of jobs and workers set. False where
  * memory ran out; to be freed also then. */
 bool etw_write_queue_allocate(etw_write_queue *queue);
-/* Begins with the threads, where the options ask for any; the sink is there. */
-etw_status etw_write_queue_start(etw_write_queue *queue, etw_error *error);
 /* Lets the threads finish what they have, and joins them. */
 void etw_write_queue_stop(etw_write_queue *queue);
 /* What it holds, the sink included; after stop. */
@@ -60,6 +61,9 @@ void etw_write_queue_unlock(etw_write_queue *queue);
 
 /* All that follows: with the lock. */
 
+/* Begins with the threads, where the options ask for any, while nothing is on its way; once, the
+ * next call does nothing. Those that cannot be started are done without. */
+void etw_write_queue_start(etw_write_queue *queue);
 etw_write_job *etw_write_queue_job(const etw_write_queue *queue, uint64_t number);
 bool etw_write_queue_has_room(const etw_write_queue *queue, uint32_t jobs);
 /* Waits, at most so long, until so many jobs are free; false where they are not. */

@@ -98,6 +98,17 @@ static etw_status put_file_info(etw_writer *writer, etw_error *error)
     return status;
 }
 
+/* Where the caller must not wait, or the clock does not, they are needed from the start; else they
+ * begin with the first batch that is full: a small file is encoded before a thread would be. */
+static void start_threads_if_live(etw_writer *writer)
+{
+    if (writer->options.interval_ms > 0 || writer->options.overload == ETW_OVERLOAD_DROP) {
+        etw_write_queue_lock(&writer->queue);
+        etw_write_queue_start(&writer->queue);
+        etw_write_queue_unlock(&writer->queue);
+    }
+}
+
 etw_status etw_writer_create(const etw_os *os, const char *path, const etw_writer_options *options,
                              etw_writer **created, etw_error *error)
 {
@@ -138,7 +149,7 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
     if (status == ETW_OK) {
         etw_error none;
         etw_write_queue_publish(&writer->queue, ETW_OK, &none);
-        status = etw_write_queue_start(&writer->queue, error);
+        start_threads_if_live(writer);
     }
     if (status != ETW_OK) {
         etw_writer_free(writer);
@@ -265,6 +276,9 @@ static void submit(etw_writer *writer)
 static void hand_over(etw_writer *writer, etw_write_job *current)
 {
     note_names(writer, current);
+    if (is_full(writer, current)) {
+        etw_write_queue_start(&writer->queue);
+    }
     submit(writer);
 }
 

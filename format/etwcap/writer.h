@@ -6,7 +6,9 @@
  * One thread at a time may call; with encoder threads etw_writer_get_counts may come from any.
  *
  * Adding an event copies it into the current batch; encoder threads compress, one thread writes
- * blocks in order. Equal input and options give equal bytes whatever the number of threads. Until
+ * blocks in order. Threads are started with the first batch that is full; where some cannot be,
+ * there are fewer, or the caller encodes. Equal input and options give equal bytes whatever the
+ * number of threads. Until
  * etw_writer_finish returned ETW_OK the file is incomplete, and readers say so. */
 #ifndef ETW_FORMAT_ETWCAP_WRITER_H
 #define ETW_FORMAT_ETWCAP_WRITER_H
@@ -41,8 +43,10 @@ typedef enum etw_file_format {
 } etw_file_format;
 
 typedef struct etw_writer_options {
-    int level;             /* zstd level, 1 to 19; 0: the default */
-    uint32_t threads;      /* encoder threads; 0: encode in the calling thread */
+    int level; /* zstd level, 1 to 19; 0: the default */
+    /* Encoder threads, at most; 0: encode in the calling thread. A library starts none unasked;
+     * etw_os_spare_processors tells how many pay. */
+    uint32_t threads;
     size_t batch_bytes;    /* 0: the default; at most 14 MiB */
     uint32_t queue_blocks; /* batches in flight at most; 0: the default, 2 + 2 * threads */
     uint32_t

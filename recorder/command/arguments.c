@@ -140,6 +140,14 @@ static etw_status compile_where(etw_record_arguments *arguments, etw_error *erro
     return status == ETW_OK ? status : etw_error_wrap(error, status, "--where");
 }
 
+/* In a live session one: the host has other work, and one keeps up with what a session delivers. */
+static void choose_threads(etw_record_arguments *arguments)
+{
+    if (arguments->writer.threads == ETW_THREADS_NOT_SAID) {
+        arguments->writer.threads = arguments->input_count > 0 ? etw_os_spare_processors() : 1;
+    }
+}
+
 static void set_defaults(etw_record_arguments *arguments)
 {
     if (!etw_record_is_live(arguments)) {
@@ -161,7 +169,7 @@ static void set_defaults(etw_record_arguments *arguments)
 etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_arguments *arguments,
                                       etw_text *output, etw_error *error)
 {
-    *arguments = (etw_record_arguments){.writer = {.threads = 1,
+    *arguments = (etw_record_arguments){.writer = {.threads = ETW_THREADS_NOT_SAID,
                                                    .format = ETW_FORMAT_2_0,
                                                    .application = "etw-record " ETW_VERSION}};
     arguments->providers = calloc(ETW_SESSION_MAX_PROVIDERS, sizeof *arguments->providers);
@@ -179,6 +187,7 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
         status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
     } else {
         status = parse_words(argc, argv, arguments, output, error);
+        choose_threads(arguments);
     }
     if (status == ETW_OK && arguments->action == ETW_RECORD_CATALOG && arguments->output == NULL) {
         status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,

@@ -130,8 +130,11 @@ static const etw_option output_rows[] = {
      ETW_RECORD_STORES(writer.format)},
     {.name = "threads",
      .value = "N",
-     .help = "additional threads that compress, 0 to 16 (default 1). The main thread helps when it "
-             "reads files, never in a live session. The file is the same with any number",
+     .help =
+         "additional threads that compress, 0 to 16. Of files: by default all processors are "
+         "used, at most 4; the main thread helps, and a small trace gets no thread. Live: "
+         "default 1, which leaves the rest to the host. Each takes 25 MiB. The file is the same "
+         "with any number",
      .most = ETW_WRITER_MAX_THREADS,
      ETW_RECORD_STORES(writer.threads)},
     {.name = "sync",

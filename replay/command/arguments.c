@@ -180,6 +180,10 @@ static void connect(etw_replay_arguments *arguments)
     filter->ids = arguments->ids;
     filter->process_ids = arguments->process_ids;
     arguments->replay.manifest_paths = arguments->manifests;
+    arguments->threads_said = arguments->threads != ETW_THREADS_NOT_SAID;
+    if (!arguments->threads_said) {
+        arguments->threads = etw_os_spare_processors();
+    }
     arguments->writer.threads = arguments->threads;
 }
 
@@ -189,7 +193,10 @@ etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_argument
     *arguments = (etw_replay_arguments){
         .compare = {.max_differences = 10},
         .reduce = {.max_runs = 1000},
-        .writer = {.format = ETW_FORMAT_2_0, .application = "etw-replay " ETW_VERSION},
+        .threads = ETW_THREADS_NOT_SAID,
+        .writer = {.format = ETW_FORMAT_2_0,
+                   .caller_helps = true,
+                   .application = "etw-replay " ETW_VERSION},
         .inputs = calloc((size_t)argc + 1, sizeof *arguments->inputs),
     };
     if (arguments->inputs == NULL) {

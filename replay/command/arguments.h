@@ -99,6 +99,7 @@ struct etw_replay_arguments {
     const char *at;      /* of ps and images; as given */
     const char *process; /* of images: only those of processes with this name */
     uint32_t threads;
+    bool threads_said; /* else they are what pays here, and small traces get none */
     etw_compare_arguments compare;
     etw_reduce_arguments reduce;
     etw_replay_options replay; /* filter, head, speed, raw time, manifests */

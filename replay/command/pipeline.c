@@ -1,5 +1,7 @@
 #include "replay/command/pipeline.h"
 
+#include "replay/command/render_job.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -18,45 +20,30 @@ typedef struct lease {
     uint32_t jobs;        /* with the mutex */
 } lease;
 
-typedef struct job_event {
-    etw_replay_item item; /* its record lent, or the job's copy */
-    etw_loss *loss;       /* not NULL: a loss stands here instead of an event; owned */
-} job_event;
-
 typedef enum job_state { JOB_FILLING, JOB_READY, JOB_TAKEN, JOB_DONE } job_state;
 
 /* Jobs are used in turn, as a ring: the caller fills one, threads take the oldest that is ready,
  * and who is done with the oldest of all writes it, and those behind it that are done. */
 typedef struct job {
     job_state state;
-    job_event events[ETW_PIPELINE_JOB_EVENTS];
-    uint32_t count;
-    etw_event_record *copies; /* of events that are not lent; their pointers go into bytes */
-    uint8_t *bytes;
-    size_t capacity;
-    size_t size;
+    etw_render_job events;
     lease *lease;  /* NULL: the records are copies */
     etw_text text; /* has memory from its rendering until it is written */
 } job;
 
-/* What one thread renders with. */
-typedef struct pen {
-    etw_output *output;
-    etw_event_maker *maker;
-} pen;
-
 typedef struct renderer {
     etw_pipeline *pipeline;
-    pen pen;
+    etw_pen pen;
     pthread_t thread;
-    bool is_running;
 } renderer;
 
 struct etw_pipeline {
     etw_pipeline_options options;
-    pen own;                  /* the calling thread's */
+    etw_pen own;              /* the calling thread's */
     etw_collector *collector; /* NULL where the format has none; used by who writes */
     etw_text collected;       /* bytes of the file, from the collector */
+    uint32_t alone;           /* events that the caller rendered, before threads */
+    uint32_t running;         /* threads; 0: the caller renders into the stream's text */
     renderer *renderers;
     job *jobs;
     uint32_t job_count;
@@ -112,35 +99,18 @@ static void spill(etw_pipeline *p, job *j)
     etw_text_clear(&j->text);
 }
 
-/* NULL: no memory. */
-static const etw_event *make_event(const pen *with, const etw_replay_item *item)
+static void render(etw_pipeline *p, const etw_pen *with, job *j)
 {
-    const etw_event *event =
-        etw_event_make(with->maker, item->record, item->trace, item->schema, item->provider_name);
-    if (event != NULL) {
-        etw_event_set_trace_number(with->maker, item->trace_number);
-        etw_event_set_file(with->maker, item->file);
-        etw_event_set_process(with->maker, item->has_process ? &item->process : NULL);
-        etw_event_set_stack(with->maker, item->has_stack ? &item->stack : NULL);
-    }
-    return event;
-}
-
-static void render(etw_pipeline *p, const pen *with, job *j)
-{
-    const etw_output_format *format = p->options.format;
-    for (uint32_t i = 0; i < j->count; i++) {
-        job_event *e = &j->events[i];
+    for (uint32_t i = 0; i < j->events.count; i++) {
+        const etw_render_entry *e = &j->events.entries[i];
         if (e->loss != NULL) {
-            format->loss(with->output, e->loss, &j->text);
+            p->options.format->loss(with->output, e->loss, &j->text);
             continue;
         }
-        const etw_event *event = make_event(with, &e->item);
-        if (event == NULL) {
+        if (!etw_pen_event(with, &e->item, &j->text)) {
             j->text.failed = true;
             return;
         }
-        format->event(with->output, event, &j->text);
         if (j->text.size > MAX_JOB_TEXT && !j->text.failed) {
             spill(p, j);
         }
@@ -150,11 +120,7 @@ static void render(etw_pipeline *p, const pen *with, job *j)
 /* Empties a written job. With the mutex. */
 static void clear(etw_pipeline *p, job *j)
 {
-    for (uint32_t i = 0; i < j->count; i++) {
-        free(j->events[i].loss);
-    }
-    j->count = 0;
-    j->size = 0;
+    etw_render_job_clear(&j->events);
     if (j->lease != NULL) {
         j->lease->jobs--;
         j->lease = NULL;
@@ -223,7 +189,7 @@ static void write_done(etw_pipeline *p)
 }
 
 /* With the mutex, which it lets go meanwhile. False: no job is ready. */
-static bool render_next(etw_pipeline *p, const pen *with)
+static bool render_next(etw_pipeline *p, const etw_pen *with)
 {
     job *j = &p->jobs[p->next];
     if (j->state != JOB_READY) {
@@ -262,29 +228,15 @@ static void *run_renderer(void *context)
 
 /* Opening and closing. */
 
-static bool open_pen(const etw_pipeline *p, pen *opened)
-{
-    opened->output = p->options.format->open(&p->options.rendering);
-    opened->maker = etw_event_maker_new(p->options.rendering.raw_time);
-    return opened->output != NULL && opened->maker != NULL;
-}
-
-static void close_pen(const etw_pipeline *p, const pen *opened)
-{
-    if (opened->output != NULL) {
-        p->options.format->close(opened->output);
-    }
-    etw_event_maker_free(opened->maker);
-}
-
 static bool start_renderer(etw_pipeline *p, renderer *r)
 {
     r->pipeline = p;
-    r->is_running = open_pen(p, &r->pen) && pthread_create(&r->thread, NULL, run_renderer, r) == 0;
-    return r->is_running;
+    return etw_pen_open(&r->pen, p->options.format, &p->options.rendering) &&
+           pthread_create(&r->thread, NULL, run_renderer, r) == 0;
 }
 
-static bool start_threads(etw_pipeline *p)
+/* Those that cannot be started, for want of memory or of threads, are done without. */
+static void start_threads(etw_pipeline *p)
 {
     const uint32_t threads = p->options.threads;
     p->job_count = JOBS_AHEAD * (threads + 1);
@@ -292,18 +244,12 @@ static bool start_threads(etw_pipeline *p)
     p->leases = calloc(p->job_count + 1, sizeof *p->leases);
     p->spare = calloc(p->job_count, sizeof *p->spare);
     p->renderers = calloc(threads, sizeof *p->renderers);
-    bool is_well = p->jobs != NULL && p->leases != NULL && p->spare != NULL && p->renderers != NULL;
-    for (uint32_t i = 0; is_well && i < p->job_count; i++) {
-        job *j = &p->jobs[i];
-        j->bytes = malloc(ETW_PIPELINE_JOB_BYTES);
-        j->copies = malloc(ETW_PIPELINE_JOB_EVENTS * sizeof *j->copies);
-        j->capacity = ETW_PIPELINE_JOB_BYTES;
-        is_well = j->bytes != NULL && j->copies != NULL;
+    if (p->jobs == NULL || p->leases == NULL || p->spare == NULL || p->renderers == NULL) {
+        return;
     }
-    for (uint32_t i = 0; is_well && i < threads; i++) {
-        is_well = start_renderer(p, &p->renderers[i]);
+    while (p->running < threads && start_renderer(p, &p->renderers[p->running])) {
+        p->running++;
     }
-    return is_well;
 }
 
 static etw_status write_for_collector(void *context, etw_bytes bytes, etw_error *error)
@@ -344,11 +290,10 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
     (void)pthread_mutex_init(&p->mutex, NULL);
     (void)pthread_cond_init(&p->work, NULL);
     (void)pthread_cond_init(&p->room, NULL);
-    if (!open_pen(p, &p->own) || (options->threads > 0 && !start_threads(p))) {
+    if (!etw_pen_open(&p->own, options->format, &options->rendering)) {
         etw_pipeline_close(p);
         *pipeline = NULL;
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for %u threads",
-                             options->threads);
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to render events");
     }
     const etw_status status = open_collector(p, error);
     if (etw_failed(status)) {
@@ -358,6 +303,9 @@ etw_status etw_pipeline_open(const etw_pipeline_options *options, etw_pipeline *
     }
     if (options->format->begin != NULL) {
         options->format->begin(p->own.output, &options->stream->text);
+    }
+    if (options->threads > 0 && options->alone == 0) {
+        start_threads(p);
     }
     return ETW_OK;
 }
@@ -369,12 +317,11 @@ static void stop_threads(etw_pipeline *p)
     p->status = p->status == ETW_OK ? ETW_END : p->status; /* what is left is not written */
     (void)pthread_cond_broadcast(&p->work);
     (void)pthread_mutex_unlock(&p->mutex);
+    for (uint32_t i = 0; i < p->running; i++) {
+        (void)pthread_join(p->renderers[i].thread, NULL);
+    }
     for (uint32_t i = 0; p->renderers != NULL && i < p->options.threads; i++) {
-        renderer *r = &p->renderers[i];
-        if (r->is_running) {
-            (void)pthread_join(r->thread, NULL);
-        }
-        close_pen(p, &r->pen);
+        etw_pen_close(&p->renderers[i].pen);
     }
 }
 
@@ -386,14 +333,13 @@ void etw_pipeline_close(etw_pipeline *pipeline)
     stop_threads(pipeline);
     for (uint32_t i = 0; pipeline->jobs != NULL && i < pipeline->job_count; i++) {
         clear(pipeline, &pipeline->jobs[i]);
-        free(pipeline->jobs[i].bytes);
-        free(pipeline->jobs[i].copies);
+        etw_render_job_free(&pipeline->jobs[i].events);
     }
     while (pipeline->spare_count > 0) {
         etw_text_free(&pipeline->spare[--pipeline->spare_count]);
     }
     free(pipeline->spare);
-    close_pen(pipeline, &pipeline->own);
+    etw_pen_close(&pipeline->own);
     if (pipeline->collector != NULL) {
         pipeline->options.format->collector->close(pipeline->collector);
     }
@@ -446,73 +392,15 @@ static etw_status hand_over(etw_pipeline *p, etw_error *error)
     return seen(p, error);
 }
 
-static size_t aligned(size_t size)
-{
-    return (size + 7) & ~(size_t)7;
-}
-
-static size_t size_of(const etw_event_record *record)
-{
-    size_t size =
-        aligned(record->UserDataLength) + record->ExtendedDataCount * sizeof *record->ExtendedData;
-    for (uint16_t i = 0; i < record->ExtendedDataCount; i++) {
-        size += aligned(record->ExtendedData[i].DataSize);
-    }
-    return size;
-}
-
-static void *take(job *j, size_t size)
-{
-    void *at = j->bytes + j->size;
-    j->size += aligned(size);
-    return at;
-}
-
-/* There is room: see make_room. */
-static void copy_record(job *j, const etw_event_record *from, etw_event_record *to)
-{
-    *to = *from;
-    if (from->UserDataLength > 0) {
-        to->UserData = take(j, from->UserDataLength);
-        memcpy(to->UserData, from->UserData, from->UserDataLength);
-    }
-    if (from->ExtendedDataCount == 0) {
-        return;
-    }
-    const size_t items_size = from->ExtendedDataCount * sizeof *from->ExtendedData;
-    to->ExtendedData = take(j, items_size);
-    memcpy(to->ExtendedData, from->ExtendedData, items_size);
-    for (uint16_t i = 0; i < from->ExtendedDataCount; i++) {
-        const etw_bytes data = etw_item_bytes(&from->ExtendedData[i]);
-        void *copy = take(j, data.size);
-        if (data.size > 0) {
-            memcpy(copy, data.data, data.size);
-        }
-        to->ExtendedData[i].DataPtr = (uint64_t)(uintptr_t)copy;
-    }
-}
-
 /* A job to fill with room for one more entry of size bytes. */
 static etw_status make_room(etw_pipeline *p, size_t size, job **filling, etw_error *error)
 {
-    job *j = &p->jobs[p->filling];
-    if (j->count == ETW_PIPELINE_JOB_EVENTS || (j->count > 0 && size > j->capacity - j->size)) {
-        const etw_status status = hand_over(p, error);
-        if (status != ETW_OK) {
-            return status;
-        }
-        j = &p->jobs[p->filling];
+    etw_status status = ETW_OK;
+    if (!etw_render_job_has_room(&p->jobs[p->filling].events, size)) {
+        status = hand_over(p, error);
     }
-    if (size > j->capacity) {
-        uint8_t *bytes = realloc(j->bytes, size);
-        if (bytes == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for an event");
-        }
-        j->bytes = bytes;
-        j->capacity = size;
-    }
-    *filling = j;
-    return ETW_OK;
+    *filling = &p->jobs[p->filling];
+    return status;
 }
 
 /* A decoder that no job points to; NULL where all are in use. With the mutex. */
@@ -542,10 +430,10 @@ static lease *free_lease(etw_pipeline *p)
 etw_decoder *etw_pipeline_exchange(void *pipeline, etw_decoder *used)
 {
     etw_pipeline *p = pipeline;
-    if (p->options.threads == 0) {
+    if (p->running == 0) {
         return used;
     }
-    if (p->jobs[p->filling].count > 0) {
+    if (p->jobs[p->filling].events.count > 0) {
         (void)hand_over(p, NULL); /* a failure is seen at the next event */
     }
     (void)pthread_mutex_lock(&p->mutex);
@@ -577,7 +465,8 @@ static void lend(etw_pipeline *p, job *j)
 static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_error *error)
 {
     job *j = NULL;
-    const size_t size = p->options.is_lent ? 0 : size_of(item->record);
+    const bool is_lent = p->options.is_lent;
+    const size_t size = is_lent ? 0 : etw_render_job_size_of(item->record);
     etw_status status = seen(p, error);
     if (status == ETW_OK) {
         status = make_room(p, size, &j, error);
@@ -585,19 +474,12 @@ static etw_status queue_event(etw_pipeline *p, const etw_replay_item *item, etw_
     if (status != ETW_OK) {
         return status;
     }
-    job_event *e = &j->events[j->count];
-    e->item = *item;
-    if (p->options.is_lent) {
-        if (j->lease == NULL) {
-            lend(p, j);
-        }
-    } else {
-        copy_record(j, item->record, &j->copies[j->count]);
-        e->item.record = &j->copies[j->count];
+    if (is_lent && j->lease == NULL) {
+        lend(p, j);
     }
-    e->loss = NULL;
-    j->count++;
-    return ETW_OK;
+    return etw_render_job_add(&j->events, item, is_lent)
+               ? ETW_OK
+               : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for an event");
 }
 
 /* Without threads rows wait in the stream's text, which is never written as it is. */
@@ -615,23 +497,36 @@ static etw_status collect_waiting(etw_pipeline *p, size_t least, etw_error *erro
     return status;
 }
 
-etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *item, etw_error *error)
+/* What the caller rendered goes out before what threads do. */
+static etw_status begin_threads(etw_pipeline *p, etw_error *error)
 {
-    etw_stream *stream = pipeline->options.stream;
-    if (pipeline->options.threads > 0) {
-        return queue_event(pipeline, item, error);
-    }
-    const etw_event *event = make_event(&pipeline->own, item);
-    if (event == NULL) {
+    start_threads(p);
+    return p->running > 0 && p->collector != NULL ? collect_waiting(p, 0, error) : ETW_OK;
+}
+
+static etw_status render_alone(etw_pipeline *p, const etw_replay_item *item, etw_error *error)
+{
+    etw_stream *stream = p->options.stream;
+    etw_status status;
+    if (!etw_pen_event(&p->own, item, &stream->text)) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to compile a schema");
     }
-    pipeline->options.format->event(pipeline->own.output, event, &stream->text);
-    if (pipeline->collector != NULL) {
-        return collect_waiting(pipeline, COLLECT_BYTES, error);
+    if (p->collector != NULL) {
+        status = collect_waiting(p, COLLECT_BYTES, error);
+    } else {
+        status = p->options.is_live ? etw_stream_flush(stream, error)
+                                    : etw_stream_flush_chunks(stream, error);
     }
-    const etw_status status = pipeline->options.is_live ? etw_stream_flush(stream, error)
-                                                        : etw_stream_flush_chunks(stream, error);
+    if (status == ETW_OK && p->alone < p->options.alone && ++p->alone == p->options.alone) {
+        status = begin_threads(p, error);
+    }
     return status == ETW_OK && stream->is_closed ? ETW_END : status;
+}
+
+etw_status etw_pipeline_event(etw_pipeline *pipeline, const etw_replay_item *item, etw_error *error)
+{
+    return pipeline->running > 0 ? queue_event(pipeline, item, error)
+                                 : render_alone(pipeline, item, error);
 }
 
 etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_error *error)
@@ -639,7 +534,7 @@ etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_e
     if (pipeline->options.format->loss == NULL) {
         return ETW_OK;
     }
-    if (pipeline->options.threads == 0) {
+    if (pipeline->running == 0) {
         pipeline->options.format->loss(pipeline->own.output, loss, &pipeline->options.stream->text);
         return ETW_OK;
     }
@@ -648,28 +543,24 @@ etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_e
     if (status != ETW_OK) {
         return status;
     }
-    etw_loss *copy = malloc(sizeof *copy);
-    if (copy == NULL) {
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a loss");
-    }
-    *copy = *loss;
-    j->events[j->count++].loss = copy;
-    return ETW_OK;
+    return etw_render_job_add_loss(&j->events, loss)
+               ? ETW_OK
+               : etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a loss");
 }
 
 etw_status etw_pipeline_flush(etw_pipeline *pipeline, etw_error *error)
 {
-    if (pipeline->options.threads == 0) {
+    if (pipeline->running == 0) {
         return pipeline->collector != NULL ? collect_waiting(pipeline, 0, error)
                                            : etw_stream_flush(pipeline->options.stream, error);
     }
-    return pipeline->jobs[pipeline->filling].count > 0 ? hand_over(pipeline, error) : ETW_OK;
+    return pipeline->jobs[pipeline->filling].events.count > 0 ? hand_over(pipeline, error) : ETW_OK;
 }
 
 etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error)
 {
     etw_status status = ETW_OK;
-    if (pipeline->options.threads > 0) {
+    if (pipeline->running > 0) {
         (void)hand_over(pipeline, NULL);
         (void)pthread_mutex_lock(&pipeline->mutex);
         help(pipeline, 0);
@@ -678,7 +569,7 @@ etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error)
         status = seen(pipeline, error);
     }
     if (!etw_failed(status) && pipeline->collector != NULL) {
-        if (pipeline->options.threads == 0) {
+        if (pipeline->running == 0) {
             status = collect_waiting(pipeline, 0, error);
         }
         if (!etw_failed(status)) {

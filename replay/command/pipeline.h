@@ -1,17 +1,18 @@
 /* Events rendered and written in order: in the calling thread, or by threads that render while the
- * caller reads on. The bytes are the same for any number of threads.
+ * caller reads on. The bytes are the same for any number of threads. Threads that cannot be started
+ * are done without.
  *
- * Memory: each thread adds 16 jobs of at most ETW_PIPELINE_JOB_BYTES of events (a single larger
- * event has a job of its own); who is done with the oldest writes it, so that few texts wait. When
- * all jobs are taken the caller renders, too. */
+ * Memory: each thread adds 16 jobs of at most ETW_RENDER_JOB_BYTES of events (a single larger event
+ * has a job of its own); who is done with the oldest writes it, so that few texts wait. When all
+ * jobs are taken the caller renders, too. */
 #ifndef ETW_REPLAY_PIPELINE_H
 #define ETW_REPLAY_PIPELINE_H
 
 #include "format/output/output.h"
 #include "replay/command/tool.h"
 
-#define ETW_PIPELINE_JOB_BYTES  ((size_t)128 << 10)
-#define ETW_PIPELINE_JOB_EVENTS 512u
+/* Events that are rendered before a thread would pay: 1 to 2 ms of work. */
+#define ETW_PIPELINE_SMALL 4096u
 
 typedef struct etw_pipeline etw_pipeline;
 
@@ -19,6 +20,7 @@ typedef struct etw_pipeline_options {
     const etw_output_format *format;
     etw_output_options rendering;
     uint32_t threads; /* 0: the caller renders */
+    uint32_t alone;   /* it renders so many events before threads are started */
     bool is_live;     /* each event is written at once; needs threads 0 */
     bool is_lent;     /* etw_pipeline_exchange is in use */
     etw_stream *stream;

@@ -249,6 +249,7 @@ static etw_status open_pipeline(cat *c, etw_error *error)
     etw_pipeline_options options = {.format = c->format,
                                     .rendering = arguments->rendering,
                                     .threads = is_lasting ? arguments->threads : 0,
+                                    .alone = arguments->threads_said ? 0 : ETW_PIPELINE_SMALL,
                                     .is_live = is_live,
                                     .stream = &c->stream,
                                     .folder = c->format->is_folder ? arguments->output : NULL,
