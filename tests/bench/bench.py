@@ -24,6 +24,7 @@ CORPUS = pathlib.Path(os.environ.get("ETWCAP_CORPUS", ROOT / "../shared/corpus")
 WORK = ROOT / "build/bench"
 LARGE_FROM, LARGE_ROUNDS = "net.4.5.x86.old.etl", 44
 MIB = 1 << 20
+ALONE = ("--threads", "0")  # CPU is compared in one thread
 
 
 class Cost:
@@ -189,10 +190,10 @@ def measure_threads(table, corpus_file, saved, runs):
 def measure_queries(table, saved, runs):
     """Filters, searches and counts over the large trace, in one thread."""
     events = int(run(PASSES, "headers", saved, stdout=subprocess.PIPE).output.split()[0])
-    bare = ("--no-process-names", "--stacks", "none", "-q")
+    bare = ("--no-process-names", "--stacks", "none", "-q", *ALONE)
     whole, header, value, counts, names, info, tail = side_by_side(
         runs, (REPLAY, saved, *bare), (REPLAY, saved, *bare, "--where", "Id in (8, 9)"),
-        (REPLAY, saved, *bare, "--where", "Count == 77"), (REPLAY, "stats", saved), (REPLAY, saved, "--stacks", "none", "-q"),
+        (REPLAY, saved, *bare, "--where", "Count == 77"), (REPLAY, "stats", saved), (REPLAY, saved, "--stacks", "none", "-q", *ALONE),
         (REPLAY, "info", saved), (REPLAY, saved, *bare, "--tail", "100"))
     table.add("CPU of a header filter of about 2 % / NDJSON of all", header.over(whole, "cpu"), 0.4)
     table.add("million events a CPU second, a filter by a number in them", events / value.median("cpu") / 1e6, 8, at_least=True)
@@ -240,7 +241,7 @@ def measure_large(table, corpus_file, runs):
     table.add("CPU of all headers / zstd -d, large trace", headers.over(back, "cpu"), 0.5)
     table.add("CPU of all records / zstd -d, large trace", records.over(back, "cpu"), 1.5)
     table.add("peak memory of a full pass, MiB", records.memory, 48)
-    text, = side_by_side(1, (REPLAY, saved, "--head", str(min(events, 1000000))))
+    text, = side_by_side(1, (REPLAY, saved, "--head", str(min(events, 1000000)), *ALONE))
     table.add("million NDJSON events a CPU second", min(events, 1000000) / text.median("cpu") / 1e6, 1.6,
               "4 x 0.4, babeltrace2's text", at_least=True)
     measure_threads(table, corpus_file, saved, runs)
@@ -261,11 +262,11 @@ def measure_exports(table, corpus_file, runs):
     saved, folder = WORK / "exported.etwcap", WORK / "exported"
     run(RECORD, "--input", corpus_file, "--force", "-o", saved)
     events = int(run(PASSES, "headers", saved, stdout=subprocess.PIPE).output.split()[0])
-    export = (REPLAY, "export", saved, "-q", "-f", "-o")
+    export = (REPLAY, "export", saved, "-q", "-f", *ALONE, "-o")
     # A folder must be new: a shell removes the one of the round before.
-    per_event = ("sh", "-c", 'rm -rf "$1"; exec "$0" export "$2" -q --per-event -o "$1"', REPLAY, folder, saved)
+    per_event = ("sh", "-c", 'rm -rf "$1"; exec "$0" export "$2" -q --threads 0 --per-event -o "$1"', REPLAY, folder, saved)
     text, columns, tables, database, folded = side_by_side(
-        runs, (REPLAY, saved, "-q"), (*export, WORK / "exported.parquet"), per_event, (*export, WORK / "exported.db"),
+        runs, (REPLAY, saved, "-q", *ALONE), (*export, WORK / "exported.parquet"), per_event, (*export, WORK / "exported.db"),
         (*export, WORK / "exported.folded"))
     table.add("events a CPU second, Parquet / NDJSON", text.over(columns, "cpu"))
     table.add("events a CPU second, Parquet per event / NDJSON", text.over(tables, "cpu"), 0.5, at_least=True)
