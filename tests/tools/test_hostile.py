@@ -332,13 +332,13 @@ def test_two_hundred_thousand_schemas_stay_within_the_stated_memory(native_tool,
     for number in range(200_000):
         trace.tracelogging("P", "E%d" % number, [field("F%d" % (number % 1000), "u8", 1)], time=trace.at(number / 1000))
     trace.write(tmp_path / "a.etl")
-    def stated():  # of addresses, which is more than memory
+    def stated():  # of addresses, which is more than memory; each thread reserves 72 MiB of them for its stack and its heap
         resource.setrlimit(resource.RLIMIT_AS, ((256 + 32 + 48) << 20, (256 + 32 + 48) << 20))
 
     for words in (["merge", tmp_path / "a.etl", "-o", tmp_path / "a.etwcap", "-q"], ["cat", tmp_path / "a.etl", "-q"],
                   ["cat", tmp_path / "a.etwcap", "-q"]):
         with open(tmp_path / "out", "wb") as out:
-            done = subprocess.run(native_tool.words("etw-replay", *words), preexec_fn=stated, stdin=subprocess.DEVNULL,
+            done = subprocess.run(native_tool.words("etw-replay", *words, "--threads", "0"), preexec_fn=stated, stdin=subprocess.DEVNULL,
                                   stdout=out, stderr=subprocess.PIPE)
         assert done.returncode == 0, (words[0], done)
     assert (tmp_path / "out").read_bytes().count(b"\n") == 200_001
