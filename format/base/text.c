@@ -15,34 +15,11 @@ void etw_text_append_z(etw_text *text, const char *string)
     etw_text_append(text, string, strlen(string));
 }
 
-static size_t decimal_size(uint64_t value)
-{
-    size_t size = 1;
-    while (value >= 10000) {
-        value /= 10000;
-        size += 4;
-    }
-    return size + (value >= 10) + (value >= 100) + (value >= 1000);
-}
-
 void etw_text_append_u64(etw_text *text, uint64_t value)
 {
-    const size_t size = decimal_size(value);
-    char *to = etw_text_reserve(text, size);
-    if (to == NULL) {
-        return;
-    }
-    text->size += size;
-    char *at = to + size;
-    while (value >= 100) {
-        at -= 2;
-        memcpy(at, etw_digit_pairs + 2 * (value % 100), 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        memcpy(to, etw_digit_pairs + 2 * value, 2);
-    } else {
-        *to = (char)('0' + value);
+    char *to = etw_text_reserve(text, ETW_PUT_U64_MAX);
+    if (to != NULL) {
+        text->size += (size_t)(etw_put_u64(to, value) - to);
     }
 }
 
@@ -58,17 +35,17 @@ void etw_text_append_i64(etw_text *text, int64_t value)
 
 void etw_text_append_hex(etw_text *text, uint64_t value)
 {
-    const size_t digits = ((size_t)63 - (size_t)__builtin_clzll(value | 1)) / 4 + 1;
-    char *to = etw_text_reserve(text, digits + 2);
-    if (to == NULL) {
-        return;
+    char *to = etw_text_reserve(text, ETW_PUT_HEX_MAX);
+    if (to != NULL) {
+        text->size += (size_t)(etw_put_hex(to, value) - to);
     }
-    text->size += digits + 2;
-    *to++ = '0';
-    *to++ = 'x';
-    for (size_t i = digits; i-- > 0;) {
-        to[i] = etw_digits_upper[value & 15u];
-        value >>= 4;
+}
+
+void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size)
+{
+    char *to = etw_text_reserve(text, 2 * size);
+    if (to != NULL) {
+        text->size += (size_t)(etw_put_hex_bytes(to, bytes, size) - to);
     }
 }
 

@@ -47,9 +47,16 @@ static void append_string(etw_text *text, const char *utf8)
     etw_text_append_char(text, '"');
 }
 
-static void append_string_member(etw_text *text, const char *name_with_colon, const char *utf8)
+/* Inlined, a literal's length is a constant. */
+static inline void append_literal(etw_text *text, const char *literal)
 {
-    etw_text_append_z(text, name_with_colon);
+    etw_text_append(text, literal, strlen(literal));
+}
+
+static inline void append_string_member(etw_text *text, const char *name_with_colon,
+                                        const char *utf8)
+{
+    append_literal(text, name_with_colon);
     append_string(text, utf8);
 }
 
@@ -127,9 +134,9 @@ static char *put_cpu_times(char *at, const etw_trace *trace, const etw_event_rec
     const etw_event_header *header = &record->EventHeader;
     if (etw_trace_has_cpu_times(trace, record)) {
         at = ETW_PUT_LITERAL(at, ",\"KernelTime\":");
-        at = etw_put_u32(at, header->KernelTime);
+        at = etw_put_u64(at, header->KernelTime);
         at = ETW_PUT_LITERAL(at, ",\"UserTime\":");
-        return etw_put_u32(at, header->UserTime);
+        return etw_put_u64(at, header->UserTime);
     }
     if (header->ProcessorTime != 0) {
         at = ETW_PUT_LITERAL(at, ",\"ProcessorTime\":");
@@ -140,9 +147,9 @@ static char *put_cpu_times(char *at, const etw_trace *trace, const etw_event_rec
 
 static char *put_ids(char *at, const etw_event_header *header)
 {
-    at = etw_put_u32(at, header->ProcessId);
+    at = etw_put_u64(at, header->ProcessId);
     at = ETW_PUT_LITERAL(at, ",\"ThreadId\":");
-    return etw_put_u32(at, header->ThreadId);
+    return etw_put_u64(at, header->ThreadId);
 }
 
 /* From the processor to the CPU times. */
@@ -150,16 +157,16 @@ static char *put_context(char *at, const etw_trace *trace, const etw_event_recor
 {
     const etw_event_header *header = &record->EventHeader;
     at = ETW_PUT_LITERAL(at, ",\"ProcessorIndex\":");
-    at = etw_put_u32(at, etw_record_processor(record));
+    at = etw_put_u64(at, etw_record_processor(record));
     if (!etw_guid_is_zero(&header->ActivityId)) {
         at = ETW_PUT_LITERAL(at, ",\"ActivityId\":\"");
         at = etw_put_guid(at, &header->ActivityId);
         *at++ = '"';
     }
     at = ETW_PUT_LITERAL(at, ",\"Flags\":");
-    at = etw_put_u32(at, header->Flags);
+    at = etw_put_u64(at, header->Flags);
     at = ETW_PUT_LITERAL(at, ",\"EventProperty\":");
-    at = etw_put_u32(at, header->EventProperty);
+    at = etw_put_u64(at, header->EventProperty);
     return put_cpu_times(at, trace, record);
 }
 
@@ -289,22 +296,25 @@ static void append_names(const etw_event *event, etw_text *text)
 
 void etw_json_begin_member(etw_nesting *n, const etw_property *property)
 {
-    etw_nesting_next(n);
     if (n->in_list) {
+        etw_nesting_next(n);
         return;
     }
     const etw_name *name = etw_property_name(property);
     const uint32_t nth = etw_property_nth(property);
-    char *const start = etw_text_reserve(n->text, name->json_size + ETW_PUT_U64_MAX + 4);
+    char *const start = etw_text_reserve(n->text, name->json_size + ETW_PUT_U64_MAX + 5);
     if (start == NULL) {
         return;
     }
     char *at = start;
+    *at = n->separator;
+    at += n->is_first ? 0 : 1;
+    n->is_first = false;
     *at++ = '"';
     at = etw_put_bytes(at, name->json, name->json_size);
     if (nth > 1) {
         *at++ = '#';
-        at = etw_put_u32(at, nth);
+        at = etw_put_u64(at, nth);
     }
     *at++ = '"';
     *at++ = ':';
@@ -348,7 +358,7 @@ static void append_undecoded(const etw_property_outcome *outcome, bool with_stri
         append_string_member(text, ",\"EventPropertiesError\":", outcome->problem);
     }
     if (outcome->undecoded.size > 0) {
-        etw_text_append_z(text, ",\"UserData\":\"");
+        append_literal(text, ",\"UserData\":\"");
         etw_text_append_hex_bytes(text, outcome->undecoded.data, outcome->undecoded.size);
         etw_text_append_char(text, '"');
     }
@@ -381,7 +391,7 @@ static void append_properties(const etw_output_options *options, const etw_event
 {
     etw_property_outcome outcome;
     if (etw_event_plan(event) != NULL) {
-        etw_text_append_z(text, ",\"EventProperties\":");
+        append_literal(text, ",\"EventProperties\":");
         etw_json_append_properties(options, event, text, &outcome);
     } else {
         etw_properties_unknown(event, &outcome);
@@ -498,7 +508,7 @@ static void append_rest(const etw_output_options *options, const etw_event *even
     }
     append_properties(options, event, text);
     if (etw_extended_info_any(event, options)) {
-        etw_text_append_z(text, ",\"ExtendedInfo\":");
+        append_literal(text, ",\"ExtendedInfo\":");
         etw_json_append_extended_info(options, event, text);
     }
     etw_text_append_char(text, '}');

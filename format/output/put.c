@@ -6,18 +6,6 @@
 /* 9999-12-31T23:59:59 in seconds since 1601: later years need more digits than the cache has. */
 #define LAST_CACHED_SECOND INT64_C(265046774399)
 
-char *etw_put_hex(char *at, uint64_t value)
-{
-    char digits[16];
-    char *from = digits + sizeof digits;
-    do {
-        *--from = etw_digits_upper[value & 15u];
-        value >>= 4;
-    } while (value != 0);
-    at = ETW_PUT_LITERAL(at, "0x");
-    return etw_put_bytes(at, from, (size_t)(digits + sizeof digits - from));
-}
-
 char *etw_put_guid(char *at, const etw_guid *guid)
 {
     /* Where in the 16 little-endian bytes the next two digits come from; -1 is a hyphen. */
@@ -75,16 +63,4 @@ char *etw_put_time(char *at, etw_put_time_cache *cache, int64_t time_100ns)
     *at++ = (char)('0' + (char)(fraction % 10));
     *at++ = 'Z';
     return at;
-}
-
-void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size)
-{
-    char *at = etw_text_reserve(text, 2 * size);
-    if (at == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < size; i++) {
-        at = etw_put_hex_byte(at, etw_hex_pairs_upper, bytes[i]);
-    }
-    text->size += 2 * size;
 }

@@ -6,8 +6,6 @@
 #include "format/base/digits.h"
 #include "format/base/guid.h"
 
-#define ETW_PUT_U64_MAX  20u /* "18446744073709551615" */
-#define ETW_PUT_HEX_MAX  18u /* "0xFFFFFFFFFFFFFFFF" */
 #define ETW_PUT_TIME_MAX 40u /* "2020-07-29T00:07:10.6912345+02:00", or a decimal number */
 
 /* A string literal. */
@@ -19,59 +17,11 @@ static inline char *etw_put_bytes(char *at, const void *bytes, size_t size)
     return at + size;
 }
 
-static inline char *etw_put_u64(char *at, uint64_t value)
-{
-    char digits[ETW_PUT_U64_MAX];
-    char *from = digits + sizeof digits;
-    while (value >= 100) {
-        from -= 2;
-        memcpy(from, etw_digit_pairs + 2 * (value % 100), 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        from -= 2;
-        memcpy(from, etw_digit_pairs + 2 * value, 2);
-    } else {
-        *--from = (char)('0' + (char)value);
-    }
-    return etw_put_bytes(at, from, (size_t)(digits + sizeof digits - from));
-}
-
-/* A 32-bit number needs no 64-bit division. */
-static inline char *etw_put_u32(char *at, uint32_t value)
-{
-    if (value < 10) {
-        *at = (char)('0' + (char)value);
-        return at + 1;
-    }
-    char digits[10];
-    char *from = digits + sizeof digits;
-    while (value >= 100) {
-        from -= 2;
-        memcpy(from, etw_digit_pairs + 2 * (value % 100), 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        from -= 2;
-        memcpy(from, etw_digit_pairs + 2 * value, 2);
-    } else {
-        *--from = (char)('0' + (char)value);
-    }
-    return etw_put_bytes(at, from, (size_t)(digits + sizeof digits - from));
-}
-
-static inline char *etw_put_digit_pair(char *at, uint32_t value_below_100)
-{
-    return etw_put_bytes(at, etw_digit_pairs + 2 * value_below_100, 2);
-}
-
 static inline char *etw_put_hex_byte(char *at, const char *table, uint8_t byte)
 {
     return etw_put_bytes(at, table + 2 * (size_t)byte, 2);
 }
 
-/* "0x" and upper-case digits without leading zeros. */
-char *etw_put_hex(char *at, uint64_t value);
 /* 38 characters, lower case, with braces. */
 char *etw_put_guid(char *at, const etw_guid *guid);
 
@@ -86,8 +36,5 @@ typedef struct etw_put_time_cache {
 
 /* As etw_text_append_time. */
 char *etw_put_time(char *at, etw_put_time_cache *cache, int64_t time_100ns);
-
-/* Upper-case hex digits of all bytes, nothing around them. */
-void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size);
 
 #endif

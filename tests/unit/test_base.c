@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 #ifdef _WIN32
 #include <windows.h>
@@ -110,6 +111,55 @@ static void numbers_print_as_printf_does(void **state)
     etw_text_append_u64(&text, 0);
     assert_string_equal(etw_text_z(&text),
                         "18446744073709551615 -9223372036854775808 0xF24C44195EC3544 0");
+    etw_text_free(&text);
+}
+
+static void check_number(etw_text *text, uint64_t value)
+{
+    char decimal[32], hex[32];
+    (void)snprintf(decimal, sizeof decimal, "%llu", (unsigned long long)value);
+    (void)snprintf(hex, sizeof hex, "0x%llX", (unsigned long long)value);
+    etw_text_clear(text);
+    etw_text_append_u64(text, value);
+    assert_string_equal(etw_text_z(text), decimal);
+    etw_text_clear(text);
+    etw_text_append_hex(text, value);
+    assert_string_equal(etw_text_z(text), hex);
+}
+
+static void numbers_of_each_length_print(void **state)
+{
+    (void)state;
+    etw_text text = {0};
+    for (uint64_t power = 1;; power *= 10) {
+        check_number(&text, power - 1);
+        check_number(&text, power);
+        check_number(&text, power + 7);
+        if (power > UINT64_MAX / 10) {
+            break;
+        }
+    }
+    for (unsigned bit = 0; bit < 64; bit++) {
+        check_number(&text, ((uint64_t)1 << bit) - 1);
+        check_number(&text, (uint64_t)1 << bit);
+    }
+    check_number(&text, UINT64_MAX);
+    etw_text_free(&text);
+}
+
+static void bytes_of_each_number_print_in_hex(void **state)
+{
+    (void)state;
+    uint8_t bytes[40];
+    char expected[2 * sizeof bytes + 1] = "";
+    etw_text text = {0};
+    for (size_t size = 0; size < sizeof bytes; size++) {
+        bytes[size] = (uint8_t)(size * 37 + 9);
+        (void)snprintf(expected + 2 * size, 3, "%02X", bytes[size]);
+        etw_text_clear(&text);
+        etw_text_append_hex_bytes(&text, bytes, size + 1);
+        assert_string_equal(etw_text_z(&text), expected);
+    }
     etw_text_free(&text);
 }
 
@@ -434,6 +484,8 @@ int main(void)
         cmocka_unit_test(utf16_becomes_escaped_utf8),
         cmocka_unit_test(ansi_is_utf8_where_valid_else_windows_1252),
         cmocka_unit_test(numbers_print_as_printf_does),
+        cmocka_unit_test(numbers_of_each_length_print),
+        cmocka_unit_test(bytes_of_each_number_print_in_hex),
         cmocka_unit_test(times_print_and_parse),
         cmocka_unit_test(clocks_convert_and_saturate),
         cmocka_unit_test(store_keeps_each_content_once),

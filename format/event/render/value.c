@@ -39,18 +39,10 @@ int64_t etw_value_signed(etw_bytes bytes)
 
 static void append_hex_binary(etw_text *text, etw_bytes bytes)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    char *to = bytes.size == 0 ? NULL : etw_text_reserve(text, 2 + 2 * bytes.size);
-    if (to == NULL) {
-        return;
+    if (bytes.size > 0) {
+        etw_text_append(text, "0x", 2);
+        etw_text_append_hex_bytes(text, bytes.data, bytes.size);
     }
-    *to++ = '0';
-    *to++ = 'x';
-    for (size_t i = 0; i < bytes.size; i++) {
-        *to++ = digits[bytes.data[i] >> 4];
-        *to++ = digits[bytes.data[i] & 15u];
-    }
-    text->size += 2 + 2 * bytes.size;
 }
 
 /* What TDH refuses (15005) is shown as its bytes. */
