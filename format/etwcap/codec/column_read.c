@@ -187,6 +187,37 @@ static bool read_dictionary(etw_column_reader *reader, etw_cursor *cursor, uint6
     return highest < distinct;
 }
 
+/* Bits that are set among the first count. */
+static uint32_t count_bits(const uint8_t *bits, uint32_t count)
+{
+    uint32_t set = 0;
+    uint32_t i = 0;
+    for (; count - i >= 64; i += 64) {
+        set += (uint32_t)__builtin_popcountll(etw_load_u64(bits + i / 8));
+    }
+    for (; i < count; i++) {
+        set += (uint32_t)bits[i / 8] >> (i % 8) & 1u;
+    }
+    return set;
+}
+
+/* Each set bit takes the next of the dense values, which end where values end: they are read before
+ * they are written over. */
+static void spread(uint64_t *values, uint32_t count, const uint8_t *bits, const uint64_t *dense)
+{
+    for (uint32_t i = 0; i < count; i += 8) {
+        const uint32_t set = bits[i / 8];
+        const uint32_t end = count - i < 8 ? count - i : 8;
+        if (set == 0 && end == 8) { /* most are */
+            memset(values + i, 0, 8 * sizeof *values);
+            continue;
+        }
+        for (uint32_t k = 0; k < end; k++) {
+            values[i + k] = (set >> k & 1u) != 0 ? *dense++ : 0;
+        }
+    }
+}
+
 static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
                         uint32_t count, uint32_t width)
 {
@@ -194,20 +225,14 @@ static bool read_sparse(etw_column_reader *reader, etw_cursor *cursor, uint64_t 
     if (bits == NULL) {
         return false;
     }
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        kept += (uint32_t)bits[i / 8] >> (i % 8) & 1u;
-    }
+    const uint32_t kept = count_bits(bits, count);
     /* The kept values are read to the end of the array, then spread from the front. */
     uint64_t *dense = values + (count - kept);
     const uint32_t form = kept == 0 ? 0 : etw_cursor_u8(cursor);
     if (kept > 0 && !read_form(reader, cursor, (place){dense, kept, width}, form, IN_SPARSE)) {
         return false;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const bool set = ((uint32_t)bits[i / 8] >> (i % 8) & 1u) != 0;
-        values[i] = set ? *dense++ : 0;
-    }
+    spread(values, count, bits, dense);
     return true;
 }
 

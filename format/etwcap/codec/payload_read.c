@@ -276,19 +276,43 @@ static bool set_strings(kind_job *job, const etw_field *of, uint32_t mode)
     return true;
 }
 
+/* Inlined with a width and a mode that are constants: each pair is a loop of its own. */
+static inline void set_column(const etw_told *told, const uint64_t *values, uint32_t width,
+                              uint32_t mode)
+{
+    const uint16_t *bases = told->table->bases + etw_group_cell(told->group, told->of->region);
+    const etw_bytes *rows = told->table->rows + told->group->first_row;
+    const uint32_t count = told->group->count, offset = told->of->offset;
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *to = (uint8_t *)(uintptr_t)rows[i].data + bases[i] + offset;
+        const uint64_t value =
+            mode == ETW_COLUMN_PLAIN ? values[i] : etw_rows_tell(told, i) + values[i];
+        store_width(to, value, width);
+    }
+}
+
 static void set_integers(kind_job *job, uint32_t field, const uint64_t *values, uint32_t mode)
 {
     const etw_field *of = &job->list[field];
-    const etw_rows *table = &job->reader->table;
-    const uint16_t *bases = table->bases + etw_group_cell(job->group, of->region);
-    const etw_bytes *rows = table->rows + job->group->first_row;
-    const etw_told told = {
-        table, job->group, of, etw_told_by(job->list, field, mode), job->reader->found, mode};
-    for (uint32_t i = 0; i < job->group->count; i++) {
-        uint8_t *to = (uint8_t *)(uintptr_t)rows[i].data + bases[i] + of->offset;
-        const uint64_t value =
-            mode == ETW_COLUMN_PLAIN ? values[i] : etw_rows_tell(&told, i) + values[i];
-        store_width(to, value, of->width);
+    const etw_told told = {&job->reader->table, job->group, of, etw_told_by(job->list, field, mode),
+                           job->reader->found,  mode};
+    if (mode != ETW_COLUMN_PLAIN) {
+        set_column(&told, values, of->width, mode);
+        return;
+    }
+    switch (of->width) {
+    case 1:
+        set_column(&told, values, 1, ETW_COLUMN_PLAIN);
+        break;
+    case 4:
+        set_column(&told, values, 4, ETW_COLUMN_PLAIN);
+        break;
+    case 8:
+        set_column(&told, values, 8, ETW_COLUMN_PLAIN);
+        break;
+    default:
+        set_column(&told, values, of->width, ETW_COLUMN_PLAIN);
+        break;
     }
 }
 
