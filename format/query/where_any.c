@@ -153,13 +153,14 @@ static etw_status test_provider(texts *t, etw_where_node *node, const char *name
     if (name == NULL) {
         return ETW_OK;
     }
-    if (node->provider != name) {
+    etw_where_provider_kept *kept =
+        &node->providers[(uintptr_t)name / sizeof(void *) % ETW_WHERE_PROVIDERS];
+    if (kept->name != name) {
         const etw_status status = test_name(t, name, error);
-        node->provider = etw_failed(status) ? NULL : name;
-        node->provider_passes = t->passes;
+        *kept = (etw_where_provider_kept){etw_failed(status) ? NULL : name, t->passes};
         return status;
     }
-    t->passes = node->provider_passes;
+    t->passes = kept->passes;
     return ETW_OK;
 }
 

@@ -3,6 +3,10 @@
  * are. Both sides are valid UTF-8, or bytes that stand for themselves. */
 #include "format/query/where_tree.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 static uint32_t fold(uint32_t c)
 {
     if (c < 0x80) {
@@ -77,40 +81,55 @@ bool etw_where_is_ascii(etw_where_slice text)
     return all < 0x80;
 }
 
-/* width: bytes of a character; those behind the first are 0. */
-static bool equals_ascii(const char *text, etw_where_slice part, size_t width)
+/* The text begins with the part. width: bytes of a character; those behind the first are 0. */
+static bool starts_ascii(etw_where_slice text, etw_where_slice part, size_t width)
 {
+    if (text.size < part.size * width) {
+        return false;
+    }
     for (size_t i = 0; i < part.size; i++) {
-        if (fold((uint8_t)text[i * width]) != fold((uint8_t)part.text[i]) ||
-            (width == 2 && text[i * width + 1] != '\0')) {
+        if (fold((uint8_t)text.text[i * width]) != fold((uint8_t)part.text[i]) ||
+            (width == 2 && text.text[i * width + 1] != '\0')) {
             return false;
         }
     }
     return true;
 }
 
+/* How many bytes stand before the first that is one of two. */
+static size_t find_either(etw_where_slice text, char one, char other)
+{
+    size_t at = 0;
+#if defined(__SSE2__)
+    const __m128i ones = _mm_set1_epi8(one), others = _mm_set1_epi8(other);
+    for (; text.size - at >= 16; at += 16) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text.text + at));
+        const unsigned mask = (unsigned)_mm_movemask_epi8(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, ones), _mm_cmpeq_epi8(bytes, others)));
+        if (mask != 0) {
+            return at + (size_t)__builtin_ctz(mask);
+        }
+    }
+#endif
+    while (at < text.size && text.text[at] != one && text.text[at] != other) {
+        at++;
+    }
+    return at;
+}
+
 /* ASCII stands for itself alone in UTF-8: places where the part can begin are found by bytes. */
-static bool contains_ascii(etw_where_slice text, etw_where_slice part, size_t width)
+static bool contains_ascii(etw_where_slice text, etw_where_slice part, bool may_be_wide)
 {
     const char low = (char)fold((uint8_t)part.text[0]);
     const char high = low >= 'a' && low <= 'z' ? (char)(low - 32) : low;
-    const char cases[2] = {low, high};
-    const size_t size = part.size * width;
-    const char *next[2] = {NULL, NULL}; /* of either case, where it was last looked for */
-    const char *at = text.text;
-    const char *const end = text.text + (text.size < size ? 0 : text.size - size + 1);
-    while (at < end) {
-        for (size_t i = 0; i < 2; i++) {
-            if (next[i] == NULL || next[i] < at) {
-                const char *found = memchr(at, cases[i], (size_t)(end - at));
-                next[i] = found == NULL ? end : found;
-            }
-        }
-        at = next[0] < next[1] ? next[0] : next[1];
-        if (at < end && equals_ascii(at, part, width)) {
+    const size_t ends = text.size < part.size ? 0 : text.size - part.size + 1;
+    for (size_t at = 0; at < ends; at++) {
+        at += find_either((etw_where_slice){text.text + at, ends - at}, low, high);
+        const etw_where_slice rest = {text.text + at, text.size - at};
+        if (at < ends &&
+            (starts_ascii(rest, part, 1) || (may_be_wide && starts_ascii(rest, part, 2)))) {
             return true;
         }
-        at++;
     }
     return false;
 }
@@ -118,14 +137,14 @@ static bool contains_ascii(etw_where_slice text, etw_where_slice part, size_t wi
 bool etw_where_bytes_contain(etw_bytes bytes, etw_where_slice part)
 {
     const etw_where_slice text = {(const char *)bytes.data, bytes.size};
-    return bytes.size > 0 && (contains_ascii(text, part, 1) || contains_ascii(text, part, 2));
+    return bytes.size > 0 && contains_ascii(text, part, true);
 }
 
 /* At most text times part steps: the part is the user's own. */
 bool etw_where_text_contains(etw_where_slice text, etw_where_slice part)
 {
     if (part.size > 0 && etw_where_is_ascii(part)) {
-        return contains_ascii(text, part, 1);
+        return contains_ascii(text, part, false);
     }
     while (text.size > 0) {
         if (etw_where_text_starts(text, part)) {

@@ -114,16 +114,22 @@ typedef struct etw_where_place {
     size_t size[2];
 } etw_where_place;
 
+/* A provider's name that was asked for, and what came of it. */
+#define ETW_WHERE_PROVIDERS 16u
+typedef struct etw_where_provider_kept {
+    const char *name; /* NULL: empty */
+    bool passes;
+} etw_where_provider_kept;
+
 typedef struct etw_where_node {
     etw_where_kind kind;
     uint32_t left, right; /* indexes of nodes */
     /* Of a test. */
     etw_where_operator operator_;
     etw_where_field field;
-    bool was_asked;       /* an event was tested for the property */
-    bool was_seen;        /* a schema had it */
-    const char *provider; /* of `*`: the name asked for last, and what came of it */
-    bool provider_passes;
+    bool was_asked; /* an event was tested for the property */
+    bool was_seen;  /* a schema had it */
+    etw_where_provider_kept providers[ETW_WHERE_PROVIDERS]; /* of `*` */
     bool is_ascii; /* of `* contains`: what is looked for */
     bool is_word;  /* and no number, GUID, time or address has it in its text */
     bool has_mask;

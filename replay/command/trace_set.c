@@ -225,9 +225,11 @@ static etw_status read_on(etw_trace_set *set, uint32_t index, etw_error *error)
         m->item.file = set->options.arguments->rendering.file
                            ? etw_input_name(etw_replay_input(m->replay))
                            : NULL;
-        const int64_t time_100ns =
-            etw_clock_to_filetime(&m->item.trace->clock, m->item.record->EventHeader.TimeStamp);
-        m->time_100ns = etw_offset_add(time_100ns, m->offset_100ns);
+        if (set->count > 1) {
+            const int64_t time_100ns =
+                etw_clock_to_filetime(&m->item.trace->clock, m->item.record->EventHeader.TimeStamp);
+            m->time_100ns = etw_offset_add(time_100ns, m->offset_100ns);
+        }
         status = number_trace(set, m, error);
     }
     return etw_failed(status)
