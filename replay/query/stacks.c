@@ -1,7 +1,6 @@
 #include "replay/query/stacks.h"
 
-#include "format/base/arena.h"
-#include "format/base/table.h"
+#include "replay/query/stack_keys.h"
 #include "replay/query/state_lives.h"
 
 #include <stdlib.h>
@@ -13,13 +12,7 @@ enum { OPCODE_KERNEL_KEY = 37, OPCODE_USER_KEY = 38 };
 #define USER_SPACE_END_64    UINT64_C(0x800000000000)
 #define USER_SPACE_END_32    UINT64_C(0x80000000)
 
-typedef struct frames {
-    uint32_t count;
-    bool is_kernel; /* its root is there */
-    uint64_t addresses[];
-} frames;
-
-typedef enum part { PART_KERNEL, PART_USER, PART_COUNT } part;
+typedef etw_stack_frames frames;
 /* What kind of event a stack belongs to: events of different kinds may share time and thread. */
 typedef enum domain { DOMAIN_CLASSIC, DOMAIN_CLR, DOMAIN_CLR_STACK } domain;
 
@@ -35,22 +28,10 @@ typedef struct entry {
     uint32_t process_id;
     uint32_t generation; /* its number */
     uint32_t epoch;      /* at which it began to wait for a user part */
-    const frames *parts[PART_COUNT];
+    const frames *parts[ETW_STACK_PARTS];
     bool is_waiting;
     struct entry *waiting; /* the thread's next older one that has no user part yet */
 } entry;
-
-/* What refers to a key that is not yet defined. */
-typedef struct reference {
-    entry *entry;
-    struct reference *next;
-    int64_t logged_ticks;
-} reference;
-
-typedef struct cached {
-    uint64_t key;
-    reference *references[PART_COUNT];
-} cached;
 
 typedef struct thread {
     uint32_t thread_id;
@@ -75,13 +56,13 @@ struct etw_stacks {
     generation generations[ETW_STACKS_GENERATIONS]; /* oldest first */
     uint32_t generation_count;
     etw_stacks_limits limits;
-    etw_table cache;   /* key -> cached */
-    etw_table threads; /* thread id -> thread */
-    etw_arena arena;   /* of both, and of references */
-    reference *spare;
+    etw_stack_keys keys;
+    etw_table ahead;       /* addresses -> frames that keys stand for, told ahead */
+    etw_arena ahead_arena; /* of these */
+    etw_table threads;     /* thread id -> thread */
+    etw_arena threads_arena;
     uint32_t epoch;
-    uint64_t dropped; /* above a limit */
-    bool is_out_of_memory;
+    etw_stack_failures failures;
     uint64_t scratch[ETW_STACKS_MAX_DEPTH];
 };
 
@@ -134,7 +115,10 @@ etw_stacks *etw_stacks_new(const etw_stacks_limits *limits)
         stacks->limits.stacks = stacks->limits.stacks == 0 ? ETW_STACKS_MAX : stacks->limits.stacks;
         stacks->limits.bytes =
             stacks->limits.bytes == 0 ? ETW_STACKS_MAX_BYTES : stacks->limits.bytes;
-        stacks->arena.limit_bytes = stacks->limits.bytes;
+        stacks->threads_arena.limit_bytes = stacks->limits.bytes;
+        stacks->ahead_arena.limit_bytes = stacks->limits.bytes;
+        stacks->keys.arena.limit_bytes = stacks->limits.bytes;
+        stacks->keys.failures = &stacks->failures;
         begin_generation(stacks);
     }
     return stacks;
@@ -148,35 +132,18 @@ void etw_stacks_free(etw_stacks *stacks)
     for (uint32_t i = 0; i < stacks->generation_count; i++) {
         free_generation(&stacks->generations[i]);
     }
-    etw_table_free(&stacks->cache);
+    etw_stack_keys_free(&stacks->keys);
+    etw_table_free(&stacks->ahead);
+    etw_arena_free(&stacks->ahead_arena);
     etw_table_free(&stacks->threads);
-    etw_arena_free(&stacks->arena);
+    etw_arena_free(&stacks->threads_arena);
     free(stacks);
-}
-
-/* Above the limit it is counted, without memory noted. */
-static void *allocate(etw_stacks *stacks, etw_arena *arena, size_t size)
-{
-    void *memory = etw_arena_alloc(arena, size);
-    if (memory == NULL && etw_arena_full(arena, size + sizeof(max_align_t))) {
-        stacks->dropped++;
-    } else if (memory == NULL) {
-        stacks->is_out_of_memory = true;
-    }
-    return memory;
-}
-
-static void set(etw_stacks *stacks, etw_table *table, const void *with, size_t size, void *value)
-{
-    if (!etw_table_set(table, with, size, value)) {
-        stacks->is_out_of_memory = true;
-    }
 }
 
 /* Frames. */
 
-/* The addresses that are left, those at the end without the zeros there; NULL: none, or no room. */
-static const frames *take_frames(etw_stacks *stacks, etw_cursor *cursor, uint32_t pointer_size)
+/* The addresses that are left, those at the end without the zeros there, into scratch. */
+static size_t read_addresses(etw_stacks *stacks, etw_cursor *cursor, uint32_t pointer_size)
 {
     size_t count = etw_cursor_left(cursor) / pointer_size;
     count = count < ETW_STACKS_MAX_DEPTH ? count : ETW_STACKS_MAX_DEPTH;
@@ -186,25 +153,39 @@ static const frames *take_frames(etw_stacks *stacks, etw_cursor *cursor, uint32_
     while (count > 0 && stacks->scratch[count - 1] == 0) {
         count--;
     }
-    if (count == 0) {
-        return NULL;
-    }
+    return count;
+}
+
+static uint64_t user_space_end(uint32_t pointer_size)
+{
+    return pointer_size == 8 ? USER_SPACE_END_64 : USER_SPACE_END_32;
+}
+
+/* The addresses of scratch, kept once. NULL: there are none, or there is no room. */
+static const frames *keep_frames(etw_stacks *stacks, size_t count, uint32_t pointer_size,
+                                 etw_table *table, etw_arena *arena)
+{
     const size_t size = count * sizeof *stacks->scratch;
-    generation *g = newest(stacks);
-    const frames *known = etw_table_get(&g->frames, stacks->scratch, size);
-    if (known != NULL) {
+    const frames *known = count == 0 ? NULL : etw_table_get(table, stacks->scratch, size);
+    if (known != NULL || count == 0) {
         return known;
     }
-    frames *kept = allocate(stacks, &g->arena, sizeof *kept + size);
+    frames *kept = etw_stack_allocate(&stacks->failures, arena, sizeof *kept + size);
     if (kept == NULL) {
         return NULL;
     }
     kept->count = (uint32_t)count;
-    kept->is_kernel =
-        stacks->scratch[count - 1] >= (pointer_size == 8 ? USER_SPACE_END_64 : USER_SPACE_END_32);
+    kept->is_kernel = stacks->scratch[count - 1] >= user_space_end(pointer_size);
     memcpy(kept->addresses, stacks->scratch, size);
-    set(stacks, &g->frames, kept->addresses, size, kept);
+    etw_stack_set(&stacks->failures, table, kept->addresses, size, kept);
     return kept;
+}
+
+static const frames *take_frames(etw_stacks *stacks, etw_cursor *cursor, uint32_t pointer_size)
+{
+    generation *g = newest(stacks);
+    const size_t count = read_addresses(stacks, cursor, pointer_size);
+    return keep_frames(stacks, count, pointer_size, &g->frames, &g->arena);
 }
 
 /* Entries. */
@@ -231,16 +212,16 @@ static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
         return e;
     }
     if (g->entry_count >= stacks->limits.stacks) {
-        stacks->dropped++;
+        stacks->failures.dropped++;
         return NULL;
     }
-    e = allocate(stacks, &g->arena, sizeof *e);
+    e = etw_stack_allocate(&stacks->failures, &g->arena, sizeof *e);
     if (e != NULL) {
         e->key = wanted;
         e->process_id = process_id;
         e->generation = g->number;
         g->entry_count++;
-        set(stacks, &g->entries, &e->key, sizeof e->key, e);
+        etw_stack_set(&stacks->failures, &g->entries, &e->key, sizeof e->key, e);
     }
     return e;
 }
@@ -249,10 +230,11 @@ static thread *thread_for(etw_stacks *stacks, uint32_t thread_id)
 {
     thread *t = etw_table_get(&stacks->threads, &thread_id, sizeof thread_id);
     if (t == NULL) {
-        t = allocate(stacks, &stacks->arena, sizeof *t);
+        t = etw_stack_allocate(&stacks->failures, &stacks->threads_arena, sizeof *t);
         if (t != NULL) {
             t->thread_id = thread_id;
-            set(stacks, &stacks->threads, &t->thread_id, sizeof t->thread_id, t);
+            etw_stack_set(&stacks->failures, &stacks->threads, &t->thread_id, sizeof t->thread_id,
+                          t);
         }
     }
     return t;
@@ -263,7 +245,7 @@ static void wait_for_user_part(etw_stacks *stacks, entry *e)
 {
     thread *t =
         e->process_id == 0 || e->process_id == 4 ? NULL : thread_for(stacks, e->key.thread_id);
-    if (t != NULL && e->parts[PART_USER] == NULL && !e->is_waiting) {
+    if (t != NULL && e->parts[ETW_STACK_USER] == NULL && !e->is_waiting) {
         e->is_waiting = true;
         e->epoch = stacks->epoch;
         e->waiting = t->waiting;
@@ -294,79 +276,55 @@ static void serve(etw_stacks *stacks, entry *own,
 static void give_frames(etw_stacks *stacks, entry *to, const void *what)
 {
     (void)stacks;
-    to->parts[PART_USER] = what;
-}
-
-static cached *cached_for(etw_stacks *stacks, uint64_t cache_key)
-{
-    cached *c = etw_table_get(&stacks->cache, &cache_key, sizeof cache_key);
-    if (c == NULL) {
-        c = allocate(stacks, &stacks->arena, sizeof *c);
-        if (c != NULL) {
-            c->key = cache_key;
-            set(stacks, &stacks->cache, &c->key, sizeof c->key, c);
-        }
-    }
-    return c;
-}
-
-static void refer(etw_stacks *stacks, cached *c, entry *to, part of)
-{
-    reference *r = stacks->spare;
-    if (r != NULL) {
-        stacks->spare = r->next;
-    } else {
-        r = allocate(stacks, &stacks->arena, sizeof *r);
-    }
-    if (r != NULL) {
-        r->entry = to;
-        r->next = c->references[of];
-        c->references[of] = r;
-    }
+    to->parts[ETW_STACK_USER] = what;
 }
 
 static void give_key(etw_stacks *stacks, entry *to, const void *what)
 {
-    cached *c = (cached *)(uintptr_t)what; /* from cached_for */
-    refer(stacks, c, to, PART_USER);
-}
-
-static void define(etw_stacks *stacks, uint64_t cache_key, const frames *as)
-{
-    cached *c = etw_table_get(&stacks->cache, &cache_key, sizeof cache_key);
-    const part of = as->is_kernel ? PART_KERNEL : PART_USER;
-    while (c != NULL && c->references[of] != NULL) {
-        reference *r = c->references[of];
-        c->references[of] = r->next;
-        r->entry->parts[of] = as;
-        r->next = stacks->spare;
-        stacks->spare = r;
-    }
+    const uint64_t *of = what;
+    etw_stack_keys_refer(&stacks->keys, *of, ETW_STACK_USER, &to->parts[ETW_STACK_USER],
+                         to->generation);
 }
 
 /* Events. */
 
-static void feed_key(etw_stacks *stacks, entry *e, uint64_t cache_key, part of)
+static void feed_key(etw_stacks *stacks, entry *e, uint64_t of, etw_stack_part part)
 {
-    cached *c = cached_for(stacks, cache_key);
-    if (c == NULL) {
-        return;
-    }
-    if (of == PART_KERNEL) {
-        refer(stacks, c, e, of);
+    if (part == ETW_STACK_KERNEL) {
+        etw_stack_keys_refer(&stacks->keys, of, part, &e->parts[part], e->generation);
         wait_for_user_part(stacks, e);
     } else {
-        serve(stacks, e, give_key, c, true);
+        serve(stacks, e, give_key, &of, true);
     }
 }
 
 static void feed_frames(etw_stacks *stacks, entry *e, const frames *as, bool begins_in_kernel)
 {
     if (as->is_kernel) {
-        e->parts[PART_KERNEL] = as;
+        e->parts[ETW_STACK_KERNEL] = as;
         wait_for_user_part(stacks, e);
     } else {
         serve(stacks, e, give_frames, as, !begins_in_kernel);
+    }
+}
+
+static uint64_t read_key(etw_cursor *cursor, uint32_t pointer_size)
+{
+    return pointer_size == 8 ? etw_cursor_u64(cursor) : etw_cursor_u32(cursor);
+}
+
+static bool is_definition(uint8_t opcode)
+{
+    return opcode == OPCODE_KEY_DELETE || opcode == OPCODE_KEY_RUNDOWN;
+}
+
+static void feed_definition(etw_stacks *stacks, etw_cursor *cursor, uint32_t pointer_size)
+{
+    const uint64_t of = read_key(cursor, pointer_size);
+    if (!cursor->failed) {
+        const bool waits = etw_stack_keys_waits(&stacks->keys, of);
+        etw_stack_keys_define(&stacks->keys, of,
+                              waits ? take_frames(stacks, cursor, pointer_size) : NULL);
     }
 }
 
@@ -375,13 +333,8 @@ static void feed_stack_walk(etw_stacks *stacks, const etw_event_record *record,
 {
     etw_cursor cursor = etw_cursor_over(etw_record_user_data(record));
     const uint8_t opcode = record->EventHeader.EventDescriptor.Opcode;
-    if (opcode == OPCODE_KEY_DELETE || opcode == OPCODE_KEY_RUNDOWN) {
-        const uint64_t cache_key =
-            pointer_size == 8 ? etw_cursor_u64(&cursor) : etw_cursor_u32(&cursor);
-        const frames *as = cursor.failed ? NULL : take_frames(stacks, &cursor, pointer_size);
-        if (as != NULL) {
-            define(stacks, cache_key, as);
-        }
+    if (is_definition(opcode)) {
+        feed_definition(stacks, &cursor, pointer_size);
         return;
     }
     if (opcode != OPCODE_STACK && opcode != OPCODE_KERNEL_KEY && opcode != OPCODE_USER_KEY) {
@@ -398,17 +351,16 @@ static void feed_stack_walk(etw_stacks *stacks, const etw_event_record *record,
         return;
     }
     if (opcode != OPCODE_STACK) {
-        const uint64_t cache_key =
-            pointer_size == 8 ? etw_cursor_u64(&cursor) : etw_cursor_u32(&cursor);
+        const uint64_t of = read_key(&cursor, pointer_size);
         if (!cursor.failed) {
-            feed_key(stacks, e, cache_key, opcode == OPCODE_KERNEL_KEY ? PART_KERNEL : PART_USER);
+            feed_key(stacks, e, of,
+                     opcode == OPCODE_KERNEL_KEY ? ETW_STACK_KERNEL : ETW_STACK_USER);
         }
         return;
     }
     const frames *as = take_frames(stacks, &cursor, pointer_size);
     if (as != NULL) {
-        const uint64_t end = pointer_size == 8 ? USER_SPACE_END_64 : USER_SPACE_END_32;
-        feed_frames(stacks, e, as, as->addresses[0] >= end);
+        feed_frames(stacks, e, as, as->addresses[0] >= user_space_end(pointer_size));
     }
 }
 
@@ -426,7 +378,7 @@ static void feed_clr_stack(etw_stacks *stacks, const etw_event_record *record, t
     entry *own = entry_for(stacks, key_of(header->TimeStamp, header->ThreadId, 0, DOMAIN_CLR_STACK),
                            header->ProcessId);
     if (own != NULL) {
-        own->parts[PART_USER] = as;
+        own->parts[ETW_STACK_USER] = as;
     }
     if (!t->has_clr_event || t->clr_process_id != header->ProcessId) {
         return;
@@ -435,7 +387,7 @@ static void feed_clr_stack(etw_stacks *stacks, const etw_event_record *record, t
     entry *e =
         entry_for(stacks, key_of(t->clr_ticks, header->ThreadId, 0, DOMAIN_CLR), header->ProcessId);
     if (e != NULL) {
-        e->parts[PART_USER] = as;
+        e->parts[ETW_STACK_USER] = as;
     }
 }
 
@@ -477,7 +429,39 @@ bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record, const e
     } else if (!is_classic && is_clr(group)) {
         feed_clr(stacks, record, pointer_size);
     }
-    return !stacks->is_out_of_memory;
+    return !stacks->failures.is_out_of_memory;
+}
+
+bool etw_stacks_wants_ahead(const etw_event_header *header)
+{
+    return (header->Flags & ETW_FLAG_CLASSIC_HEADER) != 0 &&
+           is_definition(header->EventDescriptor.Opcode) &&
+           etw_kernel_group_of(&header->ProviderId) == ETW_KERNEL_STACK_WALK;
+}
+
+bool etw_stacks_tell_ahead(etw_stacks *stacks, const etw_event_record *record,
+                           const etw_trace *trace)
+{
+    if (!etw_stacks_wants_ahead(&record->EventHeader)) {
+        return true;
+    }
+    etw_cursor cursor = etw_cursor_over(etw_record_user_data(record));
+    const uint32_t pointer_size = etw_record_pointer_size(record, trace->pointer_size);
+    const uint64_t of = read_key(&cursor, pointer_size);
+    if (!cursor.failed) {
+        const size_t count = read_addresses(stacks, &cursor, pointer_size);
+        const bool has_room = !etw_arena_full(&stacks->ahead_arena, MOST_BYTES);
+        etw_stack_keys_tell_ahead(&stacks->keys, of,
+                                  has_room ? keep_frames(stacks, count, pointer_size,
+                                                         &stacks->ahead, &stacks->ahead_arena)
+                                           : NULL);
+    }
+    return !stacks->failures.is_out_of_memory;
+}
+
+void etw_stacks_told_ahead(etw_stacks *stacks)
+{
+    etw_stack_keys_settle(&stacks->keys);
 }
 
 void etw_stacks_lost(etw_stacks *stacks)
@@ -507,26 +491,6 @@ static void stop_waiting(etw_stacks *stacks, uint32_t number)
     }
 }
 
-static void drop_references(etw_stacks *stacks, uint32_t number)
-{
-    for (uint32_t i = 0; i < stacks->cache.probe.used; i++) {
-        cached *c = stacks->cache.entries[i].value;
-        for (uint32_t of = 0; of < PART_COUNT; of++) {
-            reference **at = &c->references[of];
-            while (*at != NULL) {
-                reference *r = *at;
-                if (r->entry->generation > number) {
-                    at = &r->next;
-                    continue;
-                }
-                *at = r->next;
-                r->next = stacks->spare;
-                stacks->spare = r;
-            }
-        }
-    }
-}
-
 bool etw_stacks_forget(etw_stacks *stacks, int64_t time_100ns)
 {
     generation *oldest = &stacks->generations[0];
@@ -534,7 +498,7 @@ bool etw_stacks_forget(etw_stacks *stacks, int64_t time_100ns)
         return false;
     }
     stop_waiting(stacks, oldest->number);
-    drop_references(stacks, oldest->number);
+    etw_stack_keys_forget(&stacks->keys, oldest->number);
     free_generation(oldest);
     stacks->generation_count--;
     memmove(oldest, oldest + 1, stacks->generation_count * sizeof *oldest);
@@ -599,10 +563,10 @@ bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
 {
     const bool is_empty = stacks->generation_count == 1 && stacks->generations[0].entry_count == 0;
     const entry *e = is_empty ? NULL : find_any(stacks, record, trace);
-    if (e == NULL || (e->parts[PART_KERNEL] == NULL && e->parts[PART_USER] == NULL)) {
+    if (e == NULL || (e->parts[ETW_STACK_KERNEL] == NULL && e->parts[ETW_STACK_USER] == NULL)) {
         return false;
     }
-    const frames *kernel = e->parts[PART_KERNEL], *user = e->parts[PART_USER];
+    const frames *kernel = e->parts[ETW_STACK_KERNEL], *user = e->parts[ETW_STACK_USER];
     *stack = (etw_event_stack){.process_id = e->process_id,
                                .kernel = kernel == NULL ? NULL : kernel->addresses,
                                .kernel_count = kernel == NULL ? 0 : kernel->count,
@@ -613,5 +577,5 @@ bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
 
 uint64_t etw_stacks_dropped(const etw_stacks *stacks)
 {
-    return stacks->dropped;
+    return stacks->failures.dropped;
 }

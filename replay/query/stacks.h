@@ -39,6 +39,13 @@ ETW_API void etw_stacks_free(etw_stacks *stacks);
 /* In the order of time. Cheap for events that tell of no stack. False where memory is out. */
 ETW_API bool etw_stacks_feed(etw_stacks *stacks, const etw_event_record *record,
                              const etw_trace *trace);
+/* What keys stand for, where definitions may come later than events can wait: all events of the
+ * trace, from its start, wherever feeding is; then told_ahead. False where memory is out. */
+ETW_API bool etw_stacks_tell_ahead(etw_stacks *stacks, const etw_event_record *record,
+                                   const etw_trace *trace);
+ETW_API void etw_stacks_told_ahead(etw_stacks *stacks);
+/* Whether etw_stacks_tell_ahead learns from an event with that header. */
+ETW_API bool etw_stacks_wants_ahead(const etw_event_header *header);
 /* Something is missing here: what waits for its other part will not get it. */
 ETW_API void etw_stacks_lost(etw_stacks *stacks);
 

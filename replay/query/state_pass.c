@@ -34,6 +34,7 @@ typedef struct reading {
     etw_state_pass pass;
     etw_state *state;   /* lent; NULL: another pass has filled it */
     etw_stacks *stacks; /* lent; NULL: not wanted, or by another pass */
+    etw_stacks *ahead;  /* lent; NULL, or what is told what keys stand for */
     etw_source *source; /* owned; NULL: all is read */
 } reading;
 
@@ -52,7 +53,8 @@ static etw_status take_block(void *context, const etw_side_block *block, etw_err
 static bool wants_kind(void *context, const etw_event_header *header)
 {
     const reading *r = context;
-    return etw_state_wants(r->pass.depth, header);
+    return etw_state_wants(r->pass.depth, header) ||
+           (r->ahead != NULL && etw_stacks_wants_ahead(header));
 }
 
 /* A stack is logged behind its event; but the order of a file is not quite that of time. */
@@ -95,7 +97,8 @@ static etw_status take_item(const reading *r, const etw_item *item, etw_error *e
     }
     const etw_trace *trace = etw_source_trace(r->source, item->trace_index);
     if ((r->state != NULL && !etw_state_feed(r->state, item->record, trace)) ||
-        (r->stacks != NULL && !etw_stacks_feed(r->stacks, item->record, trace))) {
+        (r->stacks != NULL && !etw_stacks_feed(r->stacks, item->record, trace)) ||
+        (r->ahead != NULL && !etw_stacks_tell_ahead(r->ahead, item->record, trace))) {
         return no_memory(error);
     }
     if (r->pass.counts) {
@@ -133,6 +136,15 @@ static etw_status read_lives(const etw_state_pass *pass, etw_state *state, etw_e
     return read_from_start(&lives, error);
 }
 
+/* What keys stand for, which may be at the end alone; lives besides, where state is not NULL. */
+static etw_status tell_ahead(etw_stack_reader *reader, etw_state *state, etw_error *error)
+{
+    reading all = {.pass = reader->ahead.pass, .state = state, .ahead = reader->stacks};
+    const etw_status status = read_from_start(&all, error);
+    etw_stacks_told_ahead(reader->stacks);
+    return status;
+}
+
 /* The end of a file alone. */
 static bool reads_apart(const etw_state_pass *pass)
 {
@@ -160,7 +172,7 @@ static etw_status read_both(const etw_state_pass *pass, etw_state **state, etw_s
     reader->is_partial = true;
     etw_state_free(*state);
     *state = etw_state_new();
-    return *state == NULL ? no_memory(error) : read_lives(pass, *state, error);
+    return *state == NULL ? no_memory(error) : tell_ahead(reader, *state, error);
 }
 
 static etw_stack_reader *new_reader(const etw_state_pass *pass)
@@ -243,7 +255,11 @@ etw_status etw_stack_reader_begin_again(etw_stack_reader *reader, etw_error *err
     close_source(&reader->ahead);
     etw_stacks_free(reader->stacks);
     reader->stacks = reader->ahead.stacks = etw_stacks_new(&reader->ahead.pass.stacks_limits);
-    return reader->stacks == NULL ? no_memory(error) : read_from_start(&reader->ahead, error);
+    if (reader->stacks == NULL) {
+        return no_memory(error);
+    }
+    const etw_status status = tell_ahead(reader, NULL, error);
+    return etw_failed(status) ? status : read_from_start(&reader->ahead, error);
 }
 
 uint64_t etw_stack_reader_dropped(const etw_stack_reader *reader)
