@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(etw_batched_event) == 192, "other languages read it by this layout");
 _Static_assert(offsetof(etw_batched_event, provider_name) == 56, "as above");
 _Static_assert(offsetof(etw_batched_event, user_data_size) == 80, "as above");
@@ -16,6 +17,7 @@ _Static_assert(offsetof(etw_batched_event, version) == 104, "as above");
 _Static_assert(offsetof(etw_batched_event, schema_hash) == 112, "as above");
 _Static_assert(sizeof(etw_batched_value) == 24, "as above");
 _Static_assert(sizeof(etw_event_batch_options) == 56, "as above");
+#endif
 
 /* Bytes of user data and items that end a batch early. */
 #define ENOUGH_BYTES ((size_t)4 << 20)

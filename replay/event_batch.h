@@ -11,7 +11,8 @@
 /* Events of one batch at most. */
 #define ETW_BATCHED_MAX_EVENTS 4096u
 
-/* 192 bytes; pointers are NULL where there is nothing. */
+/* 192 bytes (on 64-bit machines, which the bindings are for); pointers are NULL where there is
+ * nothing. */
 typedef struct etw_batched_event {
     int64_t time_100ns; /* FILETIME */
     uint64_t keyword;

@@ -45,7 +45,7 @@ PLACES = [(r"bin/.*", "etwcap", "usr/bin"), (r"share/man/man[157]/.*", "etwcap",
           (r"share/python/etwcap/.*", "python3-etwcap", "usr/lib/python3/dist-packages/etwcap")]
 # Licences of what is linked into the programs for Windows, from the packages that it is built of.
 WINDOWS_LICENCES = ["libzstd-dev", "libexpat1-dev", "libz-mingw-w64-dev", "libpcre2-dev", "libsqlite3-dev",
-                    "mingw-w64-x86-64-dev", "gcc-mingw-w64-x86-64"]
+                    "mingw-w64-x86-64-dev", "gcc-mingw-w64-x86-64", "mingw-w64-i686-dev", "gcc-mingw-w64-i686"]
 
 
 def output_of(*words):
@@ -244,7 +244,7 @@ def make_zip(stage, folder):
 
 LICENCES = {"libzstd-dev": "BSD-3-Clause", "libexpat1-dev": "MIT", "libxxhash-dev": "BSD-2-Clause", "zlib1g-dev": "Zlib",
             "libz-mingw-w64-dev": "Zlib", "libpcre2-dev": "BSD-3-Clause", "libsqlite3-dev": "blessing", "libarchive-dev": "BSD-2-Clause",
-            "mingw-w64-x86-64-dev": "ZPL-2.1"}
+            "mingw-w64-x86-64-dev": "ZPL-2.1", "mingw-w64-i686-dev": "ZPL-2.1"}
 
 
 def sbom_package(name, release, licence):

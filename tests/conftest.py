@@ -36,6 +36,12 @@ def missing(reason):
     pytest.skip(reason)
 
 
+def optional(reason):
+    """Skips the running test because the machine lacks something that CI may lack too: tests/install-deps.sh does not
+    install it."""
+    pytest.skip(reason)
+
+
 def need_program(name):
     """The path of a program of another package, such as tshark."""
     return shutil.which(name) or missing(name + " is not installed")
@@ -62,19 +68,21 @@ class Tool:
         self.folder = ROOT / "build" / (target + ("" if MODE == "release" else "-" + MODE))
 
     def path(self, name):
-        program = self.folder / (name + (".exe" if self.target == "win64" else ""))
+        program = self.folder / (name + ("" if self.target == "native" else ".exe"))
         return program if program.exists() else missing("%s is not built" % program.relative_to(ROOT))
 
     def words(self, name, *arguments):
         """The command line that starts a tool, for subprocess."""
         program = self.path(name)
         before = []
-        if self.target == "win64":
+        if self.target != "native":
             before = wine.command() or missing("Wine is not installed")
+        if self.target == "win32" and not wine.runs_32_bit_programs():
+            optional("wine32 is not installed, or build/wine is older than it")
         return before + [str(program)] + [str(argument) for argument in arguments]
 
     def environment(self, **extra):
-        if self.target == "win64":
+        if self.target != "native":
             return wine.environment(extra)
         return dict(os.environ, **dict({"XDG_CACHE_HOME": CACHE.name}, **extra))
 
@@ -86,7 +94,7 @@ class Tool:
                      env=self.environment(**(env or {})))
         made = new_output(arguments)
         done = subprocess.run(words, **given)
-        if self.target == "win64" and status is not None and is_wines_own_end(done, status):
+        if self.target != "native" and status is not None and is_wines_own_end(done, status):
             if made is not None:
                 made.unlink(missing_ok=True)
             done = subprocess.run(words, **given)
@@ -114,6 +122,12 @@ def native_tool():
 @pytest.fixture(scope="session")
 def win64_tool():
     return Tool("win64")
+
+
+@pytest.fixture(scope="session", params=["win64", "win32"])
+def windows_tool(request):
+    """What there is for programs of both widths: the box, the drop-in API, and the tests' programs for them."""
+    return Tool(request.param)
 
 
 @pytest.fixture

@@ -87,14 +87,14 @@ static inline size_t etw_cursor_left(const etw_cursor *cursor)
 }
 
 /* The next size bytes, or NULL (with failed set) where fewer are left. */
-static inline const uint8_t *etw_cursor_take(etw_cursor *cursor, size_t size)
+static inline const uint8_t *etw_cursor_take(etw_cursor *cursor, uint64_t size)
 {
     if (cursor->failed || etw_cursor_left(cursor) < size) {
         cursor->failed = true;
         return NULL;
     }
     const uint8_t *taken = cursor->at;
-    cursor->at += size;
+    cursor->at += (size_t)size;
     return taken;
 }
 

@@ -65,8 +65,9 @@ static bool take_block(etw_cursor *cursor, etw_sink_block *block, etw_bytes *bod
         first = etw_cursor_u64(cursor);
         last = first + etw_cursor_varint(cursor);
     }
-    body->size = etw_cursor_varint(cursor);
-    body->data = etw_cursor_take(cursor, body->size);
+    const uint64_t size = etw_cursor_varint(cursor);
+    body->data = etw_cursor_take(cursor, size);
+    body->size = (size_t)size;
     *block = (etw_sink_block){.kind = (uint16_t)(kind >> 1),
                               .count = (uint32_t)count,
                               .first_time_100ns = (int64_t)first,

@@ -179,8 +179,8 @@ static bool unfold_events(etw_bytes folded, etw_sink_block *block, etw_buffer *t
     }
     block->raw_size = (uint32_t)raw_size;
     block->head_size = (uint32_t)head_size + HASH_SIZE;
-    etw_buffer_append(to, head, head_size);
-    etw_buffer_append_u64(to, etw_block_hash((etw_bytes){head, head_size}));
+    etw_buffer_append(to, head, (size_t)head_size);
+    etw_buffer_append_u64(to, etw_block_hash((etw_bytes){head, (size_t)head_size}));
     etw_buffer_append_u32(to, block->count);
     for (uint32_t i = 0; i < SECTIONS; i++) {
         const uint64_t size = etw_cursor_varint(&cursor);
@@ -188,7 +188,7 @@ static bool unfold_events(etw_bytes folded, etw_sink_block *block, etw_buffer *t
         if (section == NULL) {
             return false;
         }
-        append_stored_frame((etw_bytes){section, size}, to);
+        append_stored_frame((etw_bytes){section, (size_t)size}, to);
     }
     return etw_cursor_left(&cursor) == 0 && !to->failed;
 }

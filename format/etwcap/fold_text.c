@@ -56,7 +56,7 @@ bool etw_unfold_text(etw_bytes folded, size_t limit, etw_buffer *to)
         if (text == NULL || size + 2 * units > limit - (to->size - start)) {
             return false;
         }
-        etw_buffer_append(to, bytes, size);
+        etw_buffer_append(to, bytes, (size_t)size);
         for (uint64_t i = 0; i < units; i++) {
             etw_buffer_append_u16(to, text[i]);
         }

@@ -1,7 +1,8 @@
-/* EVENT_RECORD and its parts, byte for byte as a 64-bit Windows delivers them, on any machine.
+/* EVENT_RECORD and its parts, byte for byte as Windows delivers them to a program of this one's
+ * width, on any machine. Nothing that is stored depends on that width.
  *
- * The types carry this project's names, their members Microsoft's (evntcons.h, evntprov.h). On
- * win64 recorder/session/record_layout_windows.c asserts at compile time that every size, offset
+ * The types carry this project's names, their members Microsoft's (evntcons.h, evntprov.h). For
+ * Windows recorder/session/record_layout_windows.c asserts at compile time that every size, offset
  * and constant equals mingw-w64's. */
 #ifndef ETW_FORMAT_EVENT_RECORD_H
 #define ETW_FORMAT_EVENT_RECORD_H
@@ -58,8 +59,8 @@ typedef struct etw_extended_data_item {
     uint64_t DataPtr;
 } etw_extended_data_item;
 
-/* EVENT_RECORD: 112 bytes. All pointers are lent by the source, until it is asked for its next
- * item. */
+/* EVENT_RECORD: 112 bytes, 104 in a 32-bit program. All pointers are lent by the source, until it
+ * is asked for its next item. */
 typedef struct etw_event_record {
     etw_event_header EventHeader;
     etw_buffer_context BufferContext;
@@ -69,10 +70,6 @@ typedef struct etw_event_record {
     void *UserData;
     void *UserContext;
 } etw_event_record;
-
-#if UINTPTR_MAX != UINT64_MAX
-#error "EVENT_RECORD is laid out for 64-bit machines"
-#endif
 
 /* EVENT_HEADER.Flags (evntcons.h) */
 enum {

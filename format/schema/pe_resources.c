@@ -227,7 +227,7 @@ etw_status etw_pe_resources_find(const etw_os *os, int file, etw_resource_list *
     etw_pe_file_init(&self.pe, os, file);
     memset(head, 0, sizeof head);
     if (!read_piece(&self, 0, head,
-                    self.pe.file_size < sizeof head ? self.pe.file_size : sizeof head)) {
+                    self.pe.file_size < sizeof head ? (size_t)self.pe.file_size : sizeof head)) {
         return etw_error_set(error, ETW_ERROR_IO, "cannot read its start");
     }
     if (head[0] == 'M' && head[1] == 'Z') {

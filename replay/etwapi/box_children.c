@@ -1,6 +1,7 @@
 /* Children of a program in the box come into the box. */
 #include "replay/etwapi/box_redirect.h"
 #include "replay/etwbox/inject_windows.h"
+#include "replay/etwbox/width_windows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +24,10 @@ static BOOL release(BOOL created, DWORD wanted_flags, const PROCESS_INFORMATION 
     if (!created) {
         return created;
     }
-    const DWORD code = etwbox_inject(child->hProcess, dll_path);
+    const DWORD code = etwbox_bring_in(child, dll_path);
     if (code != ERROR_SUCCESS) {
         fprintf(stderr, "etwbox: process %lu stays outside the box: %s (error %lu)\n",
-                child->dwProcessId,
-                code == ERROR_BAD_EXE_FORMAT ? "it is no 64-bit program"
-                                             : "its import table cannot be changed",
-                code);
+                child->dwProcessId, etwbox_why_outside(code), code);
     }
     if ((wanted_flags & CREATE_SUSPENDED) == 0) {
         (void)ResumeThread(child->hThread);

@@ -144,11 +144,15 @@ typedef struct stubs {
 
 static ULONG add_stub(const BYTE *base, stubs *jumps, const void *function)
 {
-    static const BYTE move_rax[] = {0x48, 0xB8}, jump_rax[] = {0xFF, 0xE0};
-    BYTE *stub = jumps->code + jumps->used * STUB_BYTES;
-    memcpy(stub, move_rax, sizeof move_rax);
-    memcpy(stub + 2, &function, sizeof function);
-    memcpy(stub + 10, jump_rax, sizeof jump_rax);
+    /* mov rax, function (in 32 bits without the prefix: eax); jmp rax */
+    static const BYTE wide = 0x48, move = 0xB8, jump[] = {0xFF, 0xE0};
+    BYTE *stub = jumps->code + jumps->used * STUB_BYTES, *end = stub;
+    if (sizeof function == 8) {
+        *end++ = wide;
+    }
+    *end++ = move;
+    memcpy(end, &function, sizeof function);
+    memcpy(end + sizeof function, jump, sizeof jump);
     jumps->used++;
     return (ULONG)(stub - base);
 }

@@ -69,7 +69,7 @@ TRACEHANDLE WINAPI GetTraceLoggerHandle(PVOID buffer)
     const WNODE_HEADER *node = buffer;
     if (node == NULL || node->BufferSize < sizeof *node) {
         SetLastError(node == NULL ? ERROR_INVALID_PARAMETER : ERROR_BAD_LENGTH);
-        return (TRACEHANDLE)INVALID_HANDLE_VALUE;
+        return INVALID_PROCESSTRACE_HANDLE;
     }
     return (TRACEHANDLE)node->HistoricalContext;
 }

@@ -7,10 +7,16 @@
 
 #include <windows.h>
 
+/* mingw-w64 declares it without its calling convention. */
+#define TraceMessageVa TraceMessageVa_as_mingw_declares_it
 #include <evntrace.h>
+#undef TraceMessageVa
 
 #include <evntcons.h>
 #include <tdh.h>
+
+ULONG WINAPI TraceMessageVa(TRACEHANDLE handle, ULONG flags, LPCGUID message, USHORT number,
+                            va_list arguments);
 
 /* Since Windows 8; mingw-w64's tdh.h has none of them. TDH_HANDLE is a HANDLE. */
 ULONG WINAPI TdhOpenDecodingHandle(HANDLE *handle);

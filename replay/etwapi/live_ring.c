@@ -37,11 +37,21 @@ typedef struct stored_item {
     ULONG unused;
 } stored_item;
 
+/* Programs of both widths share them. */
+_Static_assert(sizeof(ring_head) == 56, "one layout");
+_Static_assert(sizeof(stored) == 96 && sizeof(stored_item) == 8, "one layout");
+
 struct etwapi_ring {
     HANDLE section;
     ring_head *head;
     BYTE *bytes;
 };
+
+/* In one piece, also where pointers have 32 bits. */
+static LONG64 load(const volatile LONG64 *position)
+{
+    return __atomic_load_n(position, __ATOMIC_ACQUIRE);
+}
 
 static size_t rounded(size_t size)
 {
@@ -203,11 +213,11 @@ bool etwapi_ring_write(etwapi_ring *ring, etw_event_record *event, ULONG clock_t
     ring_head *head = ring->head;
     const size_t size = size_of(event);
     lock(head);
-    const LONG64 written = head->written;
+    const LONG64 written = load(&head->written);
     const size_t at = (size_t)(written % ETWAPI_RING_BYTES);
     const size_t to_end = (size_t)ETWAPI_RING_BYTES - at;
     const size_t skipped = to_end < size ? to_end : 0;
-    const bool fits = (LONG64)(skipped + size) <= ETWAPI_RING_BYTES - (written - head->read);
+    const bool fits = (LONG64)(skipped + size) <= ETWAPI_RING_BYTES - (written - load(&head->read));
     if (fits) {
         if (!keep_time) {
             event->EventHeader.TimeStamp = now(clock_type); /* inside: times rise */
@@ -228,7 +238,7 @@ bool etwapi_ring_write(etwapi_ring *ring, etw_event_record *event, ULONG clock_t
 
 static void release(ring_head *head, LONG64 size)
 {
-    (void)InterlockedExchange64(&head->read, head->read + size);
+    (void)InterlockedExchange64(&head->read, load(&head->read) + size);
 }
 
 /* The event at the reader's position, or NULL. What lies in shared memory is checked. */
@@ -236,8 +246,9 @@ static const stored *current(etwapi_ring *ring)
 {
     ring_head *head = ring->head;
     for (;;) {
-        const LONG64 there = head->written - head->read;
-        const size_t at = (size_t)(head->read % ETWAPI_RING_BYTES);
+        const LONG64 read = load(&head->read);
+        const LONG64 there = load(&head->written) - read;
+        const size_t at = (size_t)(read % ETWAPI_RING_BYTES);
         const LONG64 to_end = ETWAPI_RING_BYTES - (LONG64)at;
         if (there <= 0) {
             return NULL;
@@ -301,7 +312,7 @@ void etwapi_ring_release(etwapi_ring *ring)
 
 LONG64 etwapi_ring_written(const etwapi_ring *ring)
 {
-    return ring->head->written;
+    return load(&ring->head->written);
 }
 
 int64_t etwapi_ring_time_100ns(const etwapi_ring *ring, int64_t ticks, ULONG clock_type)

@@ -25,11 +25,16 @@ typedef struct additions {
 /* --- the thread's activity ----------------------------------------------------------------------
  */
 
+static VOID WINAPI free_activity(PVOID activity)
+{
+    free(activity);
+}
+
 static BOOL CALLBACK make_slot(INIT_ONCE *once, void *parameter, void **context)
 {
     (void)once;
     (void)context;
-    *(DWORD *)parameter = FlsAlloc(free);
+    *(DWORD *)parameter = FlsAlloc(free_activity);
     return TRUE;
 }
 
@@ -57,7 +62,8 @@ void etwapi_begin_event(etw_event_record *event, const GUID *provider)
 {
     etw_event_header *header = &event->EventHeader;
     /* The flags of Windows 8 and later: the writer's width, and that the processor has 16 bits. */
-    header->Flags = ETW_FLAG_64_BIT_HEADER | ETW_FLAG_PROCESSOR_INDEX;
+    header->Flags = ETW_FLAG_PROCESSOR_INDEX |
+                    (sizeof(void *) == 8 ? ETW_FLAG_64_BIT_HEADER : ETW_FLAG_32_BIT_HEADER);
     header->ThreadId = GetCurrentThreadId();
     header->ProcessId = GetCurrentProcessId();
     memcpy(&header->ProviderId, provider, sizeof *provider);

@@ -5,6 +5,9 @@
 #define TABLE_NAME L"Local\\etwcap-etwapi-sessions-4"
 #define MUTEX_NAME L"Local\\etwcap-etwapi-mutex-1"
 
+/* Programs of both widths share it; of what Windows keeps in pointers it uses nothing. */
+_Static_assert(sizeof(etwapi_session) == 168112, "one layout");
+
 /* Process-wide: the mapping of the shared table. */
 typedef struct mapping {
     HANDLE mutex;

@@ -6,8 +6,8 @@
 
 #include <winternl.h>
 
-/* PEB.ImageBaseAddress of a 64-bit process. */
-#define PEB_IMAGE_BASE_OFFSET 0x10u
+/* PEB.ImageBaseAddress: behind four flags and a handle, each aligned as a pointer. */
+#define PEB_IMAGE_BASE_OFFSET (2 * sizeof(void *))
 /* DLLs that one program imports: a bound for what is read from it. */
 #define MAX_IMPORTED_DLLS 4096u
 #define ALLOCATION_STEP   0x10000u
@@ -56,7 +56,10 @@ void *etwbox_reserve_above(HANDLE process, const BYTE *base, SIZE_T size)
         }
         at = (const BYTE *)end;
     }
-    return NULL;
+    /* Distances of 32 bits wrap around where addresses have no more. */
+    return sizeof(void *) == 4
+               ? VirtualAllocEx(process, NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE)
+               : NULL;
 }
 
 static BYTE *image_base(HANDLE process)

@@ -11,6 +11,13 @@
 
 #define ETWBOX_MAX_DLL_PATH 1024u
 
+/* The box of this width: what it brings in. */
+#ifdef _WIN64
+#define ETWBOX_DLL "etwapi.dll"
+#else
+#define ETWBOX_DLL "etwapi32.dll"
+#endif
+
 /* What stands before the longer import table. The DLL finds it there, puts the header back as it
  * was, and so knows that it is in the box. */
 typedef struct etwbox_block {
@@ -29,7 +36,8 @@ DWORD etwbox_inject(HANDLE process, const char *dll_path);
 /* Changes bytes of any process, this one too, whatever their protection is. */
 bool etwbox_write(HANDLE process, void *at, const void *bytes, size_t size);
 
-/* Memory of a process so near above a module that 32 bits reach it from its base; NULL: none. */
+/* Memory of a process so near above a module that 32 bits reach it from its base (in 32-bit
+ * programs elsewhere if there is none above); NULL: none. */
 void *etwbox_reserve_above(HANDLE process, const BYTE *base, SIZE_T size);
 
 #endif

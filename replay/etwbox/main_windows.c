@@ -36,6 +36,9 @@ int main(void)
         etwbox_print_help();
         return 0;
     }
+    if (options.join != 0) {
+        return (int)etwbox_join(options.join);
+    }
     wchar_t merged[MAX_PATH] = L"";
     if (options.trace_count > 1 && !etwbox_merge(&options, merged)) {
         return ETWBOX_EXIT_NOT_STARTED;

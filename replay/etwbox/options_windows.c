@@ -55,10 +55,14 @@ void etwbox_print_help(void)
          "  --where EXPR      deliver only events that pass, as etw-replay --where\n"
          "  --all             deliver every event, whatever was enabled\n"
          "  --deny-start      refuse to start sessions, as without administrator's rights\n"
+         "  --join PID        only bring in a process that was started suspended, for the box of\n"
+         "                    the other width: etwbox.exe for 64-bit programs, etwbox32.exe for\n"
+         "                    32-bit ones\n"
          "  --help            this text\n"
          "\n"
          "The exit status is the program's; 125 where it could not be started.\n"
-         "etwapi.dll lies beside etwbox.exe.");
+         "etwapi.dll lies beside etwbox.exe; with etwapi32.dll and etwbox32.exe there too,\n"
+         "32-bit programs run in the box as well.");
 }
 
 static bool needs(const wchar_t *option, const wchar_t *value)
@@ -172,6 +176,10 @@ static int take_own(etwbox_options *options, wchar_t **words)
         options->record = words[1];
         return needs(words[0], words[1]) ? 2 : -1;
     }
+    if (wcscmp(words[0], L"--join") == 0) {
+        options->join = words[1] == NULL ? 0 : wcstoul(words[1], NULL, 10);
+        return needs(words[0], words[1]) && options->join != 0 ? 2 : -1;
+    }
     if (wcscmp(words[0], L"--provider") == 0) {
         return needs(words[0], words[1]) && add_provider(options, words[1]) ? 2 : -1;
     }
@@ -208,7 +216,7 @@ bool etwbox_parse(int argc, wchar_t **argv, etwbox_options *options)
         int taken = take_setting(options, &argv[i]);
         taken = taken == 0 ? take_fault(&argv[i]) : taken;
         taken = taken == 0 ? take_own(options, &argv[i]) : taken;
-        if (options->help) {
+        if (options->help || options->join != 0) {
             return true;
         }
         if (taken < 0 || (taken == 0 && !take_trace(options, argv[i]))) {

@@ -18,6 +18,7 @@ typedef struct etwbox_options {
     int provider_count;
     wchar_t **program; /* and its arguments */
     int program_count;
+    DWORD join; /* the id of a process to bring in, instead of starting a program; 0: none */
     bool help;
 } etwbox_options;
 

@@ -1,6 +1,7 @@
 #include "replay/etwbox/start_windows.h"
 
 #include "replay/etwbox/inject_windows.h"
+#include "replay/etwbox/width_windows.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -63,14 +64,13 @@ static BOOL WINAPI leave_to_program(DWORD event)
 /* Beside this program. */
 static bool find_dll(char path[ETWBOX_MAX_DLL_PATH])
 {
-    static const char dll[] = "etwapi.dll";
     const DWORD size = GetModuleFileNameA(NULL, path, ETWBOX_MAX_DLL_PATH);
-    char *file = size > 0 && size < ETWBOX_MAX_DLL_PATH ? strrchr(path, '\\') : NULL;
-    if (file == NULL || (size_t)(file + 1 - path) + sizeof dll > ETWBOX_MAX_DLL_PATH) {
+    if (size == 0 || size >= ETWBOX_MAX_DLL_PATH || !etwbox_beside(path, ETWBOX_DLL, path) ||
+        GetFileAttributesA(path) == INVALID_FILE_ATTRIBUTES) {
+        fputs("etwbox: " ETWBOX_DLL " is not beside this program\n", stderr);
         return false;
     }
-    memcpy(file + 1, dll, sizeof dll);
-    return GetFileAttributesA(path) != INVALID_FILE_ATTRIBUTES;
+    return true;
 }
 
 static DWORD run_line(wchar_t *text, const char *dll_path)
@@ -83,17 +83,14 @@ static DWORD run_line(wchar_t *text, const char *dll_path)
         fprintf(stderr, "etwbox: %ls: cannot be started (error %lu)\n", text, code);
         return ETWBOX_EXIT_NOT_STARTED;
     }
-    const DWORD code = etwbox_inject(child.hProcess, dll_path);
+    const DWORD code = etwbox_bring_in(&child, dll_path);
     DWORD status = ETWBOX_EXIT_NOT_STARTED;
     if (code == ERROR_SUCCESS) {
         (void)ResumeThread(child.hThread);
         (void)WaitForSingleObject(child.hProcess, INFINITE);
         (void)GetExitCodeProcess(child.hProcess, &status);
     } else {
-        fprintf(stderr, "etwbox: %ls: %s (error %lu)\n", text,
-                code == ERROR_BAD_EXE_FORMAT ? "is no 64-bit program"
-                                             : "its import table cannot be changed",
-                code);
+        fprintf(stderr, "etwbox: %ls: %s (error %lu)\n", text, etwbox_why_outside(code), code);
         (void)TerminateProcess(child.hProcess, status);
     }
     (void)CloseHandle(child.hThread);
@@ -106,7 +103,6 @@ DWORD etwbox_run(wchar_t *const *words, int count)
     char dll_path[ETWBOX_MAX_DLL_PATH];
     line whole = {calloc(MAX_LINE_UNITS + 1, sizeof(wchar_t)), 0};
     if (whole.text == NULL || !find_dll(dll_path)) {
-        fputs("etwbox: etwapi.dll is not beside etwbox.exe\n", stderr);
         free(whole.text);
         return ETWBOX_EXIT_NOT_STARTED;
     }
@@ -122,4 +118,21 @@ DWORD etwbox_run(wchar_t *const *words, int count)
     }
     free(whole.text);
     return status;
+}
+
+DWORD etwbox_join(DWORD process_id)
+{
+    char dll_path[ETWBOX_MAX_DLL_PATH];
+    if (!find_dll(dll_path)) {
+        return ERROR_FILE_NOT_FOUND;
+    }
+    const HANDLE process = OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_OPERATION |
+                                           PROCESS_VM_READ | PROCESS_VM_WRITE,
+                                       FALSE, process_id);
+    if (process == NULL) {
+        return GetLastError();
+    }
+    const DWORD code = etwbox_inject(process, dll_path);
+    (void)CloseHandle(process);
+    return code;
 }

@@ -10,4 +10,8 @@
 /* The program and its arguments, as the user gave them. The exit status of the program. */
 DWORD etwbox_run(wchar_t *const *words, int count);
 
+/* Brings a process of this width, created suspended, into the box: what the box of the other width
+ * asks for. 0, or an error of Windows. */
+DWORD etwbox_join(DWORD process_id);
+
 #endif

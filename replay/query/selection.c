@@ -266,7 +266,7 @@ static etw_status find(maker *m, etw_error *error)
     if (events > 0 && !has_context(wanted) && !has_filter(&m->options->filter)) {
         return etw_spans_add(&m->pick->numbers, 0, back(events, wanted->tail), INT64_MAX, error);
     }
-    m->last = wanted->tail > ETW_SPANS_MOST ? NULL : calloc(wanted->tail, sizeof *m->last);
+    m->last = wanted->tail > ETW_SPANS_MOST ? NULL : calloc((size_t)wanted->tail, sizeof *m->last);
     if (m->last == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for the last %llu events",
                              (unsigned long long)wanted->tail);

@@ -6,6 +6,7 @@
  * number. again: then a child does the same. crash: at the end, by a bad pointer. paced: 200,000
  * events a second. */
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,14 +63,22 @@ static ULONG WINAPI on_control(WMIDPREQUESTCODE code, PVOID context, ULONG *rese
     return ERROR_SUCCESS;
 }
 
+/* As TraceLoggingProvider.h calls it, since Windows 7 may lack it. */
+static ULONG set_traits(REGHANDLE provider)
+{
+    typedef ULONG WINAPI set_information(REGHANDLE, ULONG, PVOID, ULONG);
+    set_information *call = (set_information *)(uintptr_t)GetProcAddress(
+        GetModuleHandleA("advapi32"), "EventSetInformation");
+    return call == NULL ? ERROR_PROC_NOT_FOUND
+                        : call(provider, INFO_SET_TRAITS, (void *)traits, sizeof traits);
+}
+
 static ULONG open_providers(providers *all)
 {
     static TRACE_GUID_REGISTRATION class_registration = {&class_id, NULL};
     ULONG code = EventRegister(&manifest_id, on_enable, all, &all->manifest);
     code = code != 0 ? code : EventRegister(&tracelogging_id, NULL, NULL, &all->tracelogging);
-    code = code != 0 ? code
-                     : EventSetInformation(all->tracelogging, INFO_SET_TRAITS, (void *)traits,
-                                           sizeof traits);
+    code = code != 0 ? code : set_traits(all->tracelogging);
     return code != 0 ? code
                      : RegisterTraceGuidsW(on_control, all, &control_id, 1, &class_registration,
                                            NULL, NULL, &all->registration);

@@ -59,6 +59,11 @@ def command():
     return [loader]
 
 
+def runs_32_bit_programs():
+    """Whether Debian's wine32 was there when the prefix was made."""
+    return bool(command()) and os.path.exists(os.path.join(PREFIX, "drive_c", "windows", "syswow64", "kernel32.dll"))
+
+
 def stop():
     """Ends the server of this prefix, if it was started here."""
     if _started:

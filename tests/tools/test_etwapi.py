@@ -26,10 +26,10 @@ def run_to_its_end(tool, name, *arguments, status=0, env):
 
 
 @pytest.fixture
-def consumer(win64_tool):
+def consumer(windows_tool):
     """Runs the consumer; gives the events it printed and, last, how it ended."""
     def run(*arguments, status=0, **env):
-        done = run_to_its_end(win64_tool, "tests/etwapi_consumer", *arguments, status=status, env=env)
+        done = run_to_its_end(windows_tool, "tests/etwapi_consumer", *arguments, status=status, env=env)
         *events, end = [json.loads(line) for line in done.stdout.splitlines()]
         return events, end
 
@@ -244,9 +244,9 @@ def test_denied_sessions_are_refused(consumer, small):
 
 # --- result codes --------------------------------------------------------------------------------
 
-def test_results_are_those_of_the_documentation(win64_tool, small):
-    run_to_its_end(win64_tool, "tests/etwapi_checks", env={"ETWAPI_TRACE": str(small)})
+def test_results_are_those_of_the_documentation(windows_tool, small):
+    run_to_its_end(windows_tool, "tests/etwapi_checks", env={"ETWAPI_TRACE": str(small)})
 
 
-def test_providers_are_told_and_answered_as_documented(win64_tool):
-    run_to_its_end(win64_tool, "tests/etwapi_provider_checks", env={})
+def test_providers_are_told_and_answered_as_documented(windows_tool):
+    run_to_its_end(windows_tool, "tests/etwapi_provider_checks", env={})

@@ -5,7 +5,7 @@ import time
 import uuid
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Tool
 from etlwriter import Trace, field, provider_guid
 
 PROVIDER = "Tests.Etwbox"
@@ -48,27 +48,45 @@ def lines(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_program_in_the_box_gets_the_trace(box, win64_tool, small):
+def windows_path(path):
+    return "z:" + str(path).replace("/", "\\")
+
+
+@pytest.fixture
+def programs(windows_tool):
+    """A function from the name of a program to run in the box to its path, for both widths."""
+    windows_tool.words("tests/etwbox_consumer")  # skips where it cannot run
+    return lambda name: windows_tool.path("tests/" + name)
+
+
+def test_a_program_in_the_box_gets_the_trace(box, win64_tool, programs, small):
     expected = win64_tool("tests/etwapi_consumer", *LIVE, env={"ETWAPI_TRACE": str(small)})
-    assert lines(box([small], win64_tool.path("tests/etwbox_consumer"), *LIVE)) == lines(expected)
+    assert lines(box([small], programs("etwbox_consumer"), *LIVE)) == lines(expected)
     assert len(lines(expected)) > EVENTS
 
 
-def test_a_dll_that_is_loaded_late_is_redirected(box, win64_tool, small):
-    every, none = (int(box(trace, win64_tool.path("tests/etwbox_by_name")).stdout) for trace in ([small], []))
+def test_a_dll_that_is_loaded_late_is_redirected(box, programs, small):
+    every, none = (int(box(trace, programs("etwbox_by_name")).stdout) for trace in ([small], []))
     assert every == none + 2 > 500  # the provider and the header event's, beside those of every Windows
 
 
-def test_children_are_in_the_box_too(box, win64_tool, small):
-    program = "z:" + str(win64_tool.path("tests/etwbox_consumer")).replace("/", "\\")
-    done = box([small], "cmd.exe", "/c", program, *LIVE)
+def test_children_are_in_the_box_too(box, programs, small):
+    done = box([small], "cmd.exe", "/c", windows_path(programs("etwbox_consumer")), *LIVE)
     assert len(lines(done)) > EVENTS
 
 
-def test_a_session_outlives_the_program_that_started_it(box, win64_tool, small):
+@pytest.mark.parametrize("box_name", ["etwbox", "etwbox32"])
+def test_children_of_32_bit_programs_are_in_the_box_too(win64_tool, programs, small, box_name):
+    """Of both widths, whichever box started the first program."""
+    Tool("win32").words("etwbox32")  # skips where it cannot run
+    program = windows_path(programs("etwbox_consumer"))
+    done = win64_tool(box_name, small, "--", "c:\\windows\\syswow64\\cmd.exe", "/c", program, *LIVE)
+    assert len(lines(done)) > EVENTS
+
+
+def test_a_session_outlives_the_program_that_started_it(box, programs, small):
     """As on Windows: a script of a controller's calls finds its session each time."""
-    program = "z:" + str(win64_tool.path("tests/etwbox_consumer")).replace("/", "\\")
-    words = " ".join(map(str, [program, *LIVE]))
+    words = " ".join(map(str, [windows_path(programs("etwbox_consumer")), *LIVE]))
     done = box([small], "cmd.exe", "/c", "%s leave & %s" % (words, words), status=None)
     assert lines(done) == [{"OpenTrace": 183}]  # ERROR_ALREADY_EXISTS
 
@@ -132,17 +150,18 @@ def test_what_cannot_be_run_is_told(box, options, program, text):
 # --- providers -----------------------------------------------------------------------------------
 
 @pytest.fixture
-def record(box, win64_tool, native_tool, tmp_path):
-    """Records the provider program; gives what it printed and the events of the recording."""
+def record(box, windows_tool, programs, native_tool, tmp_path):
+    """Records the provider program of either width; gives what it printed and the events of the recording."""
     def run(*arguments, options=(), status=0):
         manifest = tmp_path / "manifest.man"
         manifest.write_text(MANIFEST)
         output = tmp_path / "box.etwcap"
         done = box(["--record", output, "--schemas", manifest, *options],
-                   win64_tool.path("tests/etwbox_provider"), *arguments, status=status)
+                   programs("etwbox_provider"), *arguments, status=status)
         assert b"good" in native_tool("etw-replay", "verify", output).stdout
         return done, native_tool.events(output)
 
+    run.target = windows_tool.target
     return run
 
 
@@ -163,9 +182,10 @@ def test_what_a_program_and_its_child_write_is_recorded(record):
     assert done.stdout.split() == [b"0", b"level", b"255"] * 2
     assert [summary(e) for e in events] == 2 * [one for i in range(3) for one in written(i)]
     assert [len(set(e["ProcessId"] for e in half)) for half in (events[:9], events[9:], events)] == [1, 1, 2]
-    assert {e["Flags"] for e in events} == {0x240, 0x241, 0x340}
+    width = {"win64": 0x40, "win32": 0x20}[record.target]
+    assert {e["Flags"] for e in events} == {0x200 | width, 0x201 | width, 0x300 | width}
     assert all(e["ExtendedInfo"] == {"RelatedActivityId": "{b0c5e004-1111-4222-8333-444455556666}"}
-               for e in events if e["Flags"] == 0x241)
+               for e in events if e["Flags"] == 0x201 | width)
     assert [e["TimeStamp"] for e in events] == sorted(e["TimeStamp"] for e in events)
 
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import MODE, ROOT, need_program
+from conftest import MODE, ROOT, Tool, missing, need_program
 
 
 def commands_of_readme():
@@ -17,15 +17,21 @@ def test_ci_runs_the_second_command_of_the_readme():
     assert commands_of_readme()[1] in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_windows_programs_load_no_dll_but_windows_own(win64_tool):
-    own = {"KERNEL32.dll", "msvcrt.dll", "ADVAPI32.dll", "ntdll.dll", "ole32.dll", "tdh.dll"}
-    programs = [win64_tool.path("etw-record"), win64_tool.path("etw-replay"), win64_tool.folder / "etwapi.dll",
-                win64_tool.folder / "etwcap.dll"]
-    for program in programs:
+WINDOWS_DLLS = {"kernel32.dll", "msvcrt.dll", "advapi32.dll", "ntdll.dll", "ole32.dll", "tdh.dll"}
+
+
+@pytest.mark.parametrize("target, names", [("win64", ("etw-record.exe", "etw-replay.exe", "etwapi.dll", "etwcap.dll")),
+                                           ("win32", ("etwapi32.dll",)), ("win32", ("etwbox32.exe",))])
+def test_windows_programs_load_no_dll_but_windows_own(target, names):
+    own = WINDOWS_DLLS | ({"etwapi32.dll", "shell32.dll"} if names == ("etwbox32.exe",) else set())
+    for name in names:
+        program = Tool(target).folder / name
+        if not program.exists():
+            missing("%s is not built" % name)
         listed = subprocess.run([need_program("x86_64-w64-mingw32-objdump"), "-p", str(program)],
                                 stdout=subprocess.PIPE, text=True, check=True).stdout
         loaded = set(re.findall(r"DLL Name: (\S+)", listed))
-        assert loaded and {dll.lower() for dll in loaded} <= {dll.lower() for dll in own}
+        assert loaded and {dll.lower() for dll in loaded} <= own
 
 
 def test_binaries_name_neither_this_folder_nor_the_time(tool):

@@ -430,8 +430,8 @@ static bool reserve_items(etw_decoder *decoder)
     }
     if (total > decoder->item_capacity) {
         free(decoder->items);
-        decoder->items = malloc(total * sizeof *decoder->items);
-        decoder->item_capacity = decoder->items == NULL ? 0 : total;
+        decoder->items = malloc((size_t)total * sizeof *decoder->items);
+        decoder->item_capacity = decoder->items == NULL ? 0 : (size_t)total;
     }
     decoder->out_of_memory = total > decoder->item_capacity;
     return !decoder->out_of_memory;

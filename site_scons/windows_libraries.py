@@ -1,18 +1,20 @@
-"""The libraries that the win64 build needs and Debian has no mingw package of.
+"""The libraries that the builds for Windows need and Debian has no mingw package of.
 
 Each is taken from the mingw installation where that has one (MSYS2), and else compiled from the distribution's own
-source package into build/deps/win64. Nothing of them is kept in this repository.
+source package into build/deps/win64 or build/deps/win32. Nothing of them is kept in this repository.
 """
 import glob
 import os
 import shutil
 import subprocess
+import threading
 
 from SCons.Script import Action
 
 import debian_source
 
-ROOT = "build/deps/win64"
+ROOT = "build/deps/"
+SOURCES = ROOT + "source"  # of all targets
 
 # name of the library: what is compiled of which source package, and what it installs
 LIBRARIES = {
@@ -63,33 +65,50 @@ LIBRARIES = {
 }
 
 
+_one_at_a_time = threading.Lock()  # scons -j runs actions in threads; two targets have one source
+
+
+def _put(path, content):
+    """Leaves a file alone that is right already: the other target may be reading it."""
+    if not os.path.exists(path) or open(path, "rb").read() != content:
+        with open(path, "wb") as file:
+            file.write(content)
+
+
+def _prepare(recipe):
+    """Unpacks a source package and makes what is not in it; gives its folder."""
+    with _one_at_a_time:
+        folder = debian_source.fetch(recipe["package"], SOURCES)
+        for command in recipe.get("commands", []):
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        for source_name, name in recipe.get("copied", {}).items():
+            with open(os.path.join(folder, source_name), "rb") as file:
+                _put(os.path.join(folder, name), file.read())
+        for name, text in recipe.get("generated", {}).items():
+            _put(os.path.join(folder, name), text.encode())
+    return folder
+
+
 def _compile(target, source, env):
-    """SCons action: compiles the library env["WIN64_LIBRARY"] and puts archive and headers in their places."""
-    library = env["WIN64_LIBRARY"]
+    """SCons action: compiles the library env["WINDOWS_LIBRARY"] and puts archive and headers in their places."""
+    library, system = env["WINDOWS_LIBRARY"], env["TARGET_SYSTEM"]
     recipe = LIBRARIES[library]
-    folder = debian_source.fetch(recipe["package"], os.path.join(ROOT, "source"))
-    for command in recipe.get("commands", []):
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    for source_name, name in recipe.get("copied", {}).items():
-        shutil.copy(os.path.join(folder, source_name), os.path.join(folder, name))
+    folder = _prepare(recipe)
     for header in recipe["headers"]:
-        shutil.copy(os.path.join(folder, header), os.path.join(ROOT, "include"))
-    for name, text in recipe.get("generated", {}).items():
-        with open(os.path.join(folder, name), "w") as file:
-            file.write(text)
+        shutil.copy(os.path.join(folder, header), os.path.join(ROOT, system, "include"))
     files = sorted(path for pattern in recipe["sources"] for path in glob.glob(os.path.join(folder, pattern)))
-    objects = [os.path.splitext(path)[0] + ".win64.o" for path in files]
+    objects = [os.path.splitext(path)[0] + ".%s.o" % system for path in files]
     for path, result in zip(files, objects):
         subprocess.run([env["CC"], "-c", "-O2", "-w", "-ffile-prefix-map=" + folder + "=.", "-I" + folder]
                        + recipe["flags"] + ["-o", result, path], cwd=folder, check=True)
-    archive = os.path.abspath(_archive(library))
+    archive = os.path.abspath(_archive(library, system))
     if os.path.exists(archive):
         os.remove(archive)
     subprocess.run([env["AR"], "rcsD", archive] + objects, check=True)
 
 
-def _archive(library):
-    return os.path.join(ROOT, "lib", "lib" + library + ".a")
+def _archive(library, system):
+    return os.path.join(ROOT, system, "lib", "lib" + library + ".a")
 
 
 def _installed(library, env):
@@ -112,16 +131,17 @@ def _copy(target, source, env):
 
 
 def provide(env):
-    """Makes the libraries known to a win64 environment."""
+    """Makes the libraries known to an environment for Windows."""
+    root = "#" + ROOT + env["TARGET_SYSTEM"]
     header = _xxhash_header()
     if header:
-        env.Command("#" + ROOT + "/include/xxhash.h", header, Action(_copy, "copy $TARGET"))
+        env.Command(root + "/include/xxhash.h", header, Action(_copy, "copy $TARGET"))
     for library, recipe in LIBRARIES.items():
         if _installed(library, env):
             continue
-        headers = ["#%s/include/%s" % (ROOT, os.path.basename(name)) for name in recipe["headers"]]
-        env.Command(["#" + _archive(library)] + headers, [],
-                    Action(_compile, "build $TARGET from Debian's source package $WIN64_PACKAGE",
-                               varlist=["WIN64_RECIPE"]),
-                    WIN64_LIBRARY=library, WIN64_PACKAGE=recipe["package"], WIN64_RECIPE=recipe)
-    env.Append(CPPPATH=["#" + ROOT + "/include"], LIBPATH=["#" + ROOT + "/lib"], CPPDEFINES=["XML_STATIC", "PCRE2_STATIC"])
+        headers = ["%s/include/%s" % (root, os.path.basename(name)) for name in recipe["headers"]]
+        env.Command(["#" + _archive(library, env["TARGET_SYSTEM"])] + headers, [],
+                    Action(_compile, "build $TARGET from Debian's source package $WINDOWS_PACKAGE",
+                               varlist=["WINDOWS_RECIPE"]),
+                    WINDOWS_LIBRARY=library, WINDOWS_PACKAGE=recipe["package"], WINDOWS_RECIPE=recipe)
+    env.Append(CPPPATH=[root + "/include"], LIBPATH=[root + "/lib"], CPPDEFINES=["XML_STATIC", "PCRE2_STATIC"])
