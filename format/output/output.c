@@ -82,11 +82,14 @@ void etw_collector_open_spool(const etw_collector_target *target, etw_output_spo
     spool->progress_context = target->progress_context;
 }
 
-void etw_collector_say(const etw_collector_target *target, uint64_t count, const char *what)
+void etw_collector_say(const etw_collector_target *target, uint64_t count, const char *noun,
+                       const char *what)
 {
+    const char *plural = count == 1 ? "" : etw_name_ends_with(noun, "s") ? "es" : "s";
     if (count > 0 && target->note != NULL) {
         char text[200];
-        (void)snprintf(text, sizeof text, "%llu %s", (unsigned long long)count, what);
+        (void)snprintf(text, sizeof text, "%llu %s%s %s", (unsigned long long)count, noun, plural,
+                       what);
         target->note(target->note_context, text);
     }
 }

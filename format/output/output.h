@@ -69,8 +69,8 @@ typedef struct etw_output_format {
 ETW_API_CHECKED etw_status etw_collector_put(const etw_collector_target *target, etw_text *out,
                                              etw_error *error);
 
-/* Tells the user "COUNT WHAT" where count is not 0. */
-ETW_API void etw_collector_say(const etw_collector_target *target, uint64_t count,
+/* Tells the user of so many of a noun where count is not 0: "2 events left out". */
+ETW_API void etw_collector_say(const etw_collector_target *target, uint64_t count, const char *noun,
                                const char *what);
 
 /* For a format's open: size zeroed bytes that begin with the options. NULL: no memory. */

@@ -157,7 +157,7 @@ def test_losses_are_a_number_and_said(tool, tmp_path):
     trace.event(guid("{11111111-2222-3333-4444-555555555555}"))
     trace.write(tmp_path / "a.etl")
     told = export(tool, tmp_path / "a.etl", tmp_path / "b.etl", status=3)
-    assert "1 losses are a number in the header" in told
+    assert "1 loss told as a number in the header" in told
     assert struct.unpack_from("<I", (tmp_path / "b.etl").read_bytes(), 0x68 + 48)[0] == 17
     assert tool("etw-replay", tmp_path / "b.etl", status=3).stderr == tool("etw-replay", tmp_path / "a.etl", status=3).stderr
 

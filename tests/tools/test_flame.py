@@ -50,7 +50,7 @@ def test_a_filter_chooses_whose_stacks_are_summed(tool, trace, tmp_path):
     assert folded(text) == {"process 7;0x10;0x20;0x30": 2, "process 8;0x10;0x40": 1, "process 9": 1}
     done, text = perf(tool, trace, tmp_path / "b.FOLDED", "--provider", "My.Heap", "--weight", "Size")
     assert folded(text) == {"process 7;0x10;0x20;0x30": 150, "process 8;0x10;0x40": 9, "process 9": 3}
-    assert b"1 events have no such number" in done.stderr
+    assert b"1 event left out: without such a number" in done.stderr
     check_speedscope(perf(tool, trace, tmp_path / "a.speedscope.json", "--provider", "My.Heap", "--weight", "Size")[1], folded(text))
 
 

@@ -446,19 +446,18 @@ static etw_status write_buffers(etw_collector *c, const etw_file_facts *facts, e
 
 static void say_doubts(const etw_collector *c)
 {
-    etw_collector_say(&c->target, c->doubts[ETW_RECORD_TOO_LARGE],
-                      "events are larger than a record of .etl can be, and were left out");
-    etw_collector_say(
-        &c->target, c->doubts[ETW_RECORD_WITHOUT_ITEMS],
-        "events lack their extended items, for which classic records of .etl have no place");
-    etw_collector_say(&c->target, c->doubts[ETW_RECORD_OTHER_FORM],
-                      "events have another header size or type, as those of files have");
-    etw_collector_say(&c->target, etw_etl_buffers_disorder(c->buffers),
-                      "events may be read in another order: .etl is ordered by time alone");
-    etw_collector_say(&c->target, c->large_schemas,
-                      "schemas are larger than a record of .etl can be");
-    etw_collector_say(&c->target, c->losses,
-                      "losses are a number in the header: .etl has no place for where and why");
+    etw_collector_say(&c->target, c->doubts[ETW_RECORD_TOO_LARGE], "event",
+                      "left out: larger than a record of .etl can be");
+    etw_collector_say(&c->target, c->doubts[ETW_RECORD_WITHOUT_ITEMS], "event",
+                      "without extended items: classic records of .etl have no place for them");
+    etw_collector_say(&c->target, c->doubts[ETW_RECORD_OTHER_FORM], "event",
+                      "with another header size or type, as those of files have");
+    etw_collector_say(&c->target, etw_etl_buffers_disorder(c->buffers), "event",
+                      "that may be read in another order: .etl is ordered by time alone");
+    etw_collector_say(&c->target, c->large_schemas, "schema",
+                      "left out: larger than a record of .etl can be");
+    etw_collector_say(&c->target, c->losses, "loss",
+                      "told as a number in the header: .etl has no place for where and why");
 }
 
 static etw_status finish_etl(etw_collector *c, etw_text *out, etw_error *error)

@@ -331,19 +331,16 @@ static void say_doubts(const etw_collector *c)
     for (uint32_t i = 0; (component = etw_components_at(c->components, i)) != NULL; i++) {
         dropped += component->dropped;
     }
-    etw_collector_say(&c->target, c->unread,
-                      "events of packets are shorter than they say, and were left out");
-    etw_collector_say(&c->target, c->fragments.broken,
-                      "packets lack their start or their end, and were left out");
-    etw_collector_say(
-        &c->target, etw_copies_strange(c->copies),
-        "events hold no frame of a known link type (HTTP, payloads alone), and were left out");
+    etw_collector_say(&c->target, c->unread, "event", "of packets left out: shorter than stated");
+    etw_collector_say(&c->target, c->fragments.broken, "packet", "left out: without start or end");
+    etw_collector_say(&c->target, etw_copies_strange(c->copies), "event",
+                      "left out: no frame of a known link type (HTTP, payloads alone)");
     if (c->events == 0 && c->target.note != NULL) {
         c->target.note(c->target.note_context,
                        etw_components_at(c->components, 0) == NULL
                            ? "the trace holds no packets of PktMon or NDIS-PacketCapture"
                            : "the trace holds no packets, but counters of PktMon alone");
-        etw_collector_say(&c->target, dropped, "packets were dropped, as those counters say");
+        etw_collector_say(&c->target, dropped, "packet", "dropped, as those counters say");
     }
 }
 

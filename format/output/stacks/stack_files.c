@@ -55,12 +55,12 @@ static void say_doubts(const etw_collector *c)
 {
     const uint64_t alone = etw_stack_sums_faults(c->sums, ETW_STACK_ROW_NO_STACK);
     const uint64_t whole = etw_stack_sums_faults(c->sums, ETW_STACK_ROW_WELL);
-    etw_collector_say(&c->target, etw_stack_sums_faults(c->sums, ETW_STACK_ROW_NO_WEIGHT),
-                      "events have no such number, and were left out");
-    etw_collector_say(
-        &c->target, etw_stack_sums_crowded_out(c->sums),
-        "events had stacks beyond the limit of 256 MiB, and stand for their processes alone");
-    etw_collector_say(&c->target, alone, "events have no stack, and stand for their processes");
+    etw_collector_say(&c->target, etw_stack_sums_faults(c->sums, ETW_STACK_ROW_NO_WEIGHT), "event",
+                      "left out: without such a number");
+    etw_collector_say(&c->target, etw_stack_sums_crowded_out(c->sums), "event",
+                      "with stacks beyond the limit of 256 MiB, counted for their process alone");
+    etw_collector_say(&c->target, alone, "event",
+                      "without a stack, counted for their process alone");
     if (alone + whole == 0 && c->target.note != NULL) {
         c->target.note(c->target.note_context,
                        "no CPU samples: choose other events, such as with --where, for their "
