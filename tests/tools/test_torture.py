@@ -209,10 +209,9 @@ def test_what_is_read_is_not_written_over_by_any_of_its_names(request, tmp_path,
     if words != RECORD:
         tool("etw-record", "-q", "--input", trace, "-o", folder / "a.etwcap")
         trace = folder / "a.etwcap"
-    names = [trace, str(folder / ".." / "folder" / trace.name)]
-    if target == "native":
-        (tmp_path / "hard").hardlink_to(trace)
-        names.append(tmp_path / "hard")
+    (tmp_path / "hard").hardlink_to(trace)
+    (tmp_path / "other").symlink_to(folder)  # what a junction is on Windows; Wine 8 cannot make one
+    names = [trace, str(folder / ".." / "folder" / trace.name), tmp_path / "hard", tmp_path / "other" / trace.name]
     before = trace.read_bytes()
     for name in names:
         said = tool(*words, trace, "-o", name, "--force", status=2).stderr
