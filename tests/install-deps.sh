@@ -9,11 +9,12 @@ demo="gcc libc6-dev scons libzstd-dev libxxhash-dev libexpat1-dev zlib1g-dev"
 # bench compares with. libpcre2-dev gives filters their regular expressions, libsqlite3-dev lets etw-replay write databases,
 # libarchive-dev reads .cab, .7z, .tar, .xz and .bz2; the build does without them. libarchive-tools makes archives for tests.
 # Not installed: wine32, of another architecture; the tests of 32-bit programs run where it is.
+# python3-pytest-xdist lets the tests of the tools run on all processors; without it they run on one.
 # file, abigail-tools, lintian and groff-base judge the packages, yamllint and shellcheck the workflow, chromium the report.
 test="$demo libpcre2-dev libsqlite3-dev libarchive-dev libarchive-tools gcc-mingw-w64-x86-64-win32 g++-mingw-w64-x86-64-win32
 gcc-mingw-w64-i686-win32
 libz-mingw-w64-dev dpkg-dev xz-utils make tcl
-file abigail-tools lintian groff-base libcmocka-dev python3-pytest python3-yaml yamllint shellcheck wine wine64 tshark clang libclang-rt-14-dev zstd xxhash ripgrep zsh fish g++ pkg-config cmake locales chromium"
+file abigail-tools lintian groff-base libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml yamllint shellcheck wine wine64 tshark clang libclang-rt-14-dev zstd xxhash ripgrep zsh fish g++ pkg-config cmake locales chromium"
 develop="$test clang-format clang-tidy git"
 
 case "${1-}" in

@@ -9,6 +9,7 @@ something a test needs is missing.
 """
 import argparse
 import concurrent.futures
+import importlib.util
 import os
 import re
 import shutil
@@ -98,13 +99,20 @@ def run_units(programs, counts):
     print("unit tests: " + counts.line())
 
 
+def one_for_each_processor():
+    """pytest's options for that, where python3-pytest-xdist is installed. Tests of a file stay together, with what they
+    share."""
+    found = importlib.util.find_spec("xdist") is not None and os.cpu_count() > 1
+    return ["-n", str(os.cpu_count()), "--dist=loadfile"] if found else []
+
+
 def run_tools(folder, counts):
-    """pytest in a process of its own; its report tells the numbers."""
+    """pytest in processes of its own; its report tells the numbers."""
     if os.path.exists(REPORT):
         os.remove(REPORT)
     os.makedirs(os.path.dirname(REPORT), exist_ok=True)
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "--durations=10", "-p", "no:cacheprovider",
-                           "--junitxml=" + REPORT, folder], stdin=subprocess.DEVNULL)
+                           "--junitxml=" + REPORT, *one_for_each_processor(), folder], stdin=subprocess.DEVNULL)
     if not os.path.exists(REPORT):
         print("FAILED pytest: no report, exit status %d" % done.returncode)
         counts.failed += 1
@@ -148,7 +156,7 @@ def run_fuzzers(programs, seconds, counts):
 
 
 def run_mutators(folders, seconds, counts):
-    """The adversary (tests/fuzz/mutator.py) with the tools of each folder, half a minute by default."""
+    """The adversary (tests/fuzz/mutator.py) with the tools of each folder, half as long again as a fuzzer."""
     for folder in folders:
         first = [] if IN_CI else ["--first", str(int(time.time()))]  # CI judges the change; elsewhere new traces are tried
         done = subprocess.run([sys.executable, "tests/fuzz/mutator.py", folder, "--seconds", str(seconds * 1.5)] + first,
@@ -175,7 +183,7 @@ def main():
     parser.add_argument("--unit", nargs="*", default=[], help="cmocka programs")
     parser.add_argument("--fuzz", nargs="*", default=[], help="libFuzzer programs")
     parser.add_argument("--mutator", nargs="*", default=[], help="folders of tools that the mutator runs")
-    parser.add_argument("--seconds", type=int, default=20, help="how long each fuzzer runs")
+    parser.add_argument("--seconds", type=int, default=6, help="how long each fuzzer runs")
     arguments = parser.parse_args()
     os.environ["ETWCAP_MODE"] = arguments.mode
     sys.stdout.reconfigure(line_buffering=True)  # pytest writes to the same place

@@ -1,5 +1,6 @@
 """How the tests run Windows programs: Wine, with a prefix of its own below build/."""
 import atexit
+import fcntl
 import functools
 import os
 import shutil
@@ -7,9 +8,10 @@ import subprocess
 import threading
 
 PREFIX = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "build", "wine"))
+IN_USE = PREFIX + ".lock"  # locked by each process that uses the prefix: tests run in several processes, which share it
 SERVER_SECONDS = 60  # how long the server outlives its last client; should a test run be killed, it ends by itself
 _lock = threading.Lock()
-_started = []
+_started = []  # the program that waits, and the locked file
 
 
 @functools.lru_cache(maxsize=None)
@@ -37,6 +39,15 @@ def _quietly(words):
                    stderr=subprocess.DEVNULL, timeout=300)
 
 
+def _lock_alone(file):
+    """Whether no other process uses the prefix."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def command():
     """What stands before a Windows program on a command line; [] where Wine is not installed.
 
@@ -50,11 +61,15 @@ def command():
     with _lock:
         if not _started:
             os.makedirs(os.path.dirname(PREFIX), exist_ok=True)
-            _quietly([_server(), "--persistent=%d" % SERVER_SECONDS])
-            _quietly([loader, "wineboot", "--init"])
+            in_use = open(IN_USE, "w")
+            if _lock_alone(in_use):
+                _quietly([_server(), "--persistent=%d" % SERVER_SECONDS])
+                _quietly([loader, "wineboot", "--init"])
+            fcntl.flock(in_use, fcntl.LOCK_SH)  # waits while another process starts the server
             # Its input ends with this process, however that ends, and so does it.
-            _started.append(subprocess.Popen([loader, "cmd.exe"], env=environment(), stdin=subprocess.PIPE,
-                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            resident = subprocess.Popen([loader, "cmd.exe"], env=environment(), stdin=subprocess.PIPE,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _started.extend((resident, in_use))
             atexit.register(stop)
     return [loader]
 
@@ -65,9 +80,13 @@ def runs_32_bit_programs():
 
 
 def stop():
-    """Ends the server of this prefix, if it was started here."""
-    if _started:
-        resident = _started.pop()
-        resident.stdin.close()
-        _quietly([_server(), "--kill"])
-        resident.wait()
+    """Ends what was started here, and the server of this prefix unless another process uses it."""
+    if not _started:
+        return
+    resident, in_use = _started
+    _started.clear()
+    resident.stdin.close()
+    with in_use:
+        if _lock_alone(in_use):
+            _quietly([_server(), "--kill"])
+    resident.wait()
