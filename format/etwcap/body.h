@@ -76,7 +76,7 @@ typedef struct etw_trace_count {
 
 /* Bytes of a head with so many entries; no block has more of either than events. */
 #define ETW_EVENTS_HEAD_SIZE(providers, traces)                                                    \
-    (16u + 20u * (size_t)(providers) + 8u * (size_t)(traces) + 8u)
+    (16u + 20u * (uint64_t)(providers) + 8u * (uint64_t)(traces) + 8u)
 
 void etw_events_head_append(etw_buffer *body, const etw_provider_count *providers,
                             uint32_t provider_count, const etw_trace_count *traces,

@@ -18,11 +18,11 @@
 enum schemas_entry { ENTRY_BLOB = 1, ENTRY_SCHEMA = 2, ENTRY_PROVIDER = 3 };
 
 /* Appends what the cursor has next, of a size. */
-static void copy(etw_cursor *cursor, size_t size, etw_buffer *to)
+static void copy(etw_cursor *cursor, uint64_t size, etw_buffer *to)
 {
     const uint8_t *from = etw_cursor_take(cursor, size);
     if (from != NULL) {
-        etw_buffer_append(to, from, size);
+        etw_buffer_append(to, from, (size_t)size);
     }
 }
 
@@ -47,7 +47,7 @@ static void copy_schema(etw_cursor *cursor, etw_buffer *to, etw_buffer *places)
     }
     copy(cursor, 4, to); /* blob */
     const uint32_t maps = copy_u32(cursor, to);
-    copy(cursor, (size_t)maps * 4, to);
+    copy(cursor, (uint64_t)maps * 4, to);
 }
 
 static bool copy_schemas(etw_bytes from, etw_buffer *to, etw_buffer *places)

@@ -448,7 +448,7 @@ static etw_status take_told(etw_schema_file *self, etw_cursor *about, etw_schema
     while (etw_cursor_left(about) > 0 && !about->failed && status == ETW_OK) {
         const uint8_t *bytes = etw_cursor_take(about, sizeof(etw_guid));
         const uint32_t size = etw_cursor_u32(about);
-        const char *name = (const char *)etw_cursor_take(about, (size_t)size + 1);
+        const char *name = (const char *)etw_cursor_take(about, (uint64_t)size + 1);
         if (bytes != NULL && name != NULL && name[size] == '\0') {
             const etw_guid provider = etw_load_guid(bytes);
             status = etw_schema_store_set_provider_name(store, &provider, name, error);

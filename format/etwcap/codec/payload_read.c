@@ -535,7 +535,7 @@ static bool read_odd_rows(etw_payload_reader *reader, etw_fields_reader *fields,
 static bool have_place(const etw_rows *table, uint32_t count, uint32_t region_count)
 {
     return count <= ETW_BATCH_MAX_EVENTS - table->row_count &&
-           table->cell_count + (size_t)count * region_count <= ETW_ROWS_MAX_CELLS;
+           table->cell_count + (uint64_t)count * region_count <= ETW_ROWS_MAX_CELLS;
 }
 
 /* The records of the kept rows, in order, into the table. */

@@ -49,10 +49,10 @@ static bool reserve_cells(etw_rows *rows, size_t cells)
 
 const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count)
 {
-    const size_t cells = rows->cell_count + (size_t)count * region_count;
+    const uint64_t cells = rows->cell_count + (uint64_t)count * region_count;
     if (count > rows->arrays.capacity - rows->row_count ||
         rows->group_count == rows->arrays.capacity || cells > ETW_ROWS_MAX_CELLS ||
-        !reserve_cells(rows, cells)) {
+        !reserve_cells(rows, (size_t)cells)) {
         return NULL;
     }
     etw_row_group *group = &rows->groups[rows->group_count];
@@ -62,7 +62,7 @@ const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         rows->group_of[rows->row_count + i] = rows->group_count;
     }
-    rows->cell_count = cells;
+    rows->cell_count = (size_t)cells;
     rows->row_count += count;
     rows->group_count++;
     return group;

@@ -37,12 +37,12 @@ static size_t left(const walk *w)
 }
 
 /* The next size bytes become the content. */
-static bool take_bytes(walk *w, const etw_property *property, size_t size, etw_bytes *content)
+static bool take_bytes(walk *w, const etw_property *property, uint64_t size, etw_bytes *content)
 {
     if (left(w) < size) {
         return stop_short(w, property);
     }
-    *content = (etw_bytes){w->at, size};
+    *content = (etw_bytes){w->at, (size_t)size};
     w->at += size;
     return true;
 }
@@ -81,7 +81,7 @@ static void cut_at_nul(const etw_property *property, etw_bytes *content)
 }
 
 /* The next size bytes become the content, as text where they are text. */
-static bool take_text(walk *w, const etw_property *property, size_t size, etw_bytes *content)
+static bool take_text(walk *w, const etw_property *property, uint64_t size, etw_bytes *content)
 {
     if (!take_bytes(w, property, size, content)) {
         return false;
@@ -93,7 +93,7 @@ static bool take_text(walk *w, const etw_property *property, size_t size, etw_by
 static bool take_wide_string(walk *w, const etw_property *property, etw_bytes *content)
 {
     if (property->has_length) {
-        return take_text(w, property, (size_t)length_of(w, property) * 2, content);
+        return take_text(w, property, (uint64_t)length_of(w, property) * 2, content);
     }
     const size_t size = etw_utf16_length_bytes(w->at, left(w));
     *content = (etw_bytes){w->at, size};
@@ -223,7 +223,7 @@ static bool take_content(walk *w, const etw_property *property, etw_bytes *conte
     case ETW_TAKE_REST:
         return take_text(w, property, left(w), content);
     case ETW_TAKE_CHARACTERS:
-        return take_text(w, property, (size_t)count_of(w, property) * property->fixed_size,
+        return take_text(w, property, (uint64_t)count_of(w, property) * property->fixed_size,
                          content);
     case ETW_TAKE_STRUCT:
     case ETW_TAKE_UNKNOWN:
