@@ -335,7 +335,7 @@ static void skip_by_index(reader *self)
     etw_index_entry entry;
     uint32_t first_ref;
     etw_scan *scan = &self->scan;
-    if (!filtered || scan->has_current) {
+    if (!filtered || !etw_scan_leave(scan)) {
         return;
     }
     while (etw_index_chain_find(&self->index, scan->next_sequence, &entry, &first_ref) &&

@@ -326,6 +326,15 @@ static etw_status read_end(etw_scan *scan, etw_error *error)
     return status == ETW_OK || etw_scan_is_damage(status) ? ETW_ERROR_DAMAGED : status;
 }
 
+bool etw_scan_leave(etw_scan *scan)
+{
+    if (scan->has_current && !scan->body_bad) {
+        scan->has_current = false;
+        scan->position = past(scan->position, &scan->current);
+    }
+    return !scan->has_current;
+}
+
 /* Leaves the current block behind. Where its body is broken, bytes may be missing or too many in
  * it: if no good header follows, the next one is looked for inside it. */
 static etw_status leave_current(etw_scan *scan, etw_scan_item *item, bool *have_item,
@@ -335,11 +344,10 @@ static etw_status leave_current(etw_scan *scan, etw_scan_item *item, bool *have_
     etw_block_header next;
     etw_bytes bytes;
     *have_item = false;
-    scan->has_current = false;
-    if (!scan->body_bad) {
-        scan->position = past(scan->position, &scan->current);
+    if (etw_scan_leave(scan)) {
         return ETW_OK;
     }
+    scan->has_current = false;
     const size_t size = ETW_BLOCK_HEADER_SIZE + scan->current.stored_size;
     etw_status status = need(scan, scan->position, size + ETW_BLOCK_HEADER_SIZE, 0, &bytes, error);
     if (status != ETW_OK) {

@@ -107,6 +107,9 @@ etw_status etw_scan_stored(etw_scan *scan, etw_bytes *stored, etw_error *error);
  */
 etw_status etw_scan_events_head(etw_scan *scan, etw_events_head *head, etw_error *error);
 
+/* Leaves the block just delivered behind. False where its body was bad: what follows it is to be
+ * looked for. */
+bool etw_scan_leave(etw_scan *scan);
 /* Goes on at that place, which an index named. */
 void etw_scan_jump(etw_scan *scan, uint64_t offset, uint64_t sequence);
 /* Delivers the block at offset, out of order; DAMAGED where none is. Seekable files only. */

@@ -231,9 +231,13 @@ static void blocks_outside_the_time_range_are_passed_over(void **state)
                                             .to_time_100ns = to};
         etw_reader_counts counts;
         etw_source *source = open_sample(*state, "mem:a", &options);
+        faulty_os_reset_calls(*state);
         assert_int_equal(count_events(source, from, to, NULL), 100);
         etw_reader_get_counts(source, &counts);
         assert_true(counts.blocks_skipped > 10);
+        /* The index says all of them, so that not even their headers are read. */
+        const uint64_t reads = faulty_os_calls(*state, FAULTY_READ);
+        assert_int_equal(reads > counts.blocks_skipped, scan != 0);
         etw_source_close(source);
     }
 }
