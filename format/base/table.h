@@ -11,7 +11,7 @@ typedef struct etw_table_entry {
 } etw_table_entry;
 
 typedef struct etw_table {
-    etw_table_entry *entries;
+    etw_table_entry *entries; /* in the order in which their keys came */
     uint32_t capacity;
     etw_probe probe; /* over entries */
 } etw_table;

@@ -27,6 +27,7 @@ typedef struct entry {
     key key;
     uint32_t process_id;
     uint32_t generation; /* its number */
+    uint32_t number;     /* among the entries of its generation */
     uint32_t epoch;      /* at which it began to wait for a user part */
     const frames *parts[ETW_STACK_PARTS];
     bool is_waiting;
@@ -48,6 +49,8 @@ typedef struct generation {
     etw_table frames;  /* addresses -> frames */
     etw_arena arena;   /* of both */
     uint32_t entry_count;
+    uint32_t next;                   /* entry behind the one found last */
+    int64_t first_ticks, last_ticks; /* the least and the greatest of its entries */
     uint32_t number;
     int64_t end_100ns; /* when the next one begins, once it does */
 } generation;
@@ -195,13 +198,57 @@ static key key_of(int64_t ticks, uint32_t thread_id, uint16_t processor, domain 
     return (key){ticks, thread_id, thread_id == 0 ? processor : 0, (uint16_t)of};
 }
 
-static entry *find_entry(const etw_stacks *stacks, const key *wanted)
+static bool is_key(const key *a, const key *b)
 {
-    entry *found = NULL;
-    for (uint32_t i = 0; found == NULL && i < stacks->generation_count; i++) {
-        found = etw_table_get(&stacks->generations[i].entries, wanted, sizeof *wanted);
+    return a->ticks == b->ticks && memcmp(a, b, sizeof *a) == 0;
+}
+
+/* Events come in nearly the order of their stacks: a look around spares the table, of which each
+ * slot is far from the one before. */
+#define NEAR_BEHIND 4u
+#define NEAR_AHEAD  8u
+
+static entry *find_near(const generation *g, const key *wanted)
+{
+    const uint32_t count = g->entries.probe.used;
+    const uint32_t from = g->next < NEAR_BEHIND ? 0 : g->next - NEAR_BEHIND;
+    const uint32_t end = count < g->next + NEAR_AHEAD ? count : g->next + NEAR_AHEAD;
+    for (uint32_t i = from; i < end; i++) {
+        entry *e = g->entries.entries[i].value;
+        if (is_key(&e->key, wanted)) {
+            return e;
+        }
     }
-    return found;
+    return NULL;
+}
+
+static entry *find_entry(etw_stacks *stacks, const key *wanted)
+{
+    for (uint32_t i = 0; i < stacks->generation_count; i++) {
+        generation *g = &stacks->generations[i];
+        if (g->entry_count == 0 || wanted->ticks < g->first_ticks ||
+            wanted->ticks > g->last_ticks) {
+            continue;
+        }
+        entry *found = find_near(g, wanted);
+        if (found == NULL) {
+            found = etw_table_get(&g->entries, wanted, sizeof *wanted);
+        }
+        if (found != NULL) {
+            g->next = found->number + 1;
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static void take_entry(generation *g, entry *e)
+{
+    const int64_t ticks = e->key.ticks;
+    g->first_ticks = g->entry_count == 0 || ticks < g->first_ticks ? ticks : g->first_ticks;
+    g->last_ticks = g->entry_count == 0 || ticks > g->last_ticks ? ticks : g->last_ticks;
+    e->generation = g->number;
+    e->number = g->entry_count++;
 }
 
 static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
@@ -219,8 +266,7 @@ static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
     if (e != NULL) {
         e->key = wanted;
         e->process_id = process_id;
-        e->generation = g->number;
-        g->entry_count++;
+        take_entry(g, e);
         etw_stack_set(&stacks->failures, &g->entries, &e->key, sizeof e->key, e);
     }
     return e;
@@ -524,15 +570,15 @@ static bool may_have_stack(const etw_event_record *record)
     }
 }
 
-static const entry *find(const etw_stacks *stacks, const etw_event_record *record,
-                         uint32_t thread_id, domain of)
+static const entry *find(etw_stacks *stacks, const etw_event_record *record, uint32_t thread_id,
+                         domain of)
 {
     const key wanted =
         key_of(record->EventHeader.TimeStamp, thread_id, etw_record_processor(record), of);
     return find_entry(stacks, &wanted);
 }
 
-static const entry *find_any(const etw_stacks *stacks, const etw_event_record *record,
+static const entry *find_any(etw_stacks *stacks, const etw_event_record *record,
                              const etw_trace *trace)
 {
     const etw_event_header *header = &record->EventHeader;
@@ -558,8 +604,8 @@ static const entry *find_any(const etw_stacks *stacks, const etw_event_record *r
     return e;
 }
 
-bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
-                     const etw_trace *trace, etw_event_stack *stack)
+bool etw_stacks_find(etw_stacks *stacks, const etw_event_record *record, const etw_trace *trace,
+                     etw_event_stack *stack)
 {
     const bool is_empty = stacks->generation_count == 1 && stacks->generations[0].entry_count == 0;
     const entry *e = is_empty ? NULL : find_any(stacks, record, trace);

@@ -58,7 +58,7 @@ ETW_API bool etw_stacks_forget(etw_stacks *stacks, int64_t time_100ns);
 
 /* The stack of an event, whose TimeStamp is raw ticks; false where there is none. What it points to
  * lives until its generation is forgotten. */
-ETW_API bool etw_stacks_find(const etw_stacks *stacks, const etw_event_record *record,
+ETW_API bool etw_stacks_find(etw_stacks *stacks, const etw_event_record *record,
                              const etw_trace *trace, etw_event_stack *stack);
 /* How many are above a limit. */
 ETW_API uint64_t etw_stacks_dropped(const etw_stacks *stacks);

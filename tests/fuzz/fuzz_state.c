@@ -74,8 +74,7 @@ static void check_state(const etw_state *state)
     }
 }
 
-static void ask(const etw_state *state, const etw_stacks *stacks, const event *of,
-                const etw_trace *trace)
+static void ask(const etw_state *state, etw_stacks *stacks, const event *of, const etw_trace *trace)
 {
     etw_owner owner;
     etw_event_stack stack;
