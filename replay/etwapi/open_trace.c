@@ -1,0 +1,184 @@
+/* OpenTrace, ProcessTrace, CloseTrace (evntrace.h): handles of open traces. */
+#include "replay/etwapi/playback.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ProcessTrace takes at most so many handles (its documentation), so more need not be open. */
+#define MAX_OPEN_TRACES 64u
+
+/* Handles are process-wide, as ETW's are. */
+typedef struct open_traces {
+    SRWLOCK lock;
+    etwapi_playback *traces[MAX_OPEN_TRACES];
+    ULONG generations[MAX_OPEN_TRACES];
+} open_traces;
+
+static open_traces open = {.lock = SRWLOCK_INIT};
+
+static TRACEHANDLE add_trace(etwapi_playback *trace)
+{
+    TRACEHANDLE handle = INVALID_PROCESSTRACE_HANDLE;
+    AcquireSRWLockExclusive(&open.lock);
+    for (ULONG i = 0; i < MAX_OPEN_TRACES; i++) {
+        if (open.traces[i] == NULL) {
+            open.traces[i] = trace;
+            open.generations[i]++;
+            /* Bit 40 keeps these apart from sessions' handles. */
+            handle = (TRACEHANDLE)((uint64_t)1 << 40 | (uint64_t)open.generations[i] << 8 | i);
+            break;
+        }
+    }
+    ReleaseSRWLockExclusive(&open.lock);
+    return handle;
+}
+
+/* The lock is held. */
+static etwapi_playback **place_of(TRACEHANDLE handle)
+{
+    const uint64_t index = (uint64_t)handle & 0xFFu;
+    const bool ours = ((uint64_t)handle >> 40) == 1 && index < MAX_OPEN_TRACES;
+    if (!ours || (ULONG)((uint64_t)handle >> 8) != open.generations[index]) {
+        return NULL;
+    }
+    return open.traces[index] == NULL ? NULL : &open.traces[index];
+}
+
+TRACEHANDLE WINAPI OpenTraceW(EVENT_TRACE_LOGFILEW *log)
+{
+    etwapi_playback *trace = NULL;
+    ULONG code = log == NULL ? (ULONG)ERROR_INVALID_PARAMETER : etwapi_playback_open(log, &trace);
+    if (code != ERROR_SUCCESS) {
+        SetLastError(code);
+        return INVALID_PROCESSTRACE_HANDLE;
+    }
+    const TRACEHANDLE handle = add_trace(trace);
+    if (handle == INVALID_PROCESSTRACE_HANDLE) {
+        etwapi_playback_free(trace);
+        SetLastError(ERROR_NO_SYSTEM_RESOURCES);
+        return handle;
+    }
+    /* The caller sees the header at once, its strings lent until CloseTrace. */
+    log->LogfileHeader = trace->log.LogfileHeader;
+    log->IsKernelTrace = trace->log.IsKernelTrace;
+    return handle;
+}
+
+static wchar_t *widen_ansi(const char *ansi)
+{
+    if (ansi == NULL) {
+        return NULL;
+    }
+    const int size = MultiByteToWideChar(CP_ACP, 0, ansi, -1, NULL, 0);
+    wchar_t *wide = size <= 0 ? NULL : calloc((size_t)size, sizeof *wide);
+    if (wide != NULL) {
+        (void)MultiByteToWideChar(CP_ACP, 0, ansi, -1, wide, size);
+    }
+    return wide;
+}
+
+/* The two structures differ in the types of their strings and of the buffer callback only. */
+_Static_assert(sizeof(EVENT_TRACE_LOGFILEA) == sizeof(EVENT_TRACE_LOGFILEW), "one layout");
+
+TRACEHANDLE WINAPI OpenTraceA(EVENT_TRACE_LOGFILEA *log)
+{
+    if (log == NULL) {
+        SetLastError(ERROR_INVALID_PARAMETER);
+        return INVALID_PROCESSTRACE_HANDLE;
+    }
+    EVENT_TRACE_LOGFILEW wide;
+    memcpy(&wide, log, sizeof wide);
+    wide.LogFileName = widen_ansi(log->LogFileName);
+    wide.LoggerName = widen_ansi(log->LoggerName);
+    const TRACEHANDLE handle = OpenTraceW(&wide);
+    log->LogfileHeader = wide.LogfileHeader;
+    log->IsKernelTrace = wide.IsKernelTrace;
+    free(wide.LogFileName);
+    free(wide.LoggerName);
+    return handle;
+}
+
+ULONG WINAPI CloseTrace(TRACEHANDLE handle)
+{
+    etwapi_playback *trace = NULL;
+    bool pending = false;
+    AcquireSRWLockExclusive(&open.lock);
+    etwapi_playback **place = place_of(handle);
+    if (place != NULL) {
+        trace = *place;
+        pending = trace->processing;
+        if (pending) {
+            trace->closing = 1; /* ProcessTrace frees it when it is done with it */
+        } else {
+            *place = NULL;
+        }
+    }
+    ReleaseSRWLockExclusive(&open.lock);
+    if (trace == NULL) {
+        return ERROR_INVALID_HANDLE;
+    }
+    if (pending) {
+        return ERROR_CTX_CLOSE_PENDING;
+    }
+    etwapi_playback_free(trace);
+    return ERROR_SUCCESS;
+}
+
+/* Marks the traces as being processed; false where a handle is not open, already in use, or given
+ * twice. */
+static bool take(const TRACEHANDLE *handles, ULONG count, etwapi_playback **traces)
+{
+    ULONG taken = 0;
+    AcquireSRWLockExclusive(&open.lock);
+    for (; taken < count; taken++) {
+        etwapi_playback **place = place_of(handles[taken]);
+        if (place == NULL || (*place)->processing) {
+            break;
+        }
+        traces[taken] = *place;
+        traces[taken]->processing = true;
+    }
+    for (ULONG i = 0; taken < count && i < taken; i++) {
+        traces[i]->processing = false;
+    }
+    ReleaseSRWLockExclusive(&open.lock);
+    return taken == count;
+}
+
+static void give_back(const TRACEHANDLE *handles, ULONG count, etwapi_playback *const *traces)
+{
+    for (ULONG i = 0; i < count; i++) {
+        AcquireSRWLockExclusive(&open.lock);
+        traces[i]->processing = false;
+        const bool closing = traces[i]->closing != 0;
+        if (closing) {
+            *place_of(handles[i]) = NULL;
+        }
+        ReleaseSRWLockExclusive(&open.lock);
+        if (closing) {
+            etwapi_playback_free(traces[i]);
+        }
+    }
+}
+
+ULONG WINAPI ProcessTrace(TRACEHANDLE *handles, ULONG count, FILETIME *start, FILETIME *end)
+{
+    if (handles == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    etwapi_playback *traces[MAX_OPEN_TRACES];
+    TRACEHANDLE own[MAX_OPEN_TRACES]; /* the caller may change its array meanwhile */
+    if (count == 0 || count > MAX_OPEN_TRACES) {
+        return ERROR_BAD_LENGTH;
+    }
+    memcpy(own, handles, count * sizeof own[0]);
+    if (start != NULL && end != NULL && etwapi_filetime(end) < etwapi_filetime(start)) {
+        return ERROR_INVALID_TIME;
+    }
+    if (!take(own, count, traces)) {
+        return ERROR_INVALID_HANDLE;
+    }
+    const ULONG code = etwapi_playback_run(traces, count, start, end);
+    give_back(own, count, traces);
+    return code;
+}
