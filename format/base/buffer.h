@@ -84,15 +84,25 @@ static inline void etw_buffer_append_u64(etw_buffer *buffer, uint64_t value)
     etw_buffer_append(buffer, &value, sizeof value);
 }
 
+#define ETW_VARINT_MAX_SIZE 10u
+
 /* 7 bits a byte, the lowest first, the high bit set in all but the last: etw_cursor_varint reads
- * it. */
-static inline void etw_buffer_append_varint(etw_buffer *buffer, uint64_t value)
+ * it. Returns how many bytes it wrote. */
+static inline size_t etw_varint_store(uint8_t to[ETW_VARINT_MAX_SIZE], uint64_t value)
 {
+    size_t size = 0;
     while (value >= 0x80) {
-        etw_buffer_append_u8(buffer, (uint8_t)(0x80 | (value & 0x7F)));
+        to[size++] = (uint8_t)(0x80 | (value & 0x7F));
         value >>= 7;
     }
-    etw_buffer_append_u8(buffer, (uint8_t)value);
+    to[size++] = (uint8_t)value;
+    return size;
+}
+
+static inline void etw_buffer_append_varint(etw_buffer *buffer, uint64_t value)
+{
+    uint8_t bytes[ETW_VARINT_MAX_SIZE];
+    etw_buffer_append(buffer, bytes, etw_varint_store(bytes, value));
 }
 
 #endif

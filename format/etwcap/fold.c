@@ -8,10 +8,21 @@
 #include "format/etwcap/fold_dictionary.h"
 #include "format/etwcap/fold_text.h"
 
-/* Small files are written once and kept for long. */
-#define LEVEL 19
-/* What all blocks are together, expanded: above it the level costs more than a blink. */
-#define MAX_PLAIN ((size_t)512 << 10)
+/* zstd's level for so many bytes of blocks, expanded; 0: they are not folded. Small files are
+ * written once and kept for long, but from some size on the highest level costs more than all else
+ * that is done for a file, and for larger ones a lower level saves little. */
+#define SMALL_PLAIN       ((size_t)64 << 10)
+#define MAX_PLAIN         ((size_t)128 << 10)
+#define MAX_ARCHIVE_PLAIN ((size_t)512 << 10)
+
+static int level_for(size_t plain, bool is_archive)
+{
+    if (plain <= SMALL_PLAIN || (is_archive && plain <= MAX_ARCHIVE_PLAIN)) {
+        return 19;
+    }
+    return plain <= MAX_PLAIN ? 9 : 0;
+}
+
 /* Every frame begins with it, so that it need not be stored. */
 #define MAGIC_SIZE 4u
 static const uint8_t frame_magic[MAGIC_SIZE] = {0x28, 0xB5, 0x2F, 0xFD};
@@ -112,6 +123,7 @@ static etw_status each_block(etw_bytes plain, const etw_fold_visitor *visitor, e
 /* ---- All blocks of a file ---- */
 
 typedef struct folding {
+    bool is_archive;
     etw_buffer plain; /* of all blocks */
     etw_buffer body;  /* of one, expanded */
     etw_buffer part;  /* what is kept of it */
@@ -198,7 +210,7 @@ static bool add_block(folding *self, const etw_sink_block *block)
         return false;
     }
     append_block(block, etw_buffer_bytes(&self->part), &self->plain);
-    if (self->plain.failed || self->plain.size > MAX_PLAIN) {
+    if (self->plain.failed || level_for(self->plain.size, self->is_archive) == 0) {
         return false;
     }
     const etw_bytes added = {(const uint8_t *)self->plain.data + start, self->plain.size - start};
@@ -227,13 +239,13 @@ static bool add_blocks(folding *self)
 
 /* ---- The frame ---- */
 
-static bool compress(etw_bytes raw, etw_buffer *to)
+static bool compress(etw_bytes raw, int level, etw_buffer *to)
 {
     ZSTD_CCtx *state = ZSTD_createCCtx();
     const size_t room = ZSTD_compressBound(raw.size);
     char *at = etw_buffer_reserve(to, room);
     bool is_good = state != NULL && at != NULL &&
-                   !ZSTD_isError(ZSTD_CCtx_setParameter(state, ZSTD_c_compressionLevel, LEVEL)) &&
+                   !ZSTD_isError(ZSTD_CCtx_setParameter(state, ZSTD_c_compressionLevel, level)) &&
                    !ZSTD_isError(ZSTD_CCtx_setParameter(state, ZSTD_c_dictIDFlag, 0)) &&
                    !ZSTD_isError(ZSTD_CCtx_loadDictionary(state, etw_fold_dictionary,
                                                           ETW_FOLD_DICTIONARY_SIZE));
@@ -281,13 +293,13 @@ static etw_status expand(etw_bytes stored, etw_buffer *to, etw_error *error)
 
 /* ---- Files ---- */
 
-static bool append_file(etw_bytes plain, etw_buffer *to)
+static bool append_file(etw_bytes plain, int level, etw_buffer *to)
 {
     etw_buffer folded = {0};
     etw_buffer frame = {0};
     uint8_t head[ETW_FOLD_HEAD_SIZE];
     etw_fold_text(plain, &folded);
-    const bool is_good = !folded.failed && compress(etw_buffer_bytes(&folded), &frame);
+    const bool is_good = !folded.failed && compress(etw_buffer_bytes(&folded), level, &frame);
     if (is_good) {
         const etw_bytes stored = {(const uint8_t *)frame.data + MAGIC_SIZE,
                                   frame.size - MAGIC_SIZE};
@@ -302,12 +314,13 @@ static bool append_file(etw_bytes plain, etw_buffer *to)
     return is_good && !to->failed;
 }
 
-bool etw_fold(etw_bytes file, etw_buffer *to)
+bool etw_fold(etw_bytes file, bool is_archive, etw_buffer *to)
 {
     const size_t start = to->size;
-    folding self = {.file = file, .traces = calloc(ETW_MAX_TRACES, 1)};
+    folding self = {.is_archive = is_archive, .file = file, .traces = calloc(ETW_MAX_TRACES, 1)};
     const bool is_good =
-        self.traces != NULL && add_blocks(&self) && append_file(etw_buffer_bytes(&self.plain), to);
+        self.traces != NULL && add_blocks(&self) &&
+        append_file(etw_buffer_bytes(&self.plain), level_for(self.plain.size, is_archive), to);
     if (!is_good) {
         to->size = start;
     }

@@ -8,14 +8,15 @@
 
 /* A file of blocks up to this size may be folded: so much a writer keeps before its first byte goes
  * out (ENCODING.md says what it saves, and what it costs). */
-#define ETW_FOLD_MAX_FILE ((size_t)64 << 10)
+#define ETW_FOLD_MAX_FILE    ((size_t)40 << 10)
+#define ETW_FOLD_MAX_ARCHIVE ((size_t)64 << 10)
 /* Before its head's end there is: */
 #define ETW_FOLD_HEAD_SIZE 36u
 
-/* Appends the folded file that stands for a complete file of blocks. False, and nothing appended,
- * where memory is out, or what comes back would not be the same, or it is too large: the file then
- * stays as it is. */
-bool etw_fold(etw_bytes file, etw_buffer *to);
+/* Appends the folded file that stands for a complete file of blocks. An archive may cost
+ * more. False, and nothing appended, where memory is out, or what comes back would not be the same,
+ * or it is too large: the file then stays as it is. */
+bool etw_fold(etw_bytes file, bool is_archive, etw_buffer *to);
 
 /* What the head of a folded file says. */
 typedef struct etw_fold_head {

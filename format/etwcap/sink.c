@@ -551,7 +551,8 @@ void etw_sink_release(etw_sink *sink)
 static void fold_held(etw_sink *sink)
 {
     etw_buffer folded = {0};
-    if (etw_fold(etw_buffer_bytes(&sink->held), &folded) && folded.size < sink->held.size) {
+    if (etw_fold(etw_buffer_bytes(&sink->held), sink->options.is_archive, &folded) &&
+        folded.size < sink->held.size) {
         etw_buffer_free(&sink->held);
         sink->held = folded;
         sink->offset = folded.size;

@@ -30,6 +30,7 @@ typedef struct etw_sink_options {
     /* Nothing goes out before the file has grown to so many bytes; one that stays smaller is folded
      * (fold.h) when it is finished. 0: all goes out at once. */
     size_t hold_bytes;
+    bool is_archive; /* it may cost more to fold */
 } etw_sink_options;
 
 /* One block to write: flags without a mask, body not masked. LOSS blocks are not compressed. */

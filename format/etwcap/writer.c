@@ -130,11 +130,15 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
     const uint32_t interval = writer->options.interval_ms;
     const bool holds = writer->options.format == ETW_FORMAT_2_0 && interval == 0 &&
                        writer->options.sync != ETW_SYNC_BLOCK;
+    const bool is_archive = writer->options.level >= ETW_WRITER_ARCHIVE_LEVEL;
     const etw_sink_options sink_options = {.replace = writer->options.replace,
                                            .sync = writer->options.sync,
                                            .sync_interval_ms =
                                                interval == 0 ? ETW_WRITE_QUEUE_SYNC_MS : interval,
-                                           .hold_bytes = holds ? ETW_FOLD_MAX_FILE : 0};
+                                           .hold_bytes = !holds       ? 0
+                                                         : is_archive ? ETW_FOLD_MAX_ARCHIVE
+                                                                      : ETW_FOLD_MAX_FILE,
+                                           .is_archive = is_archive};
     etw_status status = ETW_OK;
     writer->seen = calloc((size_t)ETW_FILE_MAX_SCHEMA_ID + 1, 1);
     if (writer->seen == NULL || !etw_write_queue_allocate(&writer->queue)) {

@@ -81,7 +81,7 @@ static void check_recovered(faulty_os *files, const reading *read)
     FUZZ_CHECK(etw_verify(os, "mem:out", NULL, NULL, &verified, NULL) == ETW_OK);
     FUZZ_CHECK(verified.complete && verified.problems == verified.newer_blocks);
     FUZZ_CHECK(report.events == read->events);
-    if (etw_fold(faulty_os_get(files, "out"), &folded)) {
+    if (etw_fold(faulty_os_get(files, "out"), false, &folded)) {
         FUZZ_CHECK(faulty_os_put(files, "in", etw_buffer_bytes(&folded)));
         const reading again = read_all(os, "mem:in");
         FUZZ_CHECK(again.events == read->events && again.sum == read->sum);

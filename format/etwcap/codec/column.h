@@ -7,6 +7,7 @@
 #define ETW_FORMAT_ETWCAP_COLUMN_H
 
 #include "format/base/buffer.h"
+#include "format/etwcap/codec/section_write.h"
 
 /* What a value is told from before it is written: the high half of a column's first byte. Values
  * above DELTA are the caller's: predictions by rules that writer and reader share. */
@@ -49,6 +50,8 @@ typedef struct etw_column_writer etw_column_writer;
  */
 etw_column_writer *etw_column_writer_new(bool thorough);
 void etw_column_writer_free(etw_column_writer *writer);
+/* Of all columns that were written: the caller clears them when it begins a section. */
+etw_borders *etw_column_writer_borders(etw_column_writer *writer);
 /* rows: where no transform helps, keep values whole, for columns in which sequences repeat
  * (stacks). False where memory ran out; out->failed tells of its own. */
 bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_guess *guesses,

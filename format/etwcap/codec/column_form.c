@@ -68,9 +68,12 @@ static void write_plane(const uint64_t *values, uint32_t count, unsigned shift, 
 }
 
 /* The bytes that vary, each as a plane; the others once. */
-static void write_planes(const uint64_t *values, uint32_t count, uint32_t width, uint64_t varying,
+static void write_planes(etw_column_forms *forms, etw_integers column, uint64_t varying,
                          etw_buffer *out)
 {
+    const uint64_t *values = column.values;
+    const uint32_t count = column.count;
+    const uint32_t width = column.width;
     const uint32_t top = etw_significant_bytes(varying);
     const uint32_t low = varying == 0 ? 0 : (uint32_t)__builtin_ctzll(varying) / 8;
     const uint32_t planes = top - low;
@@ -83,9 +86,10 @@ static void write_planes(const uint64_t *values, uint32_t count, uint32_t width,
         return;
     }
     for (uint32_t plane = 0; plane < planes; plane++) {
+        etw_borders_add(&forms->borders, out->size);
         write_plane(values, count, 8 * (low + plane), to + (size_t)plane * count);
+        out->size += count;
     }
-    out->size += (size_t)planes * count;
 }
 
 /* False where there are more distinct values than limit. */
@@ -170,6 +174,7 @@ static void write_dictionary(etw_column_forms *forms, uint32_t count, uint32_t d
                               etw_varying_bits(forms->distinct, distinct),
                               distinct > 16 ? ETW_COLUMN_BUCKETS : ETW_COLUMN_PLANES, false, out);
     const size_t size = (size_t)count * (distinct <= 256 ? 1 : 2);
+    etw_borders_add(&forms->borders, out->size);
     uint8_t *to = etw_buffer_reserve(out, size);
     if (to == NULL) {
         return;
@@ -197,7 +202,8 @@ static void write_rows(const uint64_t *values, uint32_t count, uint32_t width, e
     out->size += (size_t)count * width;
 }
 
-static void write_buckets(const uint64_t *values, uint32_t count, etw_buffer *out)
+static void write_buckets(etw_column_forms *forms, const uint64_t *values, uint32_t count,
+                          etw_buffer *out)
 {
     /* 8 more than the most: whole words are stored. */
     uint8_t *to = etw_buffer_reserve(out, (size_t)count * 9 + 8);
@@ -224,6 +230,7 @@ static void write_buckets(const uint64_t *values, uint32_t count, etw_buffer *ou
     }
     etw_store_u64(packed, bits);
     packed += (held + 7) / 8;
+    etw_borders_add(&forms->borders, out->size + count);
     out->size += (size_t)(packed - to);
 }
 
@@ -254,6 +261,7 @@ static void write_sparse(etw_column_forms *forms, const uint64_t *values, uint32
         bits[from / 8] = (uint8_t)set;
     }
     out->size += size;
+    etw_borders_add(&forms->borders, out->size);
     if (kept > 0) {
         uint64_t sample[ETW_SAMPLE_SIZE];
         const uint32_t sampled = etw_sample_take(gathered, kept, sample);
@@ -296,9 +304,9 @@ uint32_t etw_column_form_write(etw_column_forms *forms, etw_integers column, uin
         return ETW_COLUMN_ROWS;
     }
     if (form == ETW_COLUMN_BUCKETS) {
-        write_buckets(values, count, out);
+        write_buckets(forms, values, count, out);
         return ETW_COLUMN_BUCKETS;
     }
-    write_planes(values, count, width, varying, out);
+    write_planes(forms, column, varying, out);
     return ETW_COLUMN_PLANES;
 }

@@ -25,6 +25,7 @@ typedef struct etw_column_forms {
     uint32_t mask;       /* of the slots in use: a small column stays in a small part of them */
     uint32_t shift;      /* of a hash, to its slot */
     uint64_t multiplier; /* random and odd: no column can be made whose values all meet */
+    etw_borders borders; /* of what was written since its owner last cleared them */
 } etw_column_forms;
 
 /* forms is zeroed; costs must outlive it. False where memory is out; to be freed also then. */

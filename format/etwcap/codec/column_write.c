@@ -44,6 +44,11 @@ void etw_column_writer_free(etw_column_writer *writer)
     }
 }
 
+etw_borders *etw_column_writer_borders(etw_column_writer *writer)
+{
+    return &writer->forms.borders;
+}
+
 /* Differences to the values before: count - 1 of them. Returns which bits any of them has. */
 static uint64_t make_deltas(const uint64_t *values, uint32_t count, uint64_t *deltas)
 {
@@ -197,6 +202,7 @@ static void write_choice(etw_column_writer *writer, etw_integers column, uint64_
         left.values = residuals;
     }
     mode |= shift == 0 ? 0 : (uint32_t)ETW_COLUMN_SHIFTED;
+    etw_borders_add(&writer->forms.borders, out->size);
     const size_t head = out->size;
     etw_buffer_append_u8(out, (uint8_t)(mode << 4));
     if (shift != 0) {
@@ -210,6 +216,7 @@ static void write_choice(etw_column_writer *writer, etw_integers column, uint64_
     if (!out->failed) {
         out->data[head] = (char)(mode << 4 | written);
     }
+    etw_borders_add(&writer->forms.borders, out->size);
 }
 
 /* How many bytes zstd makes of the column's first values when it is written so. */
@@ -217,8 +224,10 @@ static size_t trial_size(etw_column_writer *writer, etw_integers column, const c
 {
     etw_buffer_clear(&writer->trial);
     etw_buffer_clear(&writer->compressed);
+    const uint32_t borders = writer->forms.borders.count;
     write_choice(writer, column, etw_varying_bits(column.values, column.count), as,
                  as->estimate.form == ETW_COLUMN_ROWS, &writer->trial);
+    writer->forms.borders.count = borders;
     const size_t bound = ZSTD_compressBound(writer->trial.size);
     char *to = etw_buffer_reserve(&writer->compressed, bound);
     if (writer->trial.failed || to == NULL) {

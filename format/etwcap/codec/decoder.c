@@ -51,10 +51,6 @@ struct etw_decoder {
 
 enum { PROCESSORS = 1 << 12 };
 
-/* Sections expand to at most this: header columns of the most events a block can have, each part of
- * a batch's bytes, and room for columns that grew by a transform. */
-#define MAX_SECTION ((size_t)16 << 20)
-
 etw_decoder *etw_decoder_new(void)
 {
     etw_decoder *decoder = calloc(1, sizeof *decoder);
@@ -507,7 +503,7 @@ static bool read_section(etw_decoder *decoder, etw_cursor *cursor, uint32_t sect
     const size_t stored_size = etw_cursor_u32(cursor);
     const uint8_t *stored = etw_cursor_take(cursor, stored_size);
     etw_buffer_clear(into);
-    if (stored == NULL || raw_size > MAX_SECTION) {
+    if (stored == NULL || raw_size > ETW_SECTION_MAX_RAW) {
         return false;
     }
     if (!wanted) {

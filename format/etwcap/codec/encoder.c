@@ -4,11 +4,12 @@
 #include "format/etwcap/codec/fields.h"
 #include "format/etwcap/codec/kinds.h"
 #include "format/etwcap/codec/payload_write.h"
+#include "format/etwcap/codec/section_write.h"
 
 #include <stdlib.h>
 #include <zstd.h>
 
-enum { PROCESSORS = 1 << 12, MAX_LEVEL = 22, THOROUGH_LEVEL = 16 };
+enum { PROCESSORS = 1 << 12 };
 
 /* How far the survey fetches before it reads: records stand one behind another. */
 #define AHEAD_BYTES 1024u
@@ -39,8 +40,9 @@ struct etw_encoder {
     int level;
     etw_fields fields;
     etw_payload_writer *payload;
-    etw_buffer sections[ETW_SECTION_COUNT];
-    etw_pool threads; /* thread and process id, 8 bytes */
+    etw_buffer section;   /* the one being written */
+    etw_borders *borders; /* of its columns: the fields' */
+    etw_pool threads;     /* thread and process id, 8 bytes */
     etw_pool activities;
     const etw_batch *batch; /* the one surveyed last */
     etw_kinds kinds;
@@ -60,11 +62,12 @@ etw_encoder *etw_encoder_new(int level)
     encoder->payload = etw_payload_writer_new();
     encoder->last_thread = malloc(PROCESSORS * sizeof *encoder->last_thread);
     if (encoder->context == NULL || encoder->payload == NULL ||
-        !etw_fields_init(&encoder->fields, level >= THOROUGH_LEVEL) ||
+        !etw_fields_init(&encoder->fields, level >= ETW_THOROUGH_LEVEL) ||
         !etw_kinds_init(&encoder->kinds) || encoder->last_thread == NULL) {
         etw_encoder_free(encoder);
         return NULL;
     }
+    encoder->borders = etw_column_writer_borders(encoder->fields.columns);
     return encoder;
 }
 
@@ -76,9 +79,7 @@ void etw_encoder_free(etw_encoder *encoder)
     (void)ZSTD_freeCCtx(encoder->context);
     etw_fields_free(&encoder->fields);
     etw_payload_writer_free(encoder->payload);
-    for (int i = 0; i < ETW_SECTION_COUNT; i++) {
-        etw_buffer_free(&encoder->sections[i]);
-    }
+    etw_buffer_free(&encoder->section);
     etw_pool_free(&encoder->threads);
     etw_pool_free(&encoder->activities);
     etw_kinds_free(&encoder->kinds);
@@ -288,7 +289,7 @@ static bool write_shorts(etw_encoder *encoder, const uint16_t *values, uint32_t 
 static bool write_headers(etw_encoder *encoder, uint32_t count)
 {
     const event_values *events = &encoder->events;
-    etw_buffer *out = &encoder->sections[ETW_SECTION_HEADERS];
+    etw_buffer *out = &encoder->section;
     etw_buffer_append_varint(out, encoder->kinds.count);
     for (uint32_t k = 0; k < encoder->kinds.count; k++) {
         write_kind(out, &encoder->kinds.kinds[k]);
@@ -318,7 +319,7 @@ static uint32_t stack_word(uint16_t ext_type)
 static bool write_item(etw_encoder *encoder, const etw_batch *batch, const etw_kind *of,
                        uint32_t item)
 {
-    etw_buffer *out = &encoder->sections[ETW_SECTION_ITEMS];
+    etw_buffer *out = &encoder->section;
     const uint32_t *order = encoder->events.order + of->start;
     etw_bytes *rows = encoder->fields.blobs;
     const uint32_t stack = stack_word(of->first->record.ExtendedData[item].ExtType);
@@ -380,64 +381,59 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
             __builtin_prefetch(rows[i].data);
         }
         if (!etw_payload_write(encoder->payload, &encoder->fields, of->count,
-                               of->first->record.EventHeader.ProviderId.Data1,
-                               &encoder->sections[ETW_SECTION_PAYLOAD])) {
+                               of->first->record.EventHeader.ProviderId.Data1, &encoder->section)) {
             return false;
         }
     }
-    etw_payload_write_texts(encoder->payload, &encoder->sections[ETW_SECTION_TEXTS]);
     return true;
 }
 
 /* ---- the body ---- */
 
-/* zstd finds more with more effort only in texts; the columns have been told apart before, and
- * their noise stays noise. For archives all of it gets the most. */
-static int level_of(const etw_encoder *encoder, int section)
+/* Compresses what write put into the section, whose memory the next one takes. */
+static bool add_section(etw_encoder *encoder, int section, etw_buffer *body)
 {
-    static const int more[ETW_SECTION_COUNT] = {-2, -2, -1, -2};
-    if (encoder->level >= THOROUGH_LEVEL) {
-        return encoder->level + 3 > MAX_LEVEL ? MAX_LEVEL : encoder->level + 3;
-    }
-    return encoder->level + more[section] < 1 ? 1 : encoder->level + more[section];
+    return !encoder->section.failed &&
+           etw_section_write(encoder->context, encoder->level, section,
+                             etw_buffer_bytes(&encoder->section), encoder->borders, body);
 }
 
-static bool write_section(etw_encoder *encoder, int section, etw_buffer *body)
+static void begin_section(etw_encoder *encoder)
 {
-    const etw_buffer *raw = &encoder->sections[section];
-    const size_t bound = ZSTD_compressBound(raw->size);
-    char *to = etw_buffer_reserve(body, bound + 16);
-    if (to == NULL) {
+    etw_buffer_clear(&encoder->section);
+    encoder->borders->count = 0;
+}
+
+static bool write_sections(etw_encoder *encoder, etw_buffer *body)
+{
+    const etw_batch *batch = encoder->batch;
+    begin_section(encoder);
+    if (!write_headers(encoder, batch->count) || !add_section(encoder, ETW_SECTION_HEADERS, body)) {
         return false;
     }
-    const size_t size = ZSTD_compressCCtx(encoder->context, to + 8, bound, raw->data, raw->size,
-                                          level_of(encoder, section));
-    if (ZSTD_isError(size)) {
+    begin_section(encoder);
+    if (!write_items(encoder, batch) || !add_section(encoder, ETW_SECTION_ITEMS, body)) {
         return false;
     }
-    etw_store_u32(to, (uint32_t)raw->size);
-    etw_store_u32(to + 4, (uint32_t)size);
-    body->size += 8 + size;
-    return true;
+    begin_section(encoder);
+    if (!write_payload(encoder, batch)) {
+        return false;
+    }
+    const etw_bytes texts = etw_payload_texts(encoder->payload);
+    return texts.size > 0 &&
+           etw_section_write(encoder->context, encoder->level, ETW_SECTION_TEXTS, texts, NULL,
+                             body) &&
+           add_section(encoder, ETW_SECTION_PAYLOAD, body);
 }
 
 etw_status etw_encoder_encode(etw_encoder *encoder, etw_buffer *body, etw_error *error)
 {
-    const etw_batch *batch = encoder->batch;
-    for (int i = 0; i < ETW_SECTION_COUNT; i++) {
-        etw_buffer_clear(&encoder->sections[i]);
-    }
-    char count[4];
-    etw_store_u32(count, batch->count);
-    etw_buffer_append(body, count, sizeof count);
+    const uint32_t count = encoder->batch->count;
     bool good = true;
-    if (batch->count > 0) {
-        sort_kinds(encoder, batch->count);
-        good = write_headers(encoder, batch->count) && write_items(encoder, batch) &&
-               write_payload(encoder, batch);
-        for (int i = 0; good && i < ETW_SECTION_COUNT; i++) {
-            good = !encoder->sections[i].failed && write_section(encoder, i, body);
-        }
+    etw_buffer_append_u32(body, count);
+    if (count > 0) {
+        sort_kinds(encoder, count);
+        good = write_sections(encoder, body);
     }
     if (!good || body->failed) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory encoding events");

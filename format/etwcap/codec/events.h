@@ -2,6 +2,8 @@
 #ifndef ETW_FORMAT_ETWCAP_EVENTS_H
 #define ETW_FORMAT_ETWCAP_EVENTS_H
 
+#include <stddef.h>
+
 /* Parts of a body, each a zstd frame of its own, in this order. */
 enum {
     ETW_SECTION_HEADERS,
@@ -10,6 +12,10 @@ enum {
     ETW_SECTION_PAYLOAD,
     ETW_SECTION_COUNT
 };
+
+/* A section expands to at most this: header columns of the most events a block can have, each part
+ * of a batch's bytes, and room for columns that grew by a transform. */
+#define ETW_SECTION_MAX_RAW ((size_t)16 << 20)
 
 /* Which thread an event is of. */
 enum {

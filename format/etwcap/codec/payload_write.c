@@ -62,10 +62,9 @@ bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
            etw_references_begin(&writer->references, event_count);
 }
 
-void etw_payload_write_texts(const etw_payload_writer *writer, etw_buffer *out)
+etw_bytes etw_payload_texts(etw_payload_writer *writer)
 {
-    etw_buffer_append_varint(out, writer->texts.count);
-    etw_buffer_append(out, writer->texts.bytes.data, writer->texts.bytes.size);
+    return etw_pool_all(&writer->texts);
 }
 
 /* ---- rows and their regions ---- */

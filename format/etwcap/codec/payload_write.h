@@ -18,7 +18,8 @@ etw_bytes *etw_payload_rows(etw_payload_writer *writer);
 /* The payloads of one kind. realm: keys of different realms do not meet. */
 bool etw_payload_write(etw_payload_writer *writer, etw_fields *fields, uint32_t count,
                        uint32_t realm, etw_buffer *out);
-/* After all kinds: the texts that they refer to. */
-void etw_payload_write_texts(const etw_payload_writer *writer, etw_buffer *out);
+/* After all kinds: the section of the texts that they refer to, lent until the next block. No bytes
+ * where memory ran out. */
+etw_bytes etw_payload_texts(etw_payload_writer *writer);
 
 #endif

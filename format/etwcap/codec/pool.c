@@ -21,6 +21,14 @@ void etw_pool_clear(etw_pool *pool)
     pool->count = 0;
 }
 
+static void begin(etw_pool *pool)
+{
+    static const uint8_t gap[ETW_POOL_GAP] = {0};
+    if (pool->bytes.size == 0) {
+        etw_buffer_append(&pool->bytes, gap, sizeof gap);
+    }
+}
+
 /* For one more entry: offsets are as many as half of the slots, and one. */
 static bool reserve(etw_pool *pool)
 {
@@ -61,6 +69,7 @@ uint32_t etw_pool_add(etw_pool *pool, const uint8_t *bytes, size_t size)
     if (pool->count == ETW_POOL_MAX_ENTRIES) {
         return ETW_POOL_FULL;
     }
+    begin(pool);
     etw_probe_put(probe, at, hash, pool->count);
     pool->offsets[pool->count] = (uint32_t)pool->bytes.size;
     etw_buffer_append(&pool->bytes, bytes, size);
@@ -70,4 +79,17 @@ uint32_t etw_pool_add(etw_pool *pool, const uint8_t *bytes, size_t size)
     }
     pool->offsets[pool->count + 1] = (uint32_t)pool->bytes.size;
     return pool->count++;
+}
+
+etw_bytes etw_pool_all(etw_pool *pool)
+{
+    uint8_t count[ETW_VARINT_MAX_SIZE];
+    begin(pool);
+    if (pool->bytes.failed) {
+        return (etw_bytes){NULL, 0};
+    }
+    const size_t size = etw_varint_store(count, pool->count);
+    uint8_t *at = (uint8_t *)pool->bytes.data + ETW_POOL_GAP - size;
+    memcpy(at, count, size);
+    return (etw_bytes){at, pool->bytes.size - ETW_POOL_GAP + size};
 }

@@ -10,8 +10,11 @@
 #define ETW_POOL_MAX_ENTRIES ((uint32_t)1 << 20)
 #define ETW_POOL_FULL        UINT32_MAX
 
+/* Free bytes before the first entry: a varint of the count fits there. */
+#define ETW_POOL_GAP 4u
+
 typedef struct etw_pool {
-    etw_buffer bytes;  /* all contents, one after another, each with one 0 behind it */
+    etw_buffer bytes; /* the gap; then all contents, one after another, each with one 0 behind it */
     uint32_t *offsets; /* of each entry in bytes; count + 1 of them */
     uint32_t count;
     etw_probe probe; /* over the entries */
@@ -23,6 +26,10 @@ void etw_pool_clear(etw_pool *pool);
 /* The number of that content, new or known; ETW_POOL_FULL at the limit or where memory ran out
  * (then bytes.failed is set). */
 uint32_t etw_pool_add(etw_pool *pool, const uint8_t *bytes, size_t size);
+
+/* Their number, as a varint, and all entries: lent until the pool changes. No bytes where memory
+ * ran out. */
+etw_bytes etw_pool_all(etw_pool *pool);
 
 static inline etw_bytes etw_pool_get(const etw_pool *pool, uint32_t id)
 {
