@@ -55,8 +55,8 @@ static etw_status resolve(etw_replay *replay, const etw_item *item, const etw_tr
                : etw_resolver_find(replay->resolver, item->record, pointer_size, schema, error);
 }
 
-static etw_status find_schema(etw_replay *replay, const etw_item *item, const etw_trace *trace,
-                              const etw_schema **schema, etw_error *error)
+etw_status etw_replay_find_schema(etw_replay *replay, const etw_item *item,
+                                  const etw_schema **schema, etw_error *error)
 {
     *schema = NULL;
     if (item->schema_id > replay->of_file_count) {
@@ -69,6 +69,7 @@ static etw_status find_schema(etw_replay *replay, const etw_item *item, const et
         *schema = replay->of_file[item->schema_id - 1];
         return ETW_OK;
     }
+    const etw_trace *trace = etw_source_trace(replay->source, item->trace_index);
     return resolve(replay, item, trace, schema, error);
 }
 
@@ -232,7 +233,7 @@ static etw_status look_at(etw_replay *replay, const etw_item *from, etw_replay_i
     if (!*is_wanted) {
         return ETW_OK;
     }
-    etw_status status = find_schema(replay, from, item->trace, &item->schema, error);
+    etw_status status = etw_replay_find_schema(replay, from, &item->schema, error);
     if (etw_failed(status)) {
         return status;
     }

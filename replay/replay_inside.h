@@ -9,9 +9,10 @@
 #include "replay/faults.h"
 #include "replay/query/provider_guids.h"
 #include "replay/query/selection.h"
-#include "replay/query/state_pass.h"
 #include "replay/query/state.h"
+#include "replay/query/state_pass.h"
 #include "replay/replay.h"
+#include "replay/whole_blocks.h"
 
 #include <stdatomic.h>
 
@@ -48,11 +49,14 @@ struct etw_replay {
     etw_event_process process; /* of the event that next gave */
     etw_event_stack stack;
     etw_stack_reader *stacks; /* NULL: they were not asked for */
-    etw_state *state;   /* NULL: processes were not asked for */
+    etw_state *state;         /* NULL: processes were not asked for */
     etw_owner_memory owners;
     etw_named_provider named[ETW_NAMED_PROVIDERS];
     bool names_processes;
-    bool learns; /* it is fed as events come */
+    bool learns;                /* it is fed as events come */
+    etw_block_taker take_block; /* NULL: none is given */
+    void *take_block_context;
+    etw_buffer block_schemas; /* of the block being given: const etw_schema * for each kind */
     etw_replay_totals totals;
     etw_unexplained *unexplained; /* NULL: all was explained so far */
     uint16_t trace_index;         /* of the last event */
@@ -68,5 +72,9 @@ struct etw_replay {
 
 /* Where its events come from; also once more, after that was closed. */
 etw_status etw_replay_open_source(etw_replay *replay, etw_error *error);
+
+/* What explains an event of the source; NULL where nothing does. Lent as long as the replay. */
+etw_status etw_replay_find_schema(etw_replay *replay, const etw_item *item,
+                                  const etw_schema **schema, etw_error *error);
 
 #endif

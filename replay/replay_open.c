@@ -370,6 +370,7 @@ void etw_replay_close(etw_replay *replay)
     etw_guid_list_free(&replay->wanted);
     etw_where_free(replay->where);
     etw_pick_free(replay->pick);
+    etw_buffer_free(&replay->block_schemas);
     free(replay->of_file);
     free(replay);
 }

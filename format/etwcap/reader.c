@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "format/etwcap/block_filter.h"
+#include "format/etwcap/block_offer.h"
 #include "format/etwcap/damage.h"
 #include "format/etwcap/events_block.h"
 #include "format/etwcap/file_counts.h"
@@ -34,8 +35,9 @@ typedef struct reader {
     uint32_t event_count, event_next; /* of the block in decoder */
     uint64_t first_number;            /* of its events in the file */
     uint64_t numbered;                /* events of all blocks met so far */
-    etw_buffer losses;                /* a loss block's body ... */
-    etw_cursor loss_cursor;           /* ... and where in it */
+    etw_block_offer offer;
+    etw_buffer losses;      /* a loss block's body ... */
+    etw_cursor loss_cursor; /* ... and where in it */
     uint32_t losses_left;
     etw_loss loss;
     bool has_pending; /* pending was met while opening */
@@ -160,6 +162,26 @@ static etw_status check_events_head(reader *self, const etw_scan_item *block, et
     return status;
 }
 
+/* *taken: its events are not to be delivered. */
+static etw_status offer_block(reader *self, const etw_scan_item *block, etw_bytes body, bool *taken,
+                              etw_error *error)
+{
+    etw_whole_block whole = etw_whole_block_of(&block->header, body);
+    etw_status status =
+        etw_block_offer_make(&self->offer, self->decoder, &self->schemas, &whole, error);
+    for (uint32_t i = 0; status == ETW_OK && i < whole.kind_count; i++) {
+        status = ensure_trace(self, whole.kinds[i].trace_index, error);
+    }
+    return status == ETW_OK ? self->offer.take(self->offer.context, &whole, taken, error) : status;
+}
+
+void etw_reader_offer_blocks(etw_source *source, etw_whole_block_taker take, void *context)
+{
+    reader *self = reader_of(source);
+    self->offer.take = take;
+    self->offer.context = context;
+}
+
 static etw_status decode_events(reader *self, const etw_scan_item *block, etw_bytes body,
                                 etw_error *error)
 {
@@ -173,6 +195,13 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
     }
     if (self->decoder == NULL) {
         return no_memory(error);
+    }
+    bool taken = false;
+    if (self->offer.take != NULL) {
+        status = offer_block(self, block, body, &taken, error);
+    }
+    if (status != ETW_OK || taken) {
+        return status;
     }
     if (self->options.exchange != NULL) {
         etw_decoder *next = self->options.exchange(self->options.exchange_context, self->decoder);
@@ -457,6 +486,7 @@ static void reader_close(etw_source *source)
     etw_unfolded_free(&self->unfolded);
     etw_decoder_free(self->decoder);
     etw_file_schemas_free(&self->schemas);
+    etw_block_offer_free(&self->offer);
     etw_buffer_free(&self->losses);
     etw_file_counts_free(&self->held);
     etw_block_filter_free(&self->filter);

@@ -46,11 +46,12 @@ void etw_job_encoder_free(etw_job_encoder *encoder)
 }
 
 /* Small blocks are compressed here where it helps. Losses and anchors stay plain: a reader that
- * scans wants them without a decoder. */
+ * scans wants them without a decoder. Events were compressed by whoever encoded them. */
 static void put_packed(etw_job_encoder *self, etw_buffer *to, etw_sink_block block)
 {
     etw_buffer_clear(&self->scratch);
-    const bool plain = block.kind == ETW_BLOCK_LOSS || block.kind == ETW_BLOCK_CLOCK_ANCHORS;
+    const bool plain = block.kind == ETW_BLOCK_LOSS || block.kind == ETW_BLOCK_CLOCK_ANCHORS ||
+                       block.kind == ETW_BLOCK_EVENTS;
     if (!plain &&
         etw_block_compress(etw_encoder_state(self->encoder), block.body, &self->scratch)) {
         block.flags = ETW_BLOCK_ZSTD;
@@ -265,11 +266,23 @@ void etw_write_job_encode(etw_job_encoder *self, etw_write_job *current)
     }
 }
 
+/* In blocks that were added whole. */
+static uint64_t events_before(const etw_write_job *current)
+{
+    uint64_t events = 0;
+    size_t at = 0;
+    while (at < current->before.size) {
+        const etw_sink_block block = etw_sink_block_take(&current->before, &at);
+        events += block.kind == ETW_BLOCK_EVENTS ? block.count : 0;
+    }
+    return events;
+}
+
 void etw_write_job_give_up(etw_write_job *current)
 {
     etw_loss loss;
     etw_write_loss_start(&loss, ETW_LOSS_LIMIT, "out of memory for a block");
-    loss.events = etw_batch_count(current->batch);
+    loss.events = events_before(current) + etw_batch_count(current->batch);
     etw_buffer_clear(&current->out);
     etw_buffer_clear(&current->names);
     etw_write_own_loss(&current->out, &current->names, &loss);

@@ -5,6 +5,7 @@
 
 #include "format/etwcap/fold.h"
 #include "format/etwcap/side_body.h"
+#include "format/etwcap/whole_block.h"
 #include "format/etwcap/write_queue.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
@@ -318,11 +319,11 @@ static etw_status append_event(etw_writer *writer, const etw_event_record *recor
     return ETW_OK;
 }
 
-static void count_received(etw_writer *writer)
+static void count_received(etw_writer *writer, uint32_t events)
 {
     /* One thread writes it: no need for the cost of an atomic addition. */
     const uint_fast64_t received = atomic_load_explicit(&writer->received, memory_order_relaxed);
-    atomic_store_explicit(&writer->received, received + 1, memory_order_relaxed);
+    atomic_store_explicit(&writer->received, received + events, memory_order_relaxed);
 }
 
 /* With the lock: all that an event may meet. */
@@ -382,7 +383,7 @@ etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *reco
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "trace %u was not added",
                              trace_index);
     }
-    count_received(writer);
+    count_received(writer, 1);
     if (add_quickly(writer, record, trace_index, schema_id)) {
         return ETW_OK;
     }
@@ -521,6 +522,56 @@ etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t coun
     }
     etw_buffer_append(&body, bytes.data, bytes.size);
     return add_small_block(writer, &block, &body, error);
+}
+
+/* With the lock. Its schemas stand in a job before its own: those of a job come behind such
+ * blocks. False: there is one that the file cannot hold. */
+static etw_status put_schemas_of(etw_writer *writer, const etw_whole_block *block, bool *written,
+                                 etw_error *error)
+{
+    etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
+    etw_write_job *current = current_job(writer);
+    *written = true;
+    for (uint32_t i = 0; i < block->kind_count && *written; i++) {
+        uint32_t id;
+        if (!note_schema(writer, current, block->kinds[i].file_schema_id, &id)) {
+            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a schema");
+        }
+        *written = id == block->kinds[i].file_schema_id;
+    }
+    if (*written && current->schemas.size > 0) {
+        hand_over(writer, current);
+    }
+    return ETW_OK;
+}
+
+etw_status etw_writer_add_whole_block(etw_writer *writer, const etw_whole_block *whole,
+                                      bool *written, etw_error *error)
+{
+    const etw_sink_block block = {.kind = ETW_BLOCK_EVENTS,
+                                  .raw_size = whole->raw_size,
+                                  .count = whole->count,
+                                  .head_size = whole->head_size,
+                                  .first_time_100ns = whole->first_time_100ns,
+                                  .last_time_100ns = whole->last_time_100ns,
+                                  .body = whole->body};
+    etw_write_queue_lock(&writer->queue);
+    etw_status status = put_schemas_of(writer, whole, written, error);
+    if (status == ETW_OK && *written) {
+        status = put_before(writer, &block, error);
+        *written = status == ETW_OK;
+    }
+    if (*written) {
+        count_received(writer, whole->count);
+    }
+    if (*written && writer->queue.failure.status != ETW_OK) {
+        status = writer->queue.failure.status;
+        if (error != NULL) {
+            *error = writer->queue.failure;
+        }
+    }
+    etw_write_queue_unlock(&writer->queue);
+    return status;
 }
 
 static bool has_drops(const etw_writer *writer)

@@ -29,6 +29,8 @@ typedef struct etw_copy_options {
                            for one input of which nothing is left out */
     bool carry_rundown; /* where carry_blocks does not say so: the list of processes, unless the
                            inputs are not all of one boot of one host */
+    bool takes_blocks;  /* events blocks of an .etwcap are copied as they are where all of their
+                           events are wanted and nothing about them changes */
     /* Whether the event of that number, from 0, of the one input is copied; NULL: all are. */
     bool (*keeps)(void *context, uint64_t number);
     void *keeps_context;

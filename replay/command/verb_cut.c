@@ -68,6 +68,7 @@ etw_exit etw_verb_cut(const etw_replay_arguments *arguments)
     const etw_copy_options options = {.arguments = arguments,
                                       .redaction = redacts ? &redaction : NULL,
                                       .carry_rundown = !redacts,
+                                      .takes_blocks = true,
                                       .filtered_detail = etw_text_z(&filter),
                                       .progress = "cutting"};
     const etw_exit result = etw_copy_to_output(&options);

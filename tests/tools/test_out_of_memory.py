@@ -27,7 +27,7 @@ READING = [["cat", "TRACE"], ["cat", "FILE"], ["cat", "TRACE", "-m", "MANIFESTS"
            ["info", "TRACE"], ["info", "FILE"], ["schemas", "FILE"], ["schemas", "TRACE", "-m", "MANIFESTS"],
            ["verify", "FILE"], ["stats", "FILE"], ["ps", "TRACE"], ["ps", "PROCESSES"], ["diff", "TRACE", "FILE"], ["diff", "EVENTS", "FILE"], ["expect", "FILE", "EXPECTED"]]
 EXPORTING = [["schemas", "--export", "OUT", "-m", "MANIFESTS"], ["schemas", "--export", "OUT", "-m", "FILE"]]
-WRITING = [["cut", "FILE", "--drop-strings"], ["cut", "TRACE", "--where", "Size > 1"], ["merge", "TRACE", "FILE"],
+WRITING = [["cut", "FILE"], ["cut", "FILE", "--drop-strings"], ["cut", "TRACE", "--where", "Size > 1"], ["merge", "TRACE", "FILE"],
            ["repack", "FILE"], ["recover", "FILE"]]
 EXPORTS = ["parquet", "db", "html", "folded", "speedscope.json", "trace.json", "perfetto-trace", "etl", "csv", "json", "txt", "xml",
            "pcapng", "per-event"]

@@ -16,6 +16,7 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL]
 
 VERBS = [
     ("cut", ["etw-replay", "cut", "{etwcap}", "--where", "Id >= 0"], "out.etwcap"),
+    ("cut by time", ["etw-replay", "cut", "{etwcap}", "--since", "+1ms"], "out.etwcap"),
     ("redact", ["etw-replay", "cut", "{etwcap}", "--drop-strings"], "out.etwcap"),
     ("merge", ["etw-replay", "merge", "{etl}", "{etwcap}"], "out.etwcap"),
     ("repack", ["etw-replay", "repack", "{etwcap}", "--compression", "9"], "out.etwcap"),

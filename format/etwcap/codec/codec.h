@@ -30,7 +30,11 @@ enum { ETW_DECODE_PAYLOAD = 0x1, ETW_DECODE_ITEMS = 0x2, ETW_DECODE_ALL = 0x3 };
  * limits: hostile bodies give ETW_ERROR_DAMAGED at bounded cost. */
 etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
                               uint32_t *event_count, etw_error *error);
-/* index < event_count. */
+/* Only the kinds of its events; no event is there afterwards. */
+etw_status etw_decoder_decode_kinds(etw_decoder *decoder, etw_bytes body, uint32_t *kind_count,
+                                    etw_error *error);
+/* index < kind_count, after decoding kinds: what all events of the kind have in common. */
+void etw_decoder_kind(const etw_decoder *decoder, uint32_t index, etw_item *item);
 /* From now on only events of the kinds that wants are decoded, with user data but without items,
  * KernelTime, UserTime, ActivityId and Size, whatever the parts; of others only has is to be asked.
  * header: what all events of a kind have in common, descriptor and flags among it. */

@@ -142,7 +142,7 @@ static bool reserve_kinds(etw_decoder *decoder, uint32_t count)
     return !decoder->out_of_memory;
 }
 
-static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
+static bool read_kind_table(etw_decoder *decoder, etw_cursor *cursor)
 {
     const uint64_t count = etw_cursor_varint(cursor);
     if (cursor->failed || count == 0 || count > decoder->count ||
@@ -158,12 +158,18 @@ static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
                         decoder->wants(decoder->wants_context, &of->record.EventHeader);
         decoder->wanted_kinds = of->is_wanted ? k + 1 : decoder->wanted_kinds;
     }
-    if (cursor->failed || !etw_fields_read(&decoder->fields, cursor, decoder->count, 2, NULL)) {
+    return !cursor->failed;
+}
+
+static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
+{
+    if (!read_kind_table(decoder, cursor) ||
+        !etw_fields_read(&decoder->fields, cursor, decoder->count, 2, NULL)) {
         return false;
     }
     for (uint32_t i = 0; i < decoder->count; i++) {
         const uint64_t of = decoder->fields.values[i];
-        if (of >= count) {
+        if (of >= decoder->kind_count) {
             return false;
         }
         decoder->events[i].kind = (uint32_t)of;
@@ -560,21 +566,60 @@ bool etw_decoder_has(const etw_decoder *decoder, uint32_t index)
     return decoder->kinds[decoder->events[index].kind].is_wanted;
 }
 
-etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
-                              uint32_t *event_count, etw_error *error)
+/* Such a block is not known to be damaged, and must not be told to be. */
+static etw_status failed(const etw_decoder *decoder, etw_error *error)
+{
+    return decoder->out_of_memory || decoder->fields.out_of_memory || decoder->item_data.is_out
+               ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory decoding events")
+               : etw_error_set(error, ETW_ERROR_DAMAGED, "events body: columns are malformed");
+}
+
+static void begin(etw_decoder *decoder)
 {
     decoder->count = 0;
-    *event_count = 0;
     decoder->out_of_memory = false;
     decoder->fields.out_of_memory = false;
     etw_block_memory_begin(&decoder->item_data);
+}
+
+etw_status etw_decoder_decode_kinds(etw_decoder *decoder, etw_bytes body, uint32_t *kind_count,
+                                    etw_error *error)
+{
+    etw_cursor cursor = etw_cursor_over(body);
+    const uint32_t count = etw_cursor_u32(&cursor);
+    begin(decoder);
+    decoder->count = count;
+    *kind_count = 0;
+    const bool is_read = !cursor.failed && count <= ETW_BATCH_MAX_EVENTS &&
+                         read_section(decoder, &cursor, ETW_SECTION_HEADERS, true);
+    etw_cursor headers = etw_cursor_over(etw_buffer_bytes(&decoder->sections[ETW_SECTION_HEADERS]));
+    const bool is_well = is_read && read_kind_table(decoder, &headers);
+    decoder->count = 0;
+    if (!is_well) {
+        return failed(decoder, error);
+    }
+    *kind_count = decoder->kind_count;
+    return ETW_OK;
+}
+
+void etw_decoder_kind(const etw_decoder *decoder, uint32_t index, etw_item *item)
+{
+    kind *of = &decoder->kinds[index];
+    of->record.ExtendedDataCount = 0; /* there are none */
+    *item = (etw_item){.kind = ETW_ITEM_EVENT,
+                       .trace_index = of->trace_index,
+                       .schema_id = of->schema_id,
+                       .record = &of->record};
+}
+
+etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
+                              uint32_t *event_count, etw_error *error)
+{
+    *event_count = 0;
+    begin(decoder);
     if (!decode(decoder, body, parts)) {
         decoder->count = 0;
-        /* Such a block is not known to be damaged, and must not be told to be. */
-        if (decoder->out_of_memory || decoder->fields.out_of_memory || decoder->item_data.is_out) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory decoding events");
-        }
-        return etw_error_set(error, ETW_ERROR_DAMAGED, "events body: columns are malformed");
+        return failed(decoder, error);
     }
     *event_count = decoder->count;
     return ETW_OK;

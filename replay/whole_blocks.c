@@ -1,0 +1,83 @@
+#include "replay/whole_blocks.h"
+
+#include "replay/replay_inside.h"
+
+/* Of the events that carry a piece of an EventSource's manifest. */
+#define MANIFEST_EVENT 0xFFFEu
+
+static bool lies_within(const etw_filter *filter, const etw_whole_block *block)
+{
+    return (!filter->has_since || block->first_time_100ns >= filter->since_100ns) &&
+           (!filter->has_until || block->last_time_100ns < filter->until_100ns);
+}
+
+/* What the file does not explain, but this replay does, a copy is to have: such events come one by
+ * one, as those do that tell of others. */
+static bool is_explained_here(const etw_whole_kind *kind, const etw_schema *schema)
+{
+    return kind->file_schema_id == 0 &&
+           (schema != NULL || kind->record->EventHeader.EventDescriptor.Id == MANIFEST_EVENT);
+}
+
+/* *is_plain: the block can be given. */
+static etw_status find_schemas(etw_replay *replay, const etw_whole_block *block, bool *is_plain,
+                               etw_error *error)
+{
+    etw_buffer *found = &replay->block_schemas;
+    etw_buffer_clear(found);
+    *is_plain = true;
+    for (uint32_t i = 0; i < block->kind_count && *is_plain; i++) {
+        const etw_whole_kind *kind = &block->kinds[i];
+        const etw_schema *schema;
+        const etw_item item = {.kind = ETW_ITEM_EVENT,
+                               .trace_index = kind->trace_index,
+                               .schema_id = kind->schema_id,
+                               .record = kind->record};
+        const etw_status status = etw_replay_find_schema(replay, &item, &schema, error);
+        if (etw_failed(status)) {
+            return status;
+        }
+        *is_plain = !is_explained_here(kind, schema);
+        etw_buffer_append(found, &schema, sizeof schema);
+    }
+    return found->failed ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for schemas")
+                         : ETW_OK;
+}
+
+static etw_status give(void *context, const etw_whole_block *block, bool *taken, etw_error *error)
+{
+    etw_replay *replay = context;
+    bool is_plain;
+    if (!lies_within(&replay->options.filter, block)) {
+        return ETW_OK;
+    }
+    etw_status status = find_schemas(replay, block, &is_plain, error);
+    if (!etw_failed(status) && is_plain) {
+        const etw_schema *const *schemas =
+            (const etw_schema *const *)(const void *)replay->block_schemas.data;
+        status = replay->take_block(replay->take_block_context, block, schemas, taken, error);
+        replay->totals.events += *taken ? block->count : 0;
+    }
+    return status;
+}
+
+static bool chooses_by_time_alone(const etw_filter *filter)
+{
+    return !etw_filter_has_provider(filter) && filter->id_count == 0 && !filter->has_level &&
+           filter->process_id_count == 0 && filter->where == NULL;
+}
+
+bool etw_replay_give_blocks(etw_replay *replay, etw_block_taker take, void *context)
+{
+    const etw_replay_options *options = &replay->options;
+    const bool is_as_stored = !replay->is_etl && replay->sort == NULL && replay->faults == NULL &&
+                              !replay->learns && !options->follow && options->speed <= 0;
+    if (!is_as_stored || options->pick != NULL || options->head != 0 ||
+        !chooses_by_time_alone(&options->filter)) {
+        return false;
+    }
+    replay->take_block = take;
+    replay->take_block_context = context;
+    etw_reader_offer_blocks(replay->source, give, replay);
+    return true;
+}
