@@ -25,7 +25,7 @@
 static void add_line(etw_test_trace *trace, const char *class, unsigned opcode, uint64_t ticks,
                      const uint8_t *data, size_t size)
 {
-    char line[512], time[32], hex[128] = "";
+    char line[512], time[64], hex[128] = "";
     const uint64_t at = (ticks - START) / 10000; /* milliseconds of one minute */
     assert_true(size * 2 < sizeof hex && at < 60000);
     (void)snprintf(time, sizeof time, "2019-04-17T18:40:%02u.%03u0000Z", (unsigned)(at / 1000),
