@@ -177,7 +177,7 @@ static void zsh_spec(etw_text *text, const etw_option *option)
 static void zsh_case(const etw_command *command, const etw_verb_row *verb, const char *pattern,
                      etw_text *text)
 {
-    etw_text_printf(text, "    %s) options=(\n", pattern);
+    etw_text_printf(text, "    %s) specs=(\n", pattern);
     each_option(command, verb, text, zsh_spec);
     etw_text_append_z(text, "    ) ;;\n");
 }
@@ -187,7 +187,7 @@ static void append_zsh(const etw_command *command, etw_text *text)
     const bool has_verbs = verb_at(command, 0) != NULL;
     etw_text_printf(text, "#compdef %s\n", command->tool);
     append_function_name(command, text);
-    etw_text_append_z(text, "()\n{\n    local verb='' word\n    local -a options\n");
+    etw_text_append_z(text, "()\n{\n    local verb='' word\n    local -a specs\n");
     if (has_verbs) {
         etw_text_append_z(text,
                           "    for word in ${words[2,CURRENT-1]}; do\n        case $word in ");
@@ -199,11 +199,19 @@ static void append_zsh(const etw_command *command, etw_text *text)
         zsh_case(command, verb_at(command, i), verb_at(command, i)->name, text);
     }
     zsh_case(command, etw_command_verb(command, 0), "*", text);
-    etw_text_append_z(text, "    esac\n    [[ -n $verb ]] || compadd -- ");
-    append_verbs(command, " ", text);
-    etw_text_append_z(text, "\n    _arguments -s $options '*:file:_files'\n}\ncompdef ");
+    etw_text_append_z(text, "    esac\n");
+    if (has_verbs) {
+        etw_text_append_z(text, "    [[ -n $verb ]] || compadd -- ");
+        append_verbs(command, " ", text);
+        etw_text_append_char(text, '\n');
+    }
+    etw_text_append_z(text, "    _arguments -s $specs '*:file:_files'\n}\n");
+    /* As the file _TOOL in $fpath it is run as the function of that name, at the first completion. */
+    etw_text_printf(text, "if [[ ${funcstack[1]} == _%s ]]; then\n    ", command->tool);
     append_function_name(command, text);
-    etw_text_printf(text, " %s\n", command->tool);
+    etw_text_append_z(text, " \"$@\"\nelse\n    compdef ");
+    append_function_name(command, text);
+    etw_text_printf(text, " %s\nfi\n", command->tool);
 }
 
 /* fish. */

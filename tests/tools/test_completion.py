@@ -1,9 +1,12 @@
 """What shells complete, made from the table of options."""
+import os
 import re
+import select
 import shutil
 import subprocess
 
 import pytest
+from conftest import need_program
 
 TOOLS = ["etw-replay", "etw-record"]
 
@@ -44,6 +47,71 @@ def test_verbs_values_and_files(native_tool, tmp_path):
     assert complete(native_tool, "etw-replay", "etw-replay --format pc", tmp_path) == {"pcapng"}
     assert complete(native_tool, "etw-replay", "etw-replay cut -o tr", tmp_path) == {"trace.etl"}
     assert complete(native_tool, "etw-replay", "etw-replay --head ", tmp_path) == set()
+
+
+# What is typed, up to the Tab key, and the words that the tool is started with.
+TYPED = [("etw-replay stat", "stats"), ("etw-replay cat --no-pag", "cat --no-pager"), ("etw-replay --time rel", "--time relative"),
+         ("etw-replay cat tra", "cat trace.etl"), ("etw-record --sync bl", "--sync block")]
+TOLD = "%s() { printf '%%s\\n' \"$*\" > told; exit; }\n"  # stands for a tool: writes down its words and ends the shell
+
+
+def read_until(terminal, shown):
+    """Reads what appears on a terminal until that is among it."""
+    seen = b""
+    while shown not in seen and select.select([terminal], [], [], 30)[0]:
+        seen += os.read(terminal, 4096)
+
+
+def at_a_terminal(shell, typed, folder):
+    """The words that a tool is started with when Tab and Enter are pressed, at a shell's prompt, behind what is typed."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    given = dict(os.environ, HOME=str(folder), ZDOTDIR=str(folder), INPUTRC=os.devnull, TERM="dumb", PS1="")
+    child = subprocess.Popen(shell, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=given, start_new_session=True)
+    try:
+        read_until(ours, b"ready> ")
+        os.write(ours, typed.encode() + b"\t\n")
+        child.wait(30)
+    finally:
+        child.kill()
+        os.close(theirs)
+        os.close(ours)
+    return (folder / "told").read_text().strip()
+
+
+@pytest.fixture
+def installed(native_tool, tmp_path):
+    """A folder with the scripts by their names in an installation, what starts bash and zsh with them, and a trace."""
+    for name in TOOLS:
+        for shell, place in (("bash", "%s"), ("zsh", "_%s"), ("fish", "%s.fish")):
+            (tmp_path / (place % name)).write_text(script(native_tool, name, shell))
+    stands = "".join(TOLD % name for name in TOOLS) + "PS1='ready> '\n"
+    (tmp_path / "bashrc").write_text("".join("source ./%s\n" % name for name in TOOLS) + stands)
+    (tmp_path / ".zshrc").write_text("fpath=($PWD $fpath)\nautoload -Uz compinit\ncompinit -u -d ./compdump\n" + stands)
+    (tmp_path / "trace.etl").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("typed, words", TYPED)
+@pytest.mark.parametrize("shell", [["bash", "--rcfile", "bashrc", "-i"], ["zsh", "-i"]], ids=lambda words: words[0])
+def test_the_tab_key_completes(installed, shell, typed, words):
+    need_program(shell[0])
+    assert at_a_terminal(shell, typed, installed) == words
+
+
+def test_the_tab_key_completes_after_a_script_was_sourced(installed):
+    need_program("zsh")
+    (installed / ".zshrc").write_text((installed / ".zshrc").read_text().replace("fpath=($PWD $fpath)\n", "") + "source ./_etw-replay\n")
+    assert at_a_terminal(["zsh", "-i"], "etw-replay stat", installed) == "stats"
+
+
+def test_fish_completes(native_tool, installed):
+    need_program("fish")
+    path = dict(os.environ, PATH="%s:%s" % (native_tool.folder, os.environ["PATH"]))  # it loads scripts of programs that exist
+    asked = "set fish_complete_path .\n" + "".join("complete -C '%s'\n" % typed for typed, _ in TYPED)
+    done = subprocess.run(["fish", "--no-config", "-c", asked], stdout=subprocess.PIPE, check=True, cwd=installed, env=path)
+    offered = [line.split("\t")[0] for line in done.stdout.decode().splitlines()]
+    assert offered == [words.split()[-1] for _, words in TYPED]
 
 
 @pytest.mark.parametrize("name", TOOLS)
