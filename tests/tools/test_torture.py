@@ -170,6 +170,27 @@ def test_a_full_device_is_told(native_tool, tmp_path):
             assert done.returncode == 1 and b"No space left on device" in done.stderr, done.stderr
 
 
+def on_a_disk_of(folder, size, native_tool):
+    """Variables for programs, of Windows too, that find no room for more bytes below a folder."""
+    return {"LD_PRELOAD": str(native_tool.folder / "tests/full_disk.so"), "ETW_TEST_DISK": str(folder), "ETW_TEST_DISK_BYTES": str(size)}
+
+
+@pytest.mark.skipif(MODE not in ("release", "debug"), reason="a sanitizer must be there before what is preloaded")
+def test_a_full_disk_is_told(tool, native_tool, tmp_path):
+    trace, disk = tmp_path / "a.etl", tmp_path / "disk"
+    out = disk / "a.etwcap"
+    disk.mkdir()
+    events = large_trace(trace)
+    said = tool("etw-record", "--input", trace, "-o", out, status=1, env=on_a_disk_of(disk, 20000, native_tool)).stderr
+    assert b"No space left on device" in said and re.search(rb"\d+ events were received but not written", said), said
+    left = events_of(native_tool, out)
+    assert out.stat().st_size == 20000 and len(left) < events
+    tool("etw-record", "-q", "--input", trace, "-o", tmp_path / "whole.etwcap")
+    for words in (RECOVER, CUT, EXPORT):
+        said = tool(*words, tmp_path / "whole.etwcap", "-o", disk / "out", status=1, env=on_a_disk_of(disk, 1000, native_tool)).stderr
+        assert b"No space left on device" in said and not (disk / "out").exists()
+
+
 def test_new_files_are_private(native_tool, tmp_path):
     trace, out = tmp_path / "a.etl", tmp_path / "a.etwcap"
     large_trace(trace, 10)
