@@ -1,5 +1,6 @@
 """How the tests run Windows programs: Wine, with a prefix of its own below build/."""
 import atexit
+import contextlib
 import fcntl
 import functools
 import os
@@ -34,8 +35,8 @@ def _server():
     return shutil.which("wineserver") or os.path.join(os.path.dirname(_loader()), "wineserver")
 
 
-def _quietly(words):
-    subprocess.run(words, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+def _quietly(words, values=None):
+    subprocess.run(words, env=values or environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL, timeout=300)
 
 
@@ -90,3 +91,14 @@ def stop():
         if _lock_alone(in_use):
             _quietly([_server(), "--kill"])
     resident.wait()
+
+
+@contextlib.contextmanager
+def new_prefix(folder):
+    """Variables for programs in a prefix that has nothing of another; what runs in it ends with it."""
+    values = environment({"WINEPREFIX": str(folder)})
+    try:
+        _quietly([_loader(), "wineboot", "--init"], values)
+        yield values
+    finally:
+        _quietly([_server(), "--kill"], values)

@@ -7,8 +7,11 @@ import sys
 import tarfile
 import zipfile
 
+import demo
 import pytest
-from conftest import MODE, ROOT, need_program
+import wine
+from conftest import MODE, ROOT, missing, need_program
+from test_install import PLAIN_C, WARNINGS
 
 MAKE = [sys.executable, str(ROOT / "site_scons/packages.py")]
 STAGES = {"deb": ROOT / "build/stage/native", "zip": ROOT / "build/stage/win64"}
@@ -71,11 +74,40 @@ def test_lintian_finds_no_error(packages):
     assert said.returncode == 0, said.stdout
 
 
-def test_the_zip_holds_programs_libraries_and_licences(tmp_path):
-    made, = make("zip", tmp_path).values()
-    names = {name.split("/", 1)[1] for name in zipfile.ZipFile(made).namelist()}
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    made, = make("zip", tmp_path_factory.mktemp("zip")).values()
+    return zipfile.ZipFile(made)
+
+
+def test_the_zip_holds_programs_libraries_and_licences(archive):
+    names = {name.split("/", 1)[1] for name in archive.namelist()}
     assert {"bin/etw-record.exe", "bin/etw-replay.exe", "bin/etwcap.dll", "lib/libetwcap.dll.a", "include/etwcap.h",
             "doc/etw-replay.1.txt", "LICENSE", "README.md"} <= names
+
+
+def test_the_zip_is_all_that_tools_and_programs_need(archive, tmp_path):
+    """In an empty folder, under a Wine that has seen nothing of ours: a trace is recorded, replayed, and read by a program
+    that mingw builds from the zip's header and import library."""
+    if not wine.command():
+        missing("Wine is not installed")
+    archive.extractall(tmp_path)
+    folder, = tmp_path.iterdir()
+    demo.make(tmp_path / "demo.etl")
+    (tmp_path / "consumer.c").write_text(PLAIN_C)
+    subprocess.run([need_program("x86_64-w64-mingw32-gcc"), "-std=c11", *WARNINGS, "-o", "consumer.exe", "consumer.c",
+                    "-I%s/include" % folder.name, "-L%s/lib" % folder.name, "-letwcap"], cwd=tmp_path, check=True)
+    shutil.copy(folder / "bin/etwcap.dll", tmp_path)
+    with wine.new_prefix(tmp_path / "prefix") as environment:
+        def run(program, *arguments):
+            done = subprocess.run(wine.command() + [str(program), *arguments], cwd=tmp_path, env=environment,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+            return done.stdout.decode().splitlines()
+        run(folder / "bin/etw-record.exe", "-q", "--input", "demo.etl", "-o", "demo.etwcap")
+        replayed = [json.loads(line) for line in run(folder / "bin/etw-replay.exe", "demo.etwcap")]
+        assert [event["ProcessName"] for event in replayed[2:]] == ["resolver.exe"] * 6
+        *read, count = [json.loads(line) for line in run("consumer.exe", "demo.etwcap")]
+        assert count == 0 and [event["EventProperties"] for event in read] == [event["EventProperties"] for event in replayed]
 
 
 def test_file_names_the_format(tmp_path):
