@@ -43,6 +43,7 @@ PLACES = [(r"bin/.*", "etwcap", "usr/bin"), (r"share/man/man[157]/.*", "etwcap",
           (r"lib/libetwcap\.so\.\d+", "libetwcap1", "usr/lib"), (r"include/.*", "libetwcap-dev", None),
           (r"lib/.*", "libetwcap-dev", None), (r"share/man/man3/.*", "libetwcap-dev", None),
           (r"share/python/etwcap/.*", "python3-etwcap", "usr/lib/python3/dist-packages/etwcap")]
+LOADED = ["libsqlite3.so.0", "libarchive.so.13"]  # by format/output/sqlite and format/input
 # Licences of what is linked into the programs for Windows, from the packages that it is built of.
 WINDOWS_LICENCES = ["libzstd-dev", "libexpat1-dev", "libz-mingw-w64-dev", "libpcre2-dev", "libsqlite3-dev",
                     "mingw-w64-x86-64-dev", "gcc-mingw-w64-x86-64", "mingw-w64-i686-dev", "gcc-mingw-w64-i686"]
@@ -118,6 +119,15 @@ def packages_of_libraries(programs):
     return sorted(found)
 
 
+def packages_of_loaded(name):
+    """The packages of what the programs load when it is needed: without it they say what is missing."""
+    found = set()
+    for library in LOADED if name == "libetwcap1" else []:
+        asked = subprocess.run(["dpkg-query", "-S", "*/" + library], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        found.update(asked.stdout.decode().split(":")[:1] if asked.returncode == 0 else [])
+    return ", ".join(sorted(found))
+
+
 def dependencies(name, root, paths):
     own = "libetwcap1 (= %s-1)" % version()
     if name == "libetwcap-dev":
@@ -160,10 +170,10 @@ def control(name, root):
     fields = [("Package", name), ("Source", "etwcap"), ("Version", version() + "-1"),
               ("Architecture", "all" if name == "python3-etwcap" else output_of("dpkg", "--print-architecture").strip()),
               ("Maintainer", MAINTAINER), ("Installed-Size", str(size)), ("Depends", ", ".join(dependencies(name, root, paths))),
-              ("Section", section), ("Priority", "optional"), ("Description", short + "\n " + long)]
+              ("Recommends", packages_of_loaded(name)), ("Section", section), ("Priority", "optional"), ("Description", short + "\n " + long)]
     if name == "etwcap":
         fields = [field for field in fields if field[0] != "Source"]
-    return "".join("%s: %s\n" % field for field in fields)
+    return "".join("%s: %s\n" % field for field in fields if field[1])
 
 
 def finish(name, root):

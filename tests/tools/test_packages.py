@@ -66,6 +66,17 @@ def test_debian_packages_hold_tools_library_headers_and_module(packages, tmp_pat
     assert required and all(packages[name] in needs for name in required)
 
 
+def test_what_is_loaded_when_it_is_needed_is_recommended(packages):
+    library, = [path for name, path in packages.items() if name.startswith("libetwcap1_")]
+    said = subprocess.run(["dpkg-deb", "--field", str(library), "Depends", "Recommends"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.splitlines()
+    depends, recommends = (next((line for line in said if line.startswith(field)), "") for field in ("Depends", "Recommends"))
+    assert "sqlite" not in depends and "libarchive" not in depends
+    for library in ("libsqlite3-0", "libarchive13"):
+        if subprocess.run(["dpkg-query", "-W", library], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            assert library in recommends
+
+
 def test_lintian_finds_no_error(packages):
     if shutil.which("lintian") is None:
         pytest.skip("lintian is not installed")

@@ -1,7 +1,9 @@
 """Databases of SQLite: the same events as NDJSON, read by Python's sqlite3."""
 import json
+import os
 import random
 import sqlite3
+import subprocess
 
 import pytest
 from conftest import missing
@@ -127,3 +129,18 @@ def test_the_program_for_windows_writes_the_same(native_tool, win64_tool, tmp_pa
     dumps = [list(export(tool, tmp_path / "a.etl", tmp_path / name).iterdump())
              for tool, name in ((native_tool, "n\u00e9.db"), (win64_tool, "w\u00e9.db"))]
     assert dumps[0] == dumps[1] and len(dumps[0]) > 10
+
+
+def test_the_library_is_loaded_for_a_database_alone(native_tool, tmp_path):
+    """At the start it would take the linker more than all others together."""
+    trace = Trace()
+    trace.tracelogging("P", "E", [field("A", "u32", 1)])
+    trace.write(tmp_path / "a.etl")
+    export(native_tool, tmp_path / "a.etl", tmp_path / "a.db").close()
+    (tmp_path / "libsqlite3.so.0").write_bytes(b"")  # stands before the system's
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(tmp_path))
+    def run(*words):
+        return subprocess.run(native_tool.words("etw-replay", *words), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert run("info", tmp_path / "a.etl").returncode == 0
+    done = run("export", tmp_path / "a.etl", "-o", tmp_path / "b.db")
+    assert done.returncode == 1 and b"it takes SQLite, which cannot be loaded: " in done.stderr and not list(tmp_path.glob("b.db*"))

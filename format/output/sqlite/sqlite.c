@@ -15,7 +15,7 @@
 
 struct etw_collector {
     etw_collector_target target;
-    sqlite3 *database;
+    etw_sqlite sqlite;
     etw_sqlite_tables *tables;
     sqlite3_stmt *insert_event, *insert_loss;
     int64_t events;
@@ -26,12 +26,12 @@ struct etw_collector {
 static int release(etw_collector *c)
 {
     etw_sqlite_tables_free(c->tables);
-    (void)sqlite3_finalize(c->insert_event);
-    (void)sqlite3_finalize(c->insert_loss);
-    const int code = sqlite3_close(c->database);
+    (void)c->sqlite.finalize(c->insert_event);
+    (void)c->sqlite.finalize(c->insert_loss);
+    const int code = c->sqlite.close(c->sqlite.database);
     c->tables = NULL;
     c->insert_event = c->insert_loss = NULL;
-    c->database = code == SQLITE_OK ? NULL : c->database;
+    c->sqlite.database = code == SQLITE_OK ? NULL : c->sqlite.database;
     return code;
 }
 
@@ -52,23 +52,23 @@ static etw_status no_memory(etw_error *error)
  * pages, and ids that follow one another, take a fifth less time. */
 static etw_status prepare_database(etw_collector *c, etw_error *error)
 {
-    etw_status status = etw_sqlite_run(c->database,
+    etw_status status = etw_sqlite_run(&c->sqlite,
                                        "PRAGMA page_size = 32768;"
                                        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
                                        "PRAGMA locking_mode = EXCLUSIVE;"
                                        "PRAGMA cache_size = -32768; BEGIN",
                                        error);
     if (!etw_failed(status)) {
-        status = etw_sqlite_tables_new(c->database, &c->tables, error);
+        status = etw_sqlite_tables_new(&c->sqlite, &c->tables, error);
     }
     if (!etw_failed(status)) {
         status = etw_sqlite_prepare(
-            c->database,
+            &c->sqlite,
             "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             &c->insert_event, error);
     }
     if (!etw_failed(status)) {
-        status = etw_sqlite_prepare(c->database, "INSERT INTO losses VALUES (?, ?, ?)",
+        status = etw_sqlite_prepare(&c->sqlite, "INSERT INTO losses VALUES (?, ?, ?)",
                                     &c->insert_loss, error);
     }
     return status;
@@ -89,10 +89,14 @@ static etw_status open_database(const etw_output_options *options,
         return no_memory(error);
     }
     made->target = *target;
-    etw_status status = ETW_OK;
-    if (sqlite3_open_v2(target->path, &made->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                        NULL) != SQLITE_OK) {
-        status = etw_sqlite_failed(made->database, error, target->path);
+    etw_status status = etw_sqlite_load(&made->sqlite, error);
+    if (etw_failed(status)) {
+        free(made);
+        return status;
+    }
+    if (made->sqlite.open_v2(target->path, &made->sqlite.database,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+        status = etw_sqlite_failed(&made->sqlite, error, target->path);
     }
     if (!etw_failed(status)) {
         status = prepare_database(made, error);
@@ -107,74 +111,76 @@ static etw_status open_database(const etw_output_options *options,
 
 /* Values. What is not bound is NULL: bindings are cleared for each row. */
 
-static void bind_bytes(sqlite3_stmt *statement, int place, etw_bytes text)
+static void bind_bytes(const etw_sqlite *sqlite, sqlite3_stmt *statement, int place, etw_bytes text)
 {
     if (text.data != NULL) {
-        (void)sqlite3_bind_text(statement, place, (const char *)text.data, (int)text.size,
+        (void)sqlite->bind_text(statement, place, (const char *)text.data, (int)text.size,
                                 SQLITE_STATIC);
     }
 }
 
-static void bind_blob(sqlite3_stmt *statement, int place, etw_bytes blob)
+static void bind_blob(const etw_sqlite *sqlite, sqlite3_stmt *statement, int place, etw_bytes blob)
 {
     if (blob.data != NULL) {
-        (void)sqlite3_bind_blob(statement, place, blob.data, (int)blob.size, SQLITE_STATIC);
+        (void)sqlite->bind_blob(statement, place, blob.data, (int)blob.size, SQLITE_STATIC);
     }
 }
 
 /* False where memory is out: the digits are copied. */
-static bool bind_unsigned(sqlite3_stmt *statement, int place, uint64_t value)
+static bool bind_unsigned(const etw_sqlite *sqlite, sqlite3_stmt *statement, int place,
+                          uint64_t value)
 {
     char digits[24];
     if (value <= INT64_MAX) {
-        return sqlite3_bind_int64(statement, place, (int64_t)value) == SQLITE_OK;
+        return sqlite->bind_int64(statement, place, (int64_t)value) == SQLITE_OK;
     }
     const int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
-    return sqlite3_bind_text(statement, place, digits, size, SQLITE_TRANSIENT) == SQLITE_OK;
+    return sqlite->bind_text(statement, place, digits, size, SQLITE_TRANSIENT) == SQLITE_OK;
 }
 
-static void bind_time(sqlite3_stmt *statement, int place, int64_t time_100ns)
+static void bind_time(const etw_sqlite *sqlite, sqlite3_stmt *statement, int place,
+                      int64_t time_100ns)
 {
     if (time_100ns > UNIX_EPOCH_100NS - MAX_DISTANCE_100NS &&
         time_100ns < UNIX_EPOCH_100NS + MAX_DISTANCE_100NS) {
-        (void)sqlite3_bind_int64(statement, place, (time_100ns - UNIX_EPOCH_100NS) * 100);
+        (void)sqlite->bind_int64(statement, place, (time_100ns - UNIX_EPOCH_100NS) * 100);
     }
 }
 
 static etw_status step(etw_collector *c, sqlite3_stmt *statement, etw_error *error)
 {
-    const int code = sqlite3_step(statement);
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return code == SQLITE_DONE
-               ? ETW_OK
-               : etw_sqlite_failed(c->database, error, "an event cannot be written");
+    const int code = c->sqlite.step(statement);
+    (void)c->sqlite.reset(statement);
+    (void)c->sqlite.clear_bindings(statement);
+    return code == SQLITE_DONE ? ETW_OK
+                               : etw_sqlite_failed(&c->sqlite, error, "an event cannot be written");
 }
 
 /* Text without its type's affinity: digits would become a number. False where memory is out. */
-static bool bind_cell(sqlite3_stmt *statement, int place, const etw_cell *cell)
+static bool bind_cell(const etw_sqlite *sqlite, sqlite3_stmt *statement, int place,
+                      const etw_cell *cell)
 {
     switch (cell->kind) {
     case ETW_CELL_INT64:
-        (void)sqlite3_bind_int64(statement, place, cell->as.int64);
+        (void)sqlite->bind_int64(statement, place, cell->as.int64);
         break;
     case ETW_CELL_UINT64:
     case ETW_CELL_BOOL:
-        return bind_unsigned(statement, place, cell->as.uint64);
+        return bind_unsigned(sqlite, statement, place, cell->as.uint64);
     case ETW_CELL_REAL:
-        (void)sqlite3_bind_double(statement, place, cell->as.real);
+        (void)sqlite->bind_double(statement, place, cell->as.real);
         break;
     case ETW_CELL_TIME:
     case ETW_CELL_TEXT:
     case ETW_CELL_JSON:
-        bind_bytes(statement, place, cell->bytes);
+        bind_bytes(sqlite, statement, place, cell->bytes);
         break;
     case ETW_CELL_BYTES:
-        bind_blob(statement, place, cell->bytes);
+        bind_blob(sqlite, statement, place, cell->bytes);
         break;
     case ETW_CELL_MAPPED:
-        bind_bytes(statement, place, cell->bytes);
-        return bind_unsigned(statement, place + 1, cell->as.uint64);
+        bind_bytes(sqlite, statement, place, cell->bytes);
+        return bind_unsigned(sqlite, statement, place + 1, cell->as.uint64);
     case ETW_CELL_NONE:
     default:
         break;
@@ -189,10 +195,10 @@ static etw_status put_properties(etw_collector *c, const etw_data_table *table, 
     int place = 2;
     bool is_well = true;
     etw_text rest = {0};
-    (void)sqlite3_bind_int64(table->insert, 1, c->events);
+    (void)c->sqlite.bind_int64(table->insert, 1, c->events);
     for (uint32_t i = 0; etw_typed_row_next(row, &cell); i++) {
         if (i < table->columns) {
-            is_well &= bind_cell(table->insert, place, &cell);
+            is_well &= bind_cell(&c->sqlite, table->insert, place, &cell);
             place += table->is_mapped[i] ? 2 : 1;
         } else {
             etw_typed_cell_append_json(&cell, i == table->columns ? "[" : ",", &rest);
@@ -200,7 +206,7 @@ static etw_status put_properties(etw_collector *c, const etw_data_table *table, 
     }
     if (rest.size > 0) {
         etw_text_append_char(&rest, ']');
-        bind_bytes(table->insert, place, etw_text_bytes(&rest));
+        bind_bytes(&c->sqlite, table->insert, place, etw_text_bytes(&rest));
     }
     const etw_status status =
         is_well && !rest.failed ? step(c, table->insert, error) : no_memory(error);
@@ -212,28 +218,28 @@ static void bind_event(etw_collector *c, const etw_row *row, int64_t kind)
 {
     const etw_row_fixed *f = &row->fixed;
     sqlite3_stmt *insert = c->insert_event;
-    bind_time(insert, 1, f->time_100ns);
-    (void)sqlite3_bind_int64(insert, 2, kind);
-    (void)sqlite3_bind_int64(insert, 3, f->process_id);
-    (void)sqlite3_bind_int64(insert, 4, f->thread_id);
-    (void)sqlite3_bind_int(insert, 5, f->processor);
-    bind_bytes(insert, 6, row->fields[ETW_ROW_PROCESS_NAME]);
+    bind_time(&c->sqlite, insert, 1, f->time_100ns);
+    (void)c->sqlite.bind_int64(insert, 2, kind);
+    (void)c->sqlite.bind_int64(insert, 3, f->process_id);
+    (void)c->sqlite.bind_int64(insert, 4, f->thread_id);
+    (void)c->sqlite.bind_int(insert, 5, f->processor);
+    bind_bytes(&c->sqlite, insert, 6, row->fields[ETW_ROW_PROCESS_NAME]);
     if (!etw_guid_is_zero(&f->activity_id)) {
         (void)etw_put_guid(c->guid, &f->activity_id);
-        (void)sqlite3_bind_text(insert, 7, c->guid, sizeof c->guid, SQLITE_STATIC);
+        (void)c->sqlite.bind_text(insert, 7, c->guid, sizeof c->guid, SQLITE_STATIC);
     }
-    (void)sqlite3_bind_int(insert, 8, f->flags);
-    (void)sqlite3_bind_int(insert, 9, f->event_property);
+    (void)c->sqlite.bind_int(insert, 8, f->flags);
+    (void)c->sqlite.bind_int(insert, 9, f->event_property);
     if (f->has_cpu_times) {
-        (void)sqlite3_bind_int64(insert, 10, f->kernel_time);
-        (void)sqlite3_bind_int64(insert, 11, f->user_time);
+        (void)c->sqlite.bind_int64(insert, 10, f->kernel_time);
+        (void)c->sqlite.bind_int64(insert, 11, f->user_time);
     }
-    bind_bytes(insert, 12, row->fields[ETW_ROW_MESSAGE]);
-    bind_bytes(insert, 13, row->fields[ETW_ROW_PROBLEM]);
-    bind_blob(insert, 14, row->fields[ETW_ROW_USER_DATA]);
-    bind_bytes(insert, 15, row->fields[ETW_ROW_EXTENDED_INFO]);
+    bind_bytes(&c->sqlite, insert, 12, row->fields[ETW_ROW_MESSAGE]);
+    bind_bytes(&c->sqlite, insert, 13, row->fields[ETW_ROW_PROBLEM]);
+    bind_blob(&c->sqlite, insert, 14, row->fields[ETW_ROW_USER_DATA]);
+    bind_bytes(&c->sqlite, insert, 15, row->fields[ETW_ROW_EXTENDED_INFO]);
     if (f->trace_number != 0) {
-        (void)sqlite3_bind_int(insert, 16, f->trace_number);
+        (void)c->sqlite.bind_int(insert, 16, f->trace_number);
     }
 }
 
@@ -253,9 +259,9 @@ static etw_status put_event(etw_collector *c, etw_row *row, etw_error *error)
 
 static etw_status put_loss(etw_collector *c, const etw_row *row, etw_error *error)
 {
-    (void)sqlite3_bind_int64(c->insert_loss, 1, c->events + 1);
-    bind_bytes(c->insert_loss, 2, row->fields[ETW_ROW_PROBLEM]);
-    bind_bytes(c->insert_loss, 3, row->fields[ETW_ROW_EXTENDED_INFO]);
+    (void)c->sqlite.bind_int64(c->insert_loss, 1, c->events + 1);
+    bind_bytes(&c->sqlite, c->insert_loss, 2, row->fields[ETW_ROW_PROBLEM]);
+    bind_bytes(&c->sqlite, c->insert_loss, 3, row->fields[ETW_ROW_EXTENDED_INFO]);
     return step(c, c->insert_loss, error);
 }
 
@@ -289,11 +295,11 @@ static etw_status finish_database(etw_collector *collector, etw_text *out, etw_e
             collector->target.progress(collector->target.progress_context, i, FINISH_STEPS,
                                        "steps");
         }
-        status = etw_sqlite_run(collector->database, finish_sql[i], error);
+        status = etw_sqlite_run(&collector->sqlite, finish_sql[i], error);
     }
     return etw_failed(status) || release(collector) == SQLITE_OK
                ? status
-               : etw_sqlite_failed(collector->database, error, "the database cannot be closed");
+               : etw_sqlite_failed(&collector->sqlite, error, "the database cannot be closed");
 }
 
 #else

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 struct etw_sqlite_tables {
-    sqlite3 *database;
+    const etw_sqlite *sqlite;
     etw_table kinds;          /* by etw_kind_key */
     etw_table tables;         /* etw_data_table, by the schema's pointer */
     etw_unique_names names;   /* of tables */
@@ -24,29 +24,30 @@ struct etw_sqlite_tables {
     uint32_t table_count, table_capacity;
 };
 
-etw_status etw_sqlite_failed(sqlite3 *database, etw_error *error, const char *what)
+etw_status etw_sqlite_failed(const etw_sqlite *sqlite, etw_error *error, const char *what)
 {
-    const int code = sqlite3_errcode(database);
+    const int code = sqlite->errcode(sqlite->database);
     const etw_status status = code == SQLITE_FULL    ? ETW_ERROR_NO_SPACE
                               : code == SQLITE_NOMEM ? ETW_ERROR_NO_MEMORY
                                                      : ETW_ERROR_IO;
-    return etw_error_set(error, status, "SQLite: %s: %.200s", sqlite3_errmsg(database), what);
+    return etw_error_set(error, status, "SQLite: %s: %.200s", sqlite->errmsg(sqlite->database),
+                         what);
 }
 
-etw_status etw_sqlite_run(sqlite3 *database, const char *sql, etw_error *error)
+etw_status etw_sqlite_run(const etw_sqlite *sqlite, const char *sql, etw_error *error)
 {
-    return sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK
+    return sqlite->exec(sqlite->database, sql, NULL, NULL, NULL) == SQLITE_OK
                ? ETW_OK
-               : etw_sqlite_failed(database, error, sql);
+               : etw_sqlite_failed(sqlite, error, sql);
 }
 
-etw_status etw_sqlite_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **statement,
+etw_status etw_sqlite_prepare(const etw_sqlite *sqlite, const char *sql, sqlite3_stmt **statement,
                               etw_error *error)
 {
-    return sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) ==
-                   SQLITE_OK
+    return sqlite->prepare_v3(sqlite->database, sql, -1, SQLITE_PREPARE_PERSISTENT, statement,
+                              NULL) == SQLITE_OK
                ? ETW_OK
-               : etw_sqlite_failed(database, error, sql);
+               : etw_sqlite_failed(sqlite, error, sql);
 }
 
 static etw_status no_memory(etw_error *error)
@@ -75,23 +76,24 @@ static const char *const schema_sql =
     " e.extended_info AS event_extended_info"
     " FROM events e JOIN kinds k ON k.id = e.kind LEFT JOIN providers p ON p.guid = k.provider;";
 
-etw_status etw_sqlite_tables_new(sqlite3 *database, etw_sqlite_tables **tables, etw_error *error)
+etw_status etw_sqlite_tables_new(const etw_sqlite *sqlite, etw_sqlite_tables **tables,
+                                 etw_error *error)
 {
     etw_sqlite_tables *made = calloc(1, sizeof *made);
     *tables = made;
     if (made == NULL) {
         return no_memory(error);
     }
-    made->database = database;
-    etw_status status = etw_sqlite_run(database, schema_sql, error);
+    made->sqlite = sqlite;
+    etw_status status = etw_sqlite_run(sqlite, schema_sql, error);
     if (!etw_failed(status)) {
-        status = etw_sqlite_prepare(database, "INSERT OR IGNORE INTO providers VALUES (?, ?)",
+        status = etw_sqlite_prepare(sqlite, "INSERT OR IGNORE INTO providers VALUES (?, ?)",
                                     &made->insert_provider, error);
     }
     if (!etw_failed(status)) {
-        status = etw_sqlite_prepare(database,
-                                    "INSERT INTO kinds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                    &made->insert_kind, error);
+        status =
+            etw_sqlite_prepare(sqlite, "INSERT INTO kinds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                               &made->insert_kind, error);
     }
     return status;
 }
@@ -102,11 +104,11 @@ void etw_sqlite_tables_free(etw_sqlite_tables *tables)
         return;
     }
     for (uint32_t i = 0; i < tables->table_count; i++) {
-        (void)sqlite3_finalize(tables->list[i]->insert);
+        (void)tables->sqlite->finalize(tables->list[i]->insert);
     }
     free(tables->list);
-    (void)sqlite3_finalize(tables->insert_kind);
-    (void)sqlite3_finalize(tables->insert_provider);
+    (void)tables->sqlite->finalize(tables->insert_kind);
+    (void)tables->sqlite->finalize(tables->insert_provider);
     etw_table_free(&tables->kinds);
     etw_table_free(&tables->tables);
     etw_unique_names_free(&tables->names);
@@ -266,7 +268,7 @@ static etw_status prepare_insert(etw_sqlite_tables *t, etw_data_table *table, co
     etw_text_append_char(&t->sql, ')');
     return t->sql.failed
                ? no_memory(error)
-               : etw_sqlite_prepare(t->database, etw_text_z(&t->sql), &table->insert, error);
+               : etw_sqlite_prepare(t->sqlite, etw_text_z(&t->sql), &table->insert, error);
 }
 
 static etw_status create(etw_sqlite_tables *t, const etw_plan *plan, etw_data_table *table,
@@ -290,8 +292,8 @@ static etw_status create(etw_sqlite_tables *t, const etw_plan *plan, etw_data_ta
     if (failed) {
         return no_memory(error);
     }
-    const etw_status status = etw_sqlite_run(t->database, etw_text_z(&t->sql), error);
-    return etw_failed(status) ? status : etw_sqlite_run(t->database, etw_text_z(&t->view), error);
+    const etw_status status = etw_sqlite_run(t->sqlite, etw_text_z(&t->sql), error);
+    return etw_failed(status) ? status : etw_sqlite_run(t->sqlite, etw_text_z(&t->view), error);
 }
 
 static bool grow_list(etw_sqlite_tables *t)
@@ -363,23 +365,23 @@ static etw_status find_table(etw_sqlite_tables *t, const etw_row *row, etw_data_
 
 /* Kinds. */
 
-static void bind_text(sqlite3_stmt *statement, int place, etw_bytes text)
+static void bind_text(const etw_sqlite *sqlite, sqlite3_stmt *statement, int place, etw_bytes text)
 {
     if (text.data == NULL) {
-        (void)sqlite3_bind_null(statement, place);
+        (void)sqlite->bind_null(statement, place);
     } else {
-        (void)sqlite3_bind_text(statement, place, (const char *)text.data, (int)text.size,
+        (void)sqlite->bind_text(statement, place, (const char *)text.data, (int)text.size,
                                 SQLITE_STATIC);
     }
 }
 
 static etw_status step(etw_sqlite_tables *t, sqlite3_stmt *statement, etw_error *error)
 {
-    const int code = sqlite3_step(statement);
-    (void)sqlite3_reset(statement);
+    const int code = t->sqlite->step(statement);
+    (void)t->sqlite->reset(statement);
     return code == SQLITE_DONE
                ? ETW_OK
-               : etw_sqlite_failed(t->database, error, "a kind of event cannot be written");
+               : etw_sqlite_failed(t->sqlite, error, "a kind of event cannot be written");
 }
 
 static etw_status write_kind(etw_sqlite_tables *t, const etw_row *row, const etw_kind *kind,
@@ -390,22 +392,22 @@ static etw_status write_kind(etw_sqlite_tables *t, const etw_row *row, const etw
     etw_text keyword = {0};
     etw_text_append_guid(&guid, &key->provider);
     etw_text_append_hex(&keyword, key->keyword);
-    bind_text(t->insert_provider, 1, etw_text_bytes(&guid));
-    bind_text(t->insert_provider, 2, row->fields[ETW_ROW_PROVIDER_NAME]);
+    bind_text(t->sqlite, t->insert_provider, 1, etw_text_bytes(&guid));
+    bind_text(t->sqlite, t->insert_provider, 2, row->fields[ETW_ROW_PROVIDER_NAME]);
     etw_status status = step(t, t->insert_provider, error);
     sqlite3_stmt *insert = t->insert_kind;
-    (void)sqlite3_bind_int64(insert, 1, kind->number);
-    bind_text(insert, 2, etw_text_bytes(&guid));
-    bind_text(insert, 3, row->fields[ETW_ROW_EVENT_NAME]);
+    (void)t->sqlite->bind_int64(insert, 1, kind->number);
+    bind_text(t->sqlite, insert, 2, etw_text_bytes(&guid));
+    bind_text(t->sqlite, insert, 3, row->fields[ETW_ROW_EVENT_NAME]);
     const int numbers[] = {key->id, key->version, key->channel, key->level, key->opcode, key->task};
     for (int i = 0; i < 6; i++) {
-        (void)sqlite3_bind_int(insert, 4 + i, numbers[i]);
+        (void)t->sqlite->bind_int(insert, 4 + i, numbers[i]);
     }
-    bind_text(insert, 10, etw_text_bytes(&keyword));
+    bind_text(t->sqlite, insert, 10, etw_text_bytes(&keyword));
     if (kind->table != NULL && kind->table->name != NULL) {
-        (void)sqlite3_bind_text(insert, 11, kind->table->name, -1, SQLITE_STATIC);
+        (void)t->sqlite->bind_text(insert, 11, kind->table->name, -1, SQLITE_STATIC);
     } else {
-        (void)sqlite3_bind_null(insert, 11);
+        (void)t->sqlite->bind_null(insert, 11);
     }
     if (guid.failed || keyword.failed) {
         status = no_memory(error);

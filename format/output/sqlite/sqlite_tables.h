@@ -15,9 +15,8 @@
 #define ETW_FORMAT_OUTPUT_SQLITE_TABLES_H
 
 #include "format/base/table.h"
+#include "format/output/sqlite/sqlite_library.h"
 #include "format/output/typed_rows.h"
-
-#include <sqlite3.h>
 
 /* Properties with columns: SQLite has 2,000, and a mapped value takes two. */
 #define ETW_SQLITE_MAX_COLUMNS 900u
@@ -49,15 +48,17 @@ typedef struct etw_kind {
 
 typedef struct etw_sqlite_tables etw_sqlite_tables;
 
-etw_status etw_sqlite_tables_new(sqlite3 *database, etw_sqlite_tables **tables, etw_error *error);
+/* sqlite is lent for as long. */
+etw_status etw_sqlite_tables_new(const etw_sqlite *sqlite, etw_sqlite_tables **tables,
+                                 etw_error *error);
 void etw_sqlite_tables_free(etw_sqlite_tables *tables);
 /* The kind of a row; lent until the next call. */
 etw_status etw_sqlite_tables_find(etw_sqlite_tables *tables, const etw_row *row,
                                   const etw_kind **kind, etw_error *error);
 /* The error of the last call, and SQL that failed. */
-etw_status etw_sqlite_failed(sqlite3 *database, etw_error *error, const char *what);
-etw_status etw_sqlite_run(sqlite3 *database, const char *sql, etw_error *error);
-etw_status etw_sqlite_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **statement,
+etw_status etw_sqlite_failed(const etw_sqlite *sqlite, etw_error *error, const char *what);
+etw_status etw_sqlite_run(const etw_sqlite *sqlite, const char *sql, etw_error *error);
+etw_status etw_sqlite_prepare(const etw_sqlite *sqlite, const char *sql, sqlite3_stmt **statement,
                               etw_error *error);
 
 #endif
