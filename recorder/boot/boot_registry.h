@@ -29,6 +29,11 @@ typedef etw_status (*etw_boot_session_visit)(void *context, const etw_boot_sessi
 ETW_API_CHECKED etw_status etw_boot_find(const char *name, etw_boot_session_visit visit,
                                          void *context, etw_error *error);
 
+/* Stops the session, so that the last of its file is written. ETW_ERROR_NOT_FOUND where none of its
+ * name runs; ETW_ERROR_EXISTS where one does that writes elsewhere, and so is somebody else's: it
+ * runs on. */
+ETW_API_CHECKED etw_status etw_boot_stop(const etw_boot_session *session, etw_error *error);
+
 /* Takes the keys of those out. Sessions that run, and files, stay. */
 ETW_API_CHECKED etw_status etw_boot_remove(const char *name, etw_error *error);
 

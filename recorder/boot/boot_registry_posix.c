@@ -28,6 +28,12 @@ etw_status etw_boot_find(const char *name, etw_boot_session_visit visit, void *c
     return unsupported(error);
 }
 
+etw_status etw_boot_stop(const etw_boot_session *session, etw_error *error)
+{
+    (void)session;
+    return unsupported(error);
+}
+
 etw_status etw_boot_remove(const char *name, etw_error *error)
 {
     (void)name;

@@ -1,5 +1,6 @@
 #include "recorder/boot/boot_registry.h"
 
+#include "recorder/session/session_control_windows.h"
 #include "recorder/session/session_errors_windows.h"
 #include "recorder/session/wide_windows.h"
 
@@ -222,6 +223,13 @@ etw_status etw_boot_find(const char *name, etw_boot_session_visit visit, void *c
                ? etw_error_set(error, ETW_ERROR_NOT_FOUND, "no boot trace named '%s' is installed",
                                session)
                : status;
+}
+
+/* Whichever way Windows spells the path of its own folder. */
+etw_status etw_boot_stop(const etw_boot_session *session, etw_error *error)
+{
+    const char *end = strstr(session->file, "\\" ETW_BOOT_LOG_FOLDER "\\");
+    return etw_session_kill_writing(session->name, end == NULL ? session->file : end, error);
 }
 
 static etw_status remove_key(void *context, const etw_boot_session *session, etw_error *error)

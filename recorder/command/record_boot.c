@@ -109,7 +109,7 @@ static etw_status stop_and_take(void *context, const etw_boot_session *session, 
         files->misses = true;
         return ETW_OK;
     }
-    etw_status status = etw_session_kill(session->name, error);
+    etw_status status = etw_boot_stop(session, error);
     if (status != ETW_OK && status != ETW_ERROR_NOT_FOUND) {
         return status;
     }

@@ -31,18 +31,15 @@ static void wait_until_gone(const wchar_t *name)
     }
 }
 
-etw_status etw_session_kill(const char *name, etw_error *error)
+/* handle 0: by its name. */
+static etw_status stop_session(TRACEHANDLE handle, const wchar_t *wide, const char *name,
+                               etw_error *error)
 {
-    wchar_t *wide = etw_wide_from_utf8(name);
     etw_session_properties properties;
     etw_session_properties_clear(&properties);
-    const ULONG code = wide == NULL
-                           ? ERROR_NOT_ENOUGH_MEMORY
-                           : ControlTraceW(0, wide, &properties.head, EVENT_TRACE_CONTROL_STOP);
-    if (code == ERROR_SUCCESS || code == ERROR_MORE_DATA) {
-        wait_until_gone(wide);
-    }
-    free(wide);
+    const ULONG code = wide == NULL ? ERROR_NOT_ENOUGH_MEMORY
+                                    : ControlTraceW(handle, handle == 0 ? wide : NULL,
+                                                    &properties.head, EVENT_TRACE_CONTROL_STOP);
     if (code == ERROR_WMI_INSTANCE_NOT_FOUND) {
         return etw_error_set(error, ETW_ERROR_NOT_FOUND, "there is no session named '%s'", name);
     }
@@ -50,7 +47,62 @@ etw_status etw_session_kill(const char *name, etw_error *error)
     if (code != ERROR_SUCCESS && code != ERROR_MORE_DATA) {
         return etw_error_set_windows(error, code, "stopping session '%s'", name);
     }
+    wait_until_gone(wide);
     return ETW_OK;
+}
+
+etw_status etw_session_kill(const char *name, etw_error *error)
+{
+    wchar_t *wide = etw_wide_from_utf8(name);
+    const etw_status status = stop_session(0, wide, name, error);
+    free(wide);
+    return status;
+}
+
+static bool ends_ignoring_case(const char *text, const char *end)
+{
+    const size_t size = strlen(text), end_size = strlen(end);
+    return size >= end_size && _stricmp(text + size - end_size, end) == 0;
+}
+
+/* By its number: another may have taken the name since it was asked for. */
+static etw_status stop_if_it_writes(const etw_session_properties *asked, const wchar_t *wide,
+                                    const char *name, const char *file_end, etw_error *error)
+{
+    char *file = etw_utf8_from_wide(asked->file_name);
+    etw_status status = ETW_OK;
+    if (file == NULL) {
+        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a path");
+    } else if (!ends_ignoring_case(file, file_end)) {
+        status = etw_error_set(error, ETW_ERROR_EXISTS,
+                               "session '%s' is somebody else's and runs on: it writes to %s%s",
+                               name, file[0] == '\0' ? "no file" : file,
+                               file[0] == '\0' ? "" : ", not to ours");
+    } else {
+        status = stop_session((TRACEHANDLE)asked->head.Wnode.HistoricalContext, wide, name, error);
+    }
+    free(file);
+    return status;
+}
+
+etw_status etw_session_kill_writing(const char *name, const char *file_end, etw_error *error)
+{
+    wchar_t *wide = etw_wide_from_utf8(name);
+    etw_session_properties properties;
+    etw_session_properties_clear(&properties);
+    const ULONG code = wide == NULL
+                           ? ERROR_NOT_ENOUGH_MEMORY
+                           : ControlTraceW(0, wide, &properties.head, EVENT_TRACE_CONTROL_QUERY);
+    etw_status status;
+    if (code == ERROR_WMI_INSTANCE_NOT_FOUND) {
+        status = etw_error_set(error, ETW_ERROR_NOT_FOUND, "there is no session named '%s'", name);
+    } else if (code != ERROR_SUCCESS) {
+        status = etw_error_set_windows(error, code, "asking session '%s'", name);
+    } else {
+        status = stop_if_it_writes(&properties, wide, name, file_end, error);
+    }
+    free(wide);
+    return status;
 }
 
 void etw_session_flush(const char *name)

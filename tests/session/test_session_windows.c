@@ -14,6 +14,7 @@
 #include "format/event/tei_builder.h"
 #include "recorder/rundown/kernel_rundown.h"
 #include "recorder/session/session.h"
+#include "recorder/session/session_control_windows.h"
 #include "replay/replay.h"
 
 #include <windows.h>
@@ -641,6 +642,36 @@ static void system_loggers_need_no_kernel_flags_and_are_few(void **state)
     etw_kernel_rundown_free(&kernel);
 }
 
+/* A session that writes to a file, as Windows starts them at boot. */
+static void start_writing(const wchar_t *name, const wchar_t *file)
+{
+    struct {
+        EVENT_TRACE_PROPERTIES head;
+        wchar_t name[64], file[256];
+    } properties = {
+        .head = {.Wnode = {.BufferSize = sizeof properties, .Flags = WNODE_FLAG_TRACED_GUID},
+                 .LogFileMode = EVENT_TRACE_FILE_MODE_SEQUENTIAL}};
+    TRACEHANDLE handle;
+    properties.head.LoggerNameOffset = sizeof properties.head;
+    properties.head.LogFileNameOffset = sizeof properties.head + sizeof properties.name;
+    (void)wcscpy(properties.file, file);
+    assert_int_equal(StartTraceW(&handle, name, &properties.head), ERROR_SUCCESS);
+}
+
+static void a_session_is_stopped_by_name_and_file(void **state)
+{
+    (void)state;
+    etw_error error = {0};
+    static const char end[] = "\\System32\\LogFiles\\WMI\\Ours.etl";
+    start_writing(L"boot", L"c:\\windows\\SYSTEM32\\LogFiles\\WMI\\Theirs.etl");
+    assert_int_equal(etw_session_kill_writing("boot", end, &error), ETW_ERROR_EXISTS);
+    assert_non_null(strstr(error.message, "Theirs.etl, not to ours"));
+    assert_int_equal(etw_session_kill("boot", &error), ETW_OK); /* it ran on */
+    start_writing(L"boot", L"c:\\windows\\SYSTEM32\\LogFiles\\WMI\\Ours.etl");
+    assert_int_equal(etw_session_kill_writing("boot", end, &error), ETW_OK);
+    assert_int_equal(etw_session_kill_writing("boot", end, &error), ETW_ERROR_NOT_FOUND);
+}
+
 /* Of the trace that sessions deliver: what its files say of the events that manifests define. */
 static void events_of_a_manifest_are_listed(void **state)
 {
@@ -829,6 +860,7 @@ int main(void)
         cmocka_unit_test(cycles_are_no_clock),
         cmocka_unit_test(the_limit_of_a_provider_is_told_apart),
         cmocka_unit_test(system_loggers_need_no_kernel_flags_and_are_few),
+        cmocka_unit_test(a_session_is_stopped_by_name_and_file),
         cmocka_unit_test(events_of_a_manifest_are_listed),
         cmocka_unit_test(payload_predicates_are_checked_against_their_types),
         cmocka_unit_test(providers_are_found_by_name_and_guid),

@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 import wine
@@ -97,6 +98,25 @@ def test_what_the_boot_left_becomes_a_recording(boot, native_tool, tmp_path):
     assert sum(e.get("ProviderId") == GUID for e in native_tool.events(tmp_path / "b.etwcap", status=None)) == 5
     reg("add", KEYS + r"\GlobalLogger", "/v", "Status", "/t", "REG_DWORD", "/d", "5", "/f")
     assert b"Windows could not start session 'NT Kernel Logger': error 5" in boot("collect", "-o", tmp_path / "c.etwcap", status=3).stderr
+
+
+def test_a_session_of_somebody_else_is_not_stopped(boot, live, tmp_path):
+    """The NT Kernel Logger is whoever's started it: ours writes to our file."""
+    boot("install", "--kernel", "PROCESS")
+    theirs = subprocess.Popen(live.words("--kernel", "PROCESS", "-o", tmp_path / "theirs.etwcap"), env=live.environment(),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        for _ in range(100):
+            if b"NT Kernel Logger" in live("--list-sessions").stdout:
+                break
+            time.sleep(0.1)
+        said = boot("collect", "-o", tmp_path / "a.etwcap", status=1).stderr
+        assert b"session 'NT Kernel Logger' is somebody else's and runs on: it writes to no file" in said
+        assert b"NT Kernel Logger" in live("--list-sessions").stdout and theirs.poll() is None
+        live("--kill", "NT Kernel Logger")
+        theirs.communicate(timeout=60)
+    finally:
+        theirs.kill()
 
 
 @pytest.mark.parametrize("words, told", [
