@@ -583,7 +583,25 @@ void etw_os_expect_use(void *memory, size_t size_bytes)
     (void)size_bytes;
 }
 
-/* A process without a console, a service, has no descriptor 2 to replace: the stream is opened. */
+/* A process without a console, a service, has no descriptor 2, and a stream that not every C
+ * runtime reopens (Wine's does not): it takes over another's, as a page of Microsoft's did it for
+ * such programs ("Calling CRT Output Routines from a GUI Application"). file is closed or used. */
+static int reopen_stderr(const wchar_t *path, int file)
+{
+    errno = 0;
+    if (_fileno(stderr) >= 0) {
+        (void)_close(file);
+        return _wfreopen(path, L"ab", stderr) == NULL ? -(errno == 0 ? EBADF : errno) : 0;
+    }
+    FILE *stream = _fdopen(file, "ab");
+    if (stream == NULL) {
+        (void)_close(file);
+        return -(errno == 0 ? EBADF : errno);
+    }
+    *stderr = *stream;
+    return 0;
+}
+
 int etw_os_append_stderr_to(const char *path)
 {
     wchar_t *wide = wide_path(path);
@@ -593,12 +611,8 @@ int etw_os_append_stderr_to(const char *path)
     /* Looked at before: a reopening that fails leaves no stream to say so. */
     const int file = _wsopen(wide, _O_WRONLY | _O_APPEND | _O_CREAT | _O_BINARY, _SH_DENYNO,
                              _S_IREAD | _S_IWRITE);
-    int result = file < 0 ? -errno : 0;
-    if (file >= 0) {
-        (void)_close(file);
-        result = _wfreopen(wide, L"ab", stderr) == NULL ? -errno : 0;
-        (void)setvbuf(stderr, NULL, _IONBF, 0);
-    }
+    const int result = file < 0 ? -errno : reopen_stderr(wide, file);
+    (void)setvbuf(stderr, NULL, _IONBF, 0);
     free(wide);
     return result;
 }

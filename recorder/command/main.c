@@ -173,13 +173,13 @@ static int run_program(void *context)
         fputs("Try 'etw-record --help'.\n", stderr);
         return ETW_EXIT_USAGE;
     }
-    arguments.show_progress =
-        !arguments.quiet && arguments.print == NULL && etw_console_is_terminal();
     /* A profile may name it as well. */
     if (log == NULL && !log_to(arguments.log)) {
         etw_record_arguments_free(&arguments);
         return ETW_EXIT_FAILED;
     }
+    arguments.show_progress = !arguments.quiet && arguments.print == NULL && !arguments.service &&
+                              arguments.log == NULL && etw_console_is_terminal();
     const int exit_status = act(&arguments, &self->signal);
     atomic_store(&self->signal.done, true);
     etw_record_arguments_free(&arguments);

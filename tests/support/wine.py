@@ -65,7 +65,9 @@ def command():
             in_use = open(IN_USE, "w")
             if _lock_alone(in_use):
                 _quietly([_server(), "--persistent=%d" % SERVER_SECONDS])
-                _quietly([loader, "wineboot", "--init"])
+                # Any program makes the prefix. wineboot as the first would be a second one, beside that which Wine
+                # starts itself, and start a second service manager.
+                _quietly([loader, "cmd.exe", "/c", "exit"])
             fcntl.flock(in_use, fcntl.LOCK_SH)  # waits while another process starts the server
             # Its input ends with this process, however that ends, and so does it.
             resident = subprocess.Popen([loader, "cmd.exe"], env=environment(), stdin=subprocess.PIPE,
