@@ -7,26 +7,37 @@
 #define LINE_INTERVAL_NS  250000000LL
 #define STDERR_DESCRIPTOR 2
 #define LINE_SIZE         (2u * ETW_ERROR_MESSAGE_SIZE)
+#define BEFORE_SIZE       64u
 
 /* Characters of a line that each byte of it may become: \xXX. */
 #define MAX_ESCAPED 4u
+
+/* In one piece: a stream without a buffer would write byte after byte, and a console that is given
+ * half a character shows something else. */
+static void print_whole(const etw_text *text)
+{
+    (void)fwrite(text->data, 1, text->size, stderr);
+    (void)fflush(stderr);
+}
 
 /* Takes no memory: there may be none, and that is what is to be said. */
 static void print_safe(const char *before, const char *format, va_list list)
 {
     char line[LINE_SIZE];
-    char escaped[MAX_ESCAPED * LINE_SIZE + 1];
+    char escaped[BEFORE_SIZE + MAX_ESCAPED * LINE_SIZE + 1];
     etw_text safe = {escaped, 0, sizeof escaped, false};
     (void)vsnprintf(line, sizeof line, format, list);
     etw_trim_partial_utf8(line, sizeof line);
+    etw_text_append_z(&safe, before);
     etw_text_append_utf8(&safe, (const uint8_t *)line, strlen(line), ETW_ESCAPE_LINE);
-    (void)fprintf(stderr, "%s%s\n", before, etw_text_z(&safe));
+    etw_text_append_char(&safe, '\n');
+    print_whole(&safe);
 }
 
 void etw_console_say_list(const etw_console *console, etw_message_level level, const char *format,
                           va_list list)
 {
-    char before[64];
+    char before[BEFORE_SIZE];
     if (level == ETW_MESSAGE_NOTE && console->is_quiet) {
         return;
     }
@@ -107,9 +118,11 @@ static void replace_line(etw_status_line *line, const char *shown)
     size_t columns;
     const size_t size = fitting_size(&safe, &columns);
     const size_t spaces = line->shown_columns > columns ? line->shown_columns - columns : 0;
-    (void)fprintf(stderr, "\r%.*s%*s", (int)size, etw_text_z(&safe), (int)spaces, "");
-    (void)fflush(stderr);
+    etw_text whole = {0};
+    etw_text_printf(&whole, "\r%.*s%*s", (int)size, etw_text_z(&safe), (int)spaces, "");
+    print_whole(&whole);
     line->shown_columns = columns;
+    etw_text_free(&whole);
     etw_text_free(&safe);
 }
 
@@ -126,8 +139,10 @@ void etw_status_line_show(etw_status_line *line, const char *format, ...)
 void etw_status_line_clear(etw_status_line *line)
 {
     if (line->shown_columns > 0) {
-        (void)fprintf(stderr, "\r%*s\r", (int)line->shown_columns, "");
-        (void)fflush(stderr);
+        etw_text whole = {0};
+        etw_text_printf(&whole, "\r%*s\r", (int)line->shown_columns, "");
+        print_whole(&whole);
+        etw_text_free(&whole);
         line->shown_columns = 0;
     }
 }

@@ -98,7 +98,7 @@ ETW_API bool etw_os_is_same_file(const char *path, const char *other);
 ETW_API bool etw_os_is_still(const etw_os *os, int file, const etw_file_identity *identity);
 
 /* What "-" stands for. Tools call etw_os_use_binary_stdio once at their start: Windows would
- * otherwise translate line ends. */
+ * otherwise translate line ends, and stderr byte by byte. */
 #define ETW_FILE_STDIN  0
 #define ETW_FILE_STDOUT 1
 ETW_API void etw_os_use_binary_stdio(void);

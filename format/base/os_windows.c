@@ -637,6 +637,8 @@ void etw_os_use_binary_stdio(void)
 {
     (void)_setmode(ETW_FILE_STDIN, _O_BINARY);
     (void)_setmode(ETW_FILE_STDOUT, _O_BINARY);
+    (void)_setmode(_fileno(stderr), _O_BINARY);
+    (void)setvbuf(stderr, NULL, _IONBF, 0); /* what is written at once reaches a console at once */
 }
 
 /* Of the C runtime (msvcrt and ucrt both export it); only the runtime's private header declares it.
