@@ -141,6 +141,16 @@ def live(win64_tool):
     return run
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
+def pytest_collection_modifyitems(config, items):
+    """Tests of a file run in one process, with what they share; so do all files that start sessions, as the drop-in API has
+    one table of them for all, with one NT Kernel Logger."""
+    live_files = {item.path for item in items if {"live", "boot", "service", "console"} & set(item.fixturenames)}
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group("sessions" if item.path in live_files else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def corpus():
     """A function from a name below the corpus' etl folder to its path; without a name, that folder."""

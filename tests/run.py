@@ -100,10 +100,9 @@ def run_units(programs, counts):
 
 
 def one_for_each_processor():
-    """pytest's options for that, where python3-pytest-xdist is installed. Tests of a file stay together, with what they
-    share."""
+    """pytest's options for that, where python3-pytest-xdist is installed. conftest.py says what stays together."""
     found = importlib.util.find_spec("xdist") is not None and os.cpu_count() > 1
-    return ["-n", str(os.cpu_count()), "--dist=loadfile"] if found else []
+    return ["-n", str(os.cpu_count()), "--dist=loadgroup"] if found else []
 
 
 def run_tools(folder, counts):
