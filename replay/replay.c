@@ -305,12 +305,23 @@ static etw_status read_wanted(etw_replay *replay, etw_replay_item *item, etw_err
     return ETW_OK;
 }
 
+/* Events of kinds that the filter lets none pass of. */
+static uint64_t passed_by_reader(const etw_replay *replay)
+{
+    etw_reader_counts counts = {0};
+    if (!replay->is_etl && replay->source != NULL) {
+        etw_reader_get_counts(replay->source, &counts);
+    }
+    return counts.events_passed;
+}
+
 /* The trace from its first event. Schemas that were found stay. */
 static etw_status begin_again(etw_replay *replay, etw_error *error)
 {
     if (is_over(replay)) {
         return ETW_END;
     }
+    replay->totals.passed_over += passed_by_reader(replay);
     etw_sort_close(replay->sort);
     replay->sort = NULL;
     etw_source_close(replay->source);
@@ -432,6 +443,7 @@ void etw_replay_stop(etw_replay *replay)
 void etw_replay_get_totals(const etw_replay *replay, etw_replay_totals *totals)
 {
     *totals = replay->totals;
+    totals->passed_over += passed_by_reader(replay);
     if (replay->stacks != NULL) {
         totals->dropped_stacks = etw_stack_reader_dropped(replay->stacks);
     }

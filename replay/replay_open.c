@@ -58,6 +58,12 @@ static etw_status take_block(void *context, const etw_side_block *block, etw_err
                : replay->options.block(replay->options.block_context, block, error);
 }
 
+static bool wants_kind(void *context, const etw_event_header *header)
+{
+    const etw_replay *replay = context;
+    return etw_filter_kind(&replay->options.filter, header);
+}
+
 static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *error)
 {
     const etw_filter *filter = &replay->options.filter;
@@ -85,6 +91,10 @@ static etw_status open_etwcap(etw_replay *replay, const char *path, etw_error *e
         return etw_reader_open(replay->os, path, &options, &replay->source, error);
     }
     bound_times(filter, &options);
+    if (replay->options.pick == NULL && etw_filter_asks_kind(filter)) {
+        options.wants_kind = wants_kind;
+        options.wants_kind_context = replay;
+    }
     if (filter->provider_name_count == 0 && filter->where == NULL) {
         options.providers = filter->providers;
         options.provider_count = filter->provider_count;

@@ -210,10 +210,9 @@ static etw_status decode_events(reader *self, const etw_scan_item *block, etw_by
         }
         self->decoder = next;
     }
-    if (self->options.wants_kind != NULL) {
-        etw_decoder_choose(self->decoder, self->options.wants_kind,
-                           self->options.wants_kind_context);
-    }
+    etw_decoder_choose(self->decoder, &(etw_kind_choice){self->options.wants_kind,
+                                                         self->options.wants_kind_context,
+                                                         self->options.bare_events});
     status = etw_events_block_decode(self->decoder, &block->header, body, parts, error);
     if (status == ETW_OK) {
         self->event_count = block->header.count;
@@ -420,6 +419,7 @@ static void pass_unwanted(reader *self)
     while (self->event_next < self->event_count &&
            !etw_decoder_has(self->decoder, self->event_next)) {
         self->event_next++;
+        self->counts.events_passed++;
     }
 }
 

@@ -33,11 +33,12 @@ typedef struct etw_reader_options {
     uint32_t provider_count;
     bool (*wants)(void *context, const etw_block_range *range); /* NULL: all */
     void *wants_context;
-    /* Only events of the kinds that it wants are delivered, with user data, but without items,
-     * KernelTime, UserTime, ActivityId and Size; header: what all events of a kind have in common,
-     * descriptor and flags among it. Blocks are decoded as far as that needs. NULL: all kinds. */
+    /* Only events of the kinds that it wants are delivered. header: what all events of a kind have
+     * in common, descriptor and flags among it. Blocks are decoded as far as that needs. NULL: all
+     * kinds. */
     bool (*wants_kind)(void *context, const etw_event_header *header);
     void *wants_kind_context;
+    bool bare_events; /* without items, KernelTime, UserTime, ActivityId and Size */
     /* Only etw_reader_summary, etw_reader_provider and the traces are wanted: with an index the
      * number of reads does not depend on the file's size. Events and schemas are then not to be
      * asked for. */
@@ -83,6 +84,7 @@ typedef struct etw_file_summary {
 typedef struct etw_reader_counts {
     uint64_t blocks_read, blocks_skipped, bytes_read;
     uint64_t blocks_damaged; /* missing, or not to be used: for damage, or a limit of the reader */
+    uint64_t events_passed;  /* of kinds that are not wanted, in blocks that were read */
 } etw_reader_counts;
 
 /* path "-": stdin. The source delivers a last LOSS item (TRUNCATED) where the file has no end

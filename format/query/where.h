@@ -71,6 +71,11 @@ typedef enum etw_verdict { ETW_VERDICT_NO, ETW_VERDICT_YES, ETW_VERDICT_OPEN } e
 ETW_API etw_verdict etw_where_header(etw_where *where, const etw_event_record *record,
                                      int64_t time_100ns);
 
+/* The same for what all events of a kind share in their headers: NO where none of them passes. */
+ETW_API etw_verdict etw_where_event_kind(etw_where *where, const etw_event_header *header);
+/* Whether it tests any of that. */
+ETW_API bool etw_where_asks_kind(const etw_where *where);
+
 /* Whether the event passes. Fails only where memory is out or a regular expression meets its
  * limits. */
 ETW_API_CHECKED etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passes,

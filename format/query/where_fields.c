@@ -59,6 +59,20 @@ bool etw_where_is_header_field(etw_where_field field)
     return rows[field].is_header;
 }
 
+bool etw_where_is_kind_field(etw_where_field field)
+{
+    switch (field) {
+    case ETW_WHERE_PROVIDER_ID:
+    case ETW_WHERE_ID:
+    case ETW_WHERE_VERSION:
+    case ETW_WHERE_FLAGS:
+    case ETW_WHERE_EVENT_PROPERTY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool give_number(etw_operand *operand, uint64_t value)
 {
     *operand = (etw_operand){.kind = ETW_OPERAND_UNSIGNED, .uint64 = value};

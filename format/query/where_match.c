@@ -272,6 +272,7 @@ etw_status etw_where_event(etw_where *where, const etw_event *event, bool *passe
 /* What is known of an event before it is decoded: its record, or its provider alone. */
 typedef struct known {
     const etw_event_record *record; /* NULL: only the provider is known */
+    bool is_kind;                   /* of the record only what its kind says */
     int64_t time_100ns;
     const etw_guid *provider;
     const char *provider_name; /* NULL: not known */
@@ -282,6 +283,9 @@ static bool known_operand(const known *of, etw_where_field field, etw_operand *o
                           bool *is_there)
 {
     *is_there = true;
+    if (of->is_kind && !etw_where_is_kind_field(field)) {
+        return false;
+    }
     if (of->record != NULL) {
         *is_there = etw_where_header_operand(field, of->record, of->time_100ns, operand);
         return etw_where_is_header_field(field);
@@ -343,6 +347,13 @@ etw_verdict etw_where_header(etw_where *where, const etw_event_record *record, i
     return known_verdict(where, where->root, &of);
 }
 
+etw_verdict etw_where_event_kind(etw_where *where, const etw_event_header *header)
+{
+    const etw_event_record record = {.EventHeader = *header};
+    const known of = {.record = &record, .is_kind = true};
+    return known_verdict(where, where->root, &of);
+}
+
 etw_verdict etw_where_provider(etw_where *where, const etw_guid *provider, const char *name)
 {
     const known of = {.provider = provider, .provider_name = name};
@@ -372,6 +383,17 @@ bool etw_where_asks_time(const etw_where *where)
 {
     for (uint32_t i = 0; i < where->node_count; i++) {
         if (where->nodes[i].field == ETW_WHERE_TIME_STAMP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool etw_where_asks_kind(const etw_where *where)
+{
+    for (uint32_t i = 0; i < where->node_count; i++) {
+        const etw_where_node *node = &where->nodes[i];
+        if (node->kind == ETW_WHERE_TEST && etw_where_is_kind_field(node->field)) {
             return true;
         }
     }

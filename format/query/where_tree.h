@@ -204,6 +204,8 @@ etw_where_slice etw_where_operand_text(etw_where *where, const etw_operand *oper
 etw_where_field etw_where_find_field(const char *name);
 /* Whether the field is one of the record's header alone. */
 bool etw_where_is_header_field(etw_where_field field);
+/* Whether it is one that all events of a kind share. */
+bool etw_where_is_kind_field(etw_where_field field);
 /* A header field's value; false where the event has none. */
 bool etw_where_header_operand(etw_where_field field, const etw_event_record *record,
                               int64_t time_100ns, etw_operand *operand);

@@ -1,5 +1,7 @@
 #include "replay/query/filter.h"
 
+#include "format/query/where.h"
+
 static bool has_id(const etw_filter *filter, uint16_t id)
 {
     for (uint32_t i = 0; i < filter->id_count; i++) {
@@ -30,20 +32,37 @@ static bool has_time(const etw_filter *filter, int64_t ticks, const etw_clock *c
            (!filter->has_until || time_100ns < filter->until_100ns);
 }
 
-bool etw_filter_header(const etw_filter *filter, const etw_event_record *record,
-                       const etw_clock *clock)
+/* By what the lists say; the expression is asked on its own. */
+static bool passes_lists(const etw_filter *filter, const etw_event_header *header)
 {
-    const etw_event_header *header = &record->EventHeader;
     const uint8_t level = header->EventDescriptor.Level;
-    if ((filter->has_level && level > filter->max_level) || (filter->no_level_0 && level == 0)) {
-        return false;
-    }
-    if (!has_id(filter, header->EventDescriptor.Id) || !has_process(filter, header->ProcessId) ||
-        !has_time(filter, header->TimeStamp, clock)) {
+    if ((filter->has_level && level > filter->max_level) || (filter->no_level_0 && level == 0) ||
+        !has_id(filter, header->EventDescriptor.Id)) {
         return false;
     }
     return filter->provider_count == 0 || filter->provider_name_count > 0 ||
            etw_filter_provider(filter, &header->ProviderId, NULL);
+}
+
+bool etw_filter_header(const etw_filter *filter, const etw_event_record *record,
+                       const etw_clock *clock)
+{
+    const etw_event_header *header = &record->EventHeader;
+    return passes_lists(filter, header) && has_process(filter, header->ProcessId) &&
+           has_time(filter, header->TimeStamp, clock);
+}
+
+bool etw_filter_kind(const etw_filter *filter, const etw_event_header *header)
+{
+    return passes_lists(filter, header) &&
+           (filter->where == NULL || etw_where_event_kind(filter->where, header) != ETW_VERDICT_NO);
+}
+
+bool etw_filter_asks_kind(const etw_filter *filter)
+{
+    return filter->has_level || filter->no_level_0 || filter->id_count > 0 ||
+           (filter->provider_count > 0 && filter->provider_name_count == 0) ||
+           (filter->where != NULL && etw_where_asks_kind(filter->where));
 }
 
 static char lower(char c)

@@ -30,6 +30,12 @@ typedef struct etw_filter {
 ETW_API bool etw_filter_header(const etw_filter *filter, const etw_event_record *record,
                                const etw_clock *clock);
 
+/* What the header alone says that all events of a kind share: id, level, provider, and the like;
+ * false: none of them passes. */
+ETW_API bool etw_filter_kind(const etw_filter *filter, const etw_event_header *header);
+/* Whether it ever says so. */
+ETW_API bool etw_filter_asks_kind(const etw_filter *filter);
+
 /* Whether the provider passes, once its name is known (NULL: it is not). */
 ETW_API bool etw_filter_provider(const etw_filter *filter, const etw_guid *provider,
                                  const char *name);

@@ -71,6 +71,7 @@ static etw_status open_source(reading *r, etw_error *error)
     if (!r->pass.counts && r->stacks == NULL) {
         options.wants_kind = wants_kind;
         options.wants_kind_context = r;
+        options.bare_events = true;
     }
     if (r->state == NULL) {
         options.has_time_range = true;

@@ -405,11 +405,15 @@ static bool wants_provider(void *context, const etw_event_header *header)
 static void kinds_that_are_not_wanted_are_left_out(void **state)
 {
     write_sample(*state, "mem:a", EVENTS, NULL);
-    for (uint32_t provider = 0; provider < 4; provider++) {
+    for (uint32_t turn = 0; turn < 8; turn++) {
+        const uint32_t provider = turn % 4;
+        const bool is_bare = turn >= 4;
         etw_guid wanted = sample_provider(provider % 3);
         wanted.Data1 += provider == 3 ? 1 : 0; /* nobody's */
-        const etw_reader_options options = {.wants_kind = wants_provider,
-                                            .wants_kind_context = &wanted};
+        const etw_reader_options options = {
+            .wants_kind = wants_provider, .wants_kind_context = &wanted, .bare_events = is_bare};
+        etw_reader_counts counts;
+        uint32_t passed = 0;
         etw_source *source = open_sample(*state, "mem:a", &options);
         etw_item item = {0};
         etw_status status = ETW_OK;
@@ -417,6 +421,7 @@ static void kinds_that_are_not_wanted_are_left_out(void **state)
             sample_event event;
             sample_make_event(i, &event);
             if (!etw_guid_equal(&event.record.EventHeader.ProviderId, &wanted)) {
+                passed++;
                 continue;
             }
             do {
@@ -426,7 +431,11 @@ static void kinds_that_are_not_wanted_are_left_out(void **state)
             assert_int_equal(item.record->EventHeader.TimeStamp,
                              event.record.EventHeader.TimeStamp);
             assert_int_equal(item.record->EventHeader.ThreadId, event.record.EventHeader.ThreadId);
-            assert_int_equal(item.record->ExtendedDataCount, 0);
+            assert_int_equal(item.record->ExtendedDataCount,
+                             is_bare ? 0 : event.record.ExtendedDataCount);
+            if (!is_bare) {
+                assert_memory_equal(&item.record->EventHeader, &event.record.EventHeader, 80);
+            }
             assert_int_equal(item.record->UserDataLength, event.record.UserDataLength);
             assert_memory_equal(item.record->UserData, event.record.UserData,
                                 event.record.UserDataLength);
@@ -435,6 +444,8 @@ static void kinds_that_are_not_wanted_are_left_out(void **state)
             assert_int_not_equal(item.kind, ETW_ITEM_EVENT);
         }
         assert_int_equal(status, ETW_END);
+        etw_reader_get_counts(source, &counts);
+        assert_int_equal(counts.events_passed, passed);
         etw_source_close(source);
     }
 }

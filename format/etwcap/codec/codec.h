@@ -35,14 +35,21 @@ etw_status etw_decoder_decode_kinds(etw_decoder *decoder, etw_bytes body, uint32
                                     etw_error *error);
 /* index < kind_count, after decoding kinds: what all events of the kind have in common. */
 void etw_decoder_kind(const etw_decoder *decoder, uint32_t index, etw_item *item);
-/* From now on only events of the kinds that wants are decoded, with user data but without items,
- * KernelTime, UserTime, ActivityId and Size, whatever the parts; of others only has is to be asked.
- * header: what all events of a kind have in common, descriptor and flags among it. */
-void etw_decoder_choose(etw_decoder *decoder,
-                        bool (*wants)(void *context, const etw_event_header *header),
-                        void *context);
+/* Which events are decoded; header: what all events of a kind have in common, descriptor and flags
+ * among it. */
+typedef struct etw_kind_choice {
+    bool (*wants)(void *context, const etw_event_header *header); /* NULL: all kinds */
+    void *context;
+    /* Of the wanted ones user data, but neither items nor KernelTime, UserTime, ActivityId and
+     * Size, whatever the parts. */
+    bool is_bare;
+} etw_kind_choice;
+
+/* From now on; of events of other kinds only has is to be asked. */
+void etw_decoder_choose(etw_decoder *decoder, const etw_kind_choice *choice);
 /* Whether the event is of a kind that is wanted. */
 bool etw_decoder_has(const etw_decoder *decoder, uint32_t index);
+/* index < event_count. */
 void etw_decoder_item(etw_decoder *decoder, uint32_t index, etw_item *item);
 
 #endif

@@ -43,9 +43,8 @@ struct etw_decoder {
     etw_extended_data_item *items;
     size_t item_capacity;
     etw_block_memory item_data;
-    bool out_of_memory;                                           /* since the block began */
-    bool (*wants)(void *context, const etw_event_header *header); /* NULL: all kinds */
-    void *wants_context;
+    bool out_of_memory; /* since the block began */
+    etw_kind_choice choice;
     uint32_t wanted_kinds; /* no kind from this number on is wanted */
 };
 
@@ -154,8 +153,8 @@ static bool read_kind_table(etw_decoder *decoder, etw_cursor *cursor)
     for (uint32_t k = 0; k < decoder->kind_count && !cursor->failed; k++) {
         kind *of = &decoder->kinds[k];
         read_kind(cursor, of);
-        of->is_wanted = decoder->wants == NULL ||
-                        decoder->wants(decoder->wants_context, &of->record.EventHeader);
+        of->is_wanted = decoder->choice.wants == NULL ||
+                        decoder->choice.wants(decoder->choice.context, &of->record.EventHeader);
         decoder->wanted_kinds = of->is_wanted ? k + 1 : decoder->wanted_kinds;
     }
     return !cursor->failed;
@@ -357,15 +356,17 @@ static bool read_headers(etw_decoder *decoder)
     if (!read_kinds(decoder, &cursor)) {
         return false;
     }
-    if (decoder->wants != NULL) { /* what user data is told from, and no more */
-        return decoder->wanted_kinds == 0 ||
-               (read_times(decoder, &cursor) && read_processors(decoder, &cursor) &&
-                read_threads(decoder, &cursor));
+    if (decoder->wanted_kinds == 0) {
+        return true;
     }
-    return read_times(decoder, &cursor) && read_processors(decoder, &cursor) &&
-           read_threads(decoder, &cursor) && read_times_of_threads(decoder, &cursor) &&
-           read_activities(decoder, &cursor) && read_sizes(decoder, &cursor) &&
-           etw_cursor_left(&cursor) == 0;
+    /* What user data is told from. */
+    if (!read_times(decoder, &cursor) || !read_processors(decoder, &cursor) ||
+        !read_threads(decoder, &cursor)) {
+        return false;
+    }
+    return decoder->choice.is_bare ||
+           (read_times_of_threads(decoder, &cursor) && read_activities(decoder, &cursor) &&
+            read_sizes(decoder, &cursor) && etw_cursor_left(&cursor) == 0);
 }
 
 /* ---- items ---- */
@@ -541,8 +542,10 @@ static bool decode(etw_decoder *decoder, etw_bytes body, uint32_t parts)
     if (!read_section(decoder, &cursor, ETW_SECTION_HEADERS, true) || !read_headers(decoder)) {
         return false;
     }
-    if (decoder->wants != NULL) {
-        parts = decoder->wanted_kinds == 0 ? 0 : ETW_DECODE_PAYLOAD;
+    if (decoder->wanted_kinds == 0) {
+        parts = 0;
+    } else if (decoder->choice.is_bare) {
+        parts = ETW_DECODE_PAYLOAD;
     }
     for (uint32_t s = ETW_SECTION_HEADERS + 1; s < ETW_SECTION_COUNT; s++) {
         if (!read_section(decoder, &cursor, s, (parts & part_of[s]) != 0)) {
@@ -554,11 +557,9 @@ static bool decode(etw_decoder *decoder, etw_bytes body, uint32_t parts)
            ((parts & ETW_DECODE_PAYLOAD) == 0 || read_payload(decoder));
 }
 
-void etw_decoder_choose(etw_decoder *decoder,
-                        bool (*wants)(void *context, const etw_event_header *header), void *context)
+void etw_decoder_choose(etw_decoder *decoder, const etw_kind_choice *choice)
 {
-    decoder->wants = wants;
-    decoder->wants_context = context;
+    decoder->choice = *choice;
 }
 
 bool etw_decoder_has(const etw_decoder *decoder, uint32_t index)
