@@ -1,6 +1,6 @@
 #include "replay/query/stacks.h"
 
-#include "replay/query/stack_keys.h"
+#include "replay/query/stack_entries.h"
 #include "replay/query/state_lives.h"
 
 #include <stdlib.h>
@@ -13,44 +13,30 @@ enum { OPCODE_KERNEL_KEY = 37, OPCODE_USER_KEY = 38 };
 #define USER_SPACE_END_32    UINT64_C(0x80000000)
 
 typedef etw_stack_frames frames;
-/* What kind of event a stack belongs to: events of different kinds may share time and thread. */
-typedef enum domain { DOMAIN_CLASSIC, DOMAIN_CLR, DOMAIN_CLR_STACK } domain;
+typedef etw_stack_entry entry;
+typedef etw_stack_event key;
 
-typedef struct key {
-    int64_t ticks;
-    uint32_t thread_id;
-    uint16_t processor; /* of the idle thread, which each processor has; else 0 */
-    uint16_t domain;
-} key;
-
-typedef struct entry {
-    key key;
-    uint32_t process_id;
-    uint32_t generation; /* its number */
-    uint32_t number;     /* among the entries of its generation */
-    uint32_t epoch;      /* at which it began to wait for a user part */
-    const frames *parts[ETW_STACK_PARTS];
-    bool is_waiting;
-    struct entry *waiting; /* the thread's next older one that has no user part yet */
-} entry;
+/* An entry that has no user part yet. */
+typedef struct waiting {
+    entry *entry;
+    struct waiting *next; /* the thread's next older one */
+    uint32_t epoch;       /* at which it began to wait */
+} waiting;
 
 typedef struct thread {
     uint32_t thread_id;
     bool has_clr_event;
     uint32_t clr_process_id;
     int64_t clr_ticks;
-    entry *waiting; /* newest first */
+    waiting *waiting; /* newest first */
 } thread;
 
 /* What was logged in one stretch of the trace. It points to itself and to later ones, never back.
  */
 typedef struct generation {
-    etw_table entries; /* key -> entry */
-    etw_table frames;  /* addresses -> frames */
-    etw_arena arena;   /* of both */
-    uint32_t entry_count;
-    uint32_t next;                   /* entry behind the one found last */
-    int64_t first_ticks, last_ticks; /* the least and the greatest of its entries */
+    etw_stack_entries entries;
+    etw_table frames; /* addresses -> frames */
+    etw_arena arena;  /* of frames */
     uint32_t number;
     int64_t end_100ns; /* when the next one begins, once it does */
 } generation;
@@ -60,10 +46,11 @@ struct etw_stacks {
     uint32_t generation_count;
     etw_stacks_limits limits;
     etw_stack_keys keys;
-    etw_table ahead;       /* addresses -> frames that keys stand for, told ahead */
-    etw_arena ahead_arena; /* of these */
-    etw_table threads;     /* thread id -> thread */
-    etw_arena threads_arena;
+    etw_table ahead;         /* addresses -> frames that keys stand for, told ahead */
+    etw_arena ahead_arena;   /* of these */
+    etw_table threads;       /* thread id -> thread */
+    etw_arena threads_arena; /* of these, and of what waits */
+    waiting *spare;
     uint32_t epoch;
     etw_stack_failures failures;
     uint64_t scratch[ETW_STACKS_MAX_DEPTH];
@@ -91,7 +78,7 @@ static bool is_clr_stack(const etw_event_header *header)
 
 static bool generation_is_full(const etw_stacks *stacks, const generation *g)
 {
-    return g->entry_count + MOST_ENTRIES > stacks->limits.stacks ||
+    return g->entries.count + MOST_ENTRIES > stacks->limits.stacks ||
            etw_arena_full(&g->arena, MOST_BYTES);
 }
 
@@ -105,7 +92,7 @@ static void begin_generation(etw_stacks *stacks)
 
 static void free_generation(generation *g)
 {
-    etw_table_free(&g->entries);
+    etw_stack_entries_free(&g->entries);
     etw_table_free(&g->frames);
     etw_arena_free(&g->arena);
 }
@@ -193,62 +180,18 @@ static const frames *take_frames(etw_stacks *stacks, etw_cursor *cursor, uint32_
 
 /* Entries. */
 
-static key key_of(int64_t ticks, uint32_t thread_id, uint16_t processor, domain of)
+static key key_of(int64_t ticks, uint32_t thread_id, uint16_t processor, etw_stack_domain of)
 {
     return (key){ticks, thread_id, thread_id == 0 ? processor : 0, (uint16_t)of};
 }
 
-static bool is_key(const key *a, const key *b)
-{
-    return a->ticks == b->ticks && memcmp(a, b, sizeof *a) == 0;
-}
-
-/* Events come in nearly the order of their stacks: a look around spares the table, of which each
- * slot is far from the one before. */
-#define NEAR_BEHIND 4u
-#define NEAR_AHEAD  8u
-
-static entry *find_near(const generation *g, const key *wanted)
-{
-    const uint32_t count = g->entries.probe.used;
-    const uint32_t from = g->next < NEAR_BEHIND ? 0 : g->next - NEAR_BEHIND;
-    const uint32_t end = count < g->next + NEAR_AHEAD ? count : g->next + NEAR_AHEAD;
-    for (uint32_t i = from; i < end; i++) {
-        entry *e = g->entries.entries[i].value;
-        if (is_key(&e->key, wanted)) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
 static entry *find_entry(etw_stacks *stacks, const key *wanted)
 {
-    for (uint32_t i = 0; i < stacks->generation_count; i++) {
-        generation *g = &stacks->generations[i];
-        if (g->entry_count == 0 || wanted->ticks < g->first_ticks ||
-            wanted->ticks > g->last_ticks) {
-            continue;
-        }
-        entry *found = find_near(g, wanted);
-        if (found == NULL) {
-            found = etw_table_get(&g->entries, wanted, sizeof *wanted);
-        }
-        if (found != NULL) {
-            g->next = found->number + 1;
-            return found;
-        }
+    entry *found = NULL;
+    for (uint32_t i = 0; found == NULL && i < stacks->generation_count; i++) {
+        found = etw_stack_entries_find(&stacks->generations[i].entries, wanted);
     }
-    return NULL;
-}
-
-static void take_entry(generation *g, entry *e)
-{
-    const int64_t ticks = e->key.ticks;
-    g->first_ticks = g->entry_count == 0 || ticks < g->first_ticks ? ticks : g->first_ticks;
-    g->last_ticks = g->entry_count == 0 || ticks > g->last_ticks ? ticks : g->last_ticks;
-    e->generation = g->number;
-    e->number = g->entry_count++;
+    return found;
 }
 
 static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
@@ -258,17 +201,17 @@ static entry *entry_for(etw_stacks *stacks, key wanted, uint32_t process_id)
     if (e != NULL) {
         return e;
     }
-    if (g->entry_count >= stacks->limits.stacks) {
+    if (g->entries.count >= stacks->limits.stacks) {
         stacks->failures.dropped++;
         return NULL;
     }
-    e = etw_stack_allocate(&stacks->failures, &g->arena, sizeof *e);
-    if (e != NULL) {
-        e->key = wanted;
-        e->process_id = process_id;
-        take_entry(g, e);
-        etw_stack_set(&stacks->failures, &g->entries, &e->key, sizeof e->key, e);
+    e = etw_stack_entries_add(&g->entries, &wanted);
+    if (e == NULL) {
+        stacks->failures.is_out_of_memory = true;
+        return NULL;
     }
+    e->process_id = process_id;
+    e->generation = g->number & 0x7FFFFFFFu; /* generations are few */
     return e;
 }
 
@@ -286,16 +229,38 @@ static thread *thread_for(etw_stacks *stacks, uint32_t thread_id)
     return t;
 }
 
+static waiting *new_waiting(etw_stacks *stacks)
+{
+    waiting *w = stacks->spare;
+    if (w == NULL) {
+        return etw_stack_allocate(&stacks->failures, &stacks->threads_arena, sizeof *w);
+    }
+    stacks->spare = w->next;
+    return w;
+}
+
+/* The next one. */
+static waiting *free_waiting(etw_stacks *stacks, waiting *w)
+{
+    waiting *next = w->next;
+    w->next = stacks->spare;
+    stacks->spare = w;
+    return next;
+}
+
 /* The processes Idle and System have no user part. */
 static void wait_for_user_part(etw_stacks *stacks, entry *e)
 {
     thread *t =
-        e->process_id == 0 || e->process_id == 4 ? NULL : thread_for(stacks, e->key.thread_id);
-    if (t != NULL && e->parts[ETW_STACK_USER] == NULL && !e->is_waiting) {
+        e->process_id == 0 || e->process_id == 4 ? NULL : thread_for(stacks, e->event.thread_id);
+    if (t == NULL || e->parts[ETW_STACK_USER] != NULL || e->is_waiting) {
+        return;
+    }
+    waiting *w = new_waiting(stacks);
+    if (w != NULL) {
+        *w = (waiting){.entry = e, .next = t->waiting, .epoch = stacks->epoch};
+        t->waiting = w;
         e->is_waiting = true;
-        e->epoch = stacks->epoch;
-        e->waiting = t->waiting;
-        t->waiting = e;
     }
 }
 
@@ -305,18 +270,20 @@ static void serve(etw_stacks *stacks, entry *own,
                   void (*give)(etw_stacks *stacks, entry *to, const void *what), const void *what,
                   bool is_shared)
 {
-    thread *t = etw_table_get(&stacks->threads, &own->key.thread_id, sizeof own->key.thread_id);
+    const uint32_t thread_id = own->event.thread_id;
+    thread *t = etw_table_get(&stacks->threads, &thread_id, sizeof thread_id);
     give(stacks, own, what);
-    if (t == NULL) {
-        return;
-    }
-    for (entry *e = t->waiting; e != NULL; e = e->waiting) {
+    for (waiting *w = t == NULL ? NULL : t->waiting; w != NULL; w = free_waiting(stacks, w)) {
+        entry *e = w->entry;
         e->is_waiting = false;
-        if (is_shared && e != own && e->epoch == stacks->epoch && e->key.ticks >= own->key.ticks) {
+        if (is_shared && e != own && w->epoch == stacks->epoch &&
+            e->event.ticks >= own->event.ticks) {
             give(stacks, e, what);
         }
     }
-    t->waiting = NULL; /* older ones belong to a stay that ended without one */
+    if (t != NULL) {
+        t->waiting = NULL; /* older ones belong to a stay that ended without one */
+    }
 }
 
 static void give_frames(etw_stacks *stacks, entry *to, const void *what)
@@ -391,8 +358,9 @@ static void feed_stack_walk(etw_stacks *stacks, const etw_event_record *record,
     if (cursor.failed) {
         return;
     }
-    entry *e = entry_for(
-        stacks, key_of(ticks, thread_id, etw_record_processor(record), DOMAIN_CLASSIC), process_id);
+    entry *e =
+        entry_for(stacks, key_of(ticks, thread_id, etw_record_processor(record), ETW_STACK_CLASSIC),
+                  process_id);
     if (e == NULL) {
         return;
     }
@@ -421,8 +389,9 @@ static void feed_clr_stack(etw_stacks *stacks, const etw_event_record *record, t
     if (as == NULL) {
         return;
     }
-    entry *own = entry_for(stacks, key_of(header->TimeStamp, header->ThreadId, 0, DOMAIN_CLR_STACK),
-                           header->ProcessId);
+    entry *own =
+        entry_for(stacks, key_of(header->TimeStamp, header->ThreadId, 0, ETW_STACK_CLR_STACK),
+                  header->ProcessId);
     if (own != NULL) {
         own->parts[ETW_STACK_USER] = as;
     }
@@ -430,8 +399,8 @@ static void feed_clr_stack(etw_stacks *stacks, const etw_event_record *record, t
         return;
     }
     t->has_clr_event = false; /* a second stack is not this event's */
-    entry *e =
-        entry_for(stacks, key_of(t->clr_ticks, header->ThreadId, 0, DOMAIN_CLR), header->ProcessId);
+    entry *e = entry_for(stacks, key_of(t->clr_ticks, header->ThreadId, 0, ETW_STACK_CLR),
+                         header->ProcessId);
     if (e != NULL) {
         e->parts[ETW_STACK_USER] = as;
     }
@@ -527,11 +496,11 @@ static void stop_waiting(etw_stacks *stacks, uint32_t number)
 {
     for (uint32_t i = 0; i < stacks->threads.probe.used; i++) {
         thread *t = stacks->threads.entries[i].value;
-        for (entry **at = &t->waiting; *at != NULL;) {
-            if ((*at)->generation <= number) {
-                *at = (*at)->waiting;
+        for (waiting **at = &t->waiting; *at != NULL;) {
+            if ((*at)->entry->generation <= number) {
+                *at = free_waiting(stacks, *at);
             } else {
-                at = &(*at)->waiting;
+                at = &(*at)->next;
             }
         }
     }
@@ -571,7 +540,7 @@ static bool may_have_stack(const etw_event_record *record)
 }
 
 static const entry *find(etw_stacks *stacks, const etw_event_record *record, uint32_t thread_id,
-                         domain of)
+                         etw_stack_domain of)
 {
     const key wanted =
         key_of(record->EventHeader.TimeStamp, thread_id, etw_record_processor(record), of);
@@ -587,19 +556,19 @@ static const entry *find_any(etw_stacks *stacks, const etw_event_record *record,
         return !is_clr(etw_kernel_group_of(&header->ProviderId))
                    ? NULL
                    : find(stacks, record, header->ThreadId,
-                          is_clr_stack(header) ? DOMAIN_CLR_STACK : DOMAIN_CLR);
+                          is_clr_stack(header) ? ETW_STACK_CLR_STACK : ETW_STACK_CLR);
     }
     if (!may_have_stack(record)) {
         return NULL;
     }
-    const entry *e = find(stacks, record, header->ThreadId, DOMAIN_CLASSIC);
+    const entry *e = find(stacks, record, header->ThreadId, ETW_STACK_CLASSIC);
     etw_owner owner;
     if (e != NULL) {
         return e;
     }
     etw_owner_of_payload(record, trace, &owner);
     if (owner.has_thread && owner.thread_id != header->ThreadId) {
-        e = find(stacks, record, owner.thread_id, DOMAIN_CLASSIC);
+        e = find(stacks, record, owner.thread_id, ETW_STACK_CLASSIC);
     }
     return e;
 }
@@ -607,7 +576,8 @@ static const entry *find_any(etw_stacks *stacks, const etw_event_record *record,
 bool etw_stacks_find(etw_stacks *stacks, const etw_event_record *record, const etw_trace *trace,
                      etw_event_stack *stack)
 {
-    const bool is_empty = stacks->generation_count == 1 && stacks->generations[0].entry_count == 0;
+    const bool is_empty =
+        stacks->generation_count == 1 && stacks->generations[0].entries.count == 0;
     const entry *e = is_empty ? NULL : find_any(stacks, record, trace);
     if (e == NULL || (e->parts[ETW_STACK_KERNEL] == NULL && e->parts[ETW_STACK_USER] == NULL)) {
         return false;
