@@ -127,7 +127,8 @@ etw_estimate etw_estimate_forms(const etw_column_costs *costs, const uint64_t *s
         best.bits_256 += sample_count * 8;
         best.bits_256 += varies ? plane_cost(costs, sample, sample_count, 8 * plane) : 0;
     }
-    if (zeros >= sample_count - sample_count / 4) {
+    /* A 0 takes one bit there, and of planes at least one of each that varies. */
+    if (4 * zeros >= sample_count) {
         best.form = ETW_COLUMN_SPARSE;
         return best;
     }
