@@ -85,7 +85,7 @@ static void names_are_asked_for_once_while_they_hold(void **state)
             const uint32_t before = b.asked;
             const char *text = joined(&b, rows[i].time, rows[i].process_id, addresses, 2);
             if (strstr(text, rows[i].name) == NULL || (b.asked != before) != rows[i].is_asked) {
-                fail_msg("%s, row %zu: %s", formats[f], i, text);
+                fail_msg("%s, row %u: %s", formats[f], (unsigned)i, text);
             }
         }
         end(&b);
