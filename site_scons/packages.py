@@ -128,10 +128,22 @@ def packages_of_loaded(name):
     return ", ".join(sorted(found))
 
 
+# What a program needs that is linked with the static library, by the names that etwcap.pc has for it.
+DEVELOPMENT = {"libzstd": "libzstd-dev", "expat": "libexpat1-dev", "-lz": "zlib1g-dev", "-lpcre2-8": "libpcre2-dev"}
+PART_OF_C = {"-lpthread", "-lm", "-ldl"}
+
+
+def linked_by(described):
+    """The packages for what an etwcap.pc names as private; one that is not known ends the making."""
+    with open(described, encoding="utf-8") as file:
+        names = " ".join(re.findall(r"^(?:Requires|Libs)\.private: (.*)$", file.read(), re.MULTILINE)).split()
+    return [DEVELOPMENT[name] for name in names if name not in PART_OF_C]
+
+
 def dependencies(name, root, paths):
     own = "libetwcap1 (= %s-1)" % version()
     if name == "libetwcap-dev":
-        return [own, "libzstd-dev", "libexpat1-dev"]  # what etwcap.pc requires
+        return [own, *linked_by(os.path.join(root, "usr/lib/pkgconfig/etwcap.pc"))]
     if name == "python3-etwcap":
         return ["python3 (>= 3.8)", own]
     return packages_of_libraries([os.path.join(root, path) for path in paths if re.search(r"bin/etw-|\.so\.", path)])

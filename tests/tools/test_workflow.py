@@ -9,6 +9,7 @@ from conftest import ROOT, need_program
 yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
 
 SCRIPT = (ROOT / "tests/windows/live.ps1").read_text()
+ZIP_SCRIPT = (ROOT / "tests/install/zip.ps1").read_text()
 PAGE = (ROOT / "recorder/RUN-ON-WINDOWS.md").read_text()
 
 
@@ -31,18 +32,20 @@ def test_each_job_has_what_a_job_needs(jobs):
             assert "run" in step or re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"])
 
 
+def shell_steps(jobs):
+    return [step["run"] for job in jobs.values() if job["runs-on"] == "ubuntu-latest" for step in job["steps"] if "run" in step]
+
+
 def test_shell_steps_are_shell(jobs):
-    for step in jobs["build"]["steps"]:
-        if "run" in step:
-            subprocess.run(["sh", "-n"], input=step["run"].encode(), check=True)
+    for step in shell_steps(jobs):
+        subprocess.run(["sh", "-n"], input=step.encode(), check=True)
 
 
 def test_linters_find_nothing(jobs):
     shellcheck, yamllint = need_program("shellcheck"), need_program("yamllint")
-    for step in jobs["build"]["steps"]:
-        if "run" in step:
-            subprocess.run([shellcheck, "-s", "sh", "-"], input=step["run"].encode(), check=True)
-    for script in (".ci/run", "tests/install-deps.sh", "replay/etwbox/etwbox.sh"):
+    for step in shell_steps(jobs):
+        subprocess.run([shellcheck, "-s", "sh", "-"], input=step.encode(), check=True)
+    for script in (".ci/run", "tests/install-deps.sh", "tests/install/bare-debian.sh", "replay/etwbox/etwbox.sh"):
         subprocess.run([shellcheck, "-s", "sh", ROOT / script], check=True)
     # "on" is a word of YAML 1.1 for true, and of the service for when.
     rules = "{extends: default, rules: {document-start: disable, truthy: {check-keys: false}, line-length: {max: 130}}}"
@@ -60,6 +63,12 @@ def test_it_runs_on_the_systems_that_the_page_speaks_of(jobs):
     assert ".github/workflows/windows.yml" in PAGE
 
 
+def test_it_runs_scripts_that_exist(jobs):
+    steps = [step["run"].replace("\\", "/") for job in jobs.values() for step in job["steps"] if "run" in step]
+    named = {name for step in steps for name in re.findall(r"tests/[\w./-]+\.(?:sh|ps1)", step)}
+    assert {"tests/install/bare-debian.sh", "tests/install/zip.ps1"} <= named and all((ROOT / name).exists() for name in named)
+
+
 def test_it_runs_what_ci_runs(jobs):
     assert (ROOT / ".ci/run").exists() and any(step.get("run") == "sh .ci/run" for step in jobs["build"]["steps"])
 
@@ -69,11 +78,12 @@ def test_each_case_is_defined_and_explained():
     assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == cases()
 
 
-def test_the_script_names_options_and_programs_that_exist(win64_tool, native_tool):
+@pytest.mark.parametrize("script", [SCRIPT, ZIP_SCRIPT], ids=["live", "zip"])
+def test_the_scripts_name_options_and_programs_that_exist(win64_tool, native_tool, script):
     known = native_tool("etw-record", "--help").stdout.decode() + native_tool("etw-replay", "--help").stdout.decode()
     known_options = set(re.findall(r"--[a-z-]+", known)) | {"--version"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", SCRIPT)) <= known_options
-    for program in re.findall(r"'(\w+_windows)\.exe'", SCRIPT):
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", script)) <= known_options
+    for program in re.findall(r"'(\w+_windows)\.exe'", script):
         assert win64_tool.path("tests/" + program).exists()
 
 
@@ -82,9 +92,10 @@ def without_quotes(line):
     return re.sub(r"'(?:[^']|'')*'|\"(?:[^\"`]|`.|\"\")*\"|#.*", "", line)
 
 
-def test_brackets_of_the_script_match():
+@pytest.mark.parametrize("script", [SCRIPT, ZIP_SCRIPT], ids=["live", "zip"])
+def test_brackets_of_the_script_match(script):
     open_ = []
-    for line in SCRIPT.splitlines():
+    for line in script.splitlines():
         for bracket in re.findall(r"[(){}\[\]]", without_quotes(line)):
             if bracket in "({[":
                 open_.append({"(": ")", "{": "}", "[": "]"}[bracket])
