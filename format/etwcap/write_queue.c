@@ -44,6 +44,7 @@ static etw_status write_job(etw_write_queue *queue, etw_write_job *current, etw_
     }
     etw_status status = etw_sink_tick(queue->sink, failure);
     if (current->out.failed) {
+        queue->has_lost_blocks |= current->before.size + current->schemas.size > 0;
         etw_write_job_give_up(current);
     }
     while (at < current->out.size) {

@@ -40,6 +40,8 @@ typedef struct etw_write_queue {
     int64_t flush_at_ns; /* 0: nothing waits for a flush */
     bool has_lock;       /* threads may be started, and others may ask for counts */
     bool has_started;    /* with as many threads as there were to be had */
+    /* Other than events, for want of memory; to be looked at after stop. */
+    bool has_lost_blocks;
     bool threaded, stopping;
     pthread_t thread; /* writes */
     pthread_mutex_t lock;

@@ -637,8 +637,13 @@ etw_status etw_writer_finish(etw_writer *writer, etw_error *error)
     drain(writer, false);
     etw_write_queue_unlock(&writer->queue);
     etw_write_queue_stop(&writer->queue);
-    const etw_status status =
+    etw_status status =
         etw_sink_finish(writer->queue.sink, writer->received, writer->options.store, error);
+    if (status == ETW_OK && writer->queue.has_lost_blocks) { /* which no count tells */
+        status =
+            etw_error_set(error, ETW_ERROR_NO_MEMORY,
+                          "out of memory for a block: the file lacks traces, schemas or losses");
+    }
     etw_error none = {ETW_OK, 0, ""};
     etw_write_queue_publish(&writer->queue, ETW_OK, &none);
     writer->dropped = writer->received - writer->queue.counts.written;

@@ -4,6 +4,7 @@
 #include "format/schema/classic.h"
 #include "replay/query/statistics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The key of a kind of event; its name follows, with its NUL. */
@@ -23,6 +24,9 @@ typedef struct place {
     uint32_t index;          /* in the order of first events */
 } place;
 
+/* Of classes that Windows has: the longest is a third of it. */
+#define MAX_CLASS_NAME 128u
+
 struct etw_event_counts {
     etw_statistics *providers; /* by GUID */
     etw_statistics *kinds;     /* by kind_key; NULL: not wanted */
@@ -30,7 +34,7 @@ struct etw_event_counts {
     const char **provider_names; /* by the number of the row; NULL where unknown so far */
     uint32_t name_capacity;
     place *provider_places, *kind_places;
-    etw_text text; /* a name that is put together */
+    char class_name[MAX_CLASS_NAME]; /* that is put together */
 };
 
 etw_event_counts *etw_event_counts_new(bool by_kind)
@@ -59,7 +63,6 @@ void etw_event_counts_free(etw_event_counts *counts)
     free(counts->provider_names);
     free(counts->provider_places);
     free(counts->kind_places);
-    etw_text_free(&counts->text);
     free(counts);
 }
 
@@ -238,9 +241,9 @@ bool etw_event_counts_provider(etw_event_counts *counts, uint32_t index, etw_pro
     count->events = at->group->events;
     count->name = name == NULL ? "" : name;
     if (etw_classic_class_find(&count->provider, &provider_name, &class_name)) {
-        etw_text_clear(&counts->text);
-        etw_text_printf(&counts->text, "%s/%s", provider_name, class_name);
-        count->name = etw_text_z(&counts->text);
+        (void)snprintf(counts->class_name, sizeof counts->class_name, "%s/%s", provider_name,
+                       class_name);
+        count->name = counts->class_name;
     }
     return true;
 }
