@@ -23,7 +23,7 @@ MANIFEST = """<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2
 </events></instrumentation></instrumentationManifest>"""
 
 READING = [["cat", "TRACE"], ["cat", "FILE"], ["cat", "TRACE", "-m", "MANIFESTS"], ["cat", "FILE", "--where", "Who contains 'a'"],
-           ["cat", "FILE", "--format", "text"], ["cat", "FILE", "--format", "xml"], ["cat", "FILE", "--format", "csv"],
+           ["cat", "FILE", "--format", "text"], ["cat", "FILE", "--format", "xml"], ["cat", "FILE", "--format", "csv"], ["cat", "FILE", "--threads", "2"], ["cat", "TRACE", "--threads", "2"],
            ["info", "TRACE"], ["info", "FILE"], ["schemas", "FILE"], ["schemas", "TRACE", "-m", "MANIFESTS"],
            ["verify", "FILE"], ["stats", "FILE"], ["ps", "TRACE"], ["ps", "PROCESSES"], ["diff", "TRACE", "FILE"], ["diff", "EVENTS", "FILE"], ["expect", "FILE", "EXPECTED"]]
 EXPORTING = [["schemas", "--export", "OUT", "-m", "MANIFESTS"], ["schemas", "--export", "OUT", "-m", "FILE"]]
