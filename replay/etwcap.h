@@ -66,6 +66,7 @@ extern "C" {
 #include "format/etwcap/recover.h"
 #include "format/etwcap/side_body.h"
 #include "format/etwcap/verify.h"
+#include "format/etwcap/whole_block.h"
 #include "format/etwcap/writer.h"
 #include "format/event/consumer.h"
 #include "format/event/donor.h"
@@ -113,6 +114,7 @@ extern "C" {
 #include "replay/replay.h"
 #include "replay/replay_input.h"
 #include "replay/testing.h"
+#include "replay/whole_blocks.h"
 
 #ifdef __cplusplus
 }

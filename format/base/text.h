@@ -58,7 +58,7 @@ ETW_API void etw_text_append_i64(etw_text *text, int64_t value);
 /* "0x" and upper-case digits without leading zeros, as TdhFormatProperty writes them. */
 ETW_API void etw_text_append_hex(etw_text *text, uint64_t value);
 /* Upper-case hex digits of all bytes, nothing around them. */
-void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size);
+ETW_API void etw_text_append_hex_bytes(etw_text *text, const uint8_t *bytes, size_t size);
 /* With commas: 1,197,705. */
 ETW_API void etw_text_append_count(etw_text *text, uint64_t value);
 ETW_API void etw_text_printf(etw_text *text, const char *format, ...) ETW_PRINTF(2, 3);
