@@ -1,5 +1,6 @@
 """What the documents say: files that exist, options that the tools have."""
 import re
+import shlex
 
 import pytest
 from conftest import ROOT
@@ -49,3 +50,19 @@ def test_files_that_are_named_exist():
         assert len(named) > 10
         for path in named:
             assert (ROOT / path).exists(), path
+
+
+def without_layout(text):
+    return re.sub(r"\s*([*,;()])\s*", r"\1", re.sub(r"\s+", " ", text)).strip()
+
+
+def test_the_library_page_has_functions_and_headers_as_they_are():
+    page = (ROOT / "replay/etwcap.3").read_text()
+    lines = re.findall(r"^\.BI (.*)$", page[page.index(".SH SYNOPSIS"):page.index(".SH DESCRIPTION")], re.MULTILINE)
+    shown = [without_layout(one) for one in "".join("".join(shlex.split(line)) for line in lines).split(";") if one]
+    headers = without_layout("".join(path.read_text() for top in ("format", "recorder", "replay") for path in (ROOT / top).rglob("*.h")))
+    assert len(shown) > 6
+    for one in shown:
+        assert re.search(r"ETW_API(_CHECKED)? ?" + re.escape(one) + ";", headers), one
+    for path in re.findall(r"etwcap/((?:format|recorder|replay)/[\w/]+\.h)", page):
+        assert (ROOT / path).exists(), path

@@ -2,7 +2,6 @@
 import lzma
 import os
 import re
-import shlex
 import shutil
 import subprocess
 
@@ -281,23 +280,6 @@ def test_all_that_is_promised_is_installed(target):
         + ["share/python/etwcap/%s.py" % name for name in ("__init__", "_builder", "_library", "_trace", "pytest_plugin")]
     found = [path.relative_to(stage).as_posix() for path in stage.rglob("*") if not path.is_dir()]
     assert sorted(path for path in found if not path.startswith("include/etwcap/")) == sorted(promised)
-
-
-def without_layout(text):
-    return re.sub(r"\s*([*,;()])\s*", r"\1", re.sub(r"\s+", " ", text)).strip()
-
-
-def test_the_manual_page_has_functions_and_headers_as_they_are():
-    include = stage_of("native") / "include"
-    page = (ROOT / "replay/etwcap.3").read_text()
-    lines = re.findall(r"^\.BI (.*)$", page[page.index(".SH SYNOPSIS"):page.index(".SH DESCRIPTION")], re.MULTILINE)
-    shown = [without_layout(one) for one in "".join("".join(shlex.split(line)) for line in lines).split(";") if one]
-    headers = without_layout("".join(path.read_text() for path in include.rglob("*.h")))
-    assert len(shown) > 6
-    for one in shown:
-        assert re.search(r"ETW_API(_CHECKED)? ?" + re.escape(one) + ";", headers), one
-    for path in re.findall(r"etwcap/[\w/]+\.h", page):
-        assert (include / path).exists(), path
 
 
 def test_the_manual_pages_example_compiles(tmp_path):
