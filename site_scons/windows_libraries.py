@@ -49,6 +49,7 @@ LIBRARIES = {
     },
     "sqlite3": {  # its one file is made by its own scripts in Tcl
         "package": "sqlite3",
+        "target": "win64",  # alone: the box writes no databases
         "commands": [["./configure", "--quiet", "--disable-tcl", "--disable-readline"], ["make", "-s", "sqlite3.c", "sqlite3.h"]],
         "sources": ["sqlite3.c"],
         "headers": ["sqlite3.h"],
@@ -137,7 +138,7 @@ def provide(env):
     if header:
         env.Command(root + "/include/xxhash.h", header, Action(_copy, "copy $TARGET"))
     for library, recipe in LIBRARIES.items():
-        if _installed(library, env):
+        if recipe.get("target", env["TARGET_SYSTEM"]) != env["TARGET_SYSTEM"] or _installed(library, env):
             continue
         headers = ["%s/include/%s" % (root, os.path.basename(name)) for name in recipe["headers"]]
         env.Command(["#" + _archive(library, env["TARGET_SYSTEM"])] + headers, [],

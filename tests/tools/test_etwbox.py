@@ -189,6 +189,19 @@ def test_what_a_program_and_its_child_write_is_recorded(record):
     assert [e["TimeStamp"] for e in events] == sorted(e["TimeStamp"] for e in events)
 
 
+@pytest.mark.parametrize("box_name", ["etwbox", "etwbox32"])
+def test_programs_of_both_widths_write_into_one_recording(win64_tool, native_tool, tmp_path, box_name):
+    Tool("win32").words("etwbox32")  # skips where it cannot run
+    (tmp_path / "manifest.man").write_text(MANIFEST)
+    line = " & ".join("%s 2" % windows_path(Tool(target).path("tests/etwbox_provider")) for target in ("win32", "win64"))
+    win64_tool(box_name, "--record", tmp_path / "box.etwcap", "--schemas", tmp_path / "manifest.man", "--",
+               "cmd.exe", "/c", line)
+    assert b"good" in native_tool("etw-replay", "verify", tmp_path / "box.etwcap").stdout
+    events = native_tool.events(tmp_path / "box.etwcap")
+    assert [summary(e) for e in events] == 2 * (written(0) + written(1))
+    assert [e["Flags"] & 0x60 for e in events] == 6 * [0x20] + 6 * [0x40]
+
+
 @pytest.mark.parametrize("provider, level, kinds", [
     ("*Tests.Etwbox.Nobody", 0, set()), ("{b0c5e001-1111-4222-8333-444455556666}:4", 4, {"{b0c5e001"}),
     ("{b0c5e001-1111-4222-8333-444455556666}:3", 3, set()), ("{b0c5e001-1111-4222-8333-444455556666}:0", 255,
