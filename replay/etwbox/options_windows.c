@@ -165,6 +165,15 @@ static bool add_provider(etwbox_options *options, const wchar_t *provider)
     return true;
 }
 
+static bool take_process(etwbox_options *options, const wchar_t *id)
+{
+    options->join = wcstoul(id, NULL, 10);
+    if (options->join == 0) {
+        fprintf(stderr, "etwbox: --join %ls: expected the id of a process\n", id);
+    }
+    return options->join != 0;
+}
+
 /* As take_setting. */
 static int take_own(etwbox_options *options, wchar_t **words)
 {
@@ -177,8 +186,7 @@ static int take_own(etwbox_options *options, wchar_t **words)
         return needs(words[0], words[1]) ? 2 : -1;
     }
     if (wcscmp(words[0], L"--join") == 0) {
-        options->join = words[1] == NULL ? 0 : wcstoul(words[1], NULL, 10);
-        return needs(words[0], words[1]) && options->join != 0 ? 2 : -1;
+        return needs(words[0], words[1]) && take_process(options, words[1]) ? 2 : -1;
     }
     if (wcscmp(words[0], L"--provider") == 0) {
         return needs(words[0], words[1]) && add_provider(options, words[1]) ? 2 : -1;

@@ -1,10 +1,13 @@
 """etwbox: programs that know nothing of this project run with event tracing replaced, under Wine."""
 import json
 import re
+import shutil
+import subprocess
 import time
 import uuid
 
 import pytest
+import wine
 from conftest import ROOT, Tool
 from etlwriter import Trace, field, provider_guid
 
@@ -142,9 +145,19 @@ def test_the_exit_status_is_the_programs(box, code):
 
 @pytest.mark.parametrize("options, program, text", [
     ([], ["no-such-program.exe"], b"cannot be started"), ([], [], b"no program given"),
-    (["no-such.etl"], ["cmd.exe"], b"there is no such trace"), (["--nonsense"], ["cmd.exe"], b"unknown option")])
+    (["no-such.etl"], ["cmd.exe"], b"there is no such trace"), (["--nonsense"], ["cmd.exe"], b"unknown option"),
+    (["--join", "me"], ["cmd.exe"], b"expected the id of a process")])
 def test_what_cannot_be_run_is_told(box, options, program, text):
     assert text in box(options, *program, status=125).stderr
+
+
+def test_a_program_whose_box_is_missing_is_told(win64_tool, tmp_path):
+    Tool("win32").words("etwbox32")  # skips where it cannot run
+    for name in ("etwbox.exe", "etwapi.dll"):
+        shutil.copy(win64_tool.folder / name, tmp_path)
+    words = wine.command() + [tmp_path / "etwbox.exe", "--", Tool("win32").path("tests/etwbox_by_name")]
+    done = subprocess.run(words, env=wine.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert done.returncode == 125 and b"it is a 32-bit program, and etwbox32.exe is not beside" in done.stderr
 
 
 # --- providers -----------------------------------------------------------------------------------
