@@ -79,7 +79,7 @@ def test_a_protected_process_has_its_images_once(live, native_tool, trace, tmp_p
 
 
 @pytest.mark.parametrize("env, told", [
-    ({"ETWAPI_DENY": "kernel"}, "denied: it needs an elevated administrator"), ({"ETWAPI_LOSE": "3"}, "events of the session were lost"),
+    ({"ETWAPI_AT_END": "stop"}, "was stopped from outside"), ({"ETWAPI_DENY": "kernel"}, "denied: it needs an elevated administrator"), ({"ETWAPI_LOSE": "3"}, "events of the session were lost"),
     ({"ETWAPI_ONLY": str(uuid.UUID(bytes_le=provider_guid("Tests.Rundown")))}, "the session told nothing")])
 def test_without_the_kernels_session_there_are_snapshots(live, native_tool, trace, tmp_path, env, told):
     """It is no failure of the recording, and said in a line."""
