@@ -205,11 +205,20 @@ static uint32_t count_bits(const uint8_t *bits, uint32_t count)
  * they are written over. */
 static void spread(uint64_t *values, uint32_t count, const uint8_t *bits, const uint64_t *dense)
 {
+    const uint64_t *values_end = values + count;
     for (uint32_t i = 0; i < count; i += 8) {
         const uint32_t set = bits[i / 8];
         const uint32_t end = count - i < 8 ? count - i : 8;
         if (set == 0 && end == 8) { /* most are */
             memset(values + i, 0, 8 * sizeof *values);
+            continue;
+        }
+        if (values_end - dense >= 8) { /* no branches: bits are hard to foretell */
+            for (uint32_t k = 0; k < 8; k++) {
+                const uint64_t bit = set >> k & 1u;
+                values[i + k] = *dense & (0 - bit);
+                dense += bit;
+            }
             continue;
         }
         for (uint32_t k = 0; k < end; k++) {
