@@ -52,6 +52,14 @@ def test_files_that_are_named_exist():
             assert (ROOT / path).exists(), path
 
 
+def test_the_version_is_the_same_everywhere():
+    """That of the newest part of the CHANGELOG; pages of the tools and of the library have it, too."""
+    version = re.search(r'ETW_VERSION +"(.*)"', (ROOT / "format/base/version.h").read_text()).group(1)
+    assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE).group(1) == version
+    for page in ("recorder/command/etw-record.1", "replay/command/etw-replay.1", "replay/etwcap.3"):
+        assert re.match(r'\.TH \S+ \d "" "etwcap (.*?)"', (ROOT / page).read_text()).group(1) == version
+
+
 def without_layout(text):
     return re.sub(r"\s*([*,;()])\s*", r"\1", re.sub(r"\s+", " ", text)).strip()
 
