@@ -390,7 +390,7 @@ static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
 
 /* ---- the body ---- */
 
-/* Compresses what write put into the section, whose memory the next one takes. */
+/* Compresses what was written into the section, whose memory the next one takes. */
 static bool add_section(etw_encoder *encoder, int section, etw_buffer *body)
 {
     return !encoder->section.failed &&
