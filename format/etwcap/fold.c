@@ -239,21 +239,27 @@ static bool add_blocks(folding *self)
 
 /* ---- The frame ---- */
 
+/* Of the dictionary's head: a frame names no dictionary whose number is 0. */
+#define DICTIONARY_ID_AT   4u
+#define DICTIONARY_ID_SIZE 4u
+
+/* Not by ZSTD_CCtx_loadDictionary: in zstd 1.5.4 it crashes where memory is out. */
 static bool compress(etw_bytes raw, int level, etw_buffer *to)
 {
     ZSTD_CCtx *state = ZSTD_createCCtx();
+    etw_buffer dictionary = {0};
     const size_t room = ZSTD_compressBound(raw.size);
     char *at = etw_buffer_reserve(to, room);
-    bool is_good = state != NULL && at != NULL &&
-                   !ZSTD_isError(ZSTD_CCtx_setParameter(state, ZSTD_c_compressionLevel, level)) &&
-                   !ZSTD_isError(ZSTD_CCtx_setParameter(state, ZSTD_c_dictIDFlag, 0)) &&
-                   !ZSTD_isError(ZSTD_CCtx_loadDictionary(state, etw_fold_dictionary,
-                                                          ETW_FOLD_DICTIONARY_SIZE));
+    etw_buffer_append(&dictionary, etw_fold_dictionary, ETW_FOLD_DICTIONARY_SIZE);
+    bool is_good = state != NULL && at != NULL && !dictionary.failed;
     if (is_good) {
-        const size_t size = ZSTD_compress2(state, at, room, raw.data, raw.size);
+        memset(dictionary.data + DICTIONARY_ID_AT, 0, DICTIONARY_ID_SIZE);
+        const size_t size = ZSTD_compress_usingDict(state, at, room, raw.data, raw.size,
+                                                    dictionary.data, dictionary.size, level);
         is_good = !ZSTD_isError(size) && size > MAGIC_SIZE;
         to->size += is_good ? size : 0;
     }
+    etw_buffer_free(&dictionary);
     (void)ZSTD_freeCCtx(state);
     return is_good;
 }
