@@ -333,6 +333,9 @@ static etw_status write_block(etw_sink *sink, const etw_sink_block *block)
     if (block->kind == ETW_BLOCK_TRACE) {
         note_trace(sink, block);
     }
+    if (sink->traces.failed) {
+        return give_up(sink, ETW_ERROR_NO_MEMORY, "out of memory for a trace's copy");
+    }
     etw_block_header header = header_of(sink, block);
     etw_buffer_clear(&sink->out);
     sink->out_done = 0;
