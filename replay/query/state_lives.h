@@ -128,6 +128,12 @@ etw_state_image *etw_state_image_told(etw_state *state, uint16_t host, int64_t t
 /* What an ImageID event says of the image at a base: its PDB. */
 void etw_state_image_identified(etw_state *state, uint16_t host, const etw_state_image *told);
 uint16_t etw_state_host_of(etw_state *state, const etw_trace *trace);
+/* A life's memory, or NULL with what that means noted. */
+void *etw_state_new_life(etw_state *state, size_t size, uint64_t count, uint64_t limit);
+/* Two providers tell of one start or end. */
+bool etw_state_is_same(int64_t a_100ns, int64_t b_100ns);
+/* The longer of what is known and what is told, which may be NULL. */
+void etw_state_take_text(const char **known, const char *told);
 
 /* The kernel's event classes, by the first 32 bits of their GUIDs. */
 typedef enum etw_kernel_group {
