@@ -195,6 +195,7 @@ etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_argument
         .reduce = {.max_runs = 1000},
         .threads = ETW_THREADS_NOT_SAID,
         .writer = {.format = ETW_FORMAT_2_0,
+                   .sync = ETW_SYNC_INTERVAL, /* whole when it gets its name */
                    .caller_helps = true,
                    .application = "etw-replay " ETW_VERSION},
         .inputs = calloc((size_t)argc + 1, sizeof *arguments->inputs),

@@ -4,6 +4,7 @@
 #include "format/query/where.h"
 #include "format/schema/unexplained_report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,11 +379,27 @@ etw_status etw_stream_flush_chunks(etw_stream *stream, etw_error *error)
                : etw_stream_flush(stream, error);
 }
 
+/* A part is on the disk before it gets its name: a power failure must not leave half of it there.
+ */
+static etw_status sync_part(const etw_stream *stream, etw_error *error)
+{
+    if (stream->part.name.size == 0) {
+        return ETW_OK;
+    }
+    const int synced = stream->os->sync(stream->os->context, stream->file);
+    return synced < 0 && synced != -EINVAL
+               ? etw_error_set_os(error, -synced, "%s: cannot sync", stream->path)
+               : ETW_OK;
+}
+
 static etw_status close_file(etw_stream *stream, etw_status status, etw_error *error)
 {
     etw_error ignored = {0};
     const bool is_first = !etw_failed(status);
-    const etw_status flushed = etw_stream_flush(stream, is_first ? error : &ignored);
+    etw_status flushed = etw_stream_flush(stream, is_first ? error : &ignored);
+    if (is_first && !etw_failed(flushed)) {
+        flushed = sync_part(stream, error);
+    }
     const int closed =
         stream->file == ETW_FILE_STDOUT ? 0 : stream->os->close(stream->os->context, stream->file);
     if (is_first) {
