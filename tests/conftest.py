@@ -145,7 +145,7 @@ def live(win64_tool):
 def pytest_collection_modifyitems(config, items):
     """Tests of a file run in one process, with what they share; so do all files that start sessions, as the drop-in API has
     one table of them for all, with one NT Kernel Logger."""
-    live_files = {item.path for item in items if {"live", "boot", "service", "console"} & set(item.fixturenames)}
+    live_files = {item.path for item in items if {"live", "boot", "service", "console", "box"} & set(item.fixturenames)}
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
             item.add_marker(pytest.mark.xdist_group("sessions" if item.path in live_files else item.path.name))

@@ -19,7 +19,7 @@ static void outcome_of_walk(const etw_walk_end *end, etw_bytes user_data,
 {
     const size_t consumed =
         end->consumed_bytes < user_data.size ? end->consumed_bytes : user_data.size;
-    outcome->undecoded.data = user_data.data + consumed;
+    outcome->undecoded.data = consumed == 0 ? user_data.data : user_data.data + consumed;
     outcome->undecoded.size = user_data.size - consumed;
     if (end->reason != NULL) {
         say(outcome, end->reason, end->at);

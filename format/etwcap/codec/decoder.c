@@ -591,10 +591,13 @@ etw_status etw_decoder_decode_kinds(etw_decoder *decoder, etw_bytes body, uint32
     begin(decoder);
     decoder->count = count;
     *kind_count = 0;
-    const bool is_read = !cursor.failed && count <= ETW_BATCH_MAX_EVENTS &&
-                         read_section(decoder, &cursor, ETW_SECTION_HEADERS, true);
-    etw_cursor headers = etw_cursor_over(etw_buffer_bytes(&decoder->sections[ETW_SECTION_HEADERS]));
-    const bool is_well = is_read && read_kind_table(decoder, &headers);
+    bool is_well = !cursor.failed && count <= ETW_BATCH_MAX_EVENTS &&
+                   read_section(decoder, &cursor, ETW_SECTION_HEADERS, true);
+    if (is_well) {
+        etw_cursor headers =
+            etw_cursor_over(etw_buffer_bytes(&decoder->sections[ETW_SECTION_HEADERS]));
+        is_well = read_kind_table(decoder, &headers);
+    }
     decoder->count = 0;
     if (!is_well) {
         return failed(decoder, error);
