@@ -3,13 +3,18 @@
 #include "format/output/sqlite/sqlite_library.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 
 /* Of SQLite 3, whose interface does not change. */
 #define SONAME "libsqlite3.so.0"
 
 etw_status etw_sqlite_load(etw_sqlite *sqlite, etw_error *error)
 {
+    errno = 0;
     void *handle = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (handle == NULL && errno == ENOMEM) { /* dlerror names the step alone */
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory to load SQLite");
+    }
     bool is_whole = handle != NULL;
     /* As dlsym's page does it: C has no cast from an object's pointer to a function's. */
 #define FIND(name)                                                                                 \
