@@ -2,9 +2,6 @@
 
 #include "replay/replay_inside.h"
 
-/* Of the events that carry a piece of an EventSource's manifest. */
-#define MANIFEST_EVENT 0xFFFEu
-
 static bool lies_within(const etw_filter *filter, const etw_whole_block *block)
 {
     return (!filter->has_since || block->first_time_100ns >= filter->since_100ns) &&
@@ -16,7 +13,8 @@ static bool lies_within(const etw_filter *filter, const etw_whole_block *block)
 static bool is_explained_here(const etw_whole_kind *kind, const etw_schema *schema)
 {
     return kind->file_schema_id == 0 &&
-           (schema != NULL || kind->record->EventHeader.EventDescriptor.Id == MANIFEST_EVENT);
+           (schema != NULL ||
+            kind->record->EventHeader.EventDescriptor.Id == ETW_MANIFEST_EVENT_ID);
 }
 
 /* *is_plain: the block can be given. */

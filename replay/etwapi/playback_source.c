@@ -170,7 +170,7 @@ int64_t etwapi_now_100ns(void)
 {
     FILETIME now;
     GetSystemTimePreciseAsFileTime(&now);
-    return (int64_t)((uint64_t)now.dwHighDateTime << 32 | now.dwLowDateTime);
+    return (int64_t)etwapi_filetime(&now);
 }
 
 /* A session over no saved trace: what this system is. */
