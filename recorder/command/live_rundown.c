@@ -39,13 +39,6 @@ static etw_status put_list(void *context, etw_bytes blob, uint32_t processes, et
     return etw_capture_rundown(context, blob, processes, error);
 }
 
-static bool is_image(const etw_event_record *record)
-{
-    static const etw_guid image = {
-        0x2CB15D1D, 0x5FC1, 0x11D2, {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}};
-    return etw_guid_equal(&record->EventHeader.ProviderId, &image);
-}
-
 static etw_status put_events(const etw_live_rundown *rundown, etw_capture *capture,
                              const etw_trace *trace, etw_error *error)
 {
@@ -55,7 +48,7 @@ static etw_status put_events(const etw_live_rundown *rundown, etw_capture *captu
     etw_rundown_event event;
     etw_status status = ETW_OK;
     while (status == ETW_OK && etw_rundown_events_next(&left, &event)) {
-        if (rundown->session_tells_images && is_image(&event.record)) {
+        if (rundown->session_tells_images && etw_rundown_is_image(&event.record)) {
             continue;
         }
         int64_t *time = &event.record.EventHeader.TimeStamp;

@@ -1,5 +1,7 @@
 #include "recorder/rundown/kernel_rundown.h"
 
+#include "recorder/rundown/rundown_events.h"
+
 #include <stdlib.h>
 
 #define OPCODE_DC_START 3u
@@ -8,8 +10,6 @@
 /* Layouts: format/schema/classic_table.inc. */
 static const etw_guid process_class = {
     0x3D6FA8D0, 0xFE05, 0x11D0, {0x9D, 0xDA, 0x00, 0xC0, 0x4F, 0xD7, 0xBA, 0x7C}};
-static const etw_guid image_class = {
-    0x2CB15D1D, 0x5FC1, 0x11D2, {0xAB, 0xE1, 0x00, 0xA0, 0xC9, 0x11, 0xF5, 0x18}};
 
 void etw_kernel_rundown_free(etw_kernel_rundown *rundown)
 {
@@ -62,7 +62,7 @@ static bool read_record(const etw_event_record *record, etw_kernel_record *read)
 {
     const etw_event_header *header = &record->EventHeader;
     const uint8_t version = header->EventDescriptor.Version;
-    read->is_image = etw_guid_equal(&header->ProviderId, &image_class);
+    read->is_image = etw_rundown_is_image(record);
     if (header->EventDescriptor.Opcode != OPCODE_DC_START ||
         (!read->is_image && !etw_guid_equal(&header->ProviderId, &process_class)) ||
         version < (read->is_image ? 2 : 3)) {

@@ -29,6 +29,11 @@ static const struct {
     {{0x01853A65, 0x418F, 0x4F36, {0xAE, 0xFC, 0xDC, 0x0F, 0x1D, 0x2F, 0xD2, 0x35}}, 15, 3},
 };
 
+bool etw_rundown_is_image(const etw_event_record *record)
+{
+    return etw_guid_equal(&record->EventHeader.ProviderId, &kinds[IMAGE].event_class);
+}
+
 static size_t begin(etw_buffer *to, uint8_t kind)
 {
     etw_buffer_append_u8(to, kind);

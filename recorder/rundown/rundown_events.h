@@ -51,6 +51,9 @@ ETW_API void etw_rundown_events_kernel(etw_buffer *to, etw_bytes event, uint64_t
 
 ETW_API void etw_rundown_events_service(etw_buffer *to, const etw_rundown_service_facts *facts);
 
+/* Whether it is of the kernel's class of images, whatever its opcode. */
+ETW_API bool etw_rundown_is_image(const etw_event_record *record);
+
 /* An event with its extended data. */
 typedef struct etw_rundown_event {
     etw_event_record record;
