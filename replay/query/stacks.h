@@ -21,7 +21,7 @@
 
 /* That many are kept: events of one pass, of the next wait for their parts, one is being filled. */
 #define ETW_STACKS_GENERATIONS 3u
-/* Of one generation; the second also for what threads and keys take, of all. */
+/* Of one generation; the second also for threads, for keys, and for what is told ahead, each. */
 #define ETW_STACKS_MAX       ((uint32_t)1 << 19)
 #define ETW_STACKS_MAX_BYTES ((size_t)64 << 20)
 /* Addresses of one StackWalk event (192), and of one of the CLR, which states no limit. */
