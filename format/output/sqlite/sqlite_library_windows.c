@@ -2,7 +2,7 @@
 
 #include "format/output/sqlite/sqlite_library.h"
 
-/* It is linked in: a recorder is one file. */
+/* It is linked in: a tool is one file. */
 etw_status etw_sqlite_load(etw_sqlite *sqlite, etw_error *error)
 {
     (void)error;
