@@ -1,6 +1,7 @@
 #include "replay/command/comparison.h"
 
 #include "replay/command/comparison_side.h"
+#include "replay/command/doubts.h"
 #include "replay/command/tool.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
 #include "replay/command/copy_inside.h"
+#include "replay/command/doubts.h"
+#include "replay/command/progress.h"
+#include "replay/command/stream.h"
 
 #include "format/etwcap/body.h"
 #include "replay/command/offsets.h"

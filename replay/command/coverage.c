@@ -2,6 +2,7 @@
 
 #include "format/input/input.h"
 #include "format/output/json_writer.h"
+#include "replay/command/progress.h"
 #include "replay/command/tool.h"
 
 #include <inttypes.h>

@@ -9,6 +9,7 @@
 #define ETW_REPLAY_PIPELINE_H
 
 #include "format/output/output.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 
 /* Events that are rendered before a thread would pay: 1 to 2 ms of work. */

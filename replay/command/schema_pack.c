@@ -4,6 +4,7 @@
 #include "format/etwcap/pack_writer.h"
 #include "format/input/donor_file.h"
 #include "format/schema/resolver.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 
 #include <inttypes.h>

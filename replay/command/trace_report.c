@@ -1,5 +1,6 @@
 #include "replay/command/trace_report.h"
 
+#include "replay/command/progress.h"
 #include "replay/command/rundown_file.h"
 #include "replay/query/state_pass.h"
 

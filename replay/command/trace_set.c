@@ -2,6 +2,7 @@
 
 #include "format/base/heap.h"
 #include "format/event/sort.h"
+#include "replay/command/doubts.h"
 #include "replay/command/follow.h"
 #include "replay/command/offsets.h"
 

@@ -8,6 +8,7 @@
 #define ETW_REPLAY_TRACE_SET_H
 
 #include "format/input/time_order.h"
+#include "replay/command/progress.h"
 #include "replay/command/tool.h"
 
 typedef struct etw_trace_set_options {

@@ -1,7 +1,10 @@
 /* cat and export: events as text, packets, ... */
+#include "replay/command/doubts.h"
 #include "replay/command/follow.h"
 #include "replay/command/pipeline.h"
+#include "replay/command/progress.h"
 #include "replay/command/screen.h"
+#include "replay/command/stream.h"
 #include "replay/command/trace_set.h"
 #include "replay/command/verbs.h"
 #include "replay/query/symbols.h"

@@ -3,6 +3,8 @@
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
 #include "replay/command/copy.h"
+#include "replay/command/progress.h"
+#include "replay/command/stream.h"
 #include "replay/command/verbs.h"
 
 #include <inttypes.h>
@@ -69,8 +71,7 @@ static bool is_whole(const etw_recover_report *report)
 
 /* Into part, which is verified and gets its name only then; etw_recover has looked at that. */
 static etw_status recover_etl_by(const etw_replay_arguments *arguments, etw_input *input,
-                                 etw_part_file *part, etw_copy_counts *counts,
-                                 etw_error *error)
+                                 etw_part_file *part, etw_copy_counts *counts, etw_error *error)
 {
     const char *name = etw_text_z(&part->name);
     const etw_os *os = etw_os_default();

@@ -1,6 +1,7 @@
 /* diff: two traces, or what cat printed of them, compared event by event. */
 #include "replay/command/difference.h"
 #include "replay/command/screen.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 

@@ -4,6 +4,7 @@
 #include "replay/command/difference.h"
 #include "replay/command/expectation.h"
 #include "replay/command/screen.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 

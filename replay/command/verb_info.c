@@ -1,5 +1,6 @@
 /* info: where a trace comes from, what it holds and what it lacks. */
 #include "replay/command/info.h"
+#include "replay/command/stream.h"
 #include "replay/command/verbs.h"
 
 const char *etw_info_clock_name(uint32_t type)

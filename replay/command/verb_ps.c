@@ -2,6 +2,7 @@
 #include "format/base/table.h"
 #include "format/input/input.h"
 #include "format/output/json_writer.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 #include "replay/query/state_pass.h"

@@ -4,6 +4,7 @@
 #include "format/base/part_file.h"
 #include "replay/command/check_command.h"
 #include "replay/command/copy.h"
+#include "replay/command/stream.h"
 #include "replay/command/verbs.h"
 
 #include <inttypes.h>

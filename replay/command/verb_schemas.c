@@ -3,8 +3,10 @@
 #include "format/input/input.h"
 #include "format/output/schema_listing.h"
 #include "replay/command/coverage.h"
+#include "replay/command/progress.h"
 #include "replay/command/schema_lines.h"
 #include "replay/command/schema_pack.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 

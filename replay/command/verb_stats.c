@@ -1,9 +1,11 @@
 /* stats: how many events, by what, how often, how long. */
 #include "format/base/arena.h"
 #include "format/event/clock.h"
-#include "replay/command/stats.h"
-#include "replay/command/verbs.h"
 #include "format/query/field.h"
+#include "replay/command/doubts.h"
+#include "replay/command/stats.h"
+#include "replay/command/stream.h"
+#include "replay/command/verbs.h"
 #include "replay/query/pairs.h"
 
 #include <inttypes.h>

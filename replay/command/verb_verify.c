@@ -2,6 +2,8 @@
 #include "format/etwcap/verify.h"
 #include "format/output/json_writer.h"
 #include "replay/command/oracle_check.h"
+#include "replay/command/progress.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 #include "replay/command/verbs.h"
 

@@ -4,6 +4,7 @@
 #include "format/etwcap/recover.h"
 #include "format/etwcap/verify.h"
 #include "recorder/capture/capture.h"
+#include "replay/command/stream.h"
 #include "replay/command/tool.h"
 #include "tests/support/faulty_os.h"
 
