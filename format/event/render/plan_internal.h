@@ -1,4 +1,4 @@
-/* What a plan is made of; for plan*.c, walk.c, value.c and message.c only. */
+/* What a plan is made of; for plan*.c, walk.c, value*.c and message*.c only. */
 #ifndef ETW_FORMAT_EVENT_PLAN_INTERNAL_H
 #define ETW_FORMAT_EVENT_PLAN_INTERNAL_H
 
@@ -126,11 +126,26 @@ size_t etw_plan_size_bytes(const etw_plan *plan);
 etw_take etw_take_of(uint16_t in_type);
 etw_show etw_show_of(uint16_t in_type, uint16_t out_type);
 
-/* value.c: the map's name for the value, without the space behind it; NULL where it has none. */
+/* value_map.c: the entry of a value map; NULL where it has none. */
+const etw_plan_map_entry *etw_plan_map_find(const etw_plan_map *map, uint32_t value);
+/* Whether a bit map's entry names some of the value. */
+bool etw_plan_map_has_bits(const etw_plan_map_entry *entry, uint32_t value);
+/* The map's name for the value; NULL where it has none. */
 const etw_name *etw_plan_map_name(const etw_plan_map *map, uint32_t value);
+/* False, and nothing appended, where the map has no text for the value: it is then shown as a
+ * number. trim: without the space that the message compiler puts behind each text. */
+bool etw_value_append_mapped(etw_text *text, const etw_plan_map *map, uint32_t value, bool trim,
+                             etw_escape escape);
+
 /* value.c: an integer's bytes, of 1, 2, 4 or 8. */
 uint64_t etw_value_unsigned(etw_bytes bytes);
 int64_t etw_value_signed(etw_bytes bytes);
+double etw_value_float(etw_bytes bytes);
+double etw_value_double(etw_bytes bytes);
+/* The text of a value whose map, if it has one, does not know it. False: TDH refuses it, and its
+ * bytes are shown. */
+bool etw_value_append_shown(etw_text *text, const etw_property *property, etw_bytes bytes,
+                            bool exact, etw_escape escape);
 
 /* message_wpp.c: etw_plan_append_message of a WPP message (tmf format; TEXT.md). */
 etw_status etw_plan_append_wpp_message(const etw_plan *plan, const etw_event_record *record,
