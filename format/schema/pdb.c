@@ -257,7 +257,7 @@ static etw_status read_dbi(msf *m, etw_wpp_reader *reader)
 etw_status etw_wpp_set_add_pdb(etw_wpp_set *set, etw_bytes file, etw_schema_store *store,
                                uint32_t *added, etw_error *error)
 {
-    etw_wpp_model *model = etw_wpp_set_model(set);
+    etw_wpp_model *model = &set->model;
     const etw_wpp_message *last = model->last;
     etw_wpp_reader reader = {.model = model};
     msf m = {.file = file, .error = error};

@@ -6,6 +6,7 @@
 #include "format/base/guid.h"
 #include "format/base/table.h"
 #include "format/base/text.h"
+#include "format/event/tei_builder.h"
 #include "format/schema/wpp.h"
 
 typedef struct etw_wpp_argument {
@@ -86,7 +87,16 @@ void etw_wpp_read_end(etw_wpp_reader *reader);
 etw_wpp_enum *etw_wpp_find_enum(const etw_wpp_model *model, uint32_t document, const char *name,
                                 size_t name_size, etw_text *key);
 
-etw_wpp_model *etw_wpp_set_model(etw_wpp_set *set);
+struct etw_wpp_set {
+    etw_wpp_model model;
+    etw_tei_builder *builder;
+    etw_text key; /* of the enum that is looked up */
+};
+
+/* The schema of a message; *schema: of the store. pointer_size: 4 or 8. */
+etw_status etw_wpp_make_schema(etw_wpp_set *set, const etw_wpp_message *message,
+                               uint32_t pointer_size, etw_schema_store *store,
+                               const etw_schema **schema, etw_error *error);
 
 /* What follows the last line of a document: names the components of all messages behind last (NULL:
  * of all) in the store. met is the reader's; of 0 comes ETW_ERROR_NOT_THIS. */
