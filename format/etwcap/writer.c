@@ -1,41 +1,20 @@
 #include "format/etwcap/writer.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "format/etwcap/fold.h"
 #include "format/etwcap/side_body.h"
-#include "format/etwcap/whole_block.h"
-#include "format/etwcap/write_queue.h"
+#include "format/etwcap/writer_inside.h"
 
 #define MAX_BATCH_BYTES ((size_t)14 << 20)
-/* Blocks that wait before a batch; more, and the batch goes out. */
-#define MAX_BEFORE ((size_t)1 << 20)
 /* Items up to this number cannot be above ETW_MAX_EXTENDED_BYTES together. */
 #define SURELY_SMALL_ITEMS 15u
 
+/* Of writer->seen. */
+enum schema_state { SCHEMA_UNSEEN, SCHEMA_KEPT, SCHEMA_LEFT_OUT };
+
 _Static_assert(MAX_BATCH_BYTES + ETW_BATCH_RECORD_ROOM <= ETW_BATCH_MAX_BYTES,
                "a batch takes any record");
-
-enum drop { DROP_QUEUE_FULL, DROP_LIMIT, DROP_DISK, DROP_MEMORY, DROP_END };
-
-struct etw_writer {
-    etw_writer_options options;
-    etw_write_queue queue;
-    etw_clock clocks[ETW_MAX_TRACES]; /* of the queue */
-    uint16_t trace_count;
-    uint8_t *seen; /* by schema id: an enum schema_state */
-    uint32_t names_seen;
-    etw_loss drops[DROP_END]; /* not yet in a loss record: by an enum drop */
-    /* The job that events go into without the lock: it is the caller's until it is handed over.
-     * NULL, or the queue asks for attention: the caller looks at everything under the lock first.
-     */
-    etw_write_job *open;
-    atomic_uint_fast64_t received; /* written by the caller alone */
-    uint64_t dropped;
-};
-
-enum schema_state { SCHEMA_UNSEEN, SCHEMA_KEPT, SCHEMA_LEFT_OUT };
 
 void etw_writer_free(etw_writer *writer)
 {
@@ -164,9 +143,7 @@ etw_status etw_writer_create(const etw_os *os, const char *path, const etw_write
     return ETW_OK;
 }
 
-/* With the lock. The job that the caller may fill; NULL where all are on their way and the policy
- * says drop. What was dropped before goes first into it. */
-static etw_write_job *current_job(etw_writer *writer)
+etw_write_job *etw_writer_current_job(etw_writer *writer)
 {
     if (!etw_write_queue_has_room(&writer->queue, 1) &&
         writer->options.overload == ETW_OVERLOAD_DROP) {
@@ -186,8 +163,8 @@ static etw_write_job *current_job(etw_writer *writer)
     return current;
 }
 
-static void note_drop(etw_writer *writer, enum drop which, const etw_event_record *record,
-                      uint16_t trace_index, const char *detail)
+static void note_drop(etw_writer *writer, enum etw_writer_drop which,
+                      const etw_event_record *record, uint16_t trace_index, const char *detail)
 {
     static const uint32_t causes[] = {ETW_LOSS_QUEUE_FULL, ETW_LOSS_LIMIT, ETW_LOSS_DISK,
                                       ETW_LOSS_LIMIT};
@@ -212,10 +189,8 @@ static bool has_room(etw_buffer *buffer, size_t size)
     return is_there;
 }
 
-/* Puts the schema into the job where it is new. *id: 0 for one that the file cannot hold. False
- * where memory is out; the schema is still new then. */
-static bool note_schema(etw_writer *writer, etw_write_job *current, uint32_t schema_id,
-                        uint32_t *id)
+bool etw_writer_note_schema(etw_writer *writer, etw_write_job *current, uint32_t schema_id,
+                            uint32_t *id)
 {
     *id = 0;
     if (schema_id == 0 || schema_id > ETW_FILE_MAX_SCHEMA_ID || writer->options.store == NULL) {
@@ -245,7 +220,7 @@ static void note_names(etw_writer *writer, etw_write_job *current)
     const etw_guid *provider;
     const char *name;
     while (
-        writer->options.store != NULL && current->names.size < MAX_BEFORE &&
+        writer->options.store != NULL && current->names.size < ETW_WRITER_MAX_BEFORE &&
         etw_schema_store_provider_at(writer->options.store, writer->names_seen, &provider, &name) &&
         has_room(&current->names, ETW_PROVIDER_NAME_MAX_SIZE)) { /* else with the next job */
         etw_provider_name_append(&current->names, provider, name);
@@ -278,7 +253,7 @@ static void submit(etw_writer *writer)
     etw_write_queue_submit(&writer->queue);
 }
 
-static void hand_over(etw_writer *writer, etw_write_job *current)
+void etw_writer_hand_over(etw_writer *writer, etw_write_job *current)
 {
     note_names(writer, current);
     if (is_full(writer, current)) {
@@ -298,28 +273,29 @@ static void submit_if_due(etw_writer *writer)
 static etw_status append_event(etw_writer *writer, const etw_event_record *record,
                                uint16_t trace_index, uint32_t schema_id, etw_error *error)
 {
-    etw_write_job *current = current_job(writer);
+    etw_write_job *current = etw_writer_current_job(writer);
     if (current == NULL) {
-        note_drop(writer, DROP_QUEUE_FULL, record, trace_index, "the writer's queue was full");
+        note_drop(writer, ETW_DROP_QUEUE_FULL, record, trace_index, "the writer's queue was full");
         return ETW_OK;
     }
     uint32_t id;
-    if (!note_schema(writer, current, schema_id, &id)) {
-        note_drop(writer, DROP_MEMORY, record, trace_index, "out of memory for a schema");
+    if (!etw_writer_note_schema(writer, current, schema_id, &id)) {
+        note_drop(writer, ETW_DROP_MEMORY, record, trace_index, "out of memory for a schema");
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a schema");
     }
     if (!is_within_limits(record) || !etw_batch_append(current->batch, record, trace_index, id)) {
-        note_drop(writer, DROP_LIMIT, record, trace_index, "an event was larger than the limit");
+        note_drop(writer, ETW_DROP_LIMIT, record, trace_index,
+                  "an event was larger than the limit");
         return etw_error_set(error, ETW_ERROR_LIMIT, "an event is larger than the limit");
     }
     etw_write_queue_start_clock(&writer->queue);
     if (is_full(writer, current)) {
-        hand_over(writer, current);
+        etw_writer_hand_over(writer, current);
     }
     return ETW_OK;
 }
 
-static void count_received(etw_writer *writer, uint32_t events)
+void etw_writer_count_received(etw_writer *writer, uint32_t events)
 {
     /* One thread writes it: no need for the cost of an atomic addition. */
     const uint_fast64_t received = atomic_load_explicit(&writer->received, memory_order_relaxed);
@@ -335,7 +311,7 @@ static etw_status add_carefully(etw_writer *writer, const etw_event_record *reco
         etw_write_queue_retry(&writer->queue);
     }
     if (writer->queue.failure.status != ETW_OK) {
-        note_drop(writer, DROP_DISK, record, trace_index, writer->queue.failure.message);
+        note_drop(writer, ETW_DROP_DISK, record, trace_index, writer->queue.failure.message);
         status = writer->queue.failure.status;
         if (error != NULL) {
             *error = writer->queue.failure;
@@ -383,14 +359,14 @@ etw_status etw_writer_add_event(etw_writer *writer, const etw_event_record *reco
         return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "trace %u was not added",
                              trace_index);
     }
-    count_received(writer, 1);
+    etw_writer_count_received(writer, 1);
     if (add_quickly(writer, record, trace_index, schema_id)) {
         return ETW_OK;
     }
     etw_write_queue_lock(&writer->queue);
     atomic_store_explicit(&writer->queue.attention, false, memory_order_relaxed);
     if (writer->open != NULL && is_full(writer, writer->open)) {
-        hand_over(writer, writer->open);
+        etw_writer_hand_over(writer, writer->open);
     }
     const etw_status status = add_carefully(writer, record, trace_index, schema_id, error);
     open_quick_way(writer);
@@ -418,162 +394,6 @@ void etw_writer_tick(etw_writer *writer)
     etw_write_queue_unlock(&writer->queue);
 }
 
-/* With the lock. Puts a small block between the events before and after it. */
-static etw_status put_before(etw_writer *writer, const etw_sink_block *block, etw_error *error)
-{
-    etw_write_job *current = NULL;
-    if (etw_write_queue_has_room(&writer->queue, 1)) {
-        current = etw_write_queue_job(&writer->queue, writer->queue.filled);
-    }
-    if (current != NULL &&
-        (etw_batch_count(current->batch) > 0 || current->before.size > MAX_BEFORE)) {
-        hand_over(writer, current);
-    }
-    /* Blocks that are not events are few, and are never dropped: this waits whatever the policy. */
-    etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
-    current = current_job(writer);
-    const size_t size = current->before.size;
-    etw_sink_block_put(&current->before, block);
-    if (current->before.failed) {
-        current->before.size = size;
-        current->before.failed = false;
-        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block");
-    }
-    etw_write_queue_start_clock(&writer->queue);
-    return ETW_OK;
-}
-
-static etw_status add_small_block(etw_writer *writer, etw_sink_block *block, etw_buffer *body,
-                                  etw_error *error)
-{
-    etw_status status;
-    if (body->failed) {
-        status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a block");
-    } else {
-        block->raw_size = (uint32_t)body->size;
-        block->body = (etw_bytes){(const uint8_t *)body->data, body->size};
-        etw_write_queue_lock(&writer->queue);
-        status = put_before(writer, block, error);
-        etw_write_queue_unlock(&writer->queue);
-    }
-    etw_buffer_free(body);
-    return status;
-}
-
-etw_status etw_writer_add_trace(etw_writer *writer, const etw_trace *trace, uint16_t *trace_index,
-                                etw_error *error)
-{
-    if (writer->trace_count == ETW_MAX_TRACES) {
-        return etw_error_set(error, ETW_ERROR_LIMIT, "a file holds at most %u traces",
-                             ETW_MAX_TRACES);
-    }
-    etw_buffer body = {0};
-    etw_sink_block block = {.kind = ETW_BLOCK_TRACE, .count = 1};
-    etw_trace_append(&body, writer->trace_count, trace);
-    const etw_status status = add_small_block(writer, &block, &body, error);
-    if (status == ETW_OK) {
-        writer->clocks[writer->trace_count] = trace->clock;
-        *trace_index = writer->trace_count++;
-    }
-    return status;
-}
-
-etw_status etw_writer_add_loss(etw_writer *writer, const etw_loss *loss, etw_error *error)
-{
-    etw_buffer body = {0};
-    etw_sink_block block = {.kind = ETW_BLOCK_LOSS,
-                            .count = 1,
-                            .first_time_100ns = loss->from_time_100ns,
-                            .last_time_100ns = loss->to_time_100ns};
-    etw_loss_append(&body, loss, false);
-    return add_small_block(writer, &block, &body, error);
-}
-
-etw_status etw_writer_add_clock_anchor(etw_writer *writer, uint16_t trace_index, int64_t ticks,
-                                       int64_t time_100ns, etw_error *error)
-{
-    const etw_clock_anchor anchor = {trace_index, ticks, time_100ns};
-    etw_buffer body = {0};
-    etw_sink_block block = {.kind = ETW_BLOCK_CLOCK_ANCHORS,
-                            .count = 1,
-                            .first_time_100ns = time_100ns,
-                            .last_time_100ns = time_100ns};
-    if (trace_index >= writer->trace_count) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "trace %u was not added",
-                             trace_index);
-    }
-    etw_clock_anchor_append(&body, &anchor);
-    return add_small_block(writer, &block, &body, error);
-}
-
-etw_status etw_writer_add_block(etw_writer *writer, uint16_t kind, uint32_t count, etw_bytes bytes,
-                                etw_error *error)
-{
-    etw_buffer body = {0};
-    etw_sink_block block = {.kind = kind, .count = count};
-    const bool is_callers = kind == ETW_BLOCK_ORACLE || kind == ETW_BLOCK_RUNDOWN;
-    if (!is_callers && kind < ETW_BLOCK_PRIVATE_FIRST) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "block kind %u is not free", kind);
-    }
-    if (bytes.size > ETW_WRITER_MAX_BLOCK) {
-        return etw_error_set(error, ETW_ERROR_LIMIT,
-                             "a block of %zu bytes is above the limit of %zu", bytes.size,
-                             ETW_WRITER_MAX_BLOCK);
-    }
-    etw_buffer_append(&body, bytes.data, bytes.size);
-    return add_small_block(writer, &block, &body, error);
-}
-
-/* With the lock. Its schemas stand in a job before its own: those of a job come behind such
- * blocks. False: there is one that the file cannot hold. */
-static etw_status put_schemas_of(etw_writer *writer, const etw_whole_block *block, bool *written,
-                                 etw_error *error)
-{
-    etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
-    etw_write_job *current = current_job(writer);
-    *written = true;
-    for (uint32_t i = 0; i < block->kind_count && *written; i++) {
-        uint32_t id;
-        if (!note_schema(writer, current, block->kinds[i].file_schema_id, &id)) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a schema");
-        }
-        *written = id == block->kinds[i].file_schema_id;
-    }
-    if (*written && current->schemas.size > 0) {
-        hand_over(writer, current);
-    }
-    return ETW_OK;
-}
-
-etw_status etw_writer_add_whole_block(etw_writer *writer, const etw_whole_block *whole,
-                                      bool *written, etw_error *error)
-{
-    const etw_sink_block block = {.kind = ETW_BLOCK_EVENTS,
-                                  .raw_size = whole->raw_size,
-                                  .count = whole->count,
-                                  .head_size = whole->head_size,
-                                  .first_time_100ns = whole->first_time_100ns,
-                                  .last_time_100ns = whole->last_time_100ns,
-                                  .body = whole->body};
-    etw_write_queue_lock(&writer->queue);
-    etw_status status = put_schemas_of(writer, whole, written, error);
-    if (status == ETW_OK && *written) {
-        status = put_before(writer, &block, error);
-        *written = status == ETW_OK;
-    }
-    if (*written) {
-        count_received(writer, whole->count);
-    }
-    if (*written && writer->queue.failure.status != ETW_OK) {
-        status = writer->queue.failure.status;
-        if (error != NULL) {
-            *error = writer->queue.failure;
-        }
-    }
-    etw_write_queue_unlock(&writer->queue);
-    return status;
-}
-
 static bool has_drops(const etw_writer *writer)
 {
     bool any = false;
@@ -589,7 +409,7 @@ static void drain(etw_writer *writer, bool releases)
 {
     for (int round = 0; round < 2; round++) {
         etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
-        etw_write_job *current = current_job(writer);
+        etw_write_job *current = etw_writer_current_job(writer);
         note_names(writer, current);
         current->releases = releases;
         if (!etw_write_job_is_empty(current)) {

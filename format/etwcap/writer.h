@@ -36,9 +36,9 @@ typedef enum etw_overload {
 typedef enum etw_file_format {
     ETW_FORMAT_1_0, /* blocks, whatever their number: every reader reads it */
     /* A file that stays below 40 KiB, or 64 KiB from ETW_WRITER_ARCHIVE_LEVEL on, is folded
-     * (FORMAT.md, 13), which readers of 1.0 refuse; a larger one is as in 1.0. The bytes of a small file go out when it is finished, those of a
-     * larger one from when it is larger. Without effect where interval_ms is set or sync is BLOCK:
-     * what is recorded live goes out at once. */
+     * (FORMAT.md, 13), which readers of 1.0 refuse; a larger one is as in 1.0. The bytes of a small
+     * file go out when it is finished, those of a larger one from when it is larger. Without effect
+     * where interval_ms is set or sync is BLOCK: what is recorded live goes out at once. */
     ETW_FORMAT_2_0
 } etw_file_format;
 
