@@ -1,266 +1,32 @@
 #include "format/schema/schema_files.h"
 
-#include "format/base/arena.h"
-#include "format/base/name_list.h"
-#include "format/base/table.h"
-#include "format/schema/folder_index.h"
-#include "format/schema/schema_choice.h"
-#include "format/schema/schema_file.h"
-#include "format/schema/system_texts.h"
-
-#include <errno.h>
 #include <stdlib.h>
 
-/* Files of one provider that are asked. */
-#define MAX_HOLDERS ETW_SCHEMA_MAX_CANDIDATES
-
-/* The files that have one provider, in the order of files. */
-typedef struct holders {
-    etw_guid provider;
-    uint32_t files[MAX_HOLDERS];
-    uint32_t count;
-} holders;
-
-/* When a definition is asked for: files go before what the trace's EventSources send, but what
- * another trace's EventSources sent, or a MOF class, comes behind what this trace and the built-in
- * table know. */
-typedef enum turn { TURN_FIRST, TURN_LAST } turn;
-
-typedef struct schema_files {
-    etw_schema_source base;
-    etw_schema_file_options file_options;
-    void (*note)(void *context, const char *message);
-    void *note_context;
-    const etw_schema_taker *others; /* while files are gathered; may be NULL */
-    etw_error_texts *errors;        /* while files are gathered; NULL: none was found */
-    etw_folder_index *index;        /* of the folder that is searched; may be NULL */
-    etw_schema_file **files;
-    uint32_t count, capacity;
-    etw_arena arena;
-    etw_table holders; /* provider -> holders */
-    etw_schema_choices *choices[TURN_LAST + 1];
-} schema_files;
+#include "format/schema/schema_files_inside.h"
 
 /* The source that is asked last: a view of the other, which owns all. */
 typedef struct late_files {
     etw_schema_source base;
-    schema_files *files;
+    etw_schema_files *files;
 } late_files;
 
-static etw_status no_memory(etw_error *error)
+etw_status etw_schema_files_no_memory(etw_error *error)
 {
     return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for files of schemas");
 }
 
-static void note(const schema_files *self, const char *message)
+void etw_schema_files_note(const etw_schema_files *self, const char *message)
 {
     if (self->note != NULL) {
         self->note(self->note_context, message);
     }
 }
 
-/* Gathering. */
-
-typedef struct placing {
-    schema_files *self;
-    uint32_t file;
-    bool failed;
-} placing;
-
-static void place(void *into, const etw_guid *provider)
-{
-    placing *placed = into;
-    schema_files *self = placed->self;
-    holders *found = etw_table_get(&self->holders, provider, sizeof *provider);
-    if (found == NULL) {
-        found = etw_arena_alloc(&self->arena, sizeof *found);
-        if (found == NULL) {
-            placed->failed = true;
-            return;
-        }
-        found->provider = *provider;
-        placed->failed |=
-            !etw_table_set(&self->holders, &found->provider, sizeof found->provider, found);
-    }
-    if (found->count < MAX_HOLDERS &&
-        (found->count == 0 || found->files[found->count - 1] != placed->file)) {
-        found->files[found->count++] = placed->file;
-    }
-}
-
-static etw_status keep(schema_files *self, etw_schema_file *file, etw_error *error)
-{
-    if (self->count == self->capacity) {
-        const uint32_t capacity = self->capacity == 0 ? 16 : self->capacity * 2;
-        etw_schema_file **files = realloc(self->files, capacity * sizeof *files);
-        if (files == NULL) {
-            etw_schema_file_free(file);
-            return no_memory(error);
-        }
-        self->files = files;
-        self->capacity = capacity;
-    }
-    placing placed = {.self = self, .file = self->count};
-    self->files[self->count++] = file;
-    etw_schema_file_providers(file, place, &placed);
-    return placed.failed ? no_memory(error) : ETW_OK;
-}
-
-static bool is_of_other_kind(const schema_files *self, const char *path)
-{
-    for (uint32_t i = 0; self->others != NULL && self->others->endings[i] != NULL; i++) {
-        if (etw_schema_file_ends_with(path, self->others->endings[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static etw_status give_other(const schema_files *self, const char *path, etw_error *error)
-{
-    const etw_os *os = self->file_options.os;
-    const int file = os->open(os->context, path, ETW_OPEN_READ);
-    if (file < 0) {
-        return etw_error_set_os(error, -file, "%s: cannot open", path);
-    }
-    uint8_t *data;
-    size_t size;
-    etw_status status =
-        etw_schema_file_read(os, file, ETW_SCHEMA_FILE_MAX_BYTES, &data, &size, error);
-    (void)os->close(os->context, file);
-    if (status == ETW_OK) {
-        status = self->others->take(self->others->context, path, (etw_bytes){data, size}, error);
-    }
-    free(data);
-    return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", path);
-}
-
-static etw_status add_file(schema_files *self, const char *path, bool any_file,
-                           etw_schema_store *store, etw_error *error)
-{
-    etw_schema_file *file;
-    if (self->count == ETW_SCHEMA_MAX_FILES) {
-        return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u files of schemas",
-                             ETW_SCHEMA_MAX_FILES);
-    }
-    if (is_of_other_kind(self, path)) {
-        if (any_file && self->others->postpone(self->others->context, path)) {
-            return ETW_OK;
-        }
-        return give_other(self, path, error);
-    }
-    self->file_options.any_file = any_file;
-    bool has_texts;
-    const etw_status added =
-        etw_system_texts_add(&self->errors, path, &self->file_options, &has_texts, error);
-    if (added != ETW_OK || (has_texts && !any_file)) {
-        return added; /* they have no manifests */
-    }
-    const etw_status status = etw_folder_index_open_file(any_file ? self->index : NULL, path,
-                                                         &self->file_options, store, &file, error);
-    if (status != ETW_OK) {
-        return status;
-    }
-    if (etw_schema_file_mended(file) != NULL) {
-        etw_text text = {0};
-        etw_text_printf(&text, "%s: %s", path, etw_schema_file_mended(file));
-        note(self, etw_text_z(&text));
-        etw_text_free(&text);
-    }
-    return keep(self, file, error);
-}
-
-static etw_status add_folder(schema_files *self, const char *path, uint32_t depth,
-                             etw_schema_store *store, etw_error *error);
-
-/* A file or a folder inside a folder; links and devices are passed over. What fails is told, but
- * for lack of memory. */
-static etw_status add_inner(schema_files *self, const char *path, uint32_t depth,
-                            etw_schema_store *store, etw_error *error)
-{
-    const etw_os *os = self->file_options.os;
-    const int kind = os->kind(os->context, path);
-    etw_error failure = {0};
-    etw_status status = ETW_OK;
-    if (kind == ETW_PATH_FOLDER && depth < ETW_SCHEMA_MAX_FOLDER_DEPTH) {
-        status = add_folder(self, path, depth + 1, store, &failure);
-    } else if (kind == ETW_PATH_FILE) {
-        status = add_file(self, path, true, store, &failure);
-    }
-    if (status == ETW_ERROR_NO_MEMORY || self->count == ETW_SCHEMA_MAX_FILES) {
-        return etw_error_set(error, status, "%s", failure.message);
-    }
-    if (status != ETW_OK && status != ETW_ERROR_NOT_THIS) {
-        note(self, failure.message);
-    }
-    return ETW_OK;
-}
-
-static etw_status add_listed(schema_files *self, const char *folder, const etw_name_list *list,
-                             uint32_t depth, etw_schema_store *store, etw_error *error)
-{
-    etw_text path = {0};
-    etw_status status = ETW_OK;
-    for (uint32_t i = 0; i < list->count && status == ETW_OK; i++) {
-        etw_text_clear(&path);
-        etw_text_append_z(&path, folder);
-        etw_text_append_char(&path, '/');
-        etw_text_append_z(&path, list->names[i]);
-        status = path.failed ? no_memory(error)
-                             : add_inner(self, etw_text_z(&path), depth, store, error);
-    }
-    etw_text_free(&path);
-    return status;
-}
-
-static etw_status add_folder(schema_files *self, const char *path, uint32_t depth,
-                             etw_schema_store *store, etw_error *error)
-{
-    const etw_os *os = self->file_options.os;
-    etw_name_list list = {.limit = ETW_SCHEMA_MAX_FILES};
-    const int listed = etw_name_list_read(&list, os, path);
-    etw_status status = ETW_OK;
-    if (listed < 0) {
-        status = listed == -ENOTDIR ? ETW_ERROR_NOT_THIS /* the caller's to tell */
-                                    : etw_error_set_os(error, -listed, "%s: cannot open", path);
-    } else if (list.status != ETW_OK) {
-        status = list.status == ETW_ERROR_NO_MEMORY
-                     ? etw_error_set(error, list.status, "%s: no memory for its files", path)
-                     : etw_error_set(error, list.status, "%s: cannot take all of its files", path);
-    } else {
-        status = add_listed(self, path, &list, depth, store, error);
-    }
-    etw_name_list_free(&list);
-    return status;
-}
-
-static void begin_index(schema_files *self, const char *path)
-{
-    self->index = etw_folder_index_new(self->file_options.os, path);
-}
-
-static void end_index(schema_files *self)
-{
-    etw_folder_index_finish(self->index, self->note, self->note_context);
-    self->index = NULL;
-}
-
-static etw_status add_path(schema_files *self, const char *path, etw_schema_store *store,
-                           etw_error *error)
-{
-    begin_index(self, path);
-    const etw_status status = add_folder(self, path, 0, store, error);
-    end_index(self);
-    return status == ETW_ERROR_NOT_THIS ? add_file(self, path, false, store, error) : status;
-}
-
-/* Finding. */
-
 /* What files have of one kind of event. */
 typedef struct gathering {
-    schema_files *self;
+    etw_schema_files *self;
     etw_schema_store *store;
-    turn turn;
+    etw_schema_turn turn;
     uint32_t build;
     const etw_event_record *record;
     uint32_t pointer_size;
@@ -301,9 +67,10 @@ static bool adopt(const gathering *g, etw_schema *schema, uint8_t **copy)
     return true;
 }
 
-static turn turn_of(uint32_t origin)
+static etw_schema_turn turn_of(uint32_t origin)
 {
-    return origin == ETW_SCHEMA_EVENTSOURCE || origin == ETW_SCHEMA_MOF ? TURN_LAST : TURN_FIRST;
+    return origin == ETW_SCHEMA_EVENTSOURCE || origin == ETW_SCHEMA_MOF ? ETW_SCHEMA_TURN_LAST
+                                                                        : ETW_SCHEMA_TURN_FIRST;
 }
 
 static etw_status take_definition(void *context, const etw_schema *schema, const char *from,
@@ -318,7 +85,7 @@ static etw_status take_definition(void *context, const etw_schema *schema, const
         return ETW_OK; /* the table of classic classes is at hand itself */
     }
     if (!adopt(g, &adopted, &copy)) {
-        return no_memory(error);
+        return etw_schema_files_no_memory(error);
     }
     const etw_status status = etw_schema_store_intern(g->store, &adopted, &interned, error);
     free(copy);
@@ -333,10 +100,10 @@ static etw_status ask_manifests(gathering *g, etw_schema_file *file, etw_error *
     const etw_schema *schema;
     const etw_status read = etw_schema_file_set(file, g->store, &set, &failure);
     if (read == ETW_ERROR_NO_MEMORY) {
-        return no_memory(error);
+        return etw_schema_files_no_memory(error);
     }
     if (read != ETW_OK) {
-        note(g->self, failure.message);
+        etw_schema_files_note(g->self, failure.message);
     }
     const etw_status status =
         etw_manifest_set_find(set, g->store, g->record, g->pointer_size, &schema, error);
@@ -352,7 +119,7 @@ static etw_status ask_donor(gathering *g, etw_donor *donor, etw_error *error)
     const uint32_t found = g->found.count;
     etw_schema_key key = etw_schema_key_of_record(g->record);
     etw_status status = donor->find(donor, &key, &visitor, error);
-    while (g->turn == TURN_LAST && key.form == ETW_KEY_CLASSIC && status == ETW_OK &&
+    while (g->turn == ETW_SCHEMA_TURN_LAST && key.form == ETW_KEY_CLASSIC && status == ETW_OK &&
            g->found.count == found && key.version > 0) {
         key.version--;
         status = donor->find(donor, &key, &visitor, error);
@@ -366,11 +133,11 @@ static etw_status ask_file(gathering *g, etw_schema_file *file, etw_error *error
     if (donor != NULL) {
         return ask_donor(g, donor, error);
     }
-    return g->turn == TURN_FIRST ? ask_manifests(g, file, error) : ETW_OK;
+    return g->turn == ETW_SCHEMA_TURN_FIRST ? ask_manifests(g, file, error) : ETW_OK;
 }
 
 /* An error is told only where no file has a definition. */
-static etw_status gather(gathering *g, const holders *from, etw_error *error)
+static etw_status gather(gathering *g, const etw_schema_holders *from, etw_error *error)
 {
     etw_status failed = ETW_OK;
     for (uint32_t i = 0; i < from->count; i++) {
@@ -388,7 +155,7 @@ static etw_status find_in_turn(gathering *g, etw_schema_source *base, const etw_
                                etw_error *error)
 {
     const etw_guid *provider = &g->record->EventHeader.ProviderId;
-    const holders *from = etw_table_get(&g->self->holders, provider, sizeof *provider);
+    const etw_schema_holders *from = etw_table_get(&g->self->holders, provider, sizeof *provider);
     etw_schema_choices *choices = g->self->choices[g->turn];
     bool is_final;
     *schema = NULL;
@@ -406,7 +173,7 @@ static etw_status find_in_turn(gathering *g, etw_schema_source *base, const etw_
         trial = etw_schema_choices_put(choices, g->record, g->pointer_size, g->build, &g->found);
     }
     if (trial == NULL) {
-        return no_memory(error);
+        return etw_schema_files_no_memory(error);
     }
     *schema = etw_schema_choose(choices, trial, g->record, &is_final);
     base->is_undecided = !is_final;
@@ -417,9 +184,9 @@ static etw_status find(etw_schema_source *base, etw_schema_store *store,
                        const etw_event_record *record, uint32_t pointer_size,
                        const etw_schema **schema, etw_error *error)
 {
-    gathering g = {.self = (schema_files *)base,
+    gathering g = {.self = (etw_schema_files *)base,
                    .store = store,
-                   .turn = TURN_FIRST,
+                   .turn = ETW_SCHEMA_TURN_FIRST,
                    .record = record,
                    .pointer_size = pointer_size};
     return find_in_turn(&g, base, schema, error);
@@ -431,7 +198,7 @@ static etw_status find_late(etw_schema_source *base, etw_schema_store *store,
 {
     gathering g = {.self = ((late_files *)base)->files,
                    .store = store,
-                   .turn = TURN_LAST,
+                   .turn = ETW_SCHEMA_TURN_LAST,
                    .record = record,
                    .pointer_size = pointer_size};
     return find_in_turn(&g, base, schema, error);
@@ -440,14 +207,15 @@ static etw_status find_late(etw_schema_source *base, etw_schema_store *store,
 static const etw_candidates *candidates(const etw_schema_source *base, const etw_schema *schema,
                                         uint32_t *place)
 {
-    return etw_schema_choices_of(((const schema_files *)base)->choices[TURN_FIRST], schema, place);
+    return etw_schema_choices_of(((const etw_schema_files *)base)->choices[ETW_SCHEMA_TURN_FIRST],
+                                 schema, place);
 }
 
 static const etw_candidates *candidates_late(const etw_schema_source *base,
                                              const etw_schema *schema, uint32_t *place)
 {
-    const schema_files *files = ((const late_files *)base)->files;
-    return etw_schema_choices_of(files->choices[TURN_LAST], schema, place);
+    const etw_schema_files *files = ((const late_files *)base)->files;
+    return etw_schema_choices_of(files->choices[ETW_SCHEMA_TURN_LAST], schema, place);
 }
 
 /* All of them. */
@@ -467,7 +235,7 @@ static etw_status each_of_set(etw_schema_file *file, etw_schema_store *store,
 static etw_status each(etw_schema_source *base, etw_schema_store *store,
                        const etw_definition_visitor *visitor, etw_error *error)
 {
-    schema_files *self = (schema_files *)base;
+    etw_schema_files *self = (etw_schema_files *)base;
     for (uint32_t i = 0; i < self->count; i++) {
         etw_donor *donor = etw_schema_file_donor(self->files[i]);
         etw_error failure = {0};
@@ -478,7 +246,7 @@ static etw_status each(etw_schema_source *base, etw_schema_store *store,
             return etw_error_set(error, status, "%s", failure.message);
         }
         if (status != ETW_OK) {
-            note(self, failure.message);
+            etw_schema_files_note(self, failure.message);
         }
     }
     return ETW_OK;
@@ -486,7 +254,7 @@ static etw_status each(etw_schema_source *base, etw_schema_store *store,
 
 static void free_source(etw_schema_source *base)
 {
-    schema_files *self = (schema_files *)base;
+    etw_schema_files *self = (etw_schema_files *)base;
     for (uint32_t i = 0; i < self->count; i++) {
         etw_schema_file_free(self->files[i]);
     }
@@ -496,7 +264,7 @@ static void free_source(etw_schema_source *base)
     free(self->files);
     etw_table_free(&self->holders);
     etw_arena_free(&self->arena);
-    for (int i = TURN_FIRST; i <= TURN_LAST; i++) {
+    for (int i = ETW_SCHEMA_TURN_FIRST; i <= ETW_SCHEMA_TURN_LAST; i++) {
         etw_schema_choices_free(self->choices[i]);
     }
     free(self);
@@ -515,55 +283,19 @@ etw_schema_source *etw_schema_files_late(etw_schema_source *files)
                                          .find = find_late,
                                          .candidates = candidates_late,
                                          .free = free_view};
-        self->files = (schema_files *)files;
+        self->files = (etw_schema_files *)files;
     }
     return self == NULL ? NULL : &self->base;
-}
-
-/* What is named in no call of this program: that something is missing or damaged there must not end
- * it. */
-static etw_status add_default(schema_files *self, const char *path, etw_schema_store *store,
-                              etw_error *error)
-{
-    const etw_os *os = self->file_options.os;
-    const int kind = os->kind(os->context, path);
-    begin_index(self, path);
-    const etw_status status = kind == ETW_PATH_FOLDER || kind == ETW_PATH_FILE
-                                  ? add_inner(self, path, 0, store, error)
-                                  : ETW_OK;
-    end_index(self);
-    return status;
-}
-
-static etw_status add_defaults(schema_files *self, etw_schema_store *store, etw_error *error)
-{
-    const char separators[2] = {etw_os_path_separator, '\0'};
-    etw_status status = ETW_OK;
-    char *list = etw_os_environment("ETWCAP_SCHEMAS");
-    for (char *at = list; at != NULL && status == ETW_OK;) {
-        char *end = at + strcspn(at, separators);
-        const bool is_last = *end == '\0';
-        *end = '\0';
-        status = *at == '\0' ? ETW_OK : add_default(self, at, store, error);
-        at = is_last ? NULL : end + 1;
-    }
-    free(list);
-    char *own = etw_os_data_path("etwcap/schemas");
-    if (own != NULL && status == ETW_OK) {
-        status = add_default(self, own, store, error);
-    }
-    free(own);
-    return status;
 }
 
 etw_status etw_schema_files_new(const etw_resolver_options *options, const etw_schema_taker *others,
                                 etw_schema_store *store, etw_schema_source **source,
                                 etw_error *error)
 {
-    schema_files *self = calloc(1, sizeof *self);
+    etw_schema_files *self = calloc(1, sizeof *self);
     *source = NULL;
     if (self == NULL) {
-        return no_memory(error);
+        return etw_schema_files_no_memory(error);
     }
     self->base = (etw_schema_source){.name = "manifests",
                                      .explains = ETW_EXPLAINS_BOTH,
@@ -578,15 +310,15 @@ etw_status etw_schema_files_new(const etw_resolver_options *options, const etw_s
     self->note_context = options->note_context;
     self->others = others;
     etw_status status = ETW_OK;
-    for (int i = TURN_FIRST; i <= TURN_LAST; i++) {
+    for (int i = ETW_SCHEMA_TURN_FIRST; i <= ETW_SCHEMA_TURN_LAST; i++) {
         self->choices[i] = etw_schema_choices_new();
-        status = self->choices[i] == NULL ? no_memory(error) : status;
+        status = self->choices[i] == NULL ? etw_schema_files_no_memory(error) : status;
     }
     for (uint32_t i = 0; i < options->manifest_path_count && status == ETW_OK; i++) {
-        status = add_path(self, options->manifest_paths[i], store, error);
+        status = etw_schema_files_add_path(self, options->manifest_paths[i], store, error);
     }
     if (status == ETW_OK && options->use_defaults) {
-        status = add_defaults(self, store, error);
+        status = etw_schema_files_add_defaults(self, store, error);
     }
     if (status != ETW_OK) {
         free_source(&self->base);
