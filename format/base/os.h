@@ -4,7 +4,8 @@
  *
  * Paths are UTF-8 everywhere; the Windows side converts. Interrupted calls (EINTR) are tried again
  * and short reads and writes completed above this table, in os.c, so that a table may give short
- * counts. os_posix.c and os_windows.c hold the real table; nothing else in format calls the system.
+ * counts. os_posix.c and os_windows.c hold the real table, process_posix.c and process_windows.c
+ * what is not of files and clocks; nothing else in format calls the system.
  */
 #ifndef ETW_FORMAT_BASE_OS_H
 #define ETW_FORMAT_BASE_OS_H

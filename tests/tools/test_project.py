@@ -62,7 +62,7 @@ ROOMS = {  # a room, and the rooms it may know besides those within itself
 CODEC = "format/etwcap/codec"
 CODEC_ENTRANCES = ("reader", "events_block", "write_job")  # what may include its headers, besides itself
 UMBRELLA = "replay/etwcap.h"  # the library's public face: includes all public headers, and no file here includes it
-WINDOWS_IN_FORMAT = "format/base/os_windows.c"
+WINDOWS_IN_FORMAT = ["format/base/%s_windows.c" % name for name in ("os", "process", "wide_path")]
 
 
 def includes_of(path):
@@ -76,7 +76,7 @@ def is_in(path, room):
 def wrong_arrow(path, included):
     """Why a file at a path (from the root) may not include another, or None."""
     if included.lower() == "windows.h":
-        return "windows.h" if is_in(path, "format") and path != WINDOWS_IN_FORMAT else None
+        return "windows.h" if is_in(path, "format") and path not in WINDOWS_IN_FORMAT else None
     if is_in(included, CODEC) and not is_in(path, CODEC) and pathlib.PurePath(path).stem not in CODEC_ENTRANCES:
         return "the codec's inside"
     if not included.startswith(("format/", "recorder/", "replay/")):
