@@ -1,6 +1,7 @@
 #include "format/base/json_reader.h"
 
 #include "format/base/digits.h"
+#include "format/base/grown.h"
 
 #include <stdlib.h>
 
@@ -36,15 +37,11 @@ static etw_status add_value(doc *d, uint32_t *index, etw_error *error)
     if (d->count == ETW_JSON_MAX_VALUES) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u values", ETW_JSON_MAX_VALUES);
     }
-    if (d->count == d->capacity) {
-        const uint32_t capacity = d->capacity == 0 ? 64 : 2 * d->capacity;
-        etw_json_value *longer = realloc(d->values, capacity * sizeof *longer);
-        if (longer == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a JSON text");
-        }
-        d->values = longer;
-        d->capacity = capacity;
+    etw_json_value *longer = etw_grown(d->values, &d->capacity, d->count, 64, sizeof *longer);
+    if (longer == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a JSON text");
     }
+    d->values = longer;
     *index = d->count++;
     d->values[*index] = (etw_json_value){.offset = (uint32_t)d->at};
     return ETW_OK;

@@ -1,22 +1,16 @@
 #include "format/base/name_list.h"
 
+#include "format/base/grown.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 static bool make_room(etw_name_list *list)
 {
-    if (list->count < list->capacity) {
-        return true;
-    }
-    const uint32_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-    char **names = realloc(list->names, capacity * sizeof *names);
-    if (names == NULL) {
-        return false;
-    }
-    list->names = names;
-    list->capacity = capacity;
-    return true;
+    char **names = etw_grown(list->names, &list->capacity, list->count, 64, sizeof *names);
+    list->names = names == NULL ? list->names : names;
+    return names != NULL;
 }
 
 static void take_name(void *into, const char *name)

@@ -1,6 +1,7 @@
 #include "format/event/rundown.h"
 
 #include "format/base/arena.h"
+#include "format/base/grown.h"
 #include "format/base/table.h"
 
 #include <stdlib.h>
@@ -147,15 +148,12 @@ static etw_status add_process(etw_rundown *rundown, const etw_process *process, 
         return etw_error_set(error, ETW_ERROR_LIMIT, "rundown: more than %u processes",
                              ETW_RUNDOWN_MAX_PROCESSES);
     }
-    if (rundown->count == rundown->capacity) {
-        const uint32_t capacity = rundown->capacity == 0 ? 64 : 2 * rundown->capacity;
-        etw_process **wider = realloc(rundown->processes, capacity * sizeof *wider);
-        if (wider == NULL) {
-            return no_room(rundown, 0, error);
-        }
-        rundown->processes = wider;
-        rundown->capacity = capacity;
+    etw_process **wider =
+        etw_grown(rundown->processes, &rundown->capacity, rundown->count, 64, sizeof *wider);
+    if (wider == NULL) {
+        return no_room(rundown, 0, error);
     }
+    rundown->processes = wider;
     etw_process *added = etw_arena_alloc(&rundown->arena, sizeof *added);
     if (added == NULL) {
         return no_room(rundown, sizeof *added, error);

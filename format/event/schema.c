@@ -1,5 +1,6 @@
 #include "format/event/schema.h"
 
+#include "format/base/grown.h"
 #include "format/event/tei.h"
 
 #include "format/base/arena.h"
@@ -156,30 +157,18 @@ static etw_schema *copy_schema(const etw_schema *schema, size_t content_bytes)
     return copy;
 }
 
-/* Room for one more in an array of pointers: the array as it is or where it moved; NULL where
- * memory is out, and the old one stays. */
-static void *grow(void *array, uint32_t *capacity, uint32_t count)
-{
-    if (count < *capacity) {
-        return array;
-    }
-    const uint32_t wider = *capacity == 0 ? 32 : *capacity * 2;
-    void *grown = realloc(array, wider * sizeof(void *));
-    *capacity = grown == NULL ? *capacity : wider;
-    return grown;
-}
-
 static bool reserve_schema(etw_schema_store *store)
 {
-    etw_schema **grown = grow(store->schemas, &store->capacity, store->count);
+    etw_schema **grown =
+        etw_grown(store->schemas, &store->capacity, store->count, 32, sizeof(*grown));
     store->schemas = grown == NULL ? store->schemas : grown;
     return grown != NULL;
 }
 
 static bool reserve_provider(etw_schema_store *store)
 {
-    provider_name **grown =
-        grow(store->providers, &store->provider_capacity, store->provider_count);
+    provider_name **grown = etw_grown(store->providers, &store->provider_capacity,
+                                      store->provider_count, 32, sizeof(*grown));
     store->providers = grown == NULL ? store->providers : grown;
     return grown != NULL;
 }

@@ -1,5 +1,6 @@
 #include "format/schema/eventsource.h"
 
+#include "format/base/grown.h"
 #include "format/base/text.h"
 #include "format/event/tei_builder.h"
 #include "format/schema/manifest.h"
@@ -243,15 +244,11 @@ static etw_status insert_sent(eventsource *self, const sent *added, etw_error *e
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u manifests were sent",
                              ETW_EVENTSOURCE_MAX_SENT / 2);
     }
-    if (self->sent_count == self->sent_capacity) {
-        const uint32_t capacity = self->sent_capacity == 0 ? 16 : 2 * self->sent_capacity;
-        sent *wider = realloc(self->sent, capacity * sizeof *wider);
-        if (wider == NULL) {
-            return no_memory(error);
-        }
-        self->sent = wider;
-        self->sent_capacity = capacity;
+    sent *wider = etw_grown(self->sent, &self->sent_capacity, self->sent_count, 16, sizeof *wider);
+    if (wider == NULL) {
+        return no_memory(error);
     }
+    self->sent = wider;
     memmove(&self->sent[at + 1], &self->sent[at], (self->sent_count - at) * sizeof *self->sent);
     self->sent[at] = *added;
     self->sent_count++;

@@ -1,5 +1,6 @@
 #include "format/schema/schema_file.h"
 
+#include "format/base/grown.h"
 #include "format/schema/event_metadata_xml.h"
 #include "format/schema/manifest_model.h"
 #include "format/schema/pe_resources.h"
@@ -41,16 +42,12 @@ static void take_guid(void *into, const etw_guid *provider)
     if (list->count > 0 && etw_guid_equal(&list->guids[list->count - 1], provider)) {
         return;
     }
-    if (list->count == list->capacity) {
-        const uint32_t capacity = list->capacity == 0 ? 4 : list->capacity * 2;
-        etw_guid *guids = realloc(list->guids, capacity * sizeof *guids);
-        if (guids == NULL) {
-            list->failed = true;
-            return;
-        }
-        list->guids = guids;
-        list->capacity = capacity;
+    etw_guid *guids = etw_grown(list->guids, &list->capacity, list->count, 4, sizeof *guids);
+    if (guids == NULL) {
+        list->failed = true;
+        return;
     }
+    list->guids = guids;
     list->guids[list->count++] = *provider;
 }
 

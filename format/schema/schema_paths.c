@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "format/base/grown.h"
 #include "format/base/name_list.h"
 #include "format/schema/schema_files_inside.h"
 #include "format/schema/system_texts.h"
@@ -35,16 +36,13 @@ static void place(void *into, const etw_guid *provider)
 
 static etw_status keep(etw_schema_files *self, etw_schema_file *file, etw_error *error)
 {
-    if (self->count == self->capacity) {
-        const uint32_t capacity = self->capacity == 0 ? 16 : self->capacity * 2;
-        etw_schema_file **files = realloc(self->files, capacity * sizeof *files);
-        if (files == NULL) {
-            etw_schema_file_free(file);
-            return etw_schema_files_no_memory(error);
-        }
-        self->files = files;
-        self->capacity = capacity;
+    etw_schema_file **files =
+        etw_grown(self->files, &self->capacity, self->count, 16, sizeof *files);
+    if (files == NULL) {
+        etw_schema_file_free(file);
+        return etw_schema_files_no_memory(error);
     }
+    self->files = files;
     placing placed = {.self = self, .file = self->count};
     self->files[self->count++] = file;
     etw_schema_file_providers(file, place, &placed);

@@ -1,5 +1,7 @@
 #include "replay/compare/entry.h"
 
+#include "format/base/grown.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -31,15 +33,11 @@ void etw_entry_free(etw_entry *entry)
 static etw_status add_field(reading *r, bool is_quoted)
 {
     etw_entry *e = r->entry;
-    if (e->count == e->capacity) {
-        const uint32_t capacity = e->capacity == 0 ? 32 : 2 * e->capacity;
-        etw_entry_field *longer = realloc(e->fields, capacity * sizeof *longer);
-        if (longer == NULL) {
-            return ETW_ERROR_NO_MEMORY;
-        }
-        e->fields = longer;
-        e->capacity = capacity;
+    etw_entry_field *longer = etw_grown(e->fields, &e->capacity, e->count, 32, sizeof *longer);
+    if (longer == NULL) {
+        return ETW_ERROR_NO_MEMORY;
     }
+    e->fields = longer;
     etw_entry_field *f = &e->fields[e->count++];
     f->name = (uint32_t)e->text.size;
     f->name_size = (uint32_t)r->path.size;

@@ -1,4 +1,5 @@
 #include "replay/query/methods.h"
+#include "format/base/grown.h"
 #include "replay/query/state_lives.h"
 
 #include <stdlib.h>
@@ -15,15 +16,11 @@ bool etw_method_list_add(etw_method_list *list, const etw_method *method)
         list->dropped++;
         return true;
     }
-    if (list->count == list->capacity) {
-        const uint32_t capacity = list->capacity == 0 ? 256 : 2 * list->capacity;
-        etw_method *wider = realloc(list->methods, capacity * sizeof *wider);
-        if (wider == NULL) {
-            return false;
-        }
-        list->methods = wider;
-        list->capacity = capacity;
+    etw_method *wider = etw_grown(list->methods, &list->capacity, list->count, 256, sizeof *wider);
+    if (wider == NULL) {
+        return false;
     }
+    list->methods = wider;
     list->methods[list->count++] = *method;
     return true;
 }

@@ -1,8 +1,7 @@
 /* Lives of images and methods, and the names they give to addresses. */
+#include "format/base/grown.h"
 #include "replay/query/state_lives.h"
 #include "replay/query/symbols.h"
-
-#include <stdlib.h>
 
 /* Images. */
 
@@ -37,16 +36,13 @@ static uint32_t count_up_to(const etw_image_list *list, uint64_t address)
 
 static bool insert_image(etw_state *state, etw_image_list *list, etw_state_image *image)
 {
-    if (list->count == list->capacity) {
-        const uint32_t capacity = list->capacity == 0 ? 16 : 2 * list->capacity;
-        etw_state_image **wider = realloc(list->images, capacity * sizeof *wider);
-        if (wider == NULL) {
-            state->is_out_of_memory = true;
-            return false;
-        }
-        list->images = wider;
-        list->capacity = capacity;
+    etw_state_image **wider =
+        etw_grown(list->images, &list->capacity, list->count, 16, sizeof *wider);
+    if (wider == NULL) {
+        state->is_out_of_memory = true;
+        return false;
     }
+    list->images = wider;
     const uint32_t at = count_up_to(list, image->base);
     memmove(&list->images[at + 1], &list->images[at], (list->count - at) * sizeof *list->images);
     list->images[at] = image;

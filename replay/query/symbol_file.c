@@ -1,6 +1,7 @@
 #include "replay/query/symbol_file.h"
 
 #include "format/base/digits.h"
+#include "format/base/grown.h"
 #include "format/base/line_reader.h"
 #include "format/base/names.h"
 
@@ -192,16 +193,11 @@ size_t etw_symbol_file_bytes(const etw_symbol_file *file)
 
 static etw_status add(etw_symbol_file *file, etw_symbol symbol, etw_bytes name, etw_error *error)
 {
-    if (file->count == file->capacity) {
-        const uint32_t capacity = file->capacity == 0 ? 256 : 2 * file->capacity;
-        etw_symbol *wider = realloc(file->symbols, capacity * sizeof *wider);
-        if (wider == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: no memory for symbols",
-                                 file->path);
-        }
-        file->symbols = wider;
-        file->capacity = capacity;
+    etw_symbol *wider = etw_grown(file->symbols, &file->capacity, file->count, 256, sizeof *wider);
+    if (wider == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "%s: no memory for symbols", file->path);
     }
+    file->symbols = wider;
     if (file->names.size + name.size + 1 > ETW_TEXT_MAX_SIZE) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "%s: names of more than %zu bytes", file->path,
                              ETW_TEXT_MAX_SIZE);

@@ -1,6 +1,7 @@
 #include "replay/query/symbols.h"
 
 #include "format/base/arena.h"
+#include "format/base/grown.h"
 #include "format/base/name_list.h"
 #include "format/base/names.h"
 #include "format/base/table.h"
@@ -48,15 +49,12 @@ static etw_status take_file(etw_symbols *symbols, const char *path, etw_error *e
         symbols->is_full = true;
         return ETW_OK;
     }
-    if (symbols->count == symbols->capacity) {
-        const uint32_t capacity = symbols->capacity == 0 ? 64 : 2 * symbols->capacity;
-        etw_symbol_file *wider = realloc(symbols->files, capacity * sizeof *wider);
-        if (wider == NULL) {
-            return no_memory(error);
-        }
-        symbols->files = wider;
-        symbols->capacity = capacity;
+    etw_symbol_file *wider =
+        etw_grown(symbols->files, &symbols->capacity, symbols->count, 64, sizeof *wider);
+    if (wider == NULL) {
+        return no_memory(error);
     }
+    symbols->files = wider;
     etw_symbol_file *file = &symbols->files[symbols->count];
     etw_error bad = {0};
     const etw_status status =

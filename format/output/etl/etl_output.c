@@ -1,6 +1,7 @@
 /* Windows' own trace files (.etl), for WPA, PerfView, tracerpt and others: the records as they were
  * logged, in the shape of a file that Windows' relogger wrote. The log-file header tells of the
  * file as it is now; schemas that nothing else in it tells are added as metadata events. */
+#include "format/base/grown.h"
 #include "format/etl/header_write.h"
 #include "format/etl/record_write.h"
 #include "format/etl/xpress_write.h"
@@ -197,15 +198,12 @@ static etw_status need_schema(etw_collector *c, const etl_row *row, etw_error *e
     }
     needed->schema = row->schema;
     needed->provider = row->provider;
-    if (c->schema_count == c->schema_capacity) {
-        const uint32_t capacity = c->schema_capacity == 0 ? 64 : 2 * c->schema_capacity;
-        needed_schema **longer = realloc(c->list, capacity * sizeof(*longer));
-        if (longer == NULL) {
-            return no_memory(error);
-        }
-        c->list = longer;
-        c->schema_capacity = capacity;
+    needed_schema **longer =
+        etw_grown(c->list, &c->schema_capacity, c->schema_count, 64, sizeof *longer);
+    if (longer == NULL) {
+        return no_memory(error);
     }
+    c->list = longer;
     c->list[c->schema_count++] = needed;
     return etw_table_set(&c->schemas, &needed->schema, sizeof needed->schema, needed)
                ? ETW_OK

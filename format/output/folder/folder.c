@@ -1,6 +1,7 @@
 /* A folder with a file for each kind of event. Which kinds there are is known at the end, and so
  * many files cannot be open at once: rows are put aside in a temporary file, which is read again
  * for as many kinds at a time as memory holds. */
+#include "format/base/grown.h"
 #include "format/output/folder/kind_file.h"
 #include "format/output/folder/kind_names.h"
 
@@ -158,15 +159,11 @@ static etw_status add_kind(etw_collector *c, const etw_row *row, const kind_key 
     if (c->count == MAX_KINDS) {
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u kinds of events", MAX_KINDS);
     }
-    if (c->count == c->capacity) {
-        const uint32_t capacity = c->capacity == 0 ? 64 : 2 * c->capacity;
-        kind **longer = realloc(c->list, capacity * sizeof(*longer));
-        if (longer == NULL) {
-            return no_memory(error);
-        }
-        c->list = longer;
-        c->capacity = capacity;
+    kind **longer = etw_grown(c->list, &c->capacity, c->count, 64, sizeof *longer);
+    if (longer == NULL) {
+        return no_memory(error);
     }
+    c->list = longer;
     if (!row->fixed.is_loss) {
         etw_kind_folders_append(&c->options, row, &path);
     }

@@ -1,5 +1,7 @@
 #include "format/output/packets/components.h"
 
+#include "format/base/grown.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -105,17 +107,10 @@ const etw_component *etw_components_at(const etw_components *components, uint32_
 
 static bool grow(etw_components *components)
 {
-    if (components->count < components->capacity) {
-        return true;
-    }
-    const uint32_t capacity = components->capacity == 0 ? 64 : 2 * components->capacity;
-    etw_component **longer = realloc(components->list, capacity * sizeof(*longer));
-    if (longer == NULL) {
-        return false;
-    }
-    components->list = longer;
-    components->capacity = capacity;
-    return true;
+    etw_component **longer =
+        etw_grown(components->list, &components->capacity, components->count, 64, sizeof(*longer));
+    components->list = longer == NULL ? components->list : longer;
+    return longer != NULL;
 }
 
 /* NULL where memory is out. */

@@ -1,6 +1,7 @@
 #include "format/output/packets/copies.h"
 
 #include "format/base/arena.h"
+#include "format/base/grown.h"
 
 #include <stdlib.h>
 
@@ -140,15 +141,12 @@ static etw_status add_drop(etw_copies *c, uint64_t index, etw_packet_drop drop, 
         return etw_error_set(error, ETW_ERROR_LIMIT, "more than %u dropped packets",
                              ETW_COPIES_MAX_DROPS);
     }
-    if (c->drop_count == c->drop_capacity) {
-        const uint32_t capacity = c->drop_capacity == 0 ? 64 : 2 * c->drop_capacity;
-        etw_packet_drop *longer = realloc(c->drops, capacity * sizeof *longer);
-        if (longer == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for dropped packets");
-        }
-        c->drops = longer;
-        c->drop_capacity = capacity;
+    etw_packet_drop *longer =
+        etw_grown(c->drops, &c->drop_capacity, c->drop_count, 64, sizeof *longer);
+    if (longer == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for dropped packets");
     }
+    c->drops = longer;
     c->drops[c->drop_count++] = drop;
     return ETW_OK;
 }

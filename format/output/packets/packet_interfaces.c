@@ -1,5 +1,7 @@
 #include "format/output/packets/packet_interfaces.h"
 
+#include "format/base/grown.h"
+
 #include <stdlib.h>
 
 void etw_packet_interfaces_free(etw_packet_interfaces *interfaces)
@@ -84,15 +86,9 @@ static void describe(etw_text *out, const etw_packet_interface *wanted,
 
 static bool grow(etw_packet_interfaces *interfaces)
 {
-    if (interfaces->count < interfaces->capacity) {
-        return true;
-    }
-    const uint32_t capacity = interfaces->capacity == 0 ? 16 : 2 * interfaces->capacity;
-    etw_packet_interface *longer = realloc(interfaces->list, capacity * sizeof *longer);
-    if (longer != NULL) {
-        interfaces->list = longer;
-        interfaces->capacity = capacity;
-    }
+    etw_packet_interface *longer =
+        etw_grown(interfaces->list, &interfaces->capacity, interfaces->count, 16, sizeof *longer);
+    interfaces->list = longer == NULL ? interfaces->list : longer;
     return longer != NULL;
 }
 

@@ -1,5 +1,6 @@
 #include "format/output/parquet/parquet_table.h"
 
+#include "format/base/grown.h"
 #include "format/output/parquet/thrift.h"
 
 #include <stdlib.h>
@@ -182,15 +183,12 @@ void etw_parquet_table_put(etw_parquet_table *table, uint32_t leaf, uint8_t repe
 
 static etw_status add_group(etw_parquet_table *table, etw_error *error)
 {
-    if (table->group_count == table->group_capacity) {
-        const uint32_t capacity = table->group_capacity == 0 ? 8 : 2 * table->group_capacity;
-        group *longer = realloc(table->groups, capacity * sizeof *longer);
-        if (longer == NULL) {
-            return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a row group");
-        }
-        table->groups = longer;
-        table->group_capacity = capacity;
+    group *longer =
+        etw_grown(table->groups, &table->group_capacity, table->group_count, 8, sizeof *longer);
+    if (longer == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a row group");
     }
+    table->groups = longer;
     etw_parquet_chunk *chunks = calloc(table->leaf_count, sizeof *chunks);
     if (chunks == NULL) {
         return etw_error_set(error, ETW_ERROR_NO_MEMORY, "no memory for a row group");

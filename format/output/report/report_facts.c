@@ -1,5 +1,7 @@
 #include "format/output/report/report_facts.h"
 
+#include "format/base/grown.h"
+
 #include <stdlib.h>
 
 #define LEVEL_ERROR 2u /* and the more severe; 0 is none */
@@ -46,15 +48,12 @@ bool etw_report_count_add(etw_report_counts *counts, etw_bytes key)
         counts->others++;
         return true;
     }
-    if (counts->count == counts->capacity) {
-        const uint32_t capacity = counts->capacity == 0 ? 64 : 2 * counts->capacity;
-        etw_report_count **longer = realloc(counts->list, capacity * sizeof(*longer));
-        if (longer == NULL) {
-            return false;
-        }
-        counts->list = longer;
-        counts->capacity = capacity;
+    etw_report_count **longer =
+        etw_grown(counts->list, &counts->capacity, counts->count, 64, sizeof *longer);
+    if (longer == NULL) {
+        return false;
     }
+    counts->list = longer;
     etw_report_count *made = etw_arena_alloc(&counts->memory, sizeof *made);
     const char *copy = etw_arena_copy(&counts->memory, key.data, key.size);
     if (made == NULL || copy == NULL || !etw_table_set(&counts->table, copy, key.size, made)) {

@@ -3,6 +3,7 @@
 #include "format/output/sqlite/sqlite_tables.h"
 
 #include "format/base/arena.h"
+#include "format/base/grown.h"
 #include "format/event/tei.h"
 #include "format/output/unique_names.h"
 
@@ -298,15 +299,9 @@ static etw_status create(etw_sqlite_tables *t, const etw_plan *plan, etw_data_ta
 
 static bool grow_list(etw_sqlite_tables *t)
 {
-    if (t->table_count < t->table_capacity) {
-        return true;
-    }
-    const uint32_t capacity = t->table_capacity == 0 ? 64 : 2 * t->table_capacity;
-    etw_data_table **longer = realloc(t->list, capacity * sizeof(*longer));
-    if (longer != NULL) {
-        t->list = longer;
-        t->table_capacity = capacity;
-    }
+    etw_data_table **longer =
+        etw_grown(t->list, &t->table_capacity, t->table_count, 64, sizeof(*longer));
+    t->list = longer == NULL ? t->list : longer;
     return longer != NULL;
 }
 

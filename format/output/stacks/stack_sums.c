@@ -1,6 +1,7 @@
 #include "format/output/stacks/stack_sums.h"
 
 #include "format/base/arena.h"
+#include "format/base/grown.h"
 #include "format/base/table.h"
 
 #include <stdlib.h>
@@ -47,15 +48,9 @@ uint64_t etw_stack_sums_crowded_out(const etw_stack_sums *sums)
 
 static bool grow(etw_stack_sums *sums)
 {
-    if (sums->count < sums->capacity) {
-        return true;
-    }
-    const uint32_t capacity = sums->capacity == 0 ? 256 : 2 * sums->capacity;
-    etw_stack_sum **longer = realloc(sums->list, capacity * sizeof(*longer));
-    if (longer != NULL) {
-        sums->list = longer;
-        sums->capacity = capacity;
-    }
+    etw_stack_sum **longer =
+        etw_grown(sums->list, &sums->capacity, sums->count, 256, sizeof(*longer));
+    sums->list = longer == NULL ? sums->list : longer;
     return longer != NULL;
 }
 
