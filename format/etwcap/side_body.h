@@ -6,10 +6,11 @@
 #include "format/base/buffer.h"
 #include "format/base/status.h"
 
+/* The same moment by two clocks. */
 typedef struct etw_clock_anchor {
     uint16_t trace_index;
-    int64_t ticks;
-    int64_t time_100ns;
+    int64_t ticks;      /* raw, of the trace's clock */
+    int64_t time_100ns; /* FILETIME */
 } etw_clock_anchor;
 
 ETW_API void etw_clock_anchor_append(etw_buffer *body, const etw_clock_anchor *anchor);

@@ -43,13 +43,15 @@ typedef struct etw_process {
     etw_image *images; /* by base, lowest first */
 } etw_process;
 
-/* Making blobs: append to a text, failures as those of texts. */
+/* Making blobs: process after process, each followed by its images, appended to blob, whose failed
+ * tells at the end whether memory was out. Paths are UTF-8. */
 typedef struct etw_rundown_writer {
     etw_buffer *blob;
     size_t process_count_at, image_count_at; /* where the counts are kept */
     uint32_t process_count, image_count;
 } etw_rundown_writer;
 
+/* blob is lent until the last image. */
 ETW_API void etw_rundown_begin(etw_rundown_writer *writer, etw_buffer *blob);
 ETW_API void etw_rundown_process(etw_rundown_writer *writer, uint32_t process_id,
                                  uint32_t parent_id, int64_t start_time_100ns, const char *path);

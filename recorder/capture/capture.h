@@ -1,6 +1,6 @@
 /* From events to files: schemas resolved at first sight, limits kept, segments rotated, losses
  * written in their place. Live sessions push events into a capture; files are pulled through one.
- */
+ * One thread at a time may call. */
 #ifndef ETW_RECORDER_CAPTURE_H
 #define ETW_RECORDER_CAPTURE_H
 
@@ -96,6 +96,7 @@ ETW_API_CHECKED etw_status etw_capture_event(etw_capture *capture, uint16_t trac
 /* As etw_writer_has_room. */
 ETW_API bool etw_capture_has_room(etw_capture *capture, uint32_t wait_ms);
 
+/* What the source lost, told in its place: it was never received, and is among the totals' lost. */
 ETW_API_CHECKED etw_status etw_capture_loss(etw_capture *capture, const etw_loss *loss,
                                             etw_error *error);
 
@@ -145,6 +146,7 @@ ETW_API_CHECKED etw_status etw_capture_finish(etw_capture *capture, etw_capture_
 /* NULL is fine. Without a finish before it the last segment stays incomplete. */
 ETW_API void etw_capture_free(etw_capture *capture);
 
+/* So far, of all segments. */
 ETW_API void etw_capture_get_totals(const etw_capture *capture, etw_capture_totals *totals);
 
 /* Pulls everything the source delivers through the capture. Ends when the source does or a limit is

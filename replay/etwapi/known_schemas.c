@@ -39,6 +39,16 @@ typedef struct known {
 
 static known all = {.lock = SRWLOCK_INIT};
 
+/* False where memory is out. */
+static bool add_manifest(const char *path)
+{
+    char *kept = strdup(path);
+    if (kept != NULL) {
+        all.manifests[all.manifest_count++] = kept;
+    }
+    return kept != NULL;
+}
+
 static etw_status make_resolver(etw_error *error)
 {
     const etw_resolver_options options = {.manifest_paths = (const char *const *)all.manifests,
@@ -64,8 +74,8 @@ static bool is_ready(void)
         all.keys = calloc(MOST_KINDS, sizeof *all.keys);
         all.plans = etw_plan_cache_new();
         const char *manifests = etwapi_get_settings()->manifest_path;
-        if (manifests[0] != '\0') {
-            all.manifests[all.manifest_count++] = strdup(manifests);
+        if (manifests[0] != '\0' && !add_manifest(manifests)) {
+            return false;
         }
     }
     if (all.store == NULL || all.keys == NULL || all.plans == NULL) {
@@ -188,8 +198,9 @@ etw_status etwapi_load_manifest(const char *path, etw_error *error)
         status = etw_error_set(error, status, "out of memory for schemas");
     } else if (all.manifest_count == MAX_MANIFESTS) {
         status = etw_error_set(error, ETW_ERROR_LIMIT, "more than %u manifests", MAX_MANIFESTS);
+    } else if (!add_manifest(path)) {
+        status = etw_error_set(error, status, "out of memory for a manifest");
     } else {
-        all.manifests[all.manifest_count++] = strdup(path);
         status = make_resolver(error);
         if (status != ETW_OK) {
             free(all.manifests[--all.manifest_count]);

@@ -320,6 +320,9 @@ static etw_status make_table(etw_sqlite_tables *t, const etw_row *row, const etw
         return no_memory(error);
     }
     table->name = etw_arena_copy(&t->table_memory, t->name.data, t->name.size);
+    if (table->name == NULL) {
+        return no_memory(error);
+    }
     etw_status status = create(t, plan, table, &quoted, error);
     if (!etw_failed(status)) {
         status = prepare_insert(t, table, etw_text_z(&quoted), error);
@@ -399,7 +402,7 @@ static etw_status write_kind(etw_sqlite_tables *t, const etw_row *row, const etw
         (void)t->sqlite->bind_int(insert, 4 + i, numbers[i]);
     }
     bind_text(t->sqlite, insert, 10, etw_text_bytes(&keyword));
-    if (kind->table != NULL && kind->table->name != NULL) {
+    if (kind->table != NULL) {
         (void)t->sqlite->bind_text(insert, 11, kind->table->name, -1, SQLITE_STATIC);
     } else {
         (void)t->sqlite->bind_null(insert, 11);
