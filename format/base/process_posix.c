@@ -101,8 +101,9 @@ void *etw_os_alloc_large(size_t size_bytes)
 
 void etw_os_expect_use(void *memory, size_t size_bytes)
 {
-    /* Without a last piece of which half would be cleared for nothing. */
-    const size_t worth = (size_bytes + LARGE_PIECE / 2 - 1) & ~(LARGE_PIECE - 1);
+    /* With a last piece of which a quarter is used: to clear the rest costs less than a fault for
+     * each of its small pages. */
+    const size_t worth = (size_bytes + LARGE_PIECE - LARGE_PIECE / 4) & ~(LARGE_PIECE - 1);
     if (worth > 0) {
         (void)madvise(memory, worth, MADV_HUGEPAGE);
     }

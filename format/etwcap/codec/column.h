@@ -7,6 +7,7 @@
 #define ETW_FORMAT_ETWCAP_COLUMN_H
 
 #include "format/base/buffer.h"
+#include "format/etwcap/codec/event_arrays.h"
 #include "format/etwcap/codec/section_write.h"
 
 /* What a value is told from before it is written: the high half of a column's first byte. Values
@@ -50,6 +51,10 @@ typedef struct etw_column_writer etw_column_writer;
  */
 etw_column_writer *etw_column_writer_new(bool thorough);
 void etw_column_writer_free(etw_column_writer *writer);
+/* What writing columns takes of a batch's arrays, in bytes an event. */
+enum { ETW_COLUMN_EVENT_BYTES = sizeof(uint64_t) + sizeof(uint16_t) };
+/* Starts a batch and takes its arrays. */
+void etw_column_writer_begin(etw_column_writer *writer, etw_event_arrays *arrays);
 /* Of all columns that were written: the caller clears them when it begins a section. */
 etw_borders *etw_column_writer_borders(etw_column_writer *writer);
 /* rows: where no transform helps, keep values whole, for columns in which sequences repeat

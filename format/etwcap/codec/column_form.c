@@ -6,12 +6,7 @@
 
 #include <stdlib.h>
 
-enum {
-    LEAST_ROOM = 1 << 12,   /* values: columns of a batch come in all sizes */
-    LARGE_COLUMN = 1 << 14, /* values whose memory is worth a large page */
-    DICTIONARY_BITS = 17,
-    FIRST_DICTIONARY_SLOTS = 1024
-};
+enum { DICTIONARY_BITS = 17, FIRST_DICTIONARY_SLOTS = 1024 };
 
 bool etw_column_forms_init(etw_column_forms *forms, const etw_column_costs *costs)
 {
@@ -27,30 +22,48 @@ bool etw_column_forms_init(etw_column_forms *forms, const etw_column_costs *cost
 
 void etw_column_forms_free(etw_column_forms *forms)
 {
-    free(forms->residuals);
-    free(forms->indexes);
+    free(forms->own_residuals);
+    free(forms->own_indexes);
     free(forms->distinct);
     free(forms->entries);
     free(forms->places);
     free(forms->slots);
 }
 
-bool etw_column_forms_reserve(etw_column_forms *forms, uint32_t count)
+void etw_column_forms_begin(etw_column_forms *forms, etw_event_arrays *arrays)
+{
+    forms->lent_residuals = etw_event_array(arrays, sizeof *forms->lent_residuals);
+    forms->lent_indexes = etw_event_array(arrays, sizeof *forms->lent_indexes);
+    forms->lent = arrays->capacity;
+}
+
+static bool reserve_own(etw_column_forms *forms, uint32_t count)
 {
     if (count <= forms->capacity) {
         return true;
     }
-    const uint32_t room = count <= LEAST_ROOM ? LEAST_ROOM : count + count / 8;
-    free(forms->residuals);
-    free(forms->indexes);
-    forms->residuals = etw_os_alloc_large(room * sizeof *forms->residuals);
-    forms->indexes = malloc(room * sizeof *forms->indexes);
-    const bool good = forms->residuals != NULL && forms->indexes != NULL;
+    const uint32_t room = count + count / 8;
+    free(forms->own_residuals);
+    free(forms->own_indexes);
+    forms->own_residuals = etw_os_alloc_large(room * sizeof *forms->own_residuals);
+    forms->own_indexes = malloc(room * sizeof *forms->own_indexes);
+    const bool good = forms->own_residuals != NULL && forms->own_indexes != NULL;
     forms->capacity = good ? room : 0;
-    if (good && count >= LARGE_COLUMN) {
-        etw_os_expect_use(forms->residuals, count * sizeof *forms->residuals);
+    if (good) {
+        etw_os_expect_use(forms->own_residuals, count * sizeof *forms->own_residuals);
     }
     return good;
+}
+
+bool etw_column_forms_reserve(etw_column_forms *forms, uint32_t count)
+{
+    const bool is_lent = count <= forms->lent;
+    if (!is_lent && !reserve_own(forms, count)) {
+        return false;
+    }
+    forms->residuals = is_lent ? forms->lent_residuals : forms->own_residuals;
+    forms->indexes = is_lent ? forms->lent_indexes : forms->own_indexes;
+    return true;
 }
 
 void etw_column_put(etw_buffer *out, uint64_t value, uint32_t width)

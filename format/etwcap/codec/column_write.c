@@ -44,6 +44,11 @@ void etw_column_writer_free(etw_column_writer *writer)
     }
 }
 
+void etw_column_writer_begin(etw_column_writer *writer, etw_event_arrays *arrays)
+{
+    etw_column_forms_begin(&writer->forms, arrays);
+}
+
 etw_borders *etw_column_writer_borders(etw_column_writer *writer)
 {
     return &writer->forms.borders;

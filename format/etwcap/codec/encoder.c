@@ -30,9 +30,12 @@ typedef struct event_values {
     uint16_t *size_excess; /* over its kind's */
 } event_values;
 
+/* Of a batch's arrays, those above and what its parts take of them: touched by all events, and by
+ * few. */
 enum {
-    EVENT_BYTES =
-        3 * sizeof(uint64_t) + sizeof(etw_bytes) + 5 * sizeof(uint32_t) + 3 * sizeof(uint16_t)
+    EVENT_BYTES = 2 * sizeof(uint64_t) + sizeof(etw_bytes) + 5 * sizeof(uint32_t) +
+                  3 * sizeof(uint16_t) + ETW_FIELDS_EVENT_BYTES + ETW_PAYLOAD_EVENT_BYTES,
+    RARE_BYTES = sizeof(uint64_t) + ETW_FIELDS_RARE_BYTES + ETW_PAYLOAD_RARE_BYTES
 };
 
 struct etw_encoder {
@@ -97,12 +100,12 @@ static bool begin_events(etw_encoder *encoder, uint32_t count)
 {
     etw_event_arrays *arrays = &encoder->arrays;
     event_values *to = &encoder->events;
-    if (!etw_event_arrays_begin(arrays, count, EVENT_BYTES, EVENT_BYTES)) {
+    if (!etw_event_arrays_begin(arrays, count, EVENT_BYTES + RARE_BYTES, EVENT_BYTES)) {
         return false;
     }
     to->times = etw_event_array(arrays, sizeof *to->times);
     to->threads = etw_event_array(arrays, sizeof *to->threads);
-    to->last = etw_event_array(arrays, sizeof *to->last);
+    to->last = etw_event_array_rare(arrays, sizeof *to->last);
     to->user_data = etw_event_array(arrays, sizeof *to->user_data);
     to->order = etw_event_array(arrays, sizeof *to->order);
     to->thread_of = etw_event_array(arrays, sizeof *to->thread_of);
@@ -112,7 +115,8 @@ static bool begin_events(etw_encoder *encoder, uint32_t count)
     to->kind_of = etw_event_array(arrays, sizeof *to->kind_of);
     to->processors = etw_event_array(arrays, sizeof *to->processors);
     to->size_excess = etw_event_array(arrays, sizeof *to->size_excess);
-    return etw_fields_begin(&encoder->fields, count);
+    etw_fields_begin(&encoder->fields, arrays);
+    return etw_payload_begin(encoder->payload, count, arrays);
 }
 
 /* Kind and header fields of each event: the one pass over the records that needs their headers. */
@@ -367,9 +371,6 @@ static bool write_items(etw_encoder *encoder, const etw_batch *batch)
 
 static bool write_payload(etw_encoder *encoder, const etw_batch *batch)
 {
-    if (!etw_payload_begin(encoder->payload, batch->count)) {
-        return false;
-    }
     for (uint32_t k = 0; k < encoder->kinds.count; k++) {
         const etw_kind *of = &encoder->kinds.kinds[k];
         const etw_event_record **records = etw_payload_records(encoder->payload);

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-/* Below so many events, memory is taken page by page. */
-#define LARGE_BLOCK_EVENTS 8192u
 /* Arrays start at multiples of so many bytes. */
 #define ALIGNMENT ((size_t)64)
 
@@ -21,20 +19,30 @@ bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t eve
             return false;
         }
         arrays->capacity = room;
-        if (count >= LARGE_BLOCK_EVENTS) {
-            etw_os_expect_use(arrays->memory, room * touched_bytes);
-        }
+        arrays->size = size & ~(ALIGNMENT - 1);
+        etw_os_expect_use(arrays->memory, room * touched_bytes);
     }
     arrays->next = arrays->memory;
+    arrays->end = arrays->memory + arrays->size;
     return true;
+}
+
+static size_t size_of(const etw_event_arrays *arrays, size_t item_size)
+{
+    return (arrays->capacity * item_size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
 void *etw_event_array(etw_event_arrays *arrays, size_t item_size)
 {
     void *array = arrays->next;
-    const size_t size = arrays->capacity * item_size;
-    arrays->next += (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    arrays->next += size_of(arrays, item_size);
     return array;
+}
+
+void *etw_event_array_rare(etw_event_arrays *arrays, size_t item_size)
+{
+    arrays->end -= size_of(arrays, item_size);
+    return arrays->end;
 }
 
 void etw_event_arrays_free(etw_event_arrays *arrays)

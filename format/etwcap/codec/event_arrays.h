@@ -6,12 +6,14 @@
 #include "format/etwcap/codec/codec.h"
 
 /* Of one piece of memory. */
-#define ETW_EVENT_MAX_ARRAYS 16u
+#define ETW_EVENT_MAX_ARRAYS 32u
 
 typedef struct etw_event_arrays {
     uint8_t *memory;
     uint32_t capacity; /* events */
+    size_t size;       /* of the memory, a multiple of what arrays are aligned to */
     uint8_t *next;     /* where the next array starts */
+    uint8_t *end;      /* where the last of those behind all others starts */
 } etw_event_arrays;
 
 /* Events to have memory for when count are there: other blocks of the file have some more. Memory
@@ -24,13 +26,15 @@ static inline uint32_t etw_event_room(uint32_t count)
 }
 
 /* Starts a block of count events: all arrays, which take event_bytes an event together, are to be
- * taken anew, and hold nothing. touched_bytes: of the first arrays, which every event will have a
- * value in, and which large pages therefore suit. False where memory is out. */
+ * taken anew, and hold nothing. touched_bytes: of the arrays in which every event will have a
+ * value, and which large pages therefore suit. False where memory is out. */
 bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes,
                             size_t touched_bytes);
 /* The next array, of item_size bytes an event; aligned for anything. The caller takes no more bytes
  * an event than it began with, in ETW_EVENT_MAX_ARRAYS arrays at most. */
 void *etw_event_array(etw_event_arrays *arrays, size_t item_size);
+/* The same for an array in which few events will have a value: it stands behind the others. */
+void *etw_event_array_rare(etw_event_arrays *arrays, size_t item_size);
 void etw_event_arrays_free(etw_event_arrays *arrays);
 
 #endif

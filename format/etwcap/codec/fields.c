@@ -12,22 +12,16 @@ void etw_fields_free(etw_fields *fields)
 {
     etw_column_writer_free(fields->columns);
     etw_pool_free(&fields->contents);
-    etw_event_arrays_free(&fields->arrays);
     free(fields->words);
 }
 
-bool etw_fields_begin(etw_fields *fields, uint32_t count)
+void etw_fields_begin(etw_fields *fields, etw_event_arrays *arrays)
 {
-    const size_t bytes = sizeof *fields->values + sizeof *fields->predicted +
-                         sizeof *fields->blobs + sizeof *fields->ids;
-    if (!etw_event_arrays_begin(&fields->arrays, count, bytes, bytes)) {
-        return false;
-    }
-    fields->values = etw_event_array(&fields->arrays, sizeof *fields->values);
-    fields->predicted = etw_event_array(&fields->arrays, sizeof *fields->predicted);
-    fields->blobs = etw_event_array(&fields->arrays, sizeof *fields->blobs);
-    fields->ids = etw_event_array(&fields->arrays, sizeof *fields->ids);
-    return true;
+    fields->values = etw_event_array(arrays, sizeof *fields->values);
+    fields->predicted = etw_event_array(arrays, sizeof *fields->predicted);
+    fields->ids = etw_event_array(arrays, sizeof *fields->ids);
+    fields->blobs = etw_event_array_rare(arrays, sizeof *fields->blobs);
+    etw_column_writer_begin(fields->columns, arrays);
 }
 
 bool etw_fields_write(etw_fields *fields, etw_buffer *out, uint32_t count, uint32_t width,

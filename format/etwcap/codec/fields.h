@@ -9,9 +9,8 @@
 
 typedef struct etw_fields {
     etw_column_writer *columns;
-    etw_pool contents; /* of the blobs of one field at a time */
-    etw_event_arrays arrays;
-    uint64_t *values, *predicted; /* this and the next two: those of arrays, for callers to fill */
+    etw_pool contents;            /* of the blobs of one field at a time */
+    uint64_t *values, *predicted; /* this and the next two: of the batch's arrays, to be filled */
     etw_bytes *blobs;
     uint32_t *ids;
     uint64_t *words;
@@ -21,8 +20,14 @@ typedef struct etw_fields {
 /* thorough: as etw_column_writer_new. */
 bool etw_fields_init(etw_fields *fields, bool thorough);
 void etw_fields_free(etw_fields *fields);
-/* Starts a batch of count events. False where memory is out. */
-bool etw_fields_begin(etw_fields *fields, uint32_t count);
+/* What fields take of a batch's arrays, in bytes an event: touched by all of them, and by few. */
+enum {
+    ETW_FIELDS_EVENT_BYTES = 2 * sizeof(uint64_t) + sizeof(uint32_t) + ETW_COLUMN_EVENT_BYTES,
+    ETW_FIELDS_RARE_BYTES = sizeof(etw_bytes)
+};
+
+/* Starts a batch and takes its arrays. */
+void etw_fields_begin(etw_fields *fields, etw_event_arrays *arrays);
 
 /* A column of fields->values. guess may be NULL. */
 bool etw_fields_write(etw_fields *fields, etw_buffer *out, uint32_t count, uint32_t width,

@@ -53,13 +53,15 @@ bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader)
 
 static bool reserve_events(etw_payload_reader *reader, uint32_t count)
 {
-    const size_t bytes = sizeof *reader->found + sizeof *reader->odd_places + sizeof *reader->keys;
+    const size_t bytes = sizeof *reader->found + sizeof *reader->odd_places + sizeof *reader->keys +
+                         ETW_ROWS_EVENT_BYTES + ETW_ROWS_RARE_BYTES;
     if (!etw_event_arrays_begin(&reader->arrays, count, bytes, 0)) {
         return false;
     }
     reader->found = etw_event_array(&reader->arrays, sizeof *reader->found);
     reader->odd_places = etw_event_array(&reader->arrays, sizeof *reader->odd_places);
     reader->keys = etw_event_array(&reader->arrays, sizeof *reader->keys);
+    etw_rows_begin(&reader->table, &reader->arrays);
     return true;
 }
 
@@ -111,7 +113,6 @@ bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_
 {
     etw_block_memory_begin(&reader->payloads);
     reader->out_of_memory = !reserve_events(reader, event_count) ||
-                            !etw_rows_begin(&reader->table, event_count) ||
                             !etw_references_begin(&reader->references, event_count);
     return !reader->out_of_memory && read_texts(reader, texts);
 }

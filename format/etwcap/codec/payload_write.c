@@ -2,7 +2,6 @@
 
 #include "format/etwcap/codec/narrow.h"
 #include "format/etwcap/codec/references.h"
-#include "format/etwcap/codec/rows.h"
 
 #include <stdlib.h>
 
@@ -24,7 +23,7 @@ struct etw_payload_writer {
     etw_references references;
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
-    etw_event_arrays arrays;              /* the next three, for the kind being written */
+    /* The next three are the block's arrays, for the kind being written. */
     const etw_event_record **odd_records; /* the layout does not fit them */
     uint32_t *odd_places;
     uint32_t *found; /* references */
@@ -42,24 +41,19 @@ void etw_payload_writer_free(etw_payload_writer *writer)
         etw_buffer_free(&writer->narrow);
         etw_references_free(&writer->references);
         etw_references_free(&writer->trial);
-        etw_event_arrays_free(&writer->arrays);
         etw_rows_free(&writer->table);
         free(writer);
     }
 }
 
-bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count)
+bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count, etw_event_arrays *arrays)
 {
-    const size_t bytes = sizeof(etw_event_record *) + 2 * sizeof(uint32_t);
-    if (!etw_event_arrays_begin(&writer->arrays, event_count, bytes, 0)) {
-        return false;
-    }
-    writer->odd_records = etw_event_array(&writer->arrays, sizeof(etw_event_record *));
-    writer->odd_places = etw_event_array(&writer->arrays, sizeof(uint32_t));
-    writer->found = etw_event_array(&writer->arrays, sizeof(uint32_t));
+    writer->found = etw_event_array(arrays, sizeof *writer->found);
+    writer->odd_records = etw_event_array_rare(arrays, sizeof *writer->odd_records);
+    writer->odd_places = etw_event_array_rare(arrays, sizeof *writer->odd_places);
+    etw_rows_begin(&writer->table, arrays);
     etw_pool_clear(&writer->texts);
-    return etw_rows_begin(&writer->table, event_count) &&
-           etw_references_begin(&writer->references, event_count);
+    return etw_references_begin(&writer->references, event_count);
 }
 
 etw_bytes etw_payload_texts(etw_payload_writer *writer)

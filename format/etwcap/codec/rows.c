@@ -2,29 +2,20 @@
 
 #include <stdlib.h>
 
-enum {
-    EVENT_BYTES =
-        sizeof(etw_bytes) + sizeof(etw_event_record *) + sizeof(uint32_t) + sizeof(etw_row_group)
-};
-
-bool etw_rows_begin(etw_rows *rows, uint32_t event_count)
+void etw_rows_begin(etw_rows *rows, etw_event_arrays *arrays)
 {
-    if (!etw_event_arrays_begin(&rows->arrays, event_count, EVENT_BYTES, 0)) {
-        return false;
-    }
-    rows->rows = etw_event_array(&rows->arrays, sizeof *rows->rows);
-    rows->records = etw_event_array(&rows->arrays, sizeof *rows->records);
-    rows->group_of = etw_event_array(&rows->arrays, sizeof *rows->group_of);
-    rows->groups = etw_event_array(&rows->arrays, sizeof *rows->groups);
+    rows->rows = etw_event_array(arrays, sizeof *rows->rows);
+    rows->records = etw_event_array(arrays, sizeof *rows->records);
+    rows->group_of = etw_event_array(arrays, sizeof *rows->group_of);
+    rows->groups = etw_event_array_rare(arrays, sizeof *rows->groups);
+    rows->capacity = arrays->capacity;
     rows->row_count = 0;
     rows->group_count = 0;
     rows->cell_count = 0;
-    return true;
 }
 
 void etw_rows_free(etw_rows *rows)
 {
-    etw_event_arrays_free(&rows->arrays);
     free(rows->bases);
     free(rows->strings);
     memset(rows, 0, sizeof *rows);
@@ -50,9 +41,8 @@ static bool reserve_cells(etw_rows *rows, size_t cells)
 const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count)
 {
     const uint64_t cells = rows->cell_count + (uint64_t)count * region_count;
-    if (count > rows->arrays.capacity - rows->row_count ||
-        rows->group_count == rows->arrays.capacity || cells > ETW_ROWS_MAX_CELLS ||
-        !reserve_cells(rows, (size_t)cells)) {
+    if (count > rows->capacity - rows->row_count || rows->group_count == rows->capacity ||
+        cells > ETW_ROWS_MAX_CELLS || !reserve_cells(rows, (size_t)cells)) {
         return NULL;
     }
     etw_row_group *group = &rows->groups[rows->group_count];

@@ -32,8 +32,8 @@ typedef struct etw_row_group {
 
 typedef struct etw_rows {
     uint32_t row_count;
-    etw_event_arrays arrays;
-    etw_bytes *rows;                  /* this and the next three: those of arrays */
+    uint32_t capacity;                /* rows, and groups */
+    etw_bytes *rows;                  /* this and the next three: of the block's arrays */
     const etw_event_record **records; /* of which these are the payloads; headers are known */
     uint32_t *group_of;
     etw_row_group *groups;
@@ -43,9 +43,15 @@ typedef struct etw_rows {
     size_t cell_count, cell_capacity;
 } etw_rows;
 
-/* Starts a block of so many events, with a table that is zeroed or was used before; they are the
- * most rows and groups that it takes. False where memory ran out. */
-bool etw_rows_begin(etw_rows *rows, uint32_t event_count);
+/* What a table takes of a block's arrays, in bytes an event: touched by all of them, and by few. */
+enum {
+    ETW_ROWS_EVENT_BYTES = sizeof(etw_bytes) + sizeof(etw_event_record *) + sizeof(uint32_t),
+    ETW_ROWS_RARE_BYTES = sizeof(etw_row_group)
+};
+
+/* Starts a block, with a table that is zeroed or was used before, and takes its arrays; the block's
+ * events are the most rows and groups that it takes. */
+void etw_rows_begin(etw_rows *rows, etw_event_arrays *arrays);
 void etw_rows_free(etw_rows *rows);
 /* Adds count rows. Their bytes and records, from row_count on, the caller sets before or after;
  * their bases and strings after. NULL where memory ran out or a limit was met. */
