@@ -11,6 +11,8 @@
 /* zstd's level for so many bytes of blocks, expanded; 0: they are not folded. Small files are
  * written once and kept for long, but from some size on the highest level costs more than all else
  * that is done for a file, and for larger ones a lower level saves little. */
+#define BEST_LEVEL        19
+#define QUICK_LEVEL       7
 #define SMALL_PLAIN       ((size_t)64 << 10)
 #define MAX_PLAIN         ((size_t)128 << 10)
 #define MAX_ARCHIVE_PLAIN ((size_t)512 << 10)
@@ -18,9 +20,9 @@
 static int level_for(size_t plain, bool is_archive)
 {
     if (plain <= SMALL_PLAIN || (is_archive && plain <= MAX_ARCHIVE_PLAIN)) {
-        return 19;
+        return BEST_LEVEL;
     }
-    return plain <= MAX_PLAIN ? 9 : 0;
+    return plain <= MAX_PLAIN ? QUICK_LEVEL : 0;
 }
 
 /* Every frame begins with it, so that it need not be stored. */
@@ -243,6 +245,19 @@ static bool add_blocks(folding *self)
 #define DICTIONARY_ID_AT   4u
 #define DICTIONARY_ID_SIZE 4u
 
+/* With tables of the dictionary that are as small as it is: those that zstd would take for the two
+ * together are megabytes to clear, and find hardly more. */
+static size_t compress_quickly(ZSTD_CCtx *state, etw_room to, etw_bytes raw,
+                               const etw_buffer *dictionary)
+{
+    ZSTD_CDict *tables = ZSTD_createCDict(dictionary->data, dictionary->size, QUICK_LEVEL);
+    const size_t size = tables == NULL ? 0
+                                       : ZSTD_compress_usingCDict(state, to.data, to.size, raw.data,
+                                                                  raw.size, tables);
+    (void)ZSTD_freeCDict(tables);
+    return size;
+}
+
 /* Not by ZSTD_CCtx_loadDictionary: in zstd 1.5.4 it crashes where memory is out. */
 static bool compress(etw_bytes raw, int level, etw_buffer *to)
 {
@@ -254,8 +269,11 @@ static bool compress(etw_bytes raw, int level, etw_buffer *to)
     bool is_good = state != NULL && at != NULL && !dictionary.failed;
     if (is_good) {
         memset(dictionary.data + DICTIONARY_ID_AT, 0, DICTIONARY_ID_SIZE);
-        const size_t size = ZSTD_compress_usingDict(state, at, room, raw.data, raw.size,
-                                                    dictionary.data, dictionary.size, level);
+        const size_t size =
+            level == QUICK_LEVEL
+                ? compress_quickly(state, (etw_room){(uint8_t *)at, room}, raw, &dictionary)
+                : ZSTD_compress_usingDict(state, at, room, raw.data, raw.size, dictionary.data,
+                                          dictionary.size, level);
         is_good = !ZSTD_isError(size) && size > MAGIC_SIZE;
         to->size += is_good ? size : 0;
     }
