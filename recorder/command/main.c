@@ -115,7 +115,7 @@ static int act(const etw_record_arguments *arguments, etw_stop_signal *signal)
 static void keep_memory_flat(void)
 {
 #ifdef __GLIBC__
-    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
 }
 
