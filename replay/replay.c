@@ -258,14 +258,14 @@ static bool is_over(const etw_replay *replay)
            (replay->options.head != 0 && replay->totals.events >= replay->options.head);
 }
 
-/* Only told at the end: lack of memory costs the figure, not the event. */
-static void note_unexplained(etw_replay *replay, const etw_event_record *record)
+void etw_replay_note_unexplained(etw_replay *replay, const etw_event_record *record,
+                                 uint64_t events)
 {
     if (replay->unexplained == NULL) {
         replay->unexplained = etw_unexplained_new();
     }
     if (replay->unexplained != NULL) {
-        etw_unexplained_note(replay->unexplained, record);
+        etw_unexplained_add(replay->unexplained, record, events);
     }
 }
 
@@ -355,7 +355,7 @@ etw_status etw_replay_next_item(etw_replay *replay, etw_replay_item *item, etw_e
     }
     replay->totals.events++;
     if (item->schema == NULL) {
-        note_unexplained(replay, item->record);
+        etw_replay_note_unexplained(replay, item->record, 1);
     }
     if (replay->options.speed > 0) {
         pace(replay,

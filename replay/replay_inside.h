@@ -77,4 +77,9 @@ etw_status etw_replay_open_source(etw_replay *replay, etw_error *error);
 etw_status etw_replay_find_schema(etw_replay *replay, const etw_item *item,
                                   const etw_schema **schema, etw_error *error);
 
+/* So many events that nothing explains; record: one of them. Only told at the end: lack of memory
+ * costs the figure, not the event. */
+void etw_replay_note_unexplained(etw_replay *replay, const etw_event_record *record,
+                                 uint64_t events);
+
 #endif

@@ -17,6 +17,16 @@ static bool is_explained_here(const etw_whole_kind *kind, const etw_schema *sche
             kind->record->EventHeader.EventDescriptor.Id == ETW_MANIFEST_EVENT_ID);
 }
 
+static etw_status find_schema(etw_replay *replay, const etw_whole_kind *kind,
+                              const etw_schema **schema, etw_error *error)
+{
+    const etw_item item = {.kind = ETW_ITEM_EVENT,
+                           .trace_index = kind->trace_index,
+                           .schema_id = kind->schema_id,
+                           .record = kind->record};
+    return etw_replay_find_schema(replay, &item, schema, error);
+}
+
 /* *is_plain: the block can be given. */
 static etw_status find_schemas(etw_replay *replay, const etw_whole_block *block, bool *is_plain,
                                etw_error *error)
@@ -27,11 +37,7 @@ static etw_status find_schemas(etw_replay *replay, const etw_whole_block *block,
     for (uint32_t i = 0; i < block->kind_count && *is_plain; i++) {
         const etw_whole_kind *kind = &block->kinds[i];
         const etw_schema *schema;
-        const etw_item item = {.kind = ETW_ITEM_EVENT,
-                               .trace_index = kind->trace_index,
-                               .schema_id = kind->schema_id,
-                               .record = kind->record};
-        const etw_status status = etw_replay_find_schema(replay, &item, &schema, error);
+        const etw_status status = find_schema(replay, kind, &schema, error);
         if (etw_failed(status)) {
             return status;
         }
@@ -78,4 +84,41 @@ bool etw_replay_give_blocks(etw_replay *replay, etw_block_taker take, void *cont
     replay->take_block_context = context;
     etw_reader_offer_blocks(replay->source, give, replay);
     return true;
+}
+
+/* Only what has no schema is counted, and the column of kinds is looked at only for that. */
+static etw_status look_at_kinds(void *context, const etw_whole_block *block, bool *taken,
+                                etw_error *error)
+{
+    etw_replay *replay = context;
+    const uint32_t *events = NULL;
+    etw_status status = ETW_OK;
+    *taken = true;
+    for (uint32_t i = 0; i < block->kind_count && !etw_failed(status); i++) {
+        const etw_schema *schema;
+        status = find_schema(replay, &block->kinds[i], &schema, error);
+        if (etw_failed(status) || schema != NULL ||
+            !etw_record_needs_schema(block->kinds[i].record)) {
+            continue;
+        }
+        if (events == NULL) {
+            status = etw_reader_count_kinds(replay->source, &events, error);
+        }
+        if (!etw_failed(status) && events[i] > 0) {
+            etw_replay_note_unexplained(replay, block->kinds[i].record, events[i]);
+        }
+    }
+    return status;
+}
+
+etw_status etw_replay_count_unexplained(etw_replay *replay, etw_error *error)
+{
+    etw_item item;
+    etw_status status = ETW_OK;
+    etw_reader_offer_blocks(replay->source, look_at_kinds, replay);
+    while (status == ETW_OK) {
+        status = etw_source_next(replay->source, &item, error);
+    }
+    etw_reader_offer_blocks(replay->source, NULL, NULL);
+    return status == ETW_END ? ETW_OK : status;
 }

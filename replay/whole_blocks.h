@@ -1,4 +1,5 @@
-/* Blocks of an .etwcap all of whose events a replay would deliver, given to a copy as they are. */
+/* Blocks of an .etwcap that a replay takes whole: those all of whose events it would deliver are
+ * given to a copy as they are, or only the kinds of their events are looked at. */
 #ifndef ETW_REPLAY_WHOLE_BLOCKS_H
 #define ETW_REPLAY_WHOLE_BLOCKS_H
 
@@ -14,5 +15,10 @@ typedef etw_status (*etw_block_taker)(void *context, const etw_whole_block *bloc
 /* False, and nothing is given: the trace is no .etwcap, or its events are chosen by more than their
  * time, or are not given as the file has them. To be called before the first event. */
 ETW_API bool etw_replay_give_blocks(etw_replay *replay, etw_block_taker take, void *context);
+
+/* Reads to the end without delivering events: etw_replay_unexplained then tells of all that the
+ * file has, whatever the filter. Losses are passed over; of columns that are malformed behind the
+ * kinds nothing is noticed. The trace is an .etwcap. */
+ETW_API_CHECKED etw_status etw_replay_count_unexplained(etw_replay *replay, etw_error *error);
 
 #endif

@@ -12,6 +12,8 @@ typedef struct etw_block_offer {
     etw_whole_block_taker take;
     void *context;
     etw_buffer kinds; /* of the block, etw_whole_kind */
+    uint32_t kind_count;
+    etw_buffer counts; /* by kind, where they were asked for */
 } etw_block_offer;
 
 /* *block is lent until the next call, or until the decoder is used. Only what its header says, and
@@ -19,6 +21,9 @@ typedef struct etw_block_offer {
 etw_status etw_block_offer_make(etw_block_offer *offer, etw_decoder *decoder,
                                 const etw_file_schemas *schemas, etw_whole_block *block,
                                 etw_error *error);
+/* Of the block that was offered last; as etw_reader_count_kinds. */
+etw_status etw_block_offer_count(etw_block_offer *offer, etw_decoder *decoder,
+                                 const uint32_t **counts, etw_error *error);
 void etw_block_offer_free(etw_block_offer *offer);
 
 /* What the header of a block says. */

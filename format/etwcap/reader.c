@@ -120,6 +120,12 @@ void etw_reader_offer_blocks(etw_source *source, etw_whole_block_taker take, voi
     self->offer.context = context;
 }
 
+etw_status etw_reader_count_kinds(etw_source *source, const uint32_t **counts, etw_error *error)
+{
+    etw_reader *self = etw_reader_of(source);
+    return etw_block_offer_count(&self->offer, self->decoder, counts, error);
+}
+
 static etw_status decode_events(etw_reader *self, const etw_scan_item *block, etw_bytes body,
                                 etw_error *error)
 {

@@ -34,6 +34,11 @@ typedef etw_status (*etw_whole_block_taker)(void *context, const etw_whole_block
  * options pass over are not. NULL: none any more. source: of etw_reader_open. */
 ETW_API void etw_reader_offer_blocks(etw_source *source, etw_whole_block_taker take, void *context);
 
+/* For take, while it is called: how many events the block has of each of its kinds, lent until it
+ * returns. Of their columns no more is looked at than that needs. */
+ETW_API_CHECKED etw_status etw_reader_count_kinds(etw_source *source, const uint32_t **counts,
+                                                  etw_error *error);
+
 struct etw_writer;
 /* Appends such a block behind the events and blocks added before. Each schema_id of its kinds must
  * be 0 or a number of the writer's store that is the same as the block's own; so must each trace's

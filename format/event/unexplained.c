@@ -74,6 +74,12 @@ static bool is_of(const etw_unexplained_row *row, const etw_schema_key *key)
 
 void etw_unexplained_note(etw_unexplained *unexplained, const etw_event_record *record)
 {
+    etw_unexplained_add(unexplained, record, 1);
+}
+
+void etw_unexplained_add(etw_unexplained *unexplained, const etw_event_record *record,
+                         uint64_t events)
+{
     if (!etw_record_needs_schema(record)) {
         return;
     }
@@ -81,9 +87,9 @@ void etw_unexplained_note(etw_unexplained *unexplained, const etw_event_record *
     if (!is_of(unexplained->latest, &key)) {
         unexplained->latest = row_of(unexplained, &key);
     }
-    unexplained->events++;
+    unexplained->events += events;
     if (unexplained->latest != NULL) {
-        unexplained->latest->events++;
+        unexplained->latest->events += events;
     }
 }
 

@@ -25,6 +25,10 @@ ETW_API void etw_unexplained_free(etw_unexplained *unexplained);
 /* Counts an event without a schema, unless it needs none. */
 ETW_API void etw_unexplained_note(etw_unexplained *unexplained, const etw_event_record *record);
 
+/* So many such events; record: one of them, of which only the header is looked at. */
+ETW_API void etw_unexplained_add(etw_unexplained *unexplained, const etw_event_record *record,
+                                 uint64_t events);
+
 /* All that were noted, also those of providers beyond the limit. */
 ETW_API uint64_t etw_unexplained_events(const etw_unexplained *unexplained);
 /* Sorts by number of events, most first; rows are lent until the next note. */

@@ -3,6 +3,7 @@
 #include "replay/command/progress.h"
 #include "replay/command/rundown_file.h"
 #include "replay/query/state_pass.h"
+#include "replay/whole_blocks.h"
 
 #include <stdlib.h>
 
@@ -126,21 +127,17 @@ static etw_status read_events(report *r, etw_error *error)
     return etw_failed(status) ? status : count_all(r, r->looked_at, &ignored, error);
 }
 
-/* Which events have no schema takes the headers of all; of larger files it is not told. */
+/* Which events have no schema takes the kinds of all; of larger files it is not told. */
 #define MOST_EVENTS_LOOKED_AT UINT64_C(4000000)
 
-static etw_status look_at_headers(report *r, etw_error *error)
+static etw_status look_at_kinds(report *r, etw_error *error)
 {
-    const etw_replay_options options = {.input = r->input, .headers_only = true};
-    etw_replay_item item;
+    const etw_replay_options options = {.input = r->input};
     if (r->summary.events > MOST_EVENTS_LOOKED_AT) {
         return ETW_OK;
     }
-    etw_status status = etw_replay_open(NULL, &options, &r->looked_at, error);
-    while (status == ETW_OK) {
-        status = etw_replay_next_item(r->looked_at, &item, error);
-    }
-    return status == ETW_END ? ETW_OK : status;
+    const etw_status status = etw_replay_open(NULL, &options, &r->looked_at, error);
+    return etw_failed(status) ? status : etw_replay_count_unexplained(r->looked_at, error);
 }
 
 static etw_status read_etwcap(report *r, etw_error *error)
@@ -162,7 +159,7 @@ static etw_status read_etwcap(report *r, etw_error *error)
         return read_events(r, error);
     }
     status = take_providers(r, error);
-    return etw_failed(status) ? status : look_at_headers(r, error);
+    return etw_failed(status) ? status : look_at_kinds(r, error);
 }
 
 /* All. */

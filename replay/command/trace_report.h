@@ -1,6 +1,7 @@
 /* What `info` tells of a trace: gathered here, written by verb_info.c. Of an .etwcap file with an
  * index it takes a few reads, whatever the file's size, but for the events without a schema, for
- * which the headers of a file of some million events are read; other files are read through. */
+ * which the kinds of events of a file of some million events are read; other files are read
+ * through. */
 #ifndef ETW_REPLAY_TRACE_REPORT_H
 #define ETW_REPLAY_TRACE_REPORT_H
 
@@ -20,7 +21,8 @@ typedef struct etw_trace_report {
     bool is_etl;
     etw_source *source; /* whose traces are told */
     etw_replay *replay; /* that the source is of; NULL: it stands alone */
-    /* Read through, if only by headers, and so knows what no schema explains; may be NULL. */
+    /* Read through, if only by kinds of events, and so knows what no schema explains; may be NULL.
+     */
     etw_replay *looked_at;
     etw_file_summary summary; /* of an .etl: what reading it gave */
     etw_etl_statistics etl;

@@ -28,6 +28,25 @@ static void decode(etw_decoder *decoder, etw_bytes body, uint32_t parts, bool *g
     }
 }
 
+/* What the kinds alone tell must be what decoding tells. */
+static void decode_kinds(etw_decoder *decoder, etw_bytes body, bool is_good)
+{
+    const uint32_t count = body.size < 4 ? 0 : etw_load_u32(body.data);
+    uint32_t kinds = 0;
+    uint64_t events = 0;
+    etw_error error = {0};
+    const bool has_kinds =
+        etw_decoder_decode_kinds(decoder, body, count, &kinds, &error) == ETW_OK &&
+        etw_decoder_count_kinds(decoder, &error) == ETW_OK;
+    for (uint32_t i = 0; has_kinds && i < kinds; i++) {
+        etw_item item;
+        etw_decoder_kind(decoder, i, &item);
+        events += etw_decoder_kind_events(decoder, i);
+    }
+    FUZZ_CHECK(has_kinds ? events == count : error.status == ETW_ERROR_DAMAGED);
+    FUZZ_CHECK(!is_good || has_kinds);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static etw_decoder *decoder; /* kept: what one body leaves behind must not harm the next */
@@ -41,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     decode(decoder, body, ETW_DECODE_ALL, &all_good, &all);
     decode(decoder, body, 0, &few_good, &few);
     FUZZ_CHECK(!all_good || (few_good && all == few));
+    decode_kinds(decoder, body, all_good);
     free(copy);
     return 0;
 }

@@ -394,6 +394,99 @@ static void test_headers_alone_have_no_data(void **state)
     etw_batch_free(batch);
 }
 
+/* Events by kind, from the table and the column of kinds, are those that decoding gives; kinds have
+ * ids of their own here. */
+static void assert_kinds_count(etw_batch *batch)
+{
+    etw_text body = {0};
+    etw_decoder *decoder = etw_decoder_new();
+    uint32_t kinds, count, sum = 0;
+    encode(batch, &body);
+    const etw_bytes bytes = etw_text_bytes(&body);
+    assert_int_equal(etw_decoder_decode_kinds(decoder, bytes, etw_batch_count(batch), &kinds, NULL),
+                     ETW_OK);
+    assert_int_equal(etw_decoder_count_kinds(decoder, NULL), ETW_OK);
+    uint32_t *told = calloc(kinds, sizeof *told);
+    etw_event_header *headers = calloc(kinds, sizeof *headers);
+    for (uint32_t k = 0; k < kinds; k++) {
+        etw_item item;
+        etw_decoder_kind(decoder, k, &item);
+        told[k] = etw_decoder_kind_events(decoder, k);
+        headers[k] = item.record->EventHeader;
+        sum += told[k];
+    }
+    assert_int_equal(sum, etw_batch_count(batch));
+    assert_int_equal(etw_decoder_decode(decoder, bytes, 0, &count, NULL), ETW_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        etw_item item;
+        etw_decoder_item(decoder, i, &item);
+        uint32_t k = 0;
+        while (k < kinds &&
+               memcmp(&headers[k].EventDescriptor, &item.record->EventHeader.EventDescriptor,
+                      sizeof headers[k].EventDescriptor) != 0) {
+            k++;
+        }
+        assert_true(k < kinds);
+        told[k]--;
+    }
+    for (uint32_t k = 0; k < kinds; k++) {
+        assert_int_equal(told[k], 0);
+    }
+    free(told);
+    free(headers);
+    etw_decoder_free(decoder);
+    etw_text_free(&body);
+    etw_batch_free(batch);
+}
+
+/* So many that their table is larger than the first piece of the headers, and random. */
+static etw_batch *batch_of_many_kinds(uint32_t kinds, uint32_t count)
+{
+    etw_batch *batch = full_batch();
+    sample *one = malloc(sizeof *one);
+    random_state = 99;
+    for (uint32_t i = 0; i < count; i++) {
+        start(one, (uint16_t)random_below(kinds));
+        one->record.EventHeader.EventDescriptor.Keyword =
+            one->record.EventHeader.EventDescriptor.Id;
+        one->record.EventHeader.TimeStamp = (int64_t)i * 1000 + random_below(1000);
+        assert_true(etw_batch_append(batch, &one->record, 0, 0));
+    }
+    free(one);
+    return batch;
+}
+
+static void test_kinds_are_counted_without_events(void **state)
+{
+    (void)state;
+    assert_kinds_count(batch_of_many_kinds(1, 1));
+    assert_kinds_count(batch_of_many_kinds(1, 60000));
+    assert_kinds_count(batch_of_many_kinds(3, 60000));
+    assert_kinds_count(batch_of_many_kinds(300, 20000));
+    assert_kinds_count(batch_of_many_kinds(20000, 65000));
+}
+
+static void test_kinds_of_cut_bodies_and_of_other_counts_are_refused(void **state)
+{
+    (void)state;
+    etw_batch *batch = batch_of_many_kinds(300, 2000);
+    etw_text body = {0};
+    etw_decoder *decoder = etw_decoder_new();
+    encode(batch, &body);
+    for (size_t size = 0; size <= body.size; size++) {
+        uint32_t kinds = 1;
+        const etw_bytes cut = {(const uint8_t *)body.data, size};
+        const uint32_t count = 2000 + (size == body.size);
+        assert_int_equal(etw_decoder_decode_kinds(decoder, cut, count, &kinds, NULL),
+                         ETW_ERROR_DAMAGED);
+        assert_int_equal(kinds, 0);
+        assert_int_equal(etw_decoder_count_kinds(decoder, NULL), ETW_OK);
+    }
+    etw_decoder_free(decoder);
+    etw_text_free(&body);
+    etw_batch_free(batch);
+}
+
 /* Reads all that a decoded item points to, for the sanitizers to see. */
 static uint32_t touch(etw_decoder *decoder, uint32_t count)
 {
@@ -597,6 +690,8 @@ int main(void)
         cmocka_unit_test(test_seeds_of_tables_change_no_byte),
         cmocka_unit_test(test_chosen_keywords_cost_no_more_than_random_ones),
         cmocka_unit_test(test_headers_alone_have_no_data),
+        cmocka_unit_test(test_kinds_are_counted_without_events),
+        cmocka_unit_test(test_kinds_of_cut_bodies_and_of_other_counts_are_refused),
         cmocka_unit_test(test_cut_bodies_are_refused),
         cmocka_unit_test(test_events_of_a_trace_above_the_limit_are_refused),
         cmocka_unit_test(test_changed_columns_are_refused_or_read_within_bounds),

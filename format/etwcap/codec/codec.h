@@ -30,9 +30,14 @@ enum { ETW_DECODE_PAYLOAD = 0x1, ETW_DECODE_ITEMS = 0x2, ETW_DECODE_ALL = 0x3 };
  * limits: hostile bodies give ETW_ERROR_DAMAGED at bounded cost. */
 etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
                               uint32_t *event_count, etw_error *error);
-/* Only the kinds of its events; no event is there afterwards. */
-etw_status etw_decoder_decode_kinds(etw_decoder *decoder, etw_bytes body, uint32_t *kind_count,
-                                    etw_error *error);
+/* Only the kinds of its events, of which it has count; no event is there afterwards. Of the columns
+ * no more is looked at than that needs. */
+etw_status etw_decoder_decode_kinds(etw_decoder *decoder, etw_bytes body, uint32_t count,
+                                    uint32_t *kind_count, etw_error *error);
+/* Then, while body is still there: how many of the events are of each kind. */
+etw_status etw_decoder_count_kinds(etw_decoder *decoder, etw_error *error);
+/* index < kind_count, after counting kinds. */
+uint32_t etw_decoder_kind_events(const etw_decoder *decoder, uint32_t index);
 /* index < kind_count, after decoding kinds: what all events of the kind have in common. */
 void etw_decoder_kind(const etw_decoder *decoder, uint32_t index, etw_item *item);
 /* Which events are decoded; header: what all events of a kind have in common, descriptor and flags

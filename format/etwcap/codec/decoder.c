@@ -1,52 +1,9 @@
 /* Columns to records. The body is trusted for nothing: every count and size is checked against the
  * limits of a batch before memory is used. */
-#include "format/etwcap/codec/block_memory.h"
-#include "format/etwcap/codec/event_arrays.h"
-#include "format/etwcap/codec/events.h"
-#include "format/etwcap/codec/payload_read.h"
+#include "format/etwcap/codec/decoder_inside.h"
 
 #include <stdlib.h>
 #include <zstd.h>
-
-typedef struct kind {
-    etw_event_record record; /* what all events of the kind have in common */
-    const uint8_t *items;    /* 6 bytes each: Reserved1, ExtType, Linkage */
-    uint32_t schema_id;
-    uint16_t trace_index;
-    uint16_t size_excess;
-    uint32_t count, start; /* of its events in order */
-    bool is_wanted;
-} kind;
-
-typedef struct event {
-    uint32_t kind;
-    uint32_t thread;
-} event;
-
-struct etw_decoder {
-    ZSTD_DCtx *context;
-    etw_fields_reader fields;
-    etw_payload_reader *payload;
-    etw_buffer sections[ETW_SECTION_COUNT];
-    kind *kinds;
-    uint32_t kind_count, kind_capacity;
-    uint32_t count;          /* events */
-    etw_event_arrays arrays; /* the next seven */
-    etw_event_record *records;
-    event *events;
-    uint32_t *order;
-    uint64_t *threads; /* thread and process id together */
-    uint64_t *last;    /* by thread */
-    etw_bytes *rows;
-    etw_guid *activities;
-    uint32_t *last_thread; /* by processor */
-    etw_extended_data_item *items;
-    size_t item_capacity;
-    etw_block_memory item_data;
-    bool out_of_memory; /* since the block began */
-    etw_kind_choice choice;
-    uint32_t wanted_kinds; /* no kind from this number on is wanted */
-};
 
 enum { PROCESSORS = 1 << 12 };
 
@@ -56,7 +13,7 @@ etw_decoder *etw_decoder_new(void)
     if (decoder == NULL) {
         return NULL;
     }
-    decoder->context = ZSTD_createDCtx();
+    decoder->context = etw_section_context_new();
     decoder->payload = etw_payload_reader_new();
     decoder->last_thread = malloc(PROCESSORS * sizeof *decoder->last_thread);
     if (decoder->context == NULL || decoder->payload == NULL || decoder->last_thread == NULL ||
@@ -76,7 +33,7 @@ void etw_decoder_free(etw_decoder *decoder)
     etw_fields_reader_free(&decoder->fields);
     etw_payload_reader_free(decoder->payload);
     for (int i = 0; i < ETW_SECTION_COUNT; i++) {
-        etw_buffer_free(&decoder->sections[i]);
+        etw_section_free(&decoder->sections[i]);
     }
     etw_event_arrays_free(&decoder->arrays);
     free(decoder->kinds);
@@ -84,6 +41,11 @@ void etw_decoder_free(etw_decoder *decoder)
     free(decoder->items);
     etw_block_memory_free(&decoder->item_data);
     free(decoder);
+}
+
+static etw_cursor cursor_over(const etw_decoder *decoder, uint32_t section)
+{
+    return etw_cursor_over(etw_buffer_bytes(&decoder->sections[section].raw));
 }
 
 static bool reserve_events(etw_decoder *decoder, uint32_t count)
@@ -108,61 +70,9 @@ static bool reserve_events(etw_decoder *decoder, uint32_t count)
 
 /* ---- kinds ---- */
 
-static void read_kind(etw_cursor *cursor, kind *of)
-{
-    static const uint8_t none[32] = {0};
-    memset(of, 0, sizeof *of);
-    const uint8_t *common = etw_cursor_take(cursor, 32);
-    memcpy(&of->record.EventHeader.ProviderId, common == NULL ? none : common, 32);
-    of->record.EventHeader.HeaderType = etw_cursor_u16(cursor);
-    of->record.EventHeader.Flags = etw_cursor_u16(cursor);
-    of->record.EventHeader.EventProperty = etw_cursor_u16(cursor);
-    of->record.BufferContext.LoggerId = etw_cursor_u16(cursor);
-    of->trace_index = etw_cursor_u16(cursor);
-    of->size_excess = etw_cursor_u16(cursor);
-    const uint64_t schema = etw_cursor_varint(cursor);
-    const uint64_t items = etw_cursor_varint(cursor);
-    cursor->failed |=
-        of->trace_index >= ETW_MAX_TRACES || schema > UINT32_MAX || items > ETW_MAX_EXTENDED_ITEMS;
-    of->schema_id = (uint32_t)schema;
-    of->record.ExtendedDataCount = (uint16_t)items;
-    of->items = etw_cursor_take(cursor, 6 * (size_t)of->record.ExtendedDataCount);
-}
-
-static bool reserve_kinds(etw_decoder *decoder, uint32_t count)
-{
-    if (count > decoder->kind_capacity) {
-        const uint32_t room = etw_event_room(count);
-        free(decoder->kinds);
-        decoder->kinds = malloc(room * sizeof *decoder->kinds);
-        decoder->kind_capacity = decoder->kinds == NULL ? 0 : room;
-        decoder->out_of_memory = decoder->kinds == NULL;
-    }
-    return !decoder->out_of_memory;
-}
-
-static bool read_kind_table(etw_decoder *decoder, etw_cursor *cursor)
-{
-    const uint64_t count = etw_cursor_varint(cursor);
-    if (cursor->failed || count == 0 || count > decoder->count ||
-        !reserve_kinds(decoder, (uint32_t)count)) {
-        return false;
-    }
-    decoder->kind_count = (uint32_t)count;
-    decoder->wanted_kinds = 0;
-    for (uint32_t k = 0; k < decoder->kind_count && !cursor->failed; k++) {
-        kind *of = &decoder->kinds[k];
-        read_kind(cursor, of);
-        of->is_wanted = decoder->choice.wants == NULL ||
-                        decoder->choice.wants(decoder->choice.context, &of->record.EventHeader);
-        decoder->wanted_kinds = of->is_wanted ? k + 1 : decoder->wanted_kinds;
-    }
-    return !cursor->failed;
-}
-
 static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
 {
-    if (!read_kind_table(decoder, cursor) ||
+    if (!etw_decoder_read_kind_table(decoder, cursor) ||
         !etw_fields_read(&decoder->fields, cursor, decoder->count, 2, NULL)) {
         return false;
     }
@@ -181,7 +91,7 @@ static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
         decoder->kinds[k].count = 0;
     }
     for (uint32_t i = 0; i < decoder->count; i++) {
-        kind *of = &decoder->kinds[decoder->events[i].kind];
+        etw_decoded_kind *of = &decoder->kinds[decoder->events[i].kind];
         decoder->order[of->start + of->count++] = i;
         decoder->records[i] = of->record;
         decoder->records[i].ExtendedDataCount = 0;
@@ -342,7 +252,7 @@ static bool read_sizes(etw_decoder *decoder, etw_cursor *cursor)
         return false;
     }
     for (uint32_t i = 0; i < decoder->count; i++) {
-        const kind *of = &decoder->kinds[decoder->events[i].kind];
+        const etw_decoded_kind *of = &decoder->kinds[decoder->events[i].kind];
         decoder->records[i].EventHeader.Size =
             (uint16_t)(of->size_excess + decoder->fields.values[i]);
     }
@@ -351,8 +261,7 @@ static bool read_sizes(etw_decoder *decoder, etw_cursor *cursor)
 
 static bool read_headers(etw_decoder *decoder)
 {
-    const etw_buffer *raw = &decoder->sections[ETW_SECTION_HEADERS];
-    etw_cursor cursor = etw_cursor_over(etw_buffer_bytes(raw));
+    etw_cursor cursor = cursor_over(decoder, ETW_SECTION_HEADERS);
     if (!read_kinds(decoder, &cursor)) {
         return false;
     }
@@ -371,7 +280,7 @@ static bool read_headers(etw_decoder *decoder)
 
 /* ---- items ---- */
 
-static bool set_item(etw_decoder *decoder, const kind *of, uint32_t item, uint32_t row,
+static bool set_item(etw_decoder *decoder, const etw_decoded_kind *of, uint32_t item, uint32_t row,
                      etw_bytes head, etw_bytes rest)
 {
     etw_event_record *record = &decoder->records[decoder->order[of->start + row]];
@@ -394,7 +303,8 @@ static bool set_item(etw_decoder *decoder, const kind *of, uint32_t item, uint32
     return true;
 }
 
-static bool read_item(etw_decoder *decoder, etw_cursor *cursor, const kind *of, uint32_t item)
+static bool read_item(etw_decoder *decoder, etw_cursor *cursor, const etw_decoded_kind *of,
+                      uint32_t item)
 {
     const uint32_t form = etw_cursor_u8(cursor);
     const bool stack = form == ETW_ITEM_STACKS4 || form == ETW_ITEM_STACKS8;
@@ -425,7 +335,7 @@ static bool reserve_items(etw_decoder *decoder)
 {
     uint64_t total = 0;
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
-        const kind *of = &decoder->kinds[k];
+        const etw_decoded_kind *of = &decoder->kinds[k];
         total += (uint64_t)of->count * of->record.ExtendedDataCount;
     }
     if (total > ETW_BATCH_MAX_BYTES / sizeof *decoder->items) {
@@ -442,14 +352,13 @@ static bool reserve_items(etw_decoder *decoder)
 
 static bool read_items(etw_decoder *decoder)
 {
-    const etw_buffer *raw = &decoder->sections[ETW_SECTION_ITEMS];
-    etw_cursor cursor = etw_cursor_over(etw_buffer_bytes(raw));
+    etw_cursor cursor = cursor_over(decoder, ETW_SECTION_ITEMS);
     if (!reserve_items(decoder)) {
         return false;
     }
     etw_extended_data_item *next = decoder->items;
     for (uint32_t k = 0; k < decoder->kind_count; k++) {
-        const kind *of = &decoder->kinds[k];
+        const etw_decoded_kind *of = &decoder->kinds[k];
         const uint16_t items = of->record.ExtendedDataCount;
         for (uint32_t i = 0; i < of->count && items > 0; i++) {
             etw_event_record *record = &decoder->records[decoder->order[of->start + i]];
@@ -476,14 +385,13 @@ static bool payload_failed(etw_decoder *decoder)
 
 static bool read_payload(etw_decoder *decoder)
 {
-    const etw_buffer *texts = &decoder->sections[ETW_SECTION_TEXTS];
-    const etw_buffer *raw = &decoder->sections[ETW_SECTION_PAYLOAD];
-    etw_cursor cursor = etw_cursor_over(etw_buffer_bytes(raw));
+    const etw_buffer *texts = &decoder->sections[ETW_SECTION_TEXTS].raw;
+    etw_cursor cursor = cursor_over(decoder, ETW_SECTION_PAYLOAD);
     if (!etw_payload_read_begin(decoder->payload, etw_buffer_bytes(texts), decoder->count)) {
         return payload_failed(decoder);
     }
     for (uint32_t k = 0; k < decoder->wanted_kinds; k++) {
-        const kind *of = &decoder->kinds[k];
+        const etw_decoded_kind *of = &decoder->kinds[k];
         const etw_kind_records events = {decoder->records, decoder->order + of->start, of->count,
                                          !of->is_wanted};
         if (of->count == 0 || !etw_payload_read(decoder->payload, &decoder->fields, &cursor,
@@ -505,25 +413,8 @@ static bool read_payload(etw_decoder *decoder)
 /* Expands the next section of the body, or passes it over. */
 static bool read_section(etw_decoder *decoder, etw_cursor *cursor, uint32_t section, bool wanted)
 {
-    etw_buffer *into = &decoder->sections[section];
-    const size_t raw_size = etw_cursor_u32(cursor);
-    const size_t stored_size = etw_cursor_u32(cursor);
-    const uint8_t *stored = etw_cursor_take(cursor, stored_size);
-    etw_buffer_clear(into);
-    if (stored == NULL || raw_size > ETW_SECTION_MAX_RAW) {
-        return false;
-    }
-    if (!wanted) {
-        return true;
-    }
-    char *to = etw_buffer_reserve(into, raw_size + 1);
-    if (to == NULL) {
-        decoder->out_of_memory = true;
-        etw_buffer_free(into); /* else it would fail for good */
-        return false;
-    }
-    into->size = ZSTD_decompressDCtx(decoder->context, to, raw_size, stored, stored_size);
-    return into->size == raw_size;
+    etw_section *of = &decoder->sections[section];
+    return etw_section_take(of, cursor) && (!wanted || etw_section_expand(of, decoder->context));
 }
 
 static bool decode(etw_decoder *decoder, etw_bytes body, uint32_t parts)
@@ -567,63 +458,44 @@ bool etw_decoder_has(const etw_decoder *decoder, uint32_t index)
     return decoder->kinds[decoder->events[index].kind].is_wanted;
 }
 
-/* Such a block is not known to be damaged, and must not be told to be. */
-static etw_status failed(const etw_decoder *decoder, etw_error *error)
+bool etw_decoder_is_out_of_memory(const etw_decoder *decoder)
 {
-    return decoder->out_of_memory || decoder->fields.out_of_memory || decoder->item_data.is_out
+    bool is_out =
+        decoder->out_of_memory || decoder->fields.out_of_memory || decoder->item_data.is_out;
+    for (uint32_t s = 0; s < ETW_SECTION_COUNT; s++) {
+        is_out = is_out || decoder->sections[s].raw.failed;
+    }
+    return is_out;
+}
+
+/* Such a block is not known to be damaged, and must not be told to be. */
+etw_status etw_decoder_failed(const etw_decoder *decoder, etw_error *error)
+{
+    return etw_decoder_is_out_of_memory(decoder)
                ? etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory decoding events")
                : etw_error_set(error, ETW_ERROR_DAMAGED, "events body: columns are malformed");
 }
 
-static void begin(etw_decoder *decoder)
+void etw_decoder_begin(etw_decoder *decoder)
 {
     decoder->count = 0;
+    decoder->kind_count = 0;
     decoder->out_of_memory = false;
     decoder->fields.out_of_memory = false;
     etw_block_memory_begin(&decoder->item_data);
-}
-
-etw_status etw_decoder_decode_kinds(etw_decoder *decoder, etw_bytes body, uint32_t *kind_count,
-                                    etw_error *error)
-{
-    etw_cursor cursor = etw_cursor_over(body);
-    const uint32_t count = etw_cursor_u32(&cursor);
-    begin(decoder);
-    decoder->count = count;
-    *kind_count = 0;
-    bool is_well = !cursor.failed && count <= ETW_BATCH_MAX_EVENTS &&
-                   read_section(decoder, &cursor, ETW_SECTION_HEADERS, true);
-    if (is_well) {
-        etw_cursor headers =
-            etw_cursor_over(etw_buffer_bytes(&decoder->sections[ETW_SECTION_HEADERS]));
-        is_well = read_kind_table(decoder, &headers);
+    for (uint32_t s = 0; s < ETW_SECTION_COUNT; s++) {
+        etw_buffer_clear(&decoder->sections[s].raw);
     }
-    decoder->count = 0;
-    if (!is_well) {
-        return failed(decoder, error);
-    }
-    *kind_count = decoder->kind_count;
-    return ETW_OK;
-}
-
-void etw_decoder_kind(const etw_decoder *decoder, uint32_t index, etw_item *item)
-{
-    kind *of = &decoder->kinds[index];
-    of->record.ExtendedDataCount = 0; /* there are none */
-    *item = (etw_item){.kind = ETW_ITEM_EVENT,
-                       .trace_index = of->trace_index,
-                       .schema_id = of->schema_id,
-                       .record = &of->record};
 }
 
 etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t parts,
                               uint32_t *event_count, etw_error *error)
 {
     *event_count = 0;
-    begin(decoder);
+    etw_decoder_begin(decoder);
     if (!decode(decoder, body, parts)) {
         decoder->count = 0;
-        return failed(decoder, error);
+        return etw_decoder_failed(decoder, error);
     }
     *event_count = decoder->count;
     return ETW_OK;
@@ -631,7 +503,7 @@ etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t par
 
 void etw_decoder_item(etw_decoder *decoder, uint32_t index, etw_item *item)
 {
-    const kind *of = &decoder->kinds[decoder->events[index].kind];
+    const etw_decoded_kind *of = &decoder->kinds[decoder->events[index].kind];
     item->kind = ETW_ITEM_EVENT;
     item->trace_index = of->trace_index;
     item->schema_id = of->schema_id;
