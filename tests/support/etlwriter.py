@@ -298,7 +298,7 @@ class Trace:
         self.now = self.start_ticks
         self.header_records = []  # follow the log-file header in its buffer
         self._open = {}
-        self._flushed = []  # (processor, flags, bytes of records)
+        self._flushed = []  # (processor, flags, bytes of records, logger id)
 
     def at(self, seconds):
         """Raw ticks of the moment so many seconds after the start."""
@@ -402,17 +402,17 @@ class Trace:
         return record
 
     def flush(self, cpu=None, flags=0):
-        """Ends the open buffer of one processor, or of all in their order."""
+        """Ends the open buffer of one processor, or of all in their order; they get the logger_id of now."""
         for processor in sorted(self._open) if cpu is None else [cpu]:
-            self._flushed.append((processor, flags, bytes(self._open.pop(processor, b""))))
+            self._flushed.append((processor, flags, bytes(self._open.pop(processor, b"")), self.logger_id))
 
     # The file.
 
     def bytes(self):
         """The whole file; flushes what is open."""
         self.flush()
-        buffers = [self._buffer(processor, flags, records, sequence=sequence)
-                   for sequence, (processor, flags, records) in enumerate(self._flushed, 1)]
+        buffers = [self._buffer(processor, flags, records, sequence=sequence, logger_id=logger_id)
+                   for sequence, (processor, flags, records, logger_id) in enumerate(self._flushed, 1)]
         header = self._logfile_header(1 + len(buffers))
         for record in self.header_records:
             header += self.padding * (-len(header) % 8) + record
@@ -441,7 +441,7 @@ class Trace:
     def _classic(self, opcode, level, version, tid, pid, time, event_class, kernel_time, user_time):
         return struct.pack("<BBHIIq", opcode, level, version, tid, pid, self._tick(time)) + guid(event_class)             + struct.pack("<II", kernel_time, user_time)
 
-    def _buffer(self, processor, flags, records, kind=BUFFER_GENERIC, sequence=0):
+    def _buffer(self, processor, flags, records, kind=BUFFER_GENERIC, sequence=0, logger_id=None):
         used = BUFFER_HEADER_SIZE + len(records)
         flags |= FLAG_PROCESSOR_INDEX if self.processor_index else 0
         if self.compressed and kind != BUFFER_HEADER:
@@ -452,8 +452,8 @@ class Trace:
             size = (used + 0x1FF & ~0x1FF) if self.compressed else self.buffer_size
             body = records.ljust(size - BUFFER_HEADER_SIZE, b"\xff")
         cpu = processor if self.processor_index else processor | 8 << 8
-        header = struct.pack("<IIIiqqQHHIIHH", size, used, used, 0, self.now, sequence, 0, cpu, self.logger_id, 0, used,
-                             flags, kind)
+        header = struct.pack("<IIIiqqQHHIIHH", size, used, used, 0, self.now, sequence, 0, cpu,
+                             self.logger_id if logger_id is None else logger_id, 0, used, flags, kind)
         return header.ljust(BUFFER_HEADER_SIZE, b"\0") + body
 
     def _half_zone(self, number, month, hour, bias):

@@ -81,6 +81,20 @@ def test_equal_times_of_several_processors_keep_their_order(tool, tmp_path, cloc
     same_records(tmp_path / "a.etl", tmp_path / "b.etl")
 
 
+@pytest.mark.parametrize("clock", [CLOCK_QPC, CLOCK_SYSTEM])
+def test_sessions_appended_to_a_file_keep_their_order(tool, tmp_path, clock):
+    trace = Trace(processors=2, clock=clock)
+    for number in range(24):
+        trace.logger_id = (34, 38, 25)[number // 3 % 3]
+        trace.event(guid("{11111111-2222-3333-4444-555555555555}"), id=number, cpu=number % 2, time=trace.at(number))
+        if number % 3 == 2:
+            trace.flush()
+    trace.write(tmp_path / "a.etl")
+    export(tool, tmp_path / "a.etl", tmp_path / "b.etl")
+    same_records(tmp_path / "a.etl", tmp_path / "b.etl")
+    assert [event["Id"] for event in tool.events(tmp_path / "b.etl")[1:]] == list(range(24))
+
+
 def test_traces_of_the_corpus_are_the_same(native_tool, corpus, tmp_path):
     for name in ("gcevents.etl", "HTTP_Server.etl", "image_data_32_v1.etl", "waasmedic.20251005_113019_195.etl", "WsRm01.etl",
                  "JohnLudlow__PerfViewData.etl", "demikernel__PktMon.etl"):

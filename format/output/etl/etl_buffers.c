@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-#define MAX_STREAMS 65536u
+#define MAX_STREAMS    65536u
+#define MAX_PROCESSORS 2048u
 #define ROOM        (ETW_ETL_WIDE_SIZE - ETW_BUFFER_HEADER_SIZE)
 #define USUAL_ROOM  (ETW_ETL_BUFFER_SIZE - ETW_BUFFER_HEADER_SIZE)
 
@@ -39,6 +40,8 @@ struct etw_etl_buffers {
     bool is_wide;
     stream *latest; /* where the record before went */
     int64_t latest_ticks;
+    bool keeps_sequence;
+    uint64_t newest[MAX_PROCESSORS]; /* the number of the buffer begun last on each */
 };
 
 etw_etl_buffers *etw_etl_buffers_new(etw_output_spool *spool)
@@ -68,6 +71,11 @@ void etw_etl_buffers_free(etw_etl_buffers *buffers)
         etw_arena_free(&buffers->memory);
         free(buffers);
     }
+}
+
+void etw_etl_buffers_keep_sequence(etw_etl_buffers *buffers)
+{
+    buffers->keeps_sequence = true;
 }
 
 uint64_t etw_etl_buffers_count(const etw_etl_buffers *buffers)
@@ -115,6 +123,11 @@ static etw_status end_buffer(etw_etl_buffers *b, held *h, etw_error *error)
     return write_ended(b, error);
 }
 
+static uint64_t *newest_of(etw_etl_buffers *b, const stream *s)
+{
+    return &b->newest[s->key.context.ProcessorIndex % MAX_PROCESSORS];
+}
+
 static etw_status begin_buffer(etw_etl_buffers *b, stream *s, etw_error *error)
 {
     if (b->held_count == ETW_ETL_MAX_HELD) {
@@ -132,6 +145,7 @@ static etw_status begin_buffer(etw_etl_buffers *b, stream *s, etw_error *error)
     h->next = NULL;
     h->stream = s;
     h->number = ++b->numbers;
+    *newest_of(b, s) = h->number;
     h->is_ended = false;
     h->used = 0;
     h->head = s->key;
@@ -172,10 +186,13 @@ static etw_status find_stream(etw_etl_buffers *b, const etw_spooled_buffer *wher
     return ETW_OK;
 }
 
-/* Whether the record, if it went into the open buffer, would be read before the one before it. */
-static bool stands_before_latest(const etw_etl_buffers *b, const stream *s, int64_t ticks)
+/* Whether the record, if it went into the open buffer, would be read before one that came first. */
+static bool stands_before_others(etw_etl_buffers *b, const stream *s, int64_t ticks)
 {
     const stream *latest = b->latest;
+    if (b->keeps_sequence && s->open != NULL && s->open->number < *newest_of(b, s)) {
+        return true;
+    }
     return latest != NULL && latest != s && b->latest_ticks == ticks && s->open != NULL &&
            (latest->open == NULL || s->open->number < latest->open->number);
 }
@@ -194,7 +211,7 @@ static etw_status make_room(etw_etl_buffers *b, stream *s, int64_t ticks, uint32
                             etw_error *error)
 {
     etw_status status = ETW_OK;
-    if (stands_before_latest(b, s, ticks)) {
+    if (stands_before_others(b, s, ticks)) {
         if (may_waste(b, USUAL_ROOM - s->open->used)) {
             status = end_buffer(b, s->open, error);
         } else {

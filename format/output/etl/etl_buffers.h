@@ -30,6 +30,10 @@ typedef struct etw_etl_buffers etw_etl_buffers;
 /* spool gets each buffer as one record: the head and its records. NULL: no memory. */
 etw_etl_buffers *etw_etl_buffers_new(etw_output_spool *spool);
 void etw_etl_buffers_free(etw_etl_buffers *buffers);
+/* For a clock that can be set back: readers take the buffers of one processor in their sequence,
+ * whatever session wrote them, so one is also ended early where another of its processor began
+ * behind it. Before the first record. */
+void etw_etl_buffers_keep_sequence(etw_etl_buffers *buffers);
 
 /* A record, without padding, at most 65,535 bytes; in the order of the events. */
 etw_status etw_etl_buffers_add(etw_etl_buffers *buffers, const etw_spooled_buffer *where,

@@ -227,6 +227,9 @@ static etw_status take_event(etw_collector *c, const etl_row *row, etw_bytes rec
 {
     if (c->trace == NULL) {
         c->trace = row->trace;
+        if (c->trace->clock.type == ETW_CLOCK_SYSTEM_TIME) {
+            etw_etl_buffers_keep_sequence(c->buffers);
+        }
     } else if (!is_one_clock(c->trace, row->trace)) {
         return etw_error_set(error, ETW_ERROR_UNSUPPORTED,
                              "an .etl file has one clock, and the input has traces of several: "
