@@ -89,6 +89,13 @@ def test_ethernet_that_is_called_wifi_is_ethernet_and_plain_bodies_are_shown(too
     assert [row[0].split(":")[0] for row in rows] == ["wlan", "eth", "raw"]
 
 
+def test_a_frame_that_no_version_of_wifi_has_is_ethernet_whatever_its_type(tool, tmp_path):
+    trace = Trace()
+    pktmon(trace, b"\xff" * 6 + bytes.fromhex("02aabbccdd02") + b"\x83\x00" + bytes(50), 7, group=1, appearance=1, kind=WIFI)
+    rundown(trace)
+    assert frames(tool, trace, tmp_path, fields=("eth.dst", "eth.type")) == [("ff:ff:ff:ff:ff:ff", "0x8300")]
+
+
 @pytest.mark.parametrize("appearance", [1, 0])
 def test_a_dropped_packet_says_why_and_is_no_packet_more(tool, tmp_path, appearance):
     trace = Trace()

@@ -62,6 +62,13 @@ static bool is_ethernet(etw_bytes frame, const etw_component *component)
     return has_own_address || is_known_ether_type(load_be16(frame.data + 12));
 }
 
+/* A frame of 802.11 has version 0 in its lowest two bits (IEEE 802.11, 9.2.4.1.2); an Ethernet
+ * frame to a group address has 1 in the lowest. */
+static bool is_no_wifi(etw_bytes frame)
+{
+    return frame.size >= ETHERNET_HEADER && (frame.data[0] & 3u) != 0;
+}
+
 static bool is_ip(etw_bytes packet)
 {
     return packet.size > 0 && (packet.data[0] >> 4 == 4 || packet.data[0] >> 4 == 6);
@@ -73,6 +80,9 @@ uint16_t etw_frame_link_type(const etw_pktmon_packet *packet, const etw_componen
     case ETW_PKTMON_TYPE_ETHERNET:
         return ETW_LINK_ETHERNET;
     case ETW_PKTMON_TYPE_WIFI:
+        if (is_no_wifi(packet->bytes)) {
+            return ETW_LINK_ETHERNET;
+        }
         return !has_snap(packet->bytes, wifi_header_size(packet->bytes)) &&
                        is_ethernet(packet->bytes, component)
                    ? ETW_LINK_ETHERNET
