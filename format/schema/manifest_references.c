@@ -1,6 +1,7 @@
 /* What length= and count= refer to. */
 #include "format/schema/manifest_model.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 static etw_status no_memory(etw_error *error)
@@ -52,8 +53,8 @@ static bool enter(scope_names *names, const void *scope, etw_manifest_field *fie
 
 /* The field that length= or count= names: the nearest one before, first among its own siblings,
  * then around each struct it is in, then anywhere. NULL: there is none. */
-static const etw_manifest_field *referenced(scope_names *names, const etw_manifest_field *from,
-                                            const char *name)
+static const etw_manifest_field *nearest(scope_names *names, const etw_manifest_field *from,
+                                         const char *name)
 {
     for (const etw_manifest_field *scope = from->parent;; scope = scope->parent) {
         const etw_manifest_field *found = in_scope(names, scope, name);
@@ -61,6 +62,30 @@ static const etw_manifest_field *referenced(scope_names *names, const etw_manife
             return found != NULL ? found : in_scope(names, &anywhere, name);
         }
     }
+}
+
+/* The same, of PerfView's dumps too: they take all but letters, digits and _ out of the names of
+ * fields, not out of what refers to them ("SHA1 Hash Size" of SHA1HashSize). */
+static const etw_manifest_field *referenced(scope_names *names, const etw_manifest_field *from,
+                                            const char *name)
+{
+    const etw_manifest_field *found = nearest(names, from, name);
+    if (found != NULL) {
+        return found;
+    }
+    char *plain = etw_arena_copy(&names->keys, name, strlen(name) + 1);
+    if (plain == NULL) {
+        names->key.failed = true;
+        return NULL;
+    }
+    size_t size = 0;
+    for (const char *at = name; *at != '\0'; at++) {
+        if (isalnum((unsigned char)*at) || *at == '_') {
+            plain[size++] = *at;
+        }
+    }
+    plain[size] = '\0';
+    return nearest(names, from, plain);
 }
 
 /* Reads length= or count=: a number, or a field's name. */

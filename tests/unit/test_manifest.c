@@ -123,6 +123,9 @@ static const template_case templates[] = {
      DATA("n", "UInt16", "") DATA("a", "Binary", " length='n'") DATA("b", "UInt32", " count='n'")
          DATA("c", "UnicodeString", " length='n' count='n'"),
      "n 6/6 length=2; a 14/15 length<-0; b 8/8 count<-0 length=4; c 1/1 count<-0 length<-0"},
+    {"a field whose name PerfView wrote without its spaces",
+     DATA("HashSize", "UInt32", "") DATA("Hash", "Binary", " length='Hash Size'"),
+     "HashSize 8/8 length=4; Hash 14/15 length<-0"},
     {"the nearest field of that name",
      DATA("n", "UInt8", "") DATA("n", "UInt16", "") DATA("a", "Binary", " length='n'"),
      "n 4/4 length=1; n 6/6 length=2; a 14/15 length<-1"},
