@@ -131,6 +131,8 @@ static const struct {
     {"ItemChar4", "s", BYTES("RGBA"), "RGBA"},
     {"ItemTimestamp", "s", BYTES("\0\0\5\x69\x36\xC0\xD5\1"), "2020-01-01 00:00:00.000Z"},
     {"ItemTimeDelta", "s", BYTES("\x80\xF0\xFA\2\0\0\0\0"), "5.000s"},
+    {"ItemTimeDelta", "s", BYTES("\x7E\xA5\x0F\0\0\0\0\0"), "102ms"},
+    {"ItemTimeDelta", "s", BYTES("\x82\x5A\xF0\xFF\xFF\xFF\xFF\xFF"), "-102ms"},
     {"ItemWaitTime", "s", BYTES("\x80\xF0\xFA\2\0\0\0\0"), "0~00:00:05"},
     {"ItemHexDump", "s", BYTES("\4\0\xDE\xAD\xBE\xEF"), "DEADBEEF"},
     {"ItemListLong(false,true)", "s", BYTES("\1\0\0\0"), "0x00000001(true)"},

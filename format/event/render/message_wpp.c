@@ -131,12 +131,17 @@ static void append_enum(etw_text *to, const etw_property *property, uint32_t val
 
 #define UNITS_PER_SECOND 10000000
 
-/* "5.000s" */
+/* "102ms", and from a second on "5.000s": both as tracefmt shows them. */
 static void append_time_delta(etw_text *to, int64_t units)
 {
     const uint64_t size = units < 0 ? 0 - (uint64_t)units : (uint64_t)units;
-    etw_text_printf(to, "%s%" PRIu64 ".%03" PRIu64 "s", units < 0 ? "-" : "",
-                    size / UNITS_PER_SECOND, size % UNITS_PER_SECOND / 10000);
+    const char *sign = units < 0 ? "-" : "";
+    if (size < UNITS_PER_SECOND) {
+        etw_text_printf(to, "%s%" PRIu64 "ms", sign, size / 10000);
+    } else {
+        etw_text_printf(to, "%s%" PRIu64 ".%03" PRIu64 "s", sign, size / UNITS_PER_SECOND,
+                        size % UNITS_PER_SECOND / 10000);
+    }
 }
 
 /* "1~02:03:04": days, hours, minutes, seconds. */
