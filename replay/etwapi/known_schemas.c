@@ -210,6 +210,17 @@ etw_status etwapi_load_manifest(const char *path, etw_error *error)
     return status;
 }
 
+bool etwapi_has_manifest(const char *path)
+{
+    bool found = false;
+    AcquireSRWLockShared(&all.lock);
+    for (uint32_t i = 0; i < all.manifest_count && !found; i++) {
+        found = strcmp(all.manifests[i], path) == 0;
+    }
+    ReleaseSRWLockShared(&all.lock);
+    return found;
+}
+
 void etwapi_visit_providers(void (*visit)(void *context, const etw_guid *provider,
                                           const char *utf8_name),
                             void *context)

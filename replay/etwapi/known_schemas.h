@@ -24,6 +24,8 @@ const etw_plan *etwapi_find_plan(const etw_event_record *record);
 
 /* Adds a manifest file to what etwapi_find_schema knows. */
 etw_status etwapi_load_manifest(const char *path, etw_error *error);
+/* Whether that path was added. */
+bool etwapi_has_manifest(const char *path);
 
 /* Calls visit for each provider with a known name, those that every Windows has among them, and for
  * each known schema. The table is locked: visit must not call back into this module. */

@@ -161,6 +161,25 @@ static void give_back(const TRACEHANDLE *handles, ULONG count, etwapi_playback *
     }
 }
 
+/* ProcessTrace's page: files, or one session; neither both nor two of them. */
+static ULONG check_kinds(etwapi_playback *const *traces, ULONG count)
+{
+    ULONG sessions = 0;
+    for (ULONG i = 0; i < count; i++) {
+        sessions += traces[i]->is_real_time;
+    }
+    return sessions == 0 || count == 1 ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
+}
+
+static ULONG rewind_all(etwapi_playback *const *traces, ULONG count)
+{
+    ULONG code = check_kinds(traces, count);
+    for (ULONG i = 0; code == ERROR_SUCCESS && i < count; i++) {
+        code = etwapi_playback_rewind(traces[i]);
+    }
+    return code;
+}
+
 ULONG WINAPI ProcessTrace(TRACEHANDLE *handles, ULONG count, FILETIME *start, FILETIME *end)
 {
     if (handles == NULL) {
@@ -178,7 +197,10 @@ ULONG WINAPI ProcessTrace(TRACEHANDLE *handles, ULONG count, FILETIME *start, FI
     if (!take(own, count, traces)) {
         return ERROR_INVALID_HANDLE;
     }
-    const ULONG code = etwapi_playback_run(traces, count, start, end);
+    ULONG code = rewind_all(traces, count);
+    if (code == ERROR_SUCCESS) {
+        code = etwapi_playback_run(traces, count, start, end);
+    }
     give_back(own, count, traces);
     return code;
 }

@@ -17,6 +17,7 @@ typedef struct etwapi_playback {
     bool is_real_time;
     bool is_raw, wants_records; /* PROCESS_TRACE_MODE_... */
     bool processing;
+    bool was_played; /* by an earlier ProcessTrace */
     volatile LONG closing;
     ULONG failure;          /* why the trace ended before its end; ERROR_SUCCESS: it did not */
     TRACEHANDLE session;    /* of a real-time trace */
@@ -43,6 +44,9 @@ ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, etwapi_playback **op
 void etwapi_playback_free(etwapi_playback *trace);
 /* Looks ahead to the next event: the header of the trace is known from the first one on. */
 void etwapi_playback_advance(etwapi_playback *trace);
+/* Before each ProcessTrace: a file that was played is read from its start again, as by programs
+ * that read it twice (Microsoft's etl2pcapng). A Windows error code. */
+ULONG etwapi_playback_rewind(etwapi_playback *trace);
 /* A raw time stamp of this machine's clock for a moment of the trace. */
 int64_t etwapi_playback_ticks(const etwapi_playback *trace, int64_t time_100ns);
 /* In the properties of the session. */

@@ -136,13 +136,32 @@ static ULONG open_replay(etwapi_playback *trace, const char *path, const char *w
     return status == ETW_OK ? (ULONG)ERROR_SUCCESS : code_of(status);
 }
 
+/* The path of an opened log file. */
+static ULONG log_file_path(const wchar_t *name, char path[ETWAPI_MAX_PATH_BYTES])
+{
+    return WideCharToMultiByte(CP_UTF8, 0, name, -1, path, ETWAPI_MAX_PATH_BYTES, NULL, NULL) > 0
+               ? (ULONG)ERROR_SUCCESS
+               : (ULONG)ERROR_BAD_PATHNAME;
+}
+
+static ULONG open_its_replay(etwapi_playback *trace)
+{
+    if (trace->is_real_time) {
+        const etwapi_settings *settings = etwapi_get_settings();
+        return open_replay(trace, settings->trace_path, settings->where);
+    }
+    char path[ETWAPI_MAX_PATH_BYTES];
+    const ULONG code = log_file_path(trace->log.LogFileName, path);
+    return code == ERROR_SUCCESS ? open_replay(trace, path, "") : code;
+}
+
 /* The trace from its start; it was there before, and has an event. */
 static ULONG open_again(etwapi_playback *trace)
 {
     etw_replay_close(trace->replay);
     trace->replay = NULL;
-    const etwapi_settings *settings = etwapi_get_settings();
-    const ULONG code = open_replay(trace, settings->trace_path, settings->where);
+    trace->event = NULL;
+    const ULONG code = open_its_replay(trace);
     if (code != ERROR_SUCCESS) {
         return code;
     }
@@ -259,10 +278,36 @@ static ULONG open_session(etwapi_playback *trace, const wchar_t *name)
 static ULONG open_log_file(etwapi_playback *trace, const wchar_t *name)
 {
     char path[ETWAPI_MAX_PATH_BYTES];
-    if (WideCharToMultiByte(CP_UTF8, 0, name, -1, path, (int)sizeof path, NULL, NULL) <= 0) {
-        return ERROR_BAD_PATHNAME;
+    const ULONG code = log_file_path(name, path);
+    return code == ERROR_SUCCESS ? open_file(trace, path, "") : code;
+}
+
+ULONG etwapi_playback_rewind(etwapi_playback *trace)
+{
+    if (trace->is_real_time || !trace->was_played) {
+        trace->was_played = true;
+        return ERROR_SUCCESS;
     }
-    return open_file(trace, path, "");
+    trace->ended = false;
+    trace->failure = ERROR_SUCCESS;
+    trace->events_since_look = 0;
+    trace->buffer_count = 0;
+    trace->log.BuffersRead = 0;
+    trace->failure = open_again(trace);
+    trace->ended = trace->failure != ERROR_SUCCESS;
+    return trace->failure;
+}
+
+/* What OpenTrace says where neither a file nor a session is named is ERROR_BAD_PATHNAME, by its
+ * page. */
+static ULONG open_what_is_named(etwapi_playback *trace, const EVENT_TRACE_LOGFILEW *log)
+{
+    if (trace->is_real_time) {
+        return log->LoggerName == NULL ? (ULONG)ERROR_INVALID_PARAMETER
+                                       : open_session(trace, log->LoggerName);
+    }
+    return log->LogFileName == NULL ? (ULONG)ERROR_BAD_PATHNAME
+                                    : open_log_file(trace, log->LogFileName);
 }
 
 ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, etwapi_playback **opened)
@@ -278,12 +323,7 @@ ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, etwapi_playback **op
     trace->is_real_time = (log->ProcessTraceMode & PROCESS_TRACE_MODE_REAL_TIME) != 0;
     trace->is_raw = (log->ProcessTraceMode & PROCESS_TRACE_MODE_RAW_TIMESTAMP) != 0;
     trace->wants_records = (log->ProcessTraceMode & PROCESS_TRACE_MODE_EVENT_RECORD) != 0;
-    ULONG code = ERROR_INVALID_PARAMETER;
-    if (trace->is_real_time && log->LoggerName != NULL) {
-        code = open_session(trace, log->LoggerName);
-    } else if (!trace->is_real_time && log->LogFileName != NULL) {
-        code = open_log_file(trace, log->LogFileName);
-    }
+    const ULONG code = open_what_is_named(trace, log);
     if (code != ERROR_SUCCESS) {
         etwapi_playback_free(trace);
         return code;

@@ -3,6 +3,8 @@
 #include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
+#include "replay/etwapi/tdh_context.h"
+#include "replay/etwapi/tdh_wpp.h"
 
 #include <string.h>
 #include <wchar.h>
@@ -29,14 +31,22 @@ static const etw_event_record *as_record(const EVENT_RECORD *event)
     return (const etw_event_record *)event;
 }
 
+/* A format that cannot be had leaves the event without a schema, which is what the caller is told.
+ */
+static void use_formats(const EVENT_RECORD *event, const TDH_CONTEXT *contexts, ULONG count)
+{
+    if ((event->EventHeader.Flags & EVENT_HEADER_FLAG_TRACE_MESSAGE) != 0) {
+        (void)etwapi_load_formats(contexts, count);
+    }
+}
+
 ULONG WINAPI TdhGetEventInformation(EVENT_RECORD *event, ULONG context_count, TDH_CONTEXT *context,
                                     TRACE_EVENT_INFO *information, ULONG *size)
 {
-    (void)context_count;
-    (void)context;
     if (event == NULL || size == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
+    use_formats(event, context, context_count);
     const etw_schema *schema = etwapi_find_schema(as_record(event));
     if (schema == NULL) {
         return ERROR_NOT_FOUND;
@@ -190,11 +200,19 @@ static bool read_path(const PROPERTY_DATA_DESCRIPTOR *descriptors, ULONG count, 
     return true;
 }
 
-static ULONG find_property(const EVENT_RECORD *event, const PROPERTY_DATA_DESCRIPTOR *descriptors,
-                           ULONG count, etw_bytes *found)
+/* What TdhGetProperty and TdhGetPropertySize are asked for. */
+typedef struct request {
+    const EVENT_RECORD *event;
+    const TDH_CONTEXT *contexts;
+    ULONG context_count;
+    const PROPERTY_DATA_DESCRIPTOR *path;
+    ULONG path_count;
+} request;
+
+static ULONG find_property(const request *wanted, etw_bytes *found)
 {
-    search look = {.record = as_record(event)};
-    if (event == NULL || !read_path(descriptors, count, &look)) {
+    search look = {.record = as_record(wanted->event)};
+    if (!read_path(wanted->path, wanted->path_count, &look)) {
         return ERROR_INVALID_PARAMETER;
     }
     const etw_plan *plan = etwapi_find_plan(look.record);
@@ -204,8 +222,9 @@ static ULONG find_property(const EVENT_RECORD *event, const PROPERTY_DATA_DESCRI
     static const etw_visitor visitor = {
         .value = see_value, .open_struct = see_struct, .close_struct = leave_struct};
     etw_walk_end end;
-    etw_ignore(etw_plan_walk(plan, look.record, etw_record_pointer_size(look.record, 8), &visitor,
-                             &look, &end));
+    const ULONG pointer_size =
+        etwapi_pointer_size(wanted->event, wanted->contexts, wanted->context_count);
+    etw_ignore(etw_plan_walk(plan, look.record, pointer_size, &visitor, &look, &end));
     if (look.from == NULL) {
         return ERROR_NOT_FOUND;
     }
@@ -213,29 +232,47 @@ static ULONG find_property(const EVENT_RECORD *event, const PROPERTY_DATA_DESCRI
     return ERROR_SUCCESS;
 }
 
+/* The event's own properties, and those that every WPP message has. */
+static ULONG give_property(const request *wanted, BYTE *buffer, ULONG *size)
+{
+    const wchar_t *name = wanted->path == NULL || wanted->path_count == 0
+                              ? NULL
+                              : (const wchar_t *)(uintptr_t)wanted->path[0].PropertyName;
+    if (wanted->event == NULL || name == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    use_formats(wanted->event, wanted->contexts, wanted->context_count);
+    if (wanted->path_count == 1) {
+        const ULONG code = etwapi_wpp_property(wanted->event, name, size, buffer);
+        if (code != ERROR_NOT_FOUND) {
+            return code;
+        }
+    }
+    etw_bytes found;
+    const ULONG code = find_property(wanted, &found);
+    return code == ERROR_SUCCESS ? give(found.data, found.size, buffer, size) : code;
+}
+
 ULONG WINAPI TdhGetPropertySize(EVENT_RECORD *event, ULONG context_count, TDH_CONTEXT *context,
                                 ULONG count, PROPERTY_DATA_DESCRIPTOR *descriptors, ULONG *size)
 {
-    (void)context_count;
-    (void)context;
-    etw_bytes found;
-    const ULONG code = size == NULL ? (ULONG)ERROR_INVALID_PARAMETER
-                                    : find_property(event, descriptors, count, &found);
-    if (code == ERROR_SUCCESS) {
-        *size = (ULONG)found.size;
+    const request wanted = {event, context, context_count, descriptors, count};
+    ULONG needed = 0;
+    const ULONG code =
+        size == NULL ? (ULONG)ERROR_INVALID_PARAMETER : give_property(&wanted, NULL, &needed);
+    if (code != ERROR_SUCCESS && code != ERROR_INSUFFICIENT_BUFFER) {
+        return code;
     }
-    return code;
+    *size = needed;
+    return ERROR_SUCCESS;
 }
 
 ULONG WINAPI TdhGetProperty(EVENT_RECORD *event, ULONG context_count, TDH_CONTEXT *context,
                             ULONG count, PROPERTY_DATA_DESCRIPTOR *descriptors, ULONG size,
                             BYTE *buffer)
 {
-    (void)context_count;
-    (void)context;
-    etw_bytes found;
-    const ULONG code = find_property(event, descriptors, count, &found);
-    return code == ERROR_SUCCESS ? give(found.data, found.size, buffer, &size) : code;
+    const request wanted = {event, context, context_count, descriptors, count};
+    return give_property(&wanted, buffer, &size);
 }
 
 ULONG WINAPI TdhLoadManifest(PWSTR path)

@@ -1,17 +1,16 @@
 /* TDH over WPP messages: decoding handles, TdhGetWppProperty, TdhGetWppMessage (tdh.h since Windows
  * 8). The formats are those of the trace, of ETWAPI_MANIFESTS, of TdhLoadManifest, and of the TMF
  * and PDB files that a decoding handle is given. */
+#include "replay/etwapi/tdh_wpp.h"
 #include "format/event/render/plan.h"
 #include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
+#include "replay/etwapi/tdh_context.h"
 #include "replay/etwapi/wide.h"
 
 #include <string.h>
 #include <wchar.h>
-
-/* TDH_CONTEXT_PDB_PATH, which mingw-w64's header lacks. */
-#define CONTEXT_PDB_PATH 4
 
 /* What is known is the process's, so that all handles are one. */
 static char the_handle;
@@ -32,21 +31,8 @@ ULONG WINAPI TdhCloseDecodingHandle(HANDLE handle)
 
 ULONG WINAPI TdhSetDecodingParameter(HANDLE handle, TDH_CONTEXT *context)
 {
-    char path[4096];
-    if (handle == NULL || context == NULL) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    const int type = (int)context->ParameterType;
-    if (type != TDH_CONTEXT_WPP_TMFFILE && type != TDH_CONTEXT_WPP_TMFSEARCHPATH &&
-        type != CONTEXT_PDB_PATH) {
-        return ERROR_SUCCESS; /* pointer size, local time: nothing that changes what is given */
-    }
-    const wchar_t *wide = (const wchar_t *)(uintptr_t)context->ParameterValue;
-    if (wide == NULL ||
-        WideCharToMultiByte(CP_UTF8, 0, wide, -1, path, (int)sizeof path, NULL, NULL) <= 0) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    return etwapi_load_manifest(path, NULL) == ETW_OK ? ERROR_SUCCESS : ERROR_FILE_NOT_FOUND;
+    return handle == NULL || context == NULL ? (ULONG)ERROR_INVALID_PARAMETER
+                                             : etwapi_load_formats(context, 1);
 }
 
 /* Texts of TDH are UTF-16 with their NUL. */
@@ -166,14 +152,15 @@ static ULONG give_time(const EVENT_RECORD *event, ULONG *size, BYTE *buffer)
                : give_bytes(&parts, (ULONG)sizeof parts, size, buffer);
 }
 
-/* SequenceNum is ERROR_NOT_FOUND: an EVENT_RECORD does not keep it. */
-ULONG WINAPI TdhGetWppProperty(HANDLE handle, EVENT_RECORD *event, PWSTR name, ULONG *size,
-                               BYTE *buffer)
+/* Since Windows 7: the time as it is. */
+static ULONG give_file_time(const EVENT_RECORD *event, ULONG *size, BYTE *buffer)
 {
-    (void)handle;
-    if (event == NULL || name == NULL || size == NULL) {
-        return ERROR_INVALID_PARAMETER;
-    }
+    return give_bytes(&event->EventHeader.TimeStamp, (ULONG)sizeof(FILETIME), size, buffer);
+}
+
+/* SequenceNum is ERROR_NOT_FOUND: an EVENT_RECORD does not keep it. */
+ULONG etwapi_wpp_property(const EVENT_RECORD *event, const wchar_t *name, ULONG *size, BYTE *buffer)
+{
     const etw_plan *plan = plan_of(event);
     if (plan == NULL) {
         return ERROR_NOT_FOUND;
@@ -192,6 +179,18 @@ ULONG WINAPI TdhGetWppProperty(HANDLE handle, EVENT_RECORD *event, PWSTR name, U
     if (wcscmp(name, L"TraceGuid") == 0 || wcscmp(name, L"ProviderGuid") == 0) {
         return give_bytes(&event->EventHeader.ProviderId, (ULONG)sizeof(GUID), size, buffer);
     }
+    if (wcscmp(name, L"RawSystemTime") == 0) {
+        return give_file_time(event, size, buffer);
+    }
     return wcscmp(name, L"SystemTime") == 0 ? give_time(event, size, buffer)
                                             : (ULONG)ERROR_NOT_FOUND;
+}
+
+ULONG WINAPI TdhGetWppProperty(HANDLE handle, EVENT_RECORD *event, PWSTR name, ULONG *size,
+                               BYTE *buffer)
+{
+    (void)handle;
+    return event == NULL || name == NULL || size == NULL
+               ? (ULONG)ERROR_INVALID_PARAMETER
+               : etwapi_wpp_property(event, name, size, buffer);
 }

@@ -361,7 +361,7 @@ static void open_says_why_not(void **state)
     assert_int_equal(GetLastError(), ERROR_WMI_INSTANCE_NOT_FOUND);
     log = (EVENT_TRACE_LOGFILEW){.LoggerName = NULL};
     assert_true(OpenTraceW(&log) == INVALID_PROCESSTRACE_HANDLE);
-    assert_int_equal(GetLastError(), ERROR_INVALID_PARAMETER);
+    assert_int_equal(GetLastError(), ERROR_BAD_PATHNAME);
 }
 
 static void processing_refuses_bad_arguments(void **state)

@@ -1,0 +1,133 @@
+/* What consumers that others wrote do with OpenTrace and ProcessTrace beside the usual, against the
+ * drop-in API. ETWAPI_TRACE names a trace of TraceLogging events, which is opened as a file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "replay/etwapi/etw_headers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+static void WINAPI count_event(EVENT_RECORD *event)
+{
+    ++*(ULONG *)event->UserContext;
+}
+
+static ULONG WINAPI refuse_buffer(EVENT_TRACE_LOGFILEW *log)
+{
+    (void)log;
+    return FALSE;
+}
+
+static TRACEHANDLE open_file(ULONG *events, PEVENT_TRACE_BUFFER_CALLBACKW on_buffer)
+{
+    EVENT_TRACE_LOGFILEW log = {
+        .LogFileName = _wgetenv(L"ETWAPI_TRACE"), .BufferCallback = on_buffer, .Context = events};
+    log.ProcessTraceMode = PROCESS_TRACE_MODE_EVENT_RECORD;
+    log.EventRecordCallback = count_event;
+    const TRACEHANDLE trace = OpenTraceW(&log);
+    assert_true(trace != INVALID_PROCESSTRACE_HANDLE);
+    return trace;
+}
+
+typedef struct block {
+    EVENT_TRACE_PROPERTIES head;
+    WCHAR name[64];
+} block;
+
+static block fresh(void)
+{
+    const block empty = {
+        .head = {.Wnode = {.BufferSize = sizeof empty, .Flags = WNODE_FLAG_TRACED_GUID},
+                 .LogFileMode = EVENT_TRACE_REAL_TIME_MODE,
+                 .LoggerNameOffset = offsetof(block, name)}};
+    return empty;
+}
+
+static TRACEHANDLE start(const WCHAR *name)
+{
+    block properties = fresh();
+    TRACEHANDLE session = 0;
+    assert_int_equal(StartTraceW(&session, name, &properties.head), ERROR_SUCCESS);
+    return session;
+}
+
+static void stop(TRACEHANDLE session)
+{
+    block properties = fresh();
+    assert_int_equal(ControlTraceW(session, NULL, &properties.head, EVENT_TRACE_CONTROL_STOP),
+                     ERROR_SUCCESS);
+}
+
+static TRACEHANDLE open_session(WCHAR *name, ULONG *events)
+{
+    EVENT_TRACE_LOGFILEW log = {.LoggerName = name, .Context = events};
+    log.ProcessTraceMode = PROCESS_TRACE_MODE_EVENT_RECORD | PROCESS_TRACE_MODE_REAL_TIME;
+    log.EventRecordCallback = count_event;
+    const TRACEHANDLE trace = OpenTraceW(&log);
+    assert_true(trace != INVALID_PROCESSTRACE_HANDLE);
+    return trace;
+}
+
+/* As Microsoft's etl2pcapng does: once for the interfaces, once for the packets. */
+static void a_file_is_processed_again_from_its_start(void **state)
+{
+    (void)state;
+    ULONG events = 0;
+    TRACEHANDLE trace = open_file(&events, NULL);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    const ULONG once = events;
+    assert_true(once > 1);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_int_equal(events, 2 * once);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+}
+
+static void a_cancelled_file_begins_anew(void **state)
+{
+    (void)state;
+    ULONG events = 0;
+    TRACEHANDLE trace = open_file(&events, refuse_buffer);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_CANCELLED);
+    const ULONG first_buffer = events;
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_CANCELLED);
+    assert_int_equal(events, 2 * first_buffer);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+}
+
+/* ProcessTrace's page: "HandleArray" has files, or one session. */
+static void files_and_sessions_are_not_processed_together(void **state)
+{
+    (void)state;
+    WCHAR names[2][16] = {L"consumer one", L"consumer two"};
+    const TRACEHANDLE sessions[2] = {start(names[0]), start(names[1])};
+    ULONG events = 0;
+    TRACEHANDLE mixed[2] = {open_file(&events, NULL), open_session(names[0], &events)};
+    assert_int_equal(ProcessTrace(mixed, 2, NULL, NULL), ERROR_INVALID_PARAMETER);
+    TRACEHANDLE two[2] = {mixed[1], open_session(names[1], &events)};
+    assert_int_equal(ProcessTrace(two, 2, NULL, NULL), ERROR_INVALID_PARAMETER);
+    assert_int_equal(events, 0);
+    /* Nothing is in use after a refusal. */
+    assert_int_equal(ProcessTrace(mixed, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_true(events > 0);
+    assert_int_equal(CloseTrace(mixed[0]), ERROR_SUCCESS);
+    assert_int_equal(CloseTrace(two[0]), ERROR_SUCCESS);
+    assert_int_equal(CloseTrace(two[1]), ERROR_SUCCESS);
+    stop(sessions[0]);
+    stop(sessions[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_processed_again_from_its_start),
+        cmocka_unit_test(a_cancelled_file_begins_anew),
+        cmocka_unit_test(files_and_sessions_are_not_processed_together),
+    };
+    return cmocka_run_group_tests_name("consumers of the drop-in API", tests, NULL, NULL);
+}
