@@ -214,6 +214,18 @@ static const char *name_of(const getopt_table *table)
     return table->verb->name == NULL ? table->command->tool : table->verb->name;
 }
 
+/* Of a tool without verbs the tool itself says where its options are listed. */
+static etw_status no_such_option(const getopt_table *table, const char *dashes, const char *name,
+                                 etw_error *error)
+{
+    const char *verb = table->verb->name;
+    return verb == NULL ? etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                                        "%s has no option '%s%s'", name_of(table), dashes, name)
+                        : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                                        "%s has no option '%s%s'; `%s help %s` lists them", verb,
+                                        dashes, name, table->command->tool, verb);
+}
+
 /* name as it was typed, without its dashes. */
 static etw_status unknown_name(const getopt_table *table, const char *name, etw_error *error)
 {
@@ -236,8 +248,7 @@ static etw_status unknown_name(const getopt_table *table, const char *name, etw_
         : nearest != NULL
             ? etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
                             "%s has no option '--%s'; did you mean '--%s'?", who, name, nearest)
-            : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "%s has no option '--%s'", who,
-                            name);
+            : no_such_option(table, "--", name, error);
     etw_text_free(&near);
     return status;
 }
@@ -265,8 +276,8 @@ static etw_status wrong_option(const application *a)
                              option->value == NULL ? "takes no value" : "needs a value");
     }
     if (optopt != 0) {
-        return etw_error_set(a->error, ETW_ERROR_INVALID_ARGUMENT, "%s has no option '-%c'", who,
-                             optopt);
+        const char letter[2] = {(char)optopt, '\0'};
+        return no_such_option(table, "-", letter, a->error);
     }
     char name[64];
     const char *word = a->argv[optind - 1];

@@ -10,6 +10,18 @@
 /* Whoever reads a pipe looks at events as they come: none is to be a second late. */
 #define PIPE_INTERVAL_MS 500u
 
+/* A trace is named by an option; verbs are those of etw-replay. */
+static etw_status unexpected(const char *word, etw_error *error)
+{
+    return strpbrk(word, "./\\:") != NULL
+               ? etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "unexpected argument '%s'; use --input %s", word, word)
+               : etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "unexpected argument '%s': a trace is named by --input; etw-record "
+                               "has no verbs, etw-replay has",
+                               word);
+}
+
 static etw_status parse_words(int argc, char **argv, etw_record_arguments *arguments,
                               etw_text *output, etw_error *error)
 {
@@ -21,9 +33,7 @@ static etw_status parse_words(int argc, char **argv, etw_record_arguments *argum
     etw_status status =
         etw_command_parse(&etw_record_command, argc, argv, arguments, &words, error);
     if (status == ETW_OK && words.count > 0) {
-        status = etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                               "unexpected argument '%s'; use --input %s", words.words[0],
-                               words.words[0]);
+        status = unexpected(words.words[0], error);
     }
     free(words.words);
     return status;

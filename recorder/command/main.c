@@ -178,6 +178,7 @@ static int run_program(void *context)
         etw_record_arguments_free(&arguments);
         return ETW_EXIT_FAILED;
     }
+    etw_report_misnamed(&arguments);
     arguments.show_progress = !arguments.quiet && arguments.print == NULL && !arguments.service &&
                               arguments.log == NULL && etw_console_is_terminal();
     const int exit_status = act(&arguments, &self->signal);

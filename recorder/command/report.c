@@ -1,6 +1,7 @@
 #include "recorder/command/report.h"
 
 #include "format/event/clock.h"
+#include "format/output/output.h"
 #include "format/schema/unexplained_report.h"
 #include "recorder/command/service.h"
 
@@ -53,6 +54,17 @@ void etw_report_note(void *context, const char *message)
 {
     (void)context;
     say(ETW_MESSAGE_WARNING, "%s", message);
+}
+
+void etw_report_misnamed(const etw_record_arguments *arguments)
+{
+    const char *output = arguments->output;
+    if (output != NULL && !arguments->quiet && etw_output_for_file(output) != NULL) {
+        say(ETW_MESSAGE_WARNING,
+            "%s: this will be an .etwcap file, whatever its name says; 'etw-replay export' writes "
+            "other formats",
+            output);
+    }
 }
 
 etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error *error)

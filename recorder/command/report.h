@@ -29,6 +29,9 @@ etw_status etw_record_advise(etw_record_step step, etw_status status, etw_error 
 
 void etw_report_written(const char *path);
 
+/* Where the output's name says another format than it will have; nothing with --quiet. */
+void etw_report_misnamed(const etw_record_arguments *arguments);
+
 /* Prints the summary (unless quiet) and every kind of loss, and gives the exit status. */
 int etw_report_totals(const etw_record_arguments *arguments, const etw_resolver *resolver,
                       const etw_capture_totals *totals);

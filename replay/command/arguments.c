@@ -208,6 +208,7 @@ etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_argument
         etw_command_parse(&etw_replay_command, argc, argv, arguments, &words, error);
     if (status == ETW_OK) {
         arguments->verb = etw_verb_at(words.verb);
+        arguments->verb_is_named = words.verb_is_named;
         arguments->input_count = words.count;
         connect(arguments);
         status = check(arguments, error);

@@ -68,6 +68,7 @@ typedef struct etw_reduce_arguments {
 
 struct etw_replay_arguments {
     const etw_verb *verb;
+    bool verb_is_named;  /* else it is the default */
     const char **inputs; /* owned array of words of argv */
     uint32_t input_count;
     const char *member;      /* --member: of archives, only files with this name */

@@ -4,6 +4,7 @@
 
 #include "format/query/where.h"
 #include "format/schema/unexplained_report.h"
+#include "replay/command/advice.h"
 #include "replay/command/tool.h"
 
 static const char *provider_at(const void *context, size_t index)
@@ -136,7 +137,7 @@ void etw_tool_say_doubts(const etw_replay_arguments *arguments, const etw_replay
         return;
     }
     etw_tool_say_unseen_names(replay);
-    if (totals.events > 0 || !has_filter(arguments)) {
+    if (totals.events > 0 || etw_tool_say_pack(arguments) || !has_filter(arguments)) {
         return;
     }
     const etw_filter *filter = &arguments->replay.filter;

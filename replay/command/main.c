@@ -1,4 +1,5 @@
 /* etw-replay: see etw-replay.1. */
+#include "replay/command/advice.h"
 #include "replay/command/arguments.h"
 #include "replay/command/tool.h"
 
@@ -41,6 +42,9 @@ int main(int argc, char **argv)
         return status == ETW_ERROR_INVALID_ARGUMENT ? ETW_EXIT_USAGE : ETW_EXIT_FAILED;
     }
     const etw_exit result = arguments.verb->run(&arguments);
+    if (result == ETW_EXIT_FAILED) {
+        etw_tool_say_advice(&arguments);
+    }
     etw_replay_arguments_free(&arguments);
     return (int)result;
 }

@@ -4,6 +4,13 @@ import subprocess
 
 import pytest
 
+from etlwriter import Trace
+
+PROVIDER = "{11111111-2222-3333-4444-555555555555}"
+MANIFEST = """<instrumentationManifest xmlns="http://schemas.microsoft.com/win/2004/08/events"><instrumentation><events>
+<provider name="P" guid="%s"><events><event value="1" symbol="E"/></events></provider>
+</events></instrumentation></instrumentationManifest>""" % PROVIDER
+
 VERBS = ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge", "split", "repack", "diff", "expect", "reduce"]
 
 
@@ -12,7 +19,7 @@ VERBS = ["cat", "export", "info", "schemas", "verify", "recover", "cut", "merge"
     (["cat", "-qz", "a"], "cat has no option '-z'"),
     (["cat", "--fromat", "json", "a"], "cat has no option '--fromat'; did you mean '--format'?"),
     (["cat", "a", "--fromat=json"], "cat has no option '--fromat'; did you mean '--format'?"),
-    (["cat", "--zzzzzz"], "cat has no option '--zzzzzz'"),
+    (["cat", "--zzzzzz"], "cat has no option '--zzzzzz'; `etw-replay help cat` lists them"),
     (["cat", "a", "-o"], "'--output' needs a value"),
     (["cat", "a", "--he"], "'--he' is short for more than one option: --head, --help"),
     (["info", "a", "--quiet=5"], "'--quiet' takes no value"),
@@ -30,7 +37,44 @@ def test_a_wrong_word_is_named_with_the_nearest_right_one(tool, words, message):
     assert done.stdout == b""
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A trace a.etl and a manifest m.man."""
+    place = tmp_path_factory.mktemp("advice")
+    trace = Trace()
+    trace.event(PROVIDER, data=b"abc")
+    trace.write(place / "a.etl")
+    (place / "m.man").write_text(MANIFEST)
+    return place
+
+
+@pytest.mark.parametrize("words, advice", [
+    (["a.etl", "-f", "text"], "a format is chosen by --format text; -f is --force"),
+    (["a.etl", "csv"], "a format is chosen by --format csv\n"),
+    (["a.etl", "b.csv"], "an output is given by -o b.csv"),
+    (["a.etl", "Level==4"], "a filter is given by --where 'Level==4'"),
+    (["--", "a.etl", "--json"], "behind -- there are only FILEs"),
+    (["show", "a.etl"], "there is no verb 'show' either"),
+    (["info", "m.man"], "schemas are given by --schemas m.man"),
+    (["info", "nothing"], "nothing: cannot open: No such file or directory\n"),
+])
+def test_a_file_that_cannot_be_read_gets_the_advice_that_fits(native_tool, folder, words, advice):
+    said = native_tool("etw-replay", *words, status=1, cwd=folder).stderr.decode()
+    assert said.endswith(advice) if advice.endswith("\n") else advice in said
+
+
+def test_a_schema_pack_without_events_is_told(native_tool, folder):
+    native_tool("etw-replay", "schemas", "--schemas", folder / "m.man", "--export", folder / "p.etwcap")
+    assert b"p.etwcap is a schema pack" in native_tool("etw-replay", folder / "p.etwcap").stderr
+
+
+def test_a_recording_that_is_named_as_another_format_is_told(native_tool, folder):
+    done = native_tool("etw-record", "--input", folder / "a.etl", "-o", folder / "b.json")
+    assert b"b.json: this will be an .etwcap file" in done.stderr
+
+
 @pytest.mark.parametrize("words, message", [
+    (["info", "a.etl"], "unexpected argument 'info': a trace is named by --input"),
     (["-i", "a", "-o", "b", "--roate-size", "1M"], "no option '--roate-size'; did you mean '--rotate-size'?"),
     (["a.etl"], "unexpected argument 'a.etl'; use --input a.etl"),
     (["-xi", "a"], "no option '-x'"),
