@@ -2,13 +2,10 @@
 
 #include <zstd.h>
 
-/* ZSTD_c_stableInBuffer in zstd 1.4.4 to 1.5.7: the input of all parts is one array, which it need
- * not copy. */
-#define STABLE_INPUT ZSTD_c_experimentalParam9
-
 enum {
     MAX_LEVEL = 22,
-    /* Of columns: equal ones further apart are rare. */
+    /* Of columns: equal ones further apart are rare, and zstd copies a window that it is given
+     * piece by piece. */
     COLUMNS_WINDOW_LOG = 18,
     /* Of texts at the levels with two tables: larger ones find little more than they cost to
      * clear. */
@@ -53,30 +50,29 @@ static bool set_up(ZSTD_CCtx *context, int level, int section, size_t size)
     return good;
 }
 
-/* The frame's next part, up to in->size, which ends a block. */
-static bool add_piece(ZSTD_CCtx *context, ZSTD_inBuffer *in, ZSTD_EndDirective end,
+/* The frame's next part, which ends a block. */
+static bool add_piece(ZSTD_CCtx *context, etw_bytes piece, ZSTD_EndDirective end,
                       ZSTD_outBuffer *out)
 {
-    return ZSTD_compressStream2(context, out, in, end) == 0;
+    ZSTD_inBuffer in = {piece.data, piece.size, 0};
+    return ZSTD_compressStream2(context, out, &in, end) == 0;
 }
 
 static bool add_pieces(ZSTD_CCtx *context, etw_bytes raw, const etw_borders *borders,
                        ZSTD_outBuffer *out)
 {
-    ZSTD_inBuffer in = {raw.data, 0, 0};
-    (void)set(context, STABLE_INPUT, 1); /* else it copies, and writes the same */
+    size_t from = 0;
     for (uint32_t i = 0; i < borders->count; i++) {
         const size_t to = borders->at[i];
         if (raw.size - to < ETW_LEAST_PIECE) {
             break;
         }
-        in.size = to;
-        if (!add_piece(context, &in, ZSTD_e_flush, out)) {
+        if (!add_piece(context, (etw_bytes){raw.data + from, to - from}, ZSTD_e_flush, out)) {
             return false;
         }
+        from = to;
     }
-    in.size = raw.size;
-    return add_piece(context, &in, ZSTD_e_end, out);
+    return add_piece(context, (etw_bytes){raw.data + from, raw.size - from}, ZSTD_e_end, out);
 }
 
 bool etw_section_write(ZSTD_CCtx *context, int level, int section, etw_bytes raw,
