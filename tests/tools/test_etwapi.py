@@ -245,7 +245,8 @@ def test_denied_sessions_are_refused(consumer, small):
 # --- result codes --------------------------------------------------------------------------------
 
 def test_results_are_those_of_the_documentation(windows_tool, small):
-    run_to_its_end(windows_tool, "tests/etwapi_checks", env={"ETWAPI_TRACE": str(small)})
+    for program in ("checks", "tdh_results"):
+        run_to_its_end(windows_tool, "tests/etwapi_" + program, env={"ETWAPI_TRACE": str(small)})
 
 
 @pytest.mark.parametrize("checks", ["consumer", "tdh"])
