@@ -180,6 +180,9 @@ etw_status etw_replay_open_source(etw_replay *replay, etw_error *error)
 {
     const char *name = etw_input_name(replay->input);
     etw_status status = open_etwcap(replay, name, error);
+    if (status == ETW_OK && replay->options.pick != NULL && !replay->learns) {
+        etw_reader_pass_events(replay->source, etw_pick_first_number(replay->options.pick));
+    }
     if (status == ETW_ERROR_NOT_THIS) {
         status = open_etl(replay, name, error);
     }

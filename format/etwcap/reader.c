@@ -126,6 +126,19 @@ etw_status etw_reader_count_kinds(etw_source *source, const uint32_t **counts, e
     return etw_block_offer_count(&self->offer, self->decoder, counts, error);
 }
 
+void etw_reader_pass_events(etw_source *source, uint64_t number)
+{
+    etw_reader_of(source)->wanted_from = number;
+}
+
+/* The first that is wanted of the block, which has count events. */
+static uint32_t first_event(const etw_reader *self, uint32_t count)
+{
+    const uint64_t before =
+        self->wanted_from > self->first_number ? self->wanted_from - self->first_number : 0;
+    return before < count ? (uint32_t)before : count;
+}
+
 static etw_status decode_events(etw_reader *self, const etw_scan_item *block, etw_bytes body,
                                 etw_error *error)
 {
@@ -154,13 +167,15 @@ static etw_status decode_events(etw_reader *self, const etw_scan_item *block, et
         }
         self->decoder = next;
     }
+    const uint32_t first = first_event(self, block->header.count);
     etw_decoder_choose(self->decoder, &(etw_kind_choice){self->options.wants_kind,
                                                          self->options.wants_kind_context,
-                                                         self->options.bare_events});
+                                                         self->options.bare_events, first});
     status = etw_events_block_decode(self->decoder, &block->header, body, parts, error);
     if (status == ETW_OK) {
         self->event_count = block->header.count;
-        self->event_next = 0;
+        self->event_next = first;
+        self->counts.events_passed += first;
     }
     return status;
 }
@@ -189,7 +204,7 @@ static etw_status use_body(etw_reader *self, const etw_scan_item *block, etw_byt
     case ETW_BLOCK_TRACE:
         return etw_trace_table_load(&self->traces, body, error);
     case ETW_BLOCK_SCHEMAS:
-        return self->schemas_loaded ? ETW_OK : etw_file_schemas_load(&self->schemas, body, error);
+        return etw_file_schemas_load(&self->schemas, body, error);
     case ETW_BLOCK_EVENTS:
         return decode_events(self, block, body, error);
     case ETW_BLOCK_LOSS:
@@ -244,6 +259,9 @@ etw_status etw_reader_read_block(etw_reader *self, const etw_scan_item *block, e
     if (excluded) {
         self->counts.blocks_skipped++;
         return ETW_OK;
+    }
+    if (block->header.kind == ETW_BLOCK_SCHEMAS && self->schemas_loaded) {
+        return ETW_OK; /* by the index they were read, and their hashes were right */
     }
     if (status == ETW_OK) {
         status = etw_scan_body(&self->scan, &body, &local);

@@ -84,7 +84,7 @@ typedef struct etw_file_summary {
 typedef struct etw_reader_counts {
     uint64_t blocks_read, blocks_skipped, bytes_read;
     uint64_t blocks_damaged; /* missing, or not to be used: for damage, or a limit of the reader */
-    uint64_t events_passed;  /* of kinds that are not wanted, in blocks that were read */
+    uint64_t events_passed;  /* that are not wanted, by kind or number, in blocks that were read */
 } etw_reader_counts;
 
 /* path "-": stdin. The source delivers a last LOSS item (TRUNCATED) where the file has no end
@@ -107,6 +107,10 @@ ETW_API_CHECKED etw_status etw_reader_seek(etw_source *source, int64_t time_100n
 /* The number of the event delivered last among the events of the file, from 0. Events of blocks
  * that were passed over, or are damaged, are counted as their headers say. */
 ETW_API uint64_t etw_reader_event_number(const etw_source *source);
+
+/* Events before that number are not delivered from now on: of their blocks no more is decoded than
+ * the others need. */
+ETW_API void etw_reader_pass_events(etw_source *source, uint64_t number);
 
 /* Schemas and provider names read so far; ids are those of items. All of them where an index is
  * used. */

@@ -35,6 +35,7 @@ typedef struct etw_reader {
     uint32_t event_count, event_next; /* of the block in decoder */
     uint64_t first_number;            /* of its events in the file */
     uint64_t numbered;                /* events of all blocks met so far */
+    uint64_t wanted_from;             /* no event before this number is delivered */
     etw_block_offer offer;
     etw_buffer losses;      /* a loss block's body ... */
     etw_cursor loss_cursor; /* ... and where in it */

@@ -3,16 +3,18 @@
 #include "format/base/arena.h"
 #include "format/base/table.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Beside those of rows: events of providers beyond the limit. */
 struct etw_unexplained {
-    etw_unexplained_row rows[ETW_UNEXPLAINED_MAX_PROVIDERS];
     uint32_t count;
     uint64_t events;
     etw_unexplained_row *latest; /* events of one provider often follow each other */
     etw_arena keys;
     etw_table places; /* row_key -> etw_unexplained_row, until they are sorted */
+    etw_unexplained_row rows[ETW_UNEXPLAINED_MAX_PROVIDERS]; /* set as they are taken */
 };
 
 typedef struct row_key {
@@ -22,7 +24,11 @@ typedef struct row_key {
 
 etw_unexplained *etw_unexplained_new(void)
 {
-    return calloc(1, sizeof(etw_unexplained));
+    etw_unexplained *made = malloc(sizeof *made);
+    if (made != NULL) {
+        memset(made, 0, offsetof(etw_unexplained, rows));
+    }
+    return made;
 }
 
 static void forget_places(etw_unexplained *self)

@@ -84,6 +84,16 @@ etw_status etw_pick_wants(etw_pick *pick, etw_place *place, bool *wants, etw_err
     return status;
 }
 
+uint64_t etw_pick_first_number(const etw_pick *pick)
+{
+    if (!pick->is_made) {
+        return pick->has_sequence ? 0 : pick->from;
+    }
+    const bool by_number_alone = !pick->has_sequence && pick->times.count == 0 &&
+                                 pick->thread_times.count == 0 && pick->numbers.count > 0;
+    return by_number_alone ? (uint64_t)pick->numbers.spans[0].from : 0;
+}
+
 void etw_pick_free(etw_pick *pick)
 {
     if (pick == NULL) {
@@ -334,6 +344,9 @@ etw_status etw_pick_first_time(etw_pick *pick, const etw_input *input, int64_t *
     *time_100ns = status == ETW_ERROR_NOT_THIS ? INT64_MIN : INT64_MAX;
     if (status == ETW_ERROR_NOT_THIS) {
         return ETW_OK;
+    }
+    if (status == ETW_OK) {
+        etw_reader_pass_events(source, etw_pick_first_number(pick));
     }
     while (status == ETW_OK) {
         etw_item item;

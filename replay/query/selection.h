@@ -44,6 +44,9 @@ bool etw_pick_wants_block(void *pick, const etw_block_range *range);
 /* Whether it wants this one; place's sequence is set. Each event is asked for once. */
 etw_status etw_pick_wants(etw_pick *pick, etw_place *place, bool *wants, etw_error *error);
 
+/* No event before this number is wanted. */
+uint64_t etw_pick_first_number(const etw_pick *pick);
+
 /* The earliest time of the events that a pick of an .etwcap has by their numbers alone, as that of
  * the last ones; INT64_MIN where another kind of file would have to be read for it. */
 etw_status etw_pick_first_time(etw_pick *pick, const etw_input *input, int64_t *time_100ns,

@@ -312,6 +312,37 @@ static void headers_come_without_payload(void **state)
     etw_source_close(source);
 }
 
+/* Those after it are as whole as ever, whatever of their block was left undecoded. */
+static void events_before_a_number_are_passed(void **state)
+{
+    static const uint32_t froms[] = {0,          1,      EVENTS / 2, EVENTS / 2 + 1,
+                                     EVENTS - 1, EVENTS, UINT32_MAX};
+    write_sample(*state, "mem:a", EVENTS, NULL);
+    for (size_t i = 0; i < sizeof froms / sizeof froms[0]; i++) {
+        const uint32_t from = froms[i] < EVENTS ? froms[i] : EVENTS;
+        etw_source *source = open_sample(*state, "mem:a", NULL);
+        etw_reader_counts counts;
+        etw_item item;
+        uint32_t next = from;
+        etw_status status;
+        etw_reader_pass_events(source, froms[i]);
+        while ((status = etw_source_next(source, &item, NULL)) == ETW_OK) {
+            sample_event event;
+            if (item.kind != ETW_ITEM_EVENT) {
+                continue;
+            }
+            assert_int_equal(etw_reader_event_number(source), next);
+            sample_make_event(next++, &event);
+            assert_true(sample_equal(item.record, &event.record));
+        }
+        assert_int_equal(status, ETW_END);
+        assert_int_equal(next, EVENTS);
+        etw_reader_get_counts(source, &counts);
+        assert_int_equal(counts.events_passed, from);
+        etw_source_close(source);
+    }
+}
+
 static bool wants_provider(void *context, const etw_event_header *header)
 {
     return etw_guid_equal(&header->ProviderId, context);
@@ -433,6 +464,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(marker_occurs_in_headers_only, faulty_os_set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(headers_come_without_payload, faulty_os_set_up,
+                                        faulty_os_tear_down),
+        cmocka_unit_test_setup_teardown(events_before_a_number_are_passed, faulty_os_set_up,
                                         faulty_os_tear_down),
         cmocka_unit_test_setup_teardown(kinds_that_are_not_wanted_are_left_out, faulty_os_set_up,
                                         faulty_os_tear_down),

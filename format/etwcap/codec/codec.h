@@ -48,9 +48,11 @@ typedef struct etw_kind_choice {
     /* Of the wanted ones user data, but neither items nor KernelTime, UserTime, ActivityId and
      * Size, whatever the parts. */
     bool is_bare;
+    uint32_t first_event; /* of the block: events before it are not wanted either */
 } etw_kind_choice;
 
-/* From now on; of events of other kinds only has is to be asked. */
+/* From now on; of events of other kinds only has is to be asked, of those before the first nothing.
+ */
 void etw_decoder_choose(etw_decoder *decoder, const etw_kind_choice *choice);
 /* Whether the event is of a kind that is wanted. */
 bool etw_decoder_has(const etw_decoder *decoder, uint32_t index);

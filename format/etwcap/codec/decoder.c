@@ -70,6 +70,19 @@ static bool reserve_events(etw_decoder *decoder, uint32_t count)
 
 /* ---- kinds ---- */
 
+/* Of those, kinds that have an event with that number or a later one. */
+static void want_kinds_from(etw_decoder *decoder, uint32_t first_event)
+{
+    const uint32_t wanted = decoder->wanted_kinds;
+    decoder->wanted_kinds = 0;
+    for (uint32_t k = 0; k < wanted; k++) {
+        etw_decoded_kind *of = &decoder->kinds[k];
+        of->is_wanted = of->is_wanted && of->count > 0 &&
+                        decoder->order[of->start + of->count - 1] >= first_event;
+        decoder->wanted_kinds = of->is_wanted ? k + 1 : decoder->wanted_kinds;
+    }
+}
+
 static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
 {
     if (!etw_decoder_read_kind_table(decoder, cursor) ||
@@ -95,6 +108,9 @@ static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
         decoder->order[of->start + of->count++] = i;
         decoder->records[i] = of->record;
         decoder->records[i].ExtendedDataCount = 0;
+    }
+    if (decoder->choice.first_event > 0) {
+        want_kinds_from(decoder, decoder->choice.first_event);
     }
     return true;
 }
@@ -303,6 +319,16 @@ static bool set_item(etw_decoder *decoder, const etw_decoded_kind *of, uint32_t 
     return true;
 }
 
+/* The kind's first event whose items are wanted. */
+static uint32_t first_wanted(const etw_decoder *decoder, const etw_decoded_kind *of)
+{
+    uint32_t first = of->is_wanted ? 0 : of->count;
+    while (first < of->count && decoder->order[of->start + first] < decoder->choice.first_event) {
+        first++;
+    }
+    return first;
+}
+
 static bool read_item(etw_decoder *decoder, etw_cursor *cursor, const etw_decoded_kind *of,
                       uint32_t item)
 {
@@ -319,7 +345,7 @@ static bool read_item(etw_decoder *decoder, etw_cursor *cursor, const etw_decode
     if (blobs && !etw_fields_read_blobs(&decoder->fields, cursor, of->count, word, UINT16_MAX)) {
         return false;
     }
-    for (uint32_t i = 0; i < of->count; i++) {
+    for (uint32_t i = first_wanted(decoder, of); i < of->count; i++) {
         const etw_bytes front = {(const uint8_t *)&decoder->last[i], head};
         const etw_bytes none = {NULL, 0};
         const etw_bytes rest = blobs ? decoder->fields.contents[decoder->fields.ids[i]] : none;
@@ -357,10 +383,10 @@ static bool read_items(etw_decoder *decoder)
         return false;
     }
     etw_extended_data_item *next = decoder->items;
-    for (uint32_t k = 0; k < decoder->kind_count; k++) {
+    for (uint32_t k = 0; k < decoder->wanted_kinds; k++) {
         const etw_decoded_kind *of = &decoder->kinds[k];
         const uint16_t items = of->record.ExtendedDataCount;
-        for (uint32_t i = 0; i < of->count && items > 0; i++) {
+        for (uint32_t i = first_wanted(decoder, of); i < of->count && items > 0; i++) {
             etw_event_record *record = &decoder->records[decoder->order[of->start + i]];
             record->ExtendedDataCount = items;
             record->ExtendedData = next;
@@ -372,7 +398,7 @@ static bool read_items(etw_decoder *decoder)
             }
         }
     }
-    return etw_cursor_left(&cursor) == 0;
+    return decoder->wanted_kinds < decoder->kind_count || etw_cursor_left(&cursor) == 0;
 }
 
 /* ---- user data ---- */
