@@ -32,9 +32,16 @@ static ULONG register_classic(WMIDPREQUEST request, void *context, const GUID *c
     one->id = *control;
     one->classic_callback = request;
     one->context = context;
+    one->classes = count == 0 ? NULL : calloc(count, sizeof *one->classes);
+    one->class_count = count;
+    if (one->classes == NULL && count > 0) {
+        free(one);
+        return ERROR_NOT_ENOUGH_MEMORY;
+    }
     ULONG64 made = 0;
     for (ULONG i = 0; i < count; i++) {
-        classes[i].RegHandle = (HANDLE)(uintptr_t)(i + 1);
+        one->classes[i].id = classes[i].Guid == NULL ? *control : *classes[i].Guid;
+        classes[i].RegHandle = &one->classes[i];
     }
     const ULONG code = etwapi_register(one, &made);
     *handle = made;
@@ -114,21 +121,25 @@ static ULONG write_by_handle(TRACEHANDLE handle, const etw_event_record *event, 
     return result(code == ERROR_ARITHMETIC_OVERFLOW ? (ULONG)ERROR_MORE_DATA : code);
 }
 
-/* The event's bytes behind its header, or those that MOF_FIELDs point to; into NULL: only counted.
- */
-static ULONG join_fields(const EVENT_TRACE_HEADER *header, BYTE *into, size_t *size)
+/* What follows the header of a classic event. */
+typedef struct payload {
+    const BYTE *begin;
+    size_t length;
+    bool is_fields; /* MOF_FIELDs that point to the bytes, not the bytes */
+} payload;
+
+/* The event's bytes; into NULL: only counted. */
+static ULONG join_fields(const payload *from, BYTE *into, size_t *size)
 {
-    const BYTE *begin = (const BYTE *)(header + 1);
-    const size_t length = header->Size - sizeof *header;
-    *size = length;
-    if ((header->Flags & USE_MOF_PTR) == 0) {
+    *size = from->length;
+    if (!from->is_fields) {
         if (into != NULL) {
-            memcpy(into, begin, length);
+            memcpy(into, from->begin, from->length);
         }
         return ERROR_SUCCESS;
     }
-    const MOF_FIELD *fields = (const MOF_FIELD *)(const void *)begin;
-    const size_t count = length / sizeof *fields;
+    const MOF_FIELD *fields = (const MOF_FIELD *)(const void *)from->begin;
+    const size_t count = from->length / sizeof *fields;
     if (count > MAX_MOF_FIELDS) {
         return ERROR_INVALID_PARAMETER;
     }
@@ -159,14 +170,11 @@ static void fill_classic(const EVENT_TRACE_HEADER *header, etw_event_record *eve
                                .Opcode = header->Class.Type};
 }
 
-ULONG WINAPI TraceEvent(TRACEHANDLE handle, PEVENT_TRACE_HEADER header)
+static ULONG write_classic(TRACEHANDLE handle, etw_event_record *event, const payload *from,
+                           bool keep_time)
 {
-    if (header == NULL || header->Size < sizeof *header || (header->Flags & TRACED_GUID) == 0 ||
-        ((header->Flags & USE_GUID_PTR) != 0 && header->GuidPtr == 0)) {
-        return result(ERROR_INVALID_PARAMETER);
-    }
     size_t size;
-    const ULONG counted = join_fields(header, NULL, &size);
+    const ULONG counted = join_fields(from, NULL, &size);
     if (counted != ERROR_SUCCESS) {
         return result(counted);
     }
@@ -174,12 +182,110 @@ ULONG WINAPI TraceEvent(TRACEHANDLE handle, PEVENT_TRACE_HEADER header)
     if (data == NULL) {
         return result(ERROR_NOT_ENOUGH_MEMORY);
     }
-    (void)join_fields(header, data, &size);
-    etw_event_record event = {.UserData = data, .UserDataLength = (uint16_t)size};
-    fill_classic(header, &event);
-    const ULONG code = write_by_handle(handle, &event, (header->Flags & USE_TIMESTAMP) != 0);
+    (void)join_fields(from, data, &size);
+    event->UserData = data;
+    event->UserDataLength = (uint16_t)size;
+    const ULONG code = write_by_handle(handle, event, keep_time);
     free(data);
     return code;
+}
+
+ULONG WINAPI TraceEvent(TRACEHANDLE handle, PEVENT_TRACE_HEADER header)
+{
+    if (header == NULL || header->Size < sizeof *header || (header->Flags & TRACED_GUID) == 0 ||
+        ((header->Flags & USE_GUID_PTR) != 0 && header->GuidPtr == 0)) {
+        return result(ERROR_INVALID_PARAMETER);
+    }
+    etw_event_record event = {.UserData = NULL};
+    fill_classic(header, &event);
+    const payload from = {(const BYTE *)(header + 1), header->Size - sizeof *header,
+                          (header->Flags & USE_MOF_PTR) != 0};
+    return write_classic(handle, &event, &from, (header->Flags & USE_TIMESTAMP) != 0);
+}
+
+/* --- instances ----------------------------------------------------------------------------------
+ */
+
+/* The class that a handle of CreateTraceInstanceId and TraceEventInstance is. */
+typedef struct class_search {
+    const void *handle;
+    bool makes_id;
+    bool found;
+    GUID id;
+    ULONG instance;
+} class_search;
+
+static void match_class(void *context, const etwapi_registration *one)
+{
+    class_search *search = context;
+    const uintptr_t offset = (uintptr_t)search->handle - (uintptr_t)one->classes;
+    if (one->classes == NULL || offset % sizeof *one->classes != 0 ||
+        offset / sizeof *one->classes >= one->class_count) {
+        return;
+    }
+    etwapi_class *class = &one->classes[offset / sizeof *one->classes];
+    search->found = true;
+    search->id = class->id;
+    while (search->makes_id && search->instance == 0) { /* ids begin at 1 again */
+        search->instance = (ULONG)InterlockedIncrement(&class->instances);
+    }
+}
+
+ULONG WINAPI CreateTraceInstanceId(HANDLE class_handle, EVENT_INSTANCE_INFO *info)
+{
+    class_search search = {.handle = class_handle, .makes_id = true};
+    if (class_handle != NULL && info != NULL) {
+        etwapi_visit_registrations(match_class, &search);
+    }
+    if (!search.found) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    info->RegHandle = class_handle;
+    info->InstanceId = search.instance;
+    return ERROR_SUCCESS;
+}
+
+static bool find_classes(const EVENT_INSTANCE_INFO *info, const EVENT_INSTANCE_INFO *parent,
+                         GUID *class_id, EVENT_EXTENDED_ITEM_INSTANCE *item)
+{
+    class_search own = {.handle = info->RegHandle}, above = {.handle = NULL};
+    etwapi_visit_registrations(match_class, &own);
+    *class_id = own.id;
+    *item = (EVENT_EXTENDED_ITEM_INSTANCE){.InstanceId = info->InstanceId};
+    if (parent != NULL) {
+        above.handle = parent->RegHandle;
+        etwapi_visit_registrations(match_class, &above);
+        item->ParentInstanceId = parent->InstanceId;
+        item->ParentGuid = above.id;
+    }
+    return own.found && (parent == NULL || above.found);
+}
+
+ULONG WINAPI TraceEventInstance(TRACEHANDLE handle, PEVENT_INSTANCE_HEADER header,
+                                PEVENT_INSTANCE_INFO info, PEVENT_INSTANCE_INFO parent)
+{
+    GUID class_id;
+    EVENT_EXTENDED_ITEM_INSTANCE item;
+    if (handle == 0 || header == NULL || header->Size < sizeof *header || info == NULL ||
+        info->RegHandle == NULL || info->InstanceId == 0) {
+        return result(ERROR_INVALID_PARAMETER);
+    }
+    if ((header->Flags & TRACED_GUID) == 0) {
+        return result(ERROR_INVALID_FLAGS);
+    }
+    if (!find_classes(info, parent, &class_id, &item)) {
+        return result(ERROR_INVALID_PARAMETER);
+    }
+    const EVENT_TRACE_HEADER plain = {
+        .Class = {header->Class.Type, header->Class.Level, header->Class.Version},
+        .Guid = class_id};
+    etw_extended_data_item items[ETWAPI_MAX_LIVE_ITEMS];
+    etw_event_record event = {.ExtendedData = items};
+    fill_classic(&plain, &event);
+    etwapi_add_item(&event, ETW_EXT_INSTANCE_INFO, &item, sizeof item);
+    const payload from = {(const BYTE *)(header + 1), header->Size - sizeof *header,
+                          (header->Flags & USE_MOF_PTR) != 0};
+    return write_classic(handle, &event, &from, false);
 }
 
 /* --- messages -----------------------------------------------------------------------------------

@@ -109,10 +109,27 @@ static ULONG check_properties(const EVENT_TRACE_PROPERTIES *properties)
     return properties->Wnode.BufferSize < sizeof *properties ? ERROR_BAD_LENGTH : ERROR_SUCCESS;
 }
 
+/* WNODE_HEADER's page: a session without a GUID gets one; the NT Kernel Logger has its own. */
+static void name_by_guid(etwapi_session *session, TRACEHANDLE handle)
+{
+    static const GUID none;
+    GUID *id = &session->properties.Wnode.Guid;
+    FILETIME now;
+    if (_wcsicmp(session->name, KERNEL_LOGGER_NAMEW) == 0) {
+        *id = system_trace_control;
+    } else if (memcmp(id, &none, sizeof none) == 0) {
+        GetSystemTimePreciseAsFileTime(&now);
+        memcpy(id, &now, sizeof now);
+        memcpy(id->Data4, &handle, sizeof id->Data4);
+    }
+}
+
 static void set_started(etwapi_session *session, TRACEHANDLE handle)
 {
     EVENT_TRACE_PROPERTIES *properties = &session->properties;
     properties->Wnode.HistoricalContext = (ULONG64)handle;
+    properties->Wnode.Flags |= WNODE_FLAG_TRACED_GUID;
+    name_by_guid(session, handle);
     if (properties->BufferSize == 0) {
         properties->BufferSize = DEFAULT_BUFFER_SIZE_KB;
     }
@@ -202,10 +219,9 @@ ULONG WINAPI StartTraceW(TRACEHANDLE *handle, LPCWSTR name, EVENT_TRACE_PROPERTI
         return code != ERROR_SUCCESS ? code : ERROR_INVALID_PARAMETER;
     }
     *handle = 0;
-    /* The documentation asks for WNODE_FLAG_TRACED_GUID; golang-etw sets WNODE_FLAG_ALL_DATA in its
-     * place, and works on Windows. */
+    /* The documentation asks for WNODE_FLAG_TRACED_GUID, but golang-etw sets WNODE_FLAG_ALL_DATA in
+     * its place, PresentMon nothing, and both work on Windows. */
     if (wcslen(name) >= ETWAPI_NAME_UNITS || name[0] == L'\0' ||
-        (properties->Wnode.Flags & (WNODE_FLAG_TRACED_GUID | WNODE_FLAG_ALL_DATA)) == 0 ||
         is_inside_structure(properties->LogFileNameOffset) ||
         is_inside_structure(properties->LoggerNameOffset)) {
         return ERROR_INVALID_PARAMETER;

@@ -7,6 +7,10 @@
 #include <string.h>
 
 #define HEADER_EVENT_CLASS 0x68fdd900u
+/* Its opcodes that come in real time: RT_LostEvent, RT_LostBuffer, RT_LostFile (the MOF class
+ * RT_LostEvent). The others are what a file says of itself. */
+#define FIRST_LOST 32u
+#define LAST_LOST  34u
 
 /* EVENT_ENABLE_PROPERTY_... that evntcons.h of mingw-w64 lacks. */
 #define PROPERTY_SID               0x001u
@@ -68,7 +72,8 @@ static bool is_header_class(const etw_event_record *record)
 
 bool etwapi_is_header_event(const etw_event_record *record)
 {
-    return is_header_class(record) && record->EventHeader.EventDescriptor.Opcode == 0;
+    const uint8_t opcode = record->EventHeader.EventDescriptor.Opcode;
+    return is_header_class(record) && (opcode < FIRST_LOST || opcode > LAST_LOST);
 }
 
 /* Flags by which a kernel session lets this class through; 0 where it is no kernel class. */

@@ -44,10 +44,12 @@ static etwapi_playback **place_of(TRACEHANDLE handle)
     return open.traces[index] == NULL ? NULL : &open.traces[index];
 }
 
-TRACEHANDLE WINAPI OpenTraceW(EVENT_TRACE_LOGFILEW *log)
+/* ansi: NULL, or the same with the names as the caller has them. */
+static TRACEHANDLE open_trace(EVENT_TRACE_LOGFILEW *log, const EVENT_TRACE_LOGFILEA *ansi)
 {
     etwapi_playback *trace = NULL;
-    ULONG code = log == NULL ? (ULONG)ERROR_INVALID_PARAMETER : etwapi_playback_open(log, &trace);
+    const ULONG code =
+        log == NULL ? (ULONG)ERROR_INVALID_PARAMETER : etwapi_playback_open(log, ansi, &trace);
     if (code != ERROR_SUCCESS) {
         SetLastError(code);
         return INVALID_PROCESSTRACE_HANDLE;
@@ -62,6 +64,11 @@ TRACEHANDLE WINAPI OpenTraceW(EVENT_TRACE_LOGFILEW *log)
     log->LogfileHeader = trace->log.LogfileHeader;
     log->IsKernelTrace = trace->log.IsKernelTrace;
     return handle;
+}
+
+TRACEHANDLE WINAPI OpenTraceW(EVENT_TRACE_LOGFILEW *log)
+{
+    return open_trace(log, NULL);
 }
 
 static wchar_t *widen_ansi(const char *ansi)
@@ -90,7 +97,7 @@ TRACEHANDLE WINAPI OpenTraceA(EVENT_TRACE_LOGFILEA *log)
     memcpy(&wide, log, sizeof wide);
     wide.LogFileName = widen_ansi(log->LogFileName);
     wide.LoggerName = widen_ansi(log->LoggerName);
-    const TRACEHANDLE handle = OpenTraceW(&wide);
+    const TRACEHANDLE handle = open_trace(&wide, log);
     log->LogfileHeader = wide.LogfileHeader;
     log->IsKernelTrace = wide.IsKernelTrace;
     free(wide.LogFileName);

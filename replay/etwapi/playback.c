@@ -1,5 +1,7 @@
 /* Events become due, are filtered, lost on request, and delivered. */
 #include "replay/etwapi/playback.h"
+
+#include "replay/etwapi/classic_events.h"
 #include "replay/etwapi/known_schemas.h"
 #include "replay/etwapi/settings.h"
 
@@ -43,23 +45,6 @@ static bool is_silent(const etwapi_playback *trace)
     return trace->is_real_time && etwapi_get_settings()->filter && asked == 0;
 }
 
-static void give_classic(const etwapi_playback *trace, const etw_event_record *record)
-{
-    const etw_event_header *header = &record->EventHeader;
-    EVENT_TRACE event = {.MofData = record->UserData, .MofLength = record->UserDataLength};
-    event.Header.Size = header->Size;
-    event.Header.Class.Type = header->EventDescriptor.Opcode;
-    event.Header.Class.Level = header->EventDescriptor.Level;
-    event.Header.Class.Version = header->EventDescriptor.Version;
-    event.Header.ThreadId = header->ThreadId;
-    event.Header.ProcessId = header->ProcessId;
-    event.Header.TimeStamp = etwapi_large(header->TimeStamp);
-    memcpy(&event.Header.Guid, &header->ProviderId, sizeof event.Header.Guid);
-    event.Header.ProcessorTime = header->ProcessorTime;
-    memcpy(&event.BufferContext, &record->BufferContext, sizeof event.BufferContext);
-    trace->log.EventCallback(&event);
-}
-
 static bool reserve_items(etwapi_playback *trace, ULONG count)
 {
     if (count <= trace->item_room) {
@@ -79,10 +64,11 @@ static void give_record(etwapi_playback *trace, etw_event_record *record)
 {
     trace->log.CurrentTime = record->EventHeader.TimeStamp;
     record->UserContext = trace->log.Context;
+    etwapi_give_to_class(record);
     if (trace->wants_records && trace->log.EventRecordCallback != NULL) {
         trace->log.EventRecordCallback((EVENT_RECORD *)record);
     } else if (!trace->wants_records && trace->log.EventCallback != NULL) {
-        give_classic(trace, record);
+        etwapi_give_classic(trace->log.EventCallback, record);
     }
 }
 

@@ -35,12 +35,15 @@ typedef struct etwapi_playback {
     int64_t first_time_100ns;
     ULONGLONG first_tick_ms;
     EVENT_TRACE_LOGFILEW log;      /* what the callbacks get; its strings are owned */
+    wchar_t *file_name;            /* owned; NULL: a session */
     etw_extended_data_item *items; /* room for kept items */
     ULONG item_room;
 } etwapi_playback;
 
-/* A Windows error code; *opened is to be freed. */
-ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, etwapi_playback **opened);
+/* A Windows error code; *opened is to be freed. The buffer callback gets names as the caller gave
+ * them, or those of ansi. */
+ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, const EVENT_TRACE_LOGFILEA *ansi,
+                           etwapi_playback **opened);
 void etwapi_playback_free(etwapi_playback *trace);
 /* Looks ahead to the next event: the header of the trace is known from the first one on. */
 void etwapi_playback_advance(etwapi_playback *trace);

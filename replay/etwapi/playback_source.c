@@ -12,6 +12,7 @@ void etwapi_playback_free(etwapi_playback *trace)
     etw_replay_close(trace->replay);
     etwapi_ring_close(trace->ring);
     etw_event_maker_free(trace->maker);
+    free(trace->file_name);
     free(trace->log.LogFileName);
     free(trace->log.LoggerName);
     free(trace->log.LogfileHeader.LogFileName);
@@ -151,7 +152,7 @@ static ULONG open_its_replay(etwapi_playback *trace)
         return open_replay(trace, settings->trace_path, settings->where);
     }
     char path[ETWAPI_MAX_PATH_BYTES];
-    const ULONG code = log_file_path(trace->log.LogFileName, path);
+    const ULONG code = log_file_path(trace->file_name, path);
     return code == ERROR_SUCCESS ? open_replay(trace, path, "") : code;
 }
 
@@ -310,15 +311,37 @@ static ULONG open_what_is_named(etwapi_playback *trace, const EVENT_TRACE_LOGFIL
                                     : open_log_file(trace, log->LogFileName);
 }
 
-ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, etwapi_playback **opened)
+/* The layouts are one: a pointer in the ANSI form stands where the wide one would. */
+static void copy_names(const EVENT_TRACE_LOGFILEW *log, const EVENT_TRACE_LOGFILEA *ansi,
+                       etwapi_playback *trace)
+{
+    const bool has_file = log->LogFileName != NULL, has_logger = log->LoggerName != NULL;
+    trace->file_name = has_file ? _wcsdup(log->LogFileName) : NULL;
+    if (ansi != NULL) {
+        trace->log.LogFileName = has_file ? (void *)_strdup(ansi->LogFileName) : NULL;
+        trace->log.LoggerName = has_logger ? (void *)_strdup(ansi->LoggerName) : NULL;
+    } else {
+        trace->log.LogFileName = has_file ? _wcsdup(log->LogFileName) : NULL;
+        trace->log.LoggerName = has_logger ? _wcsdup(log->LoggerName) : NULL;
+    }
+}
+
+static bool is_kernels(const etwapi_playback *trace, const EVENT_TRACE_LOGFILEW *log)
+{
+    const wchar_t *name =
+        trace->is_real_time ? log->LoggerName : trace->log.LogfileHeader.LoggerName;
+    return name != NULL && _wcsicmp(name, KERNEL_LOGGER_NAMEW) == 0;
+}
+
+ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, const EVENT_TRACE_LOGFILEA *ansi,
+                           etwapi_playback **opened)
 {
     etwapi_playback *trace = calloc(1, sizeof *trace);
     if (trace == NULL) {
         return ERROR_NOT_ENOUGH_MEMORY;
     }
     trace->log = *log;
-    trace->log.LogFileName = log->LogFileName == NULL ? NULL : _wcsdup(log->LogFileName);
-    trace->log.LoggerName = log->LoggerName == NULL ? NULL : _wcsdup(log->LoggerName);
+    copy_names(log, ansi, trace);
     memset(&trace->log.LogfileHeader, 0, sizeof trace->log.LogfileHeader);
     trace->is_real_time = (log->ProcessTraceMode & PROCESS_TRACE_MODE_REAL_TIME) != 0;
     trace->is_raw = (log->ProcessTraceMode & PROCESS_TRACE_MODE_RAW_TIMESTAMP) != 0;
@@ -328,6 +351,7 @@ ULONG etwapi_playback_open(const EVENT_TRACE_LOGFILEW *log, etwapi_playback **op
         etwapi_playback_free(trace);
         return code;
     }
+    trace->log.IsKernelTrace = is_kernels(trace, log);
     *opened = trace;
     return ERROR_SUCCESS;
 }

@@ -390,6 +390,13 @@ static bool add(etwapi_registration *one, ULONG64 *handle)
     return true;
 }
 
+static void free_registration(etwapi_registration *one)
+{
+    free(one->traits);
+    free(one->classes);
+    free(one);
+}
+
 ULONG etwapi_register(etwapi_registration *one, ULONG64 *handle)
 {
     notice call = {.code = EVENT_CONTROL_CODE_DISABLE_PROVIDER};
@@ -398,7 +405,7 @@ ULONG etwapi_register(etwapi_registration *one, ULONG64 *handle)
     if (!add(one, handle)) {
         ReleaseSRWLockExclusive(&all.lock);
         end_calls();
-        free(one);
+        free_registration(one);
         return ERROR_NO_SYSTEM_RESOURCES;
     }
     refresh();
@@ -429,8 +436,7 @@ ULONG etwapi_unregister(ULONG64 handle)
     if (one == NULL) {
         return ERROR_INVALID_HANDLE;
     }
-    free(one->traits);
-    free(one);
+    free_registration(one);
     return ERROR_SUCCESS;
 }
 

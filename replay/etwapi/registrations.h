@@ -22,12 +22,20 @@ typedef struct etwapi_enable {
     ULONG buffer_bytes;
 } etwapi_enable;
 
+/* A class of events of a classic provider; its address is the provider's handle for it. */
+typedef struct etwapi_class {
+    GUID id;
+    volatile LONG instances; /* how many ids were made */
+} etwapi_class;
+
 typedef struct etwapi_registration {
     GUID id, group; /* group: zeros where the traits name none */
     PENABLECALLBACK callback;
     void *context;
     WMIDPREQUEST classic_callback; /* NULL: not a classic provider */
-    bool is_typed;                 /* descriptors have types (EventSetInformation) */
+    etwapi_class *classes;         /* owned */
+    ULONG class_count;
+    bool is_typed; /* descriptors have types (EventSetInformation) */
     BYTE *traits;
     USHORT traits_size;
     ULONG enable_count;

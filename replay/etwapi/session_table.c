@@ -96,7 +96,10 @@ etwapi_session *etwapi_by_handle(etwapi_session *table, TRACEHANDLE handle)
         return NULL;
     }
     etwapi_session *session = &table[slot - 1];
-    const bool same = session->generation == (ULONG)((uint64_t)handle >> 16);
+    /* The logger's id alone is a handle, too: TRACE_ENABLE_INFO.LoggerId is used so by the example
+     * of EnumerateTraceGuids' page. */
+    const ULONG generation = (ULONG)((uint64_t)handle >> 16);
+    const bool same = generation == 0 || session->generation == generation;
     return same && etwapi_is_used(session) ? session : NULL;
 }
 

@@ -3,41 +3,14 @@
 #include "format/event/tei.h"
 #include "replay/etwapi/etw_headers.h"
 #include "replay/etwapi/known_schemas.h"
-#include "replay/etwapi/provider_query.h"
-#include "replay/etwapi/settings.h"
+#include "replay/etwapi/session_trace.h"
 #include "replay/etwapi/wide.h"
-#include "replay/replay.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* DECODING_SOURCE of a provider with a manifest. */
 #define SCHEMA_SOURCE_XML 0u
-
-/* Programs look a provider up by its name before they start a session for it, so the trace that
- * sessions will deliver is read through when it is first asked for. */
-static BOOL CALLBACK read_trace(INIT_ONCE *once, void *parameter, void **context)
-{
-    (void)once;
-    (void)parameter;
-    (void)context;
-    const char *path = etwapi_get_settings()->trace_path;
-    etw_replay *replay = NULL;
-    const etw_event *event;
-    if (path[0] != '\0' && etw_replay_open(path, NULL, &replay, NULL) == ETW_OK) {
-        while (etw_replay_next(replay, &event, NULL) == ETW_OK) {
-            etwapi_learn(event);
-        }
-        etw_replay_close(replay);
-    }
-    return TRUE;
-}
-
-static void know_trace(void)
-{
-    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
-    (void)InitOnceExecuteOnce(&once, read_trace, NULL, NULL);
-}
 
 /* --- the list of providers
  * -------------------------------------------------------------------------- */
@@ -101,7 +74,7 @@ ULONG WINAPI TdhEnumerateProvidersForDecodingSource(DECODING_SOURCE source,
     }
     provider_list list = {0};
     if (source == DecodingSourceXMLFile) {
-        know_trace();
+        etwapi_know_trace();
         etwapi_visit_providers(add_provider, &list);
     }
     return give_providers(&list, info, room, size);
@@ -229,7 +202,7 @@ static ULONG give_fields(const field_list *list, PROVIDER_FIELD_INFOARRAY *array
 
 static ULONG query_fields(field_list *list, PROVIDER_FIELD_INFOARRAY *array, ULONG *size)
 {
-    know_trace();
+    etwapi_know_trace();
     etwapi_visit_schemas(visit_schema, list);
     const ULONG code = list->count == 0 ? (ULONG)ERROR_NOT_FOUND : give_fields(list, array, size);
     for (ULONG i = 0; i < list->count; i++) {
@@ -257,47 +230,6 @@ ULONG WINAPI TdhQueryProviderFieldInformation(LPGUID provider, ULONGLONG value,
     }
     field_list list = {.provider = provider, .type = type, .only_one = true, .wanted = value};
     return query_fields(&list, array, size);
-}
-
-/* --- EnumerateTraceGuidsEx
- * ---------------------------------------------------------------------------- */
-
-typedef struct guid_list {
-    GUID *guids; /* NULL: only count */
-    ULONG room, count;
-} guid_list;
-
-static void add_guid(void *context, const etw_guid *provider, const char *utf8_name)
-{
-    (void)utf8_name;
-    guid_list *list = context;
-    if (list->count < list->room) {
-        memcpy(&list->guids[list->count], provider, sizeof *provider);
-    }
-    list->count++;
-}
-
-static ULONG query_guids(void *out, ULONG out_size, ULONG *returned)
-{
-    know_trace();
-    guid_list list = {out, out == NULL ? 0 : out_size / (ULONG)sizeof(GUID), 0};
-    etwapi_visit_providers(add_guid, &list);
-    *returned = list.count * (ULONG)sizeof(GUID);
-    return list.count > list.room ? ERROR_INSUFFICIENT_BUFFER : ERROR_SUCCESS;
-}
-
-ULONG WINAPI EnumerateTraceGuidsEx(TRACE_QUERY_INFO_CLASS information, void *in, ULONG in_size,
-                                   void *out, ULONG out_size, ULONG *returned)
-{
-    ULONG ignored;
-    ULONG *size = returned == NULL ? &ignored : returned;
-    if (information == TraceGuidQueryList) {
-        return query_guids(out, out_size, size);
-    }
-    if (information != TraceGuidQueryInfo || in == NULL || in_size != sizeof(GUID)) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    return etwapi_query_provider(in, out, out_size, size);
 }
 
 /* --- events of a provider ------------------------------------------------------------------------
@@ -338,7 +270,7 @@ ULONG WINAPI TdhEnumerateManifestProviderEvents(GUID *provider, PROVIDER_EVENT_I
     if (provider == NULL || size == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
-    know_trace();
+    etwapi_know_trace();
     event_list list = {.provider = provider};
     etwapi_visit_schemas(visit_event, &list);
     if (list.count == 0) {
@@ -382,7 +314,7 @@ ULONG WINAPI TdhGetManifestEventInformation(GUID *provider, EVENT_DESCRIPTOR *ev
     if (provider == NULL || event == NULL || size == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
-    know_trace();
+    etwapi_know_trace();
     event_search search = {.provider = provider, .wanted = event};
     etwapi_visit_schemas(match_event, &search);
     if (search.found.data == NULL) {

@@ -65,8 +65,7 @@ static void start_refuses_bad_arguments(void **state)
     properties.head.Wnode.BufferSize = 8;
     assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_BAD_LENGTH);
     properties = fresh();
-    properties.head.Wnode.Flags = 0;
-    assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_INVALID_PARAMETER);
+    assert_int_equal(StartTraceW(&session, L"", &properties.head), ERROR_INVALID_PARAMETER);
     assert_true(session == 0);
     properties.head.Wnode.Flags = WNODE_FLAG_ALL_DATA; /* as golang-etw has it */
     assert_int_equal(StartTraceW(&session, NAME, &properties.head), ERROR_SUCCESS);

@@ -122,12 +122,56 @@ static void files_and_sessions_are_not_processed_together(void **state)
     stop(sessions[1]);
 }
 
+/* As PresentMon starts them: the flags and the GUID are what the call gives back. */
+static void a_session_gets_flags_and_a_guid(void **state)
+{
+    (void)state;
+    static const GUID none;
+    block properties = fresh();
+    properties.head.Wnode.Flags = 0;
+    TRACEHANDLE session = 0;
+    assert_int_equal(StartTraceW(&session, L"no flags", &properties.head), ERROR_SUCCESS);
+    assert_true((properties.head.Wnode.Flags & WNODE_FLAG_TRACED_GUID) != 0);
+    assert_memory_not_equal(&properties.head.Wnode.Guid, &none, sizeof none);
+    stop(session);
+}
+
+typedef struct ansi_names {
+    ULONG buffers;
+    const char *file;
+} ansi_names;
+
+static ULONG WINAPI see_ansi_names(EVENT_TRACE_LOGFILEA *log)
+{
+    ansi_names *to = log->Context;
+    to->buffers += strcmp(log->LogFileName, to->file) == 0 && log->LoggerName == NULL;
+    return TRUE;
+}
+
+static void an_ansi_buffer_callback_gets_ansi_names(void **state)
+{
+    (void)state;
+    ansi_names names = {0, getenv("ETWAPI_TRACE")};
+    EVENT_TRACE_LOGFILEA log = {
+        .LogFileName = getenv("ETWAPI_TRACE"), .BufferCallback = see_ansi_names, .Context = &names};
+    TRACEHANDLE trace = OpenTraceA(&log);
+    assert_true(trace != INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    const ULONG once = names.buffers;
+    assert_true(once > 0);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_int_equal(names.buffers, 2 * once);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_processed_again_from_its_start),
         cmocka_unit_test(a_cancelled_file_begins_anew),
         cmocka_unit_test(files_and_sessions_are_not_processed_together),
+        cmocka_unit_test(a_session_gets_flags_and_a_guid),
+        cmocka_unit_test(an_ansi_buffer_callback_gets_ansi_names),
     };
     return cmocka_run_group_tests_name("consumers of the drop-in API", tests, NULL, NULL);
 }

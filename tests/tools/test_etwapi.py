@@ -249,10 +249,11 @@ def test_results_are_those_of_the_documentation(windows_tool, small):
         run_to_its_end(windows_tool, "tests/etwapi_" + program, env={"ETWAPI_TRACE": str(small)})
 
 
-@pytest.mark.parametrize("checks", ["consumer", "tdh"])
+@pytest.mark.parametrize("checks", ["consumer", "query", "tdh"])
 def test_consumers_of_others_are_served_as_documented(windows_tool, small, checks):
     run_to_its_end(windows_tool, "tests/etwapi_%s_checks" % checks, env={"ETWAPI_TRACE": str(small)})
 
 
-def test_providers_are_told_and_answered_as_documented(windows_tool):
-    run_to_its_end(windows_tool, "tests/etwapi_provider_checks", env={})
+@pytest.mark.parametrize("checks", ["classic", "provider"])
+def test_providers_are_told_and_answered_as_documented(windows_tool, checks):
+    run_to_its_end(windows_tool, "tests/etwapi_%s_checks" % checks, env={})
