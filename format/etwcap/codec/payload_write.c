@@ -1,7 +1,7 @@
 #include "format/etwcap/codec/payload_write.h"
 
-#include "format/etwcap/codec/narrow.h"
 #include "format/etwcap/codec/references.h"
+#include "format/etwcap/codec/texts.h"
 
 #include <stdlib.h>
 
@@ -18,8 +18,7 @@ enum {
 };
 
 struct etw_payload_writer {
-    etw_pool texts; /* strings of all kinds */
-    etw_buffer narrow;
+    etw_texts texts; /* strings of all kinds */
     etw_references references;
     etw_references trial; /* of keys that are only tried */
     etw_rows table;
@@ -37,8 +36,7 @@ etw_payload_writer *etw_payload_writer_new(void)
 void etw_payload_writer_free(etw_payload_writer *writer)
 {
     if (writer != NULL) {
-        etw_pool_free(&writer->texts);
-        etw_buffer_free(&writer->narrow);
+        etw_texts_free(&writer->texts);
         etw_references_free(&writer->references);
         etw_references_free(&writer->trial);
         etw_rows_free(&writer->table);
@@ -52,13 +50,13 @@ bool etw_payload_begin(etw_payload_writer *writer, uint32_t event_count, etw_eve
     writer->odd_records = etw_event_array_rare(arrays, sizeof *writer->odd_records);
     writer->odd_places = etw_event_array_rare(arrays, sizeof *writer->odd_places);
     etw_rows_begin(&writer->table, arrays);
-    etw_pool_clear(&writer->texts);
+    etw_texts_begin(&writer->texts);
     return etw_references_begin(&writer->references, event_count);
 }
 
 etw_bytes etw_payload_texts(etw_payload_writer *writer)
 {
-    return etw_pool_all(&writer->texts);
+    return etw_texts_all(&writer->texts);
 }
 
 /* ---- rows and their regions ---- */
@@ -157,20 +155,6 @@ static bool write_odd_rows(etw_payload_writer *writer, etw_fields *fields, etw_b
                           etw_fields_write_blobs(fields, out, rows, count, 1));
 }
 
-static uint32_t add_text(etw_payload_writer *writer, uint32_t tail, const uint8_t *bytes,
-                         size_t size)
-{
-    if (tail == ETW_TAIL_ANSI) {
-        return etw_pool_add(&writer->texts, bytes, size - 1);
-    }
-    etw_buffer_clear(&writer->narrow);
-    uint8_t *narrow = etw_buffer_reserve(&writer->narrow, size / 2 * 3);
-    if (narrow == NULL) {
-        return ETW_POOL_FULL;
-    }
-    return etw_pool_add(&writer->texts, narrow, etw_narrow(bytes, size / 2 - 1, narrow));
-}
-
 /* The texts of all string fields: field by field, so that new ones are numbered in a row. */
 static bool add_texts(etw_payload_writer *writer, const etw_layout *layout,
                       const etw_row_group *group)
@@ -186,7 +170,8 @@ static bool add_texts(etw_payload_writer *writer, const etw_layout *layout,
         for (uint32_t i = 0; i < count; i++) {
             const uint8_t *row = writer->table.rows[group->first_row + i].data;
             const uint32_t from = (uint32_t)bases[i] + region->size;
-            strings[i] = add_text(writer, region->tail, row + from, bases[count + i] - from);
+            strings[i] =
+                etw_texts_add(&writer->texts, region->tail, row + from, bases[count + i] - from);
             if (strings[i] == ETW_POOL_FULL) {
                 return false;
             }
