@@ -229,6 +229,12 @@ etw_status etw_capture_anchor(etw_capture *capture, uint16_t trace_index, int64_
         etw_writer_add_clock_anchor(capture->writer, trace_index, ticks, time_100ns, error), error);
 }
 
+static bool goes_by_time(const etw_capture *capture)
+{
+    return capture->options.is_pulled &&
+           (capture->options.limits.max_duration_ms != 0 || etw_segments_are_used(capture));
+}
+
 /* The event's time, where limits count by it. A limit of time is met by the first event beyond it,
  * which is not taken, or begins the next segment. */
 static etw_status note_time(etw_capture *capture, const etw_event_record *record,
@@ -342,8 +348,7 @@ etw_status etw_capture_take_event(etw_capture *capture, uint16_t trace_index,
     const etw_schema *schema =
         schema_id == 0 ? NULL : etw_schema_store_get(capture->options.store, schema_id);
     etw_resolver_set_build(capture->options.resolver, trace->os_build);
-    etw_status status =
-        capture->options.is_pulled ? note_time(capture, record, trace, error) : ETW_OK;
+    etw_status status = goes_by_time(capture) ? note_time(capture, record, trace, error) : ETW_OK;
     if (status != ETW_OK) {
         return status;
     }
