@@ -182,7 +182,6 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
     *arguments = (etw_record_arguments){.writer = {.threads = ETW_THREADS_NOT_SAID,
                                                    .format = ETW_FORMAT_2_0,
                                                    .application = "etw-record " ETW_VERSION}};
-    arguments->providers = calloc(ETW_SESSION_MAX_PROVIDERS, sizeof *arguments->providers);
     arguments->kernel_stacks = calloc(ETW_MAX_KERNEL_STACKS, sizeof *arguments->kernel_stacks);
     arguments->counted_events = calloc(ETW_MAX_KERNEL_STACKS, sizeof *arguments->counted_events);
     /* Each word and each line of a profile may be an input or a manifest. */
@@ -191,9 +190,8 @@ etw_status etw_record_arguments_parse(int argc, char **argv, etw_record_argument
     arguments->manifests = calloc(room, sizeof *arguments->manifests);
     arguments->where = calloc(room, sizeof *arguments->where);
     etw_status status = ETW_OK;
-    if (arguments->providers == NULL || arguments->kernel_stacks == NULL ||
-        arguments->counted_events == NULL || arguments->inputs == NULL ||
-        arguments->manifests == NULL || arguments->where == NULL) {
+    if (arguments->kernel_stacks == NULL || arguments->counted_events == NULL ||
+        arguments->inputs == NULL || arguments->manifests == NULL || arguments->where == NULL) {
         status = etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for the arguments");
     } else {
         status = parse_words(argc, argv, arguments, output, error);

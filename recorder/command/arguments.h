@@ -52,7 +52,7 @@ typedef struct etw_record_arguments {
     etw_where *filter; /* of them; NULL: all events */
     bool no_default_schemas;
     const char *language;             /* of messages in .mui files; NULL: en-US */
-    etw_provider_argument *providers; /* ETW_SESSION_MAX_PROVIDERS of room */
+    etw_provider_argument *providers; /* ETW_SESSION_MAX_PROVIDERS of room; NULL: there are none */
     uint32_t provider_count;
     etw_session_options session;                /* its providers are not set here */
     etw_kernel_event *kernel_stacks;            /* ETW_MAX_KERNEL_STACKS of room */

@@ -60,6 +60,11 @@ static bool parse_masks(char *text, etw_provider_argument *provider)
            (all == NULL || etw_parse_number(all, &provider->options.all_keyword));
 }
 
+static etw_status out_of_memory(const etw_option_use *use)
+{
+    return etw_error_set(use->error, ETW_ERROR_NO_MEMORY, "out of memory for a provider");
+}
+
 static etw_status apply_provider(const etw_option_use *use)
 {
     etw_record_arguments *arguments = etw_record_arguments_of(use);
@@ -67,12 +72,18 @@ static etw_status apply_provider(const etw_option_use *use)
         return etw_error_set(use->error, ETW_ERROR_LIMIT, "more than %u providers",
                              ETW_SESSION_MAX_PROVIDERS);
     }
+    if (arguments->providers == NULL) {
+        arguments->providers = calloc(ETW_SESSION_MAX_PROVIDERS, sizeof *arguments->providers);
+    }
+    if (arguments->providers == NULL) {
+        return out_of_memory(use);
+    }
     etw_provider_argument *provider = &arguments->providers[arguments->provider_count];
     *provider = (etw_provider_argument){
         .name = strdup(use->value),
         .options = {.level = DEFAULT_LEVEL, .any_keyword = DEFAULT_ANY_KEYWORD}};
     if (provider->name == NULL) {
-        return etw_error_set(use->error, ETW_ERROR_NO_MEMORY, "out of memory for a provider");
+        return out_of_memory(use);
     }
     arguments->provider_count++;
     char *colon = strchr(provider->name, ':');
