@@ -7,7 +7,6 @@
 #define ETW_FORMAT_ETWCAP_COLUMN_H
 
 #include "format/base/buffer.h"
-#include "format/etwcap/codec/event_arrays.h"
 #include "format/etwcap/codec/section_write.h"
 
 /* What a value is told from before it is written: the high half of a column's first byte. Values
@@ -46,19 +45,23 @@ typedef struct etw_integers {
     uint32_t width; /* bytes each, 1 to 8 */
 } etw_integers;
 
+/* Memory to write columns with: at least as many of each as a column has values. */
+typedef struct etw_column_scratch {
+    uint64_t *residuals; /* may be the values that are written */
+    uint16_t *indexes;   /* into a dictionary */
+} etw_column_scratch;
+
 typedef struct etw_column_writer etw_column_writer;
 /* thorough: choose by compressing every way of writing, not by estimates; some fifty times slower.
  */
 etw_column_writer *etw_column_writer_new(bool thorough);
 void etw_column_writer_free(etw_column_writer *writer);
-/* What writing columns takes of a batch's arrays, in bytes an event. */
-enum { ETW_COLUMN_EVENT_BYTES = sizeof(uint64_t) + sizeof(uint16_t) };
-/* Starts a batch and takes its arrays. */
-void etw_column_writer_begin(etw_column_writer *writer, etw_event_arrays *arrays);
+/* Lends the scratch for all columns until the next call. */
+void etw_column_writer_lend(etw_column_writer *writer, const etw_column_scratch *scratch);
 /* Of all columns that were written: the caller clears them when it begins a section. */
 etw_borders *etw_column_writer_borders(etw_column_writer *writer);
 /* rows: where no transform helps, keep values whole, for columns in which sequences repeat
- * (stacks). False where memory ran out; out->failed tells of its own. */
+ * (stacks). False where memory ran out. */
 bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_guess *guesses,
                       uint32_t guess_count, bool rows, etw_buffer *out);
 

@@ -2,8 +2,6 @@
 
 #include "format/base/probe.h"
 
-#include "format/base/os.h"
-
 #include <stdlib.h>
 
 enum { DICTIONARY_BITS = 17, FIRST_DICTIONARY_SLOTS = 1024 };
@@ -22,48 +20,10 @@ bool etw_column_forms_init(etw_column_forms *forms, const etw_column_costs *cost
 
 void etw_column_forms_free(etw_column_forms *forms)
 {
-    free(forms->own_residuals);
-    free(forms->own_indexes);
     free(forms->distinct);
     free(forms->entries);
     free(forms->places);
     free(forms->slots);
-}
-
-void etw_column_forms_begin(etw_column_forms *forms, etw_event_arrays *arrays)
-{
-    forms->lent_residuals = etw_event_array(arrays, sizeof *forms->lent_residuals);
-    forms->lent_indexes = etw_event_array(arrays, sizeof *forms->lent_indexes);
-    forms->lent = arrays->capacity;
-}
-
-static bool reserve_own(etw_column_forms *forms, uint32_t count)
-{
-    if (count <= forms->capacity) {
-        return true;
-    }
-    const uint32_t room = count + count / 8;
-    free(forms->own_residuals);
-    free(forms->own_indexes);
-    forms->own_residuals = etw_os_alloc_large(room * sizeof *forms->own_residuals);
-    forms->own_indexes = malloc(room * sizeof *forms->own_indexes);
-    const bool good = forms->own_residuals != NULL && forms->own_indexes != NULL;
-    forms->capacity = good ? room : 0;
-    if (good) {
-        etw_os_expect_use(forms->own_residuals, count * sizeof *forms->own_residuals);
-    }
-    return good;
-}
-
-bool etw_column_forms_reserve(etw_column_forms *forms, uint32_t count)
-{
-    const bool is_lent = count <= forms->lent;
-    if (!is_lent && !reserve_own(forms, count)) {
-        return false;
-    }
-    forms->residuals = is_lent ? forms->lent_residuals : forms->own_residuals;
-    forms->indexes = is_lent ? forms->lent_indexes : forms->own_indexes;
-    return true;
 }
 
 void etw_column_put(etw_buffer *out, uint64_t value, uint32_t width)
@@ -105,38 +65,52 @@ static void write_planes(etw_column_forms *forms, etw_integers column, uint64_t 
     }
 }
 
+/* The slot that holds the value, or the free one where it belongs. */
+static etw_dictionary_slot *slot_of(const etw_column_forms *forms, uint64_t value)
+{
+    uint32_t at = (uint32_t)((value * forms->multiplier) >> forms->shift);
+    while (forms->slots[at].stamp == forms->stamp && forms->slots[at].value != value) {
+        at = (at + 1) & forms->mask;
+    }
+    return &forms->slots[at];
+}
+
+/* Begins with so many slots in use, of which the first known distinct values take one each. */
+static void use_slots(etw_column_forms *forms, uint32_t slots, uint32_t known)
+{
+    if (++forms->stamp == 0) {
+        memset(forms->slots, 0, sizeof *forms->slots << DICTIONARY_BITS);
+        forms->stamp = 1;
+    }
+    forms->mask = slots - 1;
+    forms->shift = (uint32_t)__builtin_clzll(forms->mask);
+    for (uint32_t i = 0; i < known; i++) {
+        *slot_of(forms, forms->distinct[i]) =
+            (etw_dictionary_slot){forms->distinct[i], i, forms->stamp};
+    }
+}
+
 /* False where there are more distinct values than limit. */
 static bool build_dictionary(etw_column_forms *forms, const uint64_t *values, uint32_t count,
                              uint32_t limit, uint32_t *distinct)
 {
-    const uint32_t stamp = ++forms->stamp;
-    uint32_t mask = FIRST_DICTIONARY_SLOTS - 1;
     uint32_t known = 0;
-    if (stamp == 0) {
-        memset(forms->slots, 0, sizeof *forms->slots << DICTIONARY_BITS);
-        forms->stamp = 1;
-    }
-    while (mask < 2 * limit && mask + 1 < (uint32_t)1 << DICTIONARY_BITS) {
-        mask = 2 * mask + 1;
-    }
-    const uint32_t shift = (uint32_t)__builtin_clzll(mask);
-    const uint64_t multiplier = forms->multiplier;
-    forms->mask = mask;
-    forms->shift = shift;
+    use_slots(forms, FIRST_DICTIONARY_SLOTS, 0);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = (uint32_t)((values[i] * multiplier) >> shift);
-        while (forms->slots[at].stamp == forms->stamp && forms->slots[at].value != values[i]) {
-            at = (at + 1) & mask;
-        }
-        etw_dictionary_slot *slot = &forms->slots[at];
+        etw_dictionary_slot *slot = slot_of(forms, values[i]);
         if (slot->stamp != forms->stamp) {
             if (known == limit) {
                 return false;
             }
             *slot = (etw_dictionary_slot){values[i], known, forms->stamp};
+            forms->scratch.indexes[i] = (uint16_t)known;
             forms->distinct[known++] = values[i];
+            if (2 * known > forms->mask && forms->mask + 1 < (uint32_t)1 << DICTIONARY_BITS) {
+                use_slots(forms, 2 * (forms->mask + 1), known);
+            }
+        } else {
+            forms->scratch.indexes[i] = (uint16_t)slot->index;
         }
-        forms->indexes[i] = (uint16_t)slot->index;
     }
     *distinct = known;
     return true;
@@ -153,20 +127,14 @@ static int compare_values(const void *a, const void *b)
  */
 static void sort_dictionary(etw_column_forms *forms, uint32_t count, uint32_t distinct)
 {
-    const uint32_t mask = forms->mask;
     uint64_t *entries = forms->distinct;
     memcpy(forms->entries, entries, distinct * sizeof *entries);
     qsort(forms->entries, distinct, sizeof *entries, compare_values);
     for (uint32_t sorted = 0; sorted < distinct; sorted++) {
-        const uint64_t value = forms->entries[sorted];
-        uint32_t at = (uint32_t)((value * forms->multiplier) >> forms->shift);
-        while (forms->slots[at].value != value || forms->slots[at].stamp != forms->stamp) {
-            at = (at + 1) & mask;
-        }
-        forms->places[forms->slots[at].index] = (uint16_t)sorted;
+        forms->places[slot_of(forms, forms->entries[sorted])->index] = (uint16_t)sorted;
     }
     for (uint32_t i = 0; i < count; i++) {
-        forms->indexes[i] = forms->places[forms->indexes[i]];
+        forms->scratch.indexes[i] = forms->places[forms->scratch.indexes[i]];
     }
     uint64_t before = 0;
     for (uint32_t i = 0; i < distinct; i++) {
@@ -195,10 +163,10 @@ static void write_dictionary(etw_column_forms *forms, uint32_t count, uint32_t d
     out->data[head] = (char)written;
     if (distinct <= 256) {
         for (uint32_t i = 0; i < count; i++) {
-            to[i] = (uint8_t)forms->indexes[i];
+            to[i] = (uint8_t)forms->scratch.indexes[i];
         }
     } else {
-        memcpy(to, forms->indexes, size);
+        memcpy(to, forms->scratch.indexes, size);
     }
     out->size += size;
 }
@@ -256,7 +224,7 @@ static void write_sparse(etw_column_forms *forms, const uint64_t *values, uint32
     if (bits == NULL) {
         return;
     }
-    uint64_t *gathered = forms->residuals;
+    uint64_t *gathered = forms->scratch.residuals;
     uint32_t kept = 0;
     for (uint32_t from = 0; from < count; from += 8) {
         const uint32_t eight = count - from < 8 ? count - from : 8;

@@ -14,17 +14,10 @@ typedef struct etw_dictionary_slot {
 /* What writing forms takes. */
 typedef struct etw_column_forms {
     const etw_column_costs *costs;
-    uint64_t *residuals;      /* scratch; may be the values that are written */
-    uint16_t *indexes;        /* into the dictionary */
-    uint64_t *lent_residuals; /* of the batch's arrays: what the two above are for most columns */
-    uint16_t *lent_indexes;
-    uint32_t lent;           /* values: of the two above */
-    uint64_t *own_residuals; /* for larger columns, those of the words of stacks */
-    uint16_t *own_indexes;
-    uint32_t capacity;  /* values: of the two above */
-    uint64_t *distinct; /* ETW_COLUMN_MAX_DICTIONARY values, in order of first sight */
-    uint64_t *entries;  /* the same, sorted */
-    uint16_t *places;   /* of the distinct ones among the sorted */
+    etw_column_scratch scratch; /* lent */
+    uint64_t *distinct;         /* ETW_COLUMN_MAX_DICTIONARY values, in order of first sight */
+    uint64_t *entries;          /* the same, sorted */
+    uint16_t *places;           /* of the distinct ones among the sorted */
     etw_dictionary_slot *slots;
     uint32_t stamp;
     uint32_t mask;       /* of the slots in use: a small column stays in a small part of them */
@@ -36,11 +29,6 @@ typedef struct etw_column_forms {
 /* forms is zeroed; costs must outlive it. False where memory is out; to be freed also then. */
 bool etw_column_forms_init(etw_column_forms *forms, const etw_column_costs *costs);
 void etw_column_forms_free(etw_column_forms *forms);
-/* Starts a batch and takes its arrays. */
-void etw_column_forms_begin(etw_column_forms *forms, etw_event_arrays *arrays);
-/* Room for a column of count values. */
-bool etw_column_forms_reserve(etw_column_forms *forms, uint32_t count);
-
 /* Writes values in that form where it holds, else in one that does; returns which. varying: the
  * bits that are not alike in all. rows: ROWS before BUCKETS and PLANES. */
 uint32_t etw_column_form_write(etw_column_forms *forms, etw_integers column, uint64_t varying,

@@ -44,9 +44,9 @@ void etw_column_writer_free(etw_column_writer *writer)
     }
 }
 
-void etw_column_writer_begin(etw_column_writer *writer, etw_event_arrays *arrays)
+void etw_column_writer_lend(etw_column_writer *writer, const etw_column_scratch *scratch)
 {
-    etw_column_forms_begin(&writer->forms, arrays);
+    writer->forms.scratch = *scratch;
 }
 
 etw_borders *etw_column_writer_borders(etw_column_writer *writer)
@@ -189,7 +189,7 @@ static void write_choice(etw_column_writer *writer, etw_integers column, uint64_
     const uint64_t *values = column.values;
     const uint32_t count = column.count;
     const uint32_t width = column.width;
-    uint64_t *residuals = writer->forms.residuals;
+    uint64_t *residuals = writer->forms.scratch.residuals;
     etw_integers left = column;
     uint32_t mode = as->mode;
     uint32_t shift = 0;
@@ -272,9 +272,6 @@ bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_
     if (column.count == 0) {
         return true;
     }
-    if (!etw_column_forms_reserve(&writer->forms, column.count)) {
-        return false;
-    }
     choice best = {ETW_COLUMN_PLAIN, {0, ETW_COLUMN_PLANES}, NULL};
     const uint64_t varying = etw_varying_bits(column.values, column.count);
     if (column.count >= SMALL_COLUMN && varying != 0) {
@@ -287,5 +284,5 @@ bool etw_column_write(etw_column_writer *writer, etw_integers column, const etw_
         }
     }
     write_choice(writer, column, varying, &best, rows, out);
-    return true;
+    return !out->failed;
 }

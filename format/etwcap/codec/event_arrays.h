@@ -22,12 +22,14 @@ typedef struct etw_event_arrays {
 static inline uint32_t etw_event_room(uint32_t count)
 {
     const uint32_t room = count + count / 4;
-    return room < ETW_BATCH_MAX_EVENTS ? room : ETW_BATCH_MAX_EVENTS;
+    return room > ETW_BATCH_MAX_EVENTS && count <= ETW_BATCH_MAX_EVENTS ? ETW_BATCH_MAX_EVENTS
+                                                                        : room;
 }
 
-/* Starts a block of count events: all arrays, which take event_bytes an event together, are to be
- * taken anew, and hold nothing. touched_bytes: of the arrays in which every event will have a
- * value, and which large pages therefore suit. False where memory is out. */
+/* Starts a block of count events, or of what else there is a value for: all arrays, which take
+ * event_bytes an event together, are to be taken anew, and hold nothing. touched_bytes: of the
+ * arrays in which every event will have a value, and which large pages therefore suit. False where
+ * memory is out. */
 bool etw_event_arrays_begin(etw_event_arrays *arrays, uint32_t count, size_t event_bytes,
                             size_t touched_bytes);
 /* The next array, of item_size bytes an event; aligned for anything. The caller takes no more bytes

@@ -12,7 +12,7 @@ void etw_fields_free(etw_fields *fields)
 {
     etw_column_writer_free(fields->columns);
     etw_pool_free(&fields->contents);
-    free(fields->words);
+    etw_event_arrays_free(&fields->words);
 }
 
 void etw_fields_begin(etw_fields *fields, etw_event_arrays *arrays)
@@ -21,7 +21,9 @@ void etw_fields_begin(etw_fields *fields, etw_event_arrays *arrays)
     fields->predicted = etw_event_array(arrays, sizeof *fields->predicted);
     fields->ids = etw_event_array(arrays, sizeof *fields->ids);
     fields->blobs = etw_event_array_rare(arrays, sizeof *fields->blobs);
-    etw_column_writer_begin(fields->columns, arrays);
+    fields->scratch.residuals = etw_event_array(arrays, sizeof *fields->scratch.residuals);
+    fields->scratch.indexes = etw_event_array(arrays, sizeof *fields->scratch.indexes);
+    etw_column_writer_lend(fields->columns, &fields->scratch);
 }
 
 bool etw_fields_write(etw_fields *fields, etw_buffer *out, uint32_t count, uint32_t width,
@@ -69,6 +71,35 @@ static void tell_words(const void *context, uint32_t from, uint32_t count, uint6
     }
 }
 
+/* The words of all blobs, one behind another, as a column. fields->values: the words of each. */
+static bool write_words(etw_fields *fields, etw_buffer *out, uint32_t word)
+{
+    const etw_pool *blobs = &fields->contents;
+    const uint32_t most = (uint32_t)(blobs->bytes.size / word);
+    const size_t word_bytes = 2 * sizeof(uint64_t) + sizeof(uint16_t);
+    if (!etw_event_arrays_begin(&fields->words, most, word_bytes, word_bytes)) {
+        return false;
+    }
+    uint64_t *words = etw_event_array(&fields->words, sizeof *words);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < blobs->count; i++) {
+        const etw_bytes blob = etw_pool_get(blobs, i);
+        for (size_t at = 0; at < blob.size; at += word) {
+            words[count++] =
+                word == 4 ? etw_load_u32(blob.data + at) : etw_load_u64(blob.data + at);
+        }
+    }
+    const etw_column_scratch scratch = {etw_event_array(&fields->words, sizeof(uint64_t)),
+                                        etw_event_array(&fields->words, sizeof(uint16_t))};
+    const word_rows rows_of = {words, fields->values, blobs->count};
+    const etw_guess guess = {ETW_WORDS_BY_ROW, tell_words, &rows_of};
+    etw_column_writer_lend(fields->columns, &scratch);
+    const bool is_good = etw_column_write(fields->columns, (etw_integers){words, count, word},
+                                          &guess, 1, word == 8, out);
+    etw_column_writer_lend(fields->columns, &fields->scratch);
+    return is_good;
+}
+
 bool etw_fields_write_blobs(etw_fields *fields, etw_buffer *out, const etw_bytes *rows,
                             uint32_t count, uint32_t word)
 {
@@ -86,33 +117,12 @@ bool etw_fields_write_blobs(etw_fields *fields, etw_buffer *out, const etw_bytes
     if (!etw_fields_write(fields, out, blobs->count, 4, NULL, 0)) {
         return false;
     }
-    if (word == 1) {
-        for (uint32_t i = 0; i < blobs->count; i++) {
-            const etw_bytes blob = etw_pool_get(blobs, i);
-            etw_buffer_append(out, blob.data, blob.size);
-        }
-        return true;
+    if (word > 1) {
+        return write_words(fields, out, word);
     }
-    const size_t most = blobs->bytes.size / word;
-    if (most > fields->word_capacity) {
-        free(fields->words);
-        fields->words = malloc(most * sizeof *fields->words);
-        fields->word_capacity = fields->words == NULL ? 0 : most;
-    }
-    if (most > fields->word_capacity) {
-        return false;
-    }
-    uint32_t words = 0;
     for (uint32_t i = 0; i < blobs->count; i++) {
         const etw_bytes blob = etw_pool_get(blobs, i);
-        for (size_t at = 0; at < blob.size; at += word) {
-            fields->words[words++] =
-                word == 4 ? etw_load_u32(blob.data + at) : etw_load_u64(blob.data + at);
-        }
-        fields->values[i] = blob.size / word;
+        etw_buffer_append(out, blob.data, blob.size);
     }
-    const word_rows rows_of = {fields->words, fields->values, blobs->count};
-    const etw_guess guess = {ETW_WORDS_BY_ROW, tell_words, &rows_of};
-    const etw_integers column = {fields->words, words, word};
-    return etw_column_write(fields->columns, column, &guess, 1, word == 8, out);
+    return true;
 }

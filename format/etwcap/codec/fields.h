@@ -13,8 +13,8 @@ typedef struct etw_fields {
     uint64_t *values, *predicted; /* this and the next two: of the batch's arrays, to be filled */
     etw_bytes *blobs;
     uint32_t *ids;
-    uint64_t *words;
-    size_t word_capacity;
+    etw_column_scratch scratch; /* of the batch's arrays as well */
+    etw_event_arrays words;     /* for the words of blobs, which are more than the events */
 } etw_fields;
 
 /* thorough: as etw_column_writer_new. */
@@ -22,7 +22,7 @@ bool etw_fields_init(etw_fields *fields, bool thorough);
 void etw_fields_free(etw_fields *fields);
 /* What fields take of a batch's arrays, in bytes an event: touched by all of them, and by few. */
 enum {
-    ETW_FIELDS_EVENT_BYTES = 2 * sizeof(uint64_t) + sizeof(uint32_t) + ETW_COLUMN_EVENT_BYTES,
+    ETW_FIELDS_EVENT_BYTES = 3 * sizeof(uint64_t) + sizeof(uint32_t) + sizeof(uint16_t),
     ETW_FIELDS_RARE_BYTES = sizeof(etw_bytes)
 };
 

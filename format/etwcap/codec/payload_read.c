@@ -576,7 +576,7 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
         return pass_fields(&job);
     }
     const bool fits = have_place(&reader->table, count - odd, job.layout.region_count);
-    job.group = etw_rows_add_group(&reader->table, count - odd, job.layout.region_count);
+    job.group = etw_rows_add_group(&reader->table, count - odd, &job.layout);
     if (job.group == NULL) {
         reader->out_of_memory = fits;
         return false;

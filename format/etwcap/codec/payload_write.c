@@ -127,7 +127,7 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
 {
     etw_rows *table = &writer->table;
     const etw_bytes *rows = table->rows + table->row_count;
-    const etw_row_group *group = etw_rows_add_group(table, count, layout->region_count);
+    const etw_row_group *group = etw_rows_add_group(table, count, layout);
     if (group == NULL) {
         return NULL;
     }
@@ -137,7 +137,7 @@ static const etw_row_group *add_group(etw_payload_writer *writer, const etw_layo
     }
     etw_rows_drop_group(table);
     const uint32_t kept = part_rows(writer, layout, fitting, count);
-    group = etw_rows_add_group(table, kept, layout->region_count);
+    group = etw_rows_add_group(table, kept, layout);
     const bool good =
         group != NULL && parse_rows(layout, rows, kept, table->bases + group->first_cell) == kept;
     return good ? group : NULL;

@@ -26,7 +26,7 @@ static bool reserve_cells(etw_rows *rows, size_t cells)
     if (cells <= rows->cell_capacity) {
         return true;
     }
-    const size_t wanted = cells + cells / 2;
+    const size_t wanted = cells + rows->capacity; /* groups to come have a region at least */
     uint16_t *bases = realloc(rows->bases, wanted * sizeof *bases);
     rows->bases = bases == NULL ? rows->bases : bases;
     uint32_t *strings = realloc(rows->strings, wanted * sizeof *strings);
@@ -38,17 +38,32 @@ static bool reserve_cells(etw_rows *rows, size_t cells)
     return true;
 }
 
-const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count)
+static bool has_strings(const etw_layout *layout)
 {
-    const uint64_t cells = rows->cell_count + (uint64_t)count * region_count;
+    bool found = false;
+    for (uint32_t r = 0; r < layout->region_count; r++) {
+        found = found || etw_tail_is_string(layout->regions[r].tail);
+    }
+    return found;
+}
+
+const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, const etw_layout *layout)
+{
+    const uint64_t cells = rows->cell_count + (uint64_t)count * layout->region_count;
     if (count > rows->capacity - rows->row_count || rows->group_count == rows->capacity ||
         cells > ETW_ROWS_MAX_CELLS || !reserve_cells(rows, (size_t)cells)) {
         return NULL;
     }
     etw_row_group *group = &rows->groups[rows->group_count];
-    *group = (etw_row_group){rows->row_count, count, (uint32_t)rows->cell_count, region_count};
-    memset(rows->strings + rows->cell_count, 0,
-           (size_t)count * region_count * sizeof *rows->strings);
+    *group = (etw_row_group){.first_row = rows->row_count,
+                             .count = count,
+                             .first_cell = (uint32_t)rows->cell_count,
+                             .region_count = layout->region_count,
+                             .has_strings = has_strings(layout)};
+    if (group->has_strings) {
+        memset(rows->strings + rows->cell_count, 0,
+               (size_t)count * layout->region_count * sizeof *rows->strings);
+    }
     for (uint32_t i = 0; i < count; i++) {
         rows->group_of[rows->row_count + i] = rows->group_count;
     }

@@ -28,6 +28,7 @@ typedef struct etw_row_group {
     uint32_t first_row, count;
     uint32_t first_cell; /* of bases and strings: region by region, row by row */
     uint32_t region_count;
+    bool has_strings; /* else no strings are kept for its rows */
 } etw_row_group;
 
 typedef struct etw_rows {
@@ -53,9 +54,9 @@ enum {
  * events are the most rows and groups that it takes. */
 void etw_rows_begin(etw_rows *rows, etw_event_arrays *arrays);
 void etw_rows_free(etw_rows *rows);
-/* Adds count rows. Their bytes and records, from row_count on, the caller sets before or after;
- * their bases and strings after. NULL where memory ran out or a limit was met. */
-const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, uint32_t region_count);
+/* Adds count rows of a layout. Their bytes and records, from row_count on, the caller sets before
+ * or after; their bases and strings after. NULL where memory ran out or a limit was met. */
+const etw_row_group *etw_rows_add_group(etw_rows *rows, uint32_t count, const etw_layout *layout);
 
 /* Takes back the group added last. */
 void etw_rows_drop_group(etw_rows *rows);
@@ -97,7 +98,7 @@ static inline bool etw_rows_field_at(const etw_rows *rows, uint32_t row, const e
     }
     const size_t cell = etw_group_cell(group, of->region) + (row - group->first_row);
     if (of->width == 0) {
-        *value = rows->strings[cell];
+        *value = group->has_strings ? rows->strings[cell] : 0;
         return true;
     }
     const uint32_t from = (uint32_t)rows->bases[cell] + of->offset;
