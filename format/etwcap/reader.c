@@ -86,8 +86,8 @@ static etw_status load_losses(etw_reader *self, etw_bytes body, uint32_t count, 
     return ETW_OK;
 }
 
-static etw_status check_events_head(etw_reader *self, const etw_scan_item *block, etw_bytes body,
-                                    etw_error *error)
+etw_status etw_reader_check_events_head(etw_reader *self, const etw_scan_item *block,
+                                        etw_bytes body, etw_error *error)
 {
     etw_events_head head;
     etw_status status = etw_events_block_head(&block->header, body, &head, error);
@@ -143,7 +143,7 @@ static etw_status decode_events(etw_reader *self, const etw_scan_item *block, et
                                 etw_error *error)
 {
     const uint32_t parts = self->options.headers_only ? 0 : ETW_DECODE_ALL;
-    etw_status status = check_events_head(self, block, body, error);
+    etw_status status = etw_reader_check_events_head(self, block, body, error);
     if (status != ETW_OK) {
         return status;
     }
@@ -223,8 +223,8 @@ static etw_status use_body(etw_reader *self, const etw_scan_item *block, etw_byt
 
 /* ---- Reading on ---- */
 
-static bool wants_range(const etw_reader *self, uint32_t count, int64_t first_time_100ns,
-                        int64_t last_time_100ns)
+bool etw_reader_wants_range(const etw_reader *self, uint32_t count, int64_t first_time_100ns,
+                            int64_t last_time_100ns)
 {
     const etw_block_range range = {self->numbered, count, first_time_100ns, last_time_100ns};
     return self->options.wants == NULL || self->options.wants(self->options.wants_context, &range);
@@ -236,13 +236,29 @@ static etw_status look_at_events(etw_reader *self, const etw_scan_item *block, b
 {
     const etw_block_header *header = &block->header;
     etw_status status = ETW_OK;
-    *excluded =
-        !wants_range(self, header->count, header->first_time_100ns, header->last_time_100ns);
+    *excluded = !etw_reader_wants_range(self, header->count, header->first_time_100ns,
+                                        header->last_time_100ns);
     if (!*excluded) {
         status = etw_block_filter_look(&self->filter, &self->scan, block, excluded, error);
     }
     self->first_number = self->numbered;
     self->numbered += header->count;
+    return status;
+}
+
+etw_status etw_reader_conclude_block(etw_reader *self, const etw_scan_item *block,
+                                     etw_error *failure, etw_item *item, bool *reported,
+                                     etw_error *error)
+{
+    const etw_status status = failure->status;
+    if (etw_scan_is_damage(status)) {
+        *reported = true;
+        return report_block(self, block, failure, item);
+    }
+    if (status != ETW_OK && error != NULL) {
+        *error = *failure;
+        (void)etw_error_wrap(error, status, "offset %llu", (unsigned long long)block->offset);
+    }
     return status;
 }
 
@@ -273,16 +289,8 @@ etw_status etw_reader_read_block(etw_reader *self, const etw_scan_item *block, e
             etw_file_counts_add(&self->held, &block->header, (etw_bytes){NULL, 0});
         }
     }
-    if (etw_scan_is_damage(status)) {
-        *reported = true;
-        local.status = status; /* whoever takes blocks may have said nothing */
-        return report_block(self, block, &local, item);
-    }
-    if (status != ETW_OK && error != NULL) {
-        *error = local;
-        (void)etw_error_wrap(error, status, "offset %llu", (unsigned long long)block->offset);
-    }
-    return status;
+    local.status = status; /* whoever takes blocks may have said nothing */
+    return etw_reader_conclude_block(self, block, &local, item, reported, error);
 }
 
 /* Delivers the next event of the block, or reports that the block is not what its head says. */
@@ -312,12 +320,12 @@ static etw_status next_loss(etw_reader *self, etw_item *item, etw_error *error)
 static bool is_excluded(const etw_reader *self, const etw_index_entry *entry, uint32_t first_ref)
 {
     return entry->kind == ETW_BLOCK_EVENTS &&
-           (!wants_range(self, entry->count, entry->first_time_100ns, entry->last_time_100ns) ||
+           (!etw_reader_wants_range(self, entry->count, entry->first_time_100ns,
+                                    entry->last_time_100ns) ||
             etw_block_filter_excludes_entry(&self->filter, &self->index.view, entry, first_ref));
 }
 
-/* Passes over blocks that the index says hold nothing wanted. */
-static void skip_by_index(etw_reader *self)
+void etw_reader_skip_by_index(etw_reader *self)
 {
     const bool filtered = self->filter.has_time_range || self->filter.provider_count > 0 ||
                           self->options.wants != NULL;
@@ -338,16 +346,19 @@ static void skip_by_index(etw_reader *self)
 
 static etw_status next_block(etw_reader *self, etw_scan_item *block, etw_error *error)
 {
-    if (self->event_count > 0 && self->options.drained != NULL) {
-        self->options.drained(self->options.exchange_context);
-    }
-    self->event_count = self->event_next = 0;
     if (self->has_pending) {
         self->has_pending = false;
         *block = self->pending;
         return ETW_OK;
     }
-    skip_by_index(self);
+    if (self->has_stopped) {
+        self->has_stopped = false;
+        if (error != NULL) {
+            *error = self->stop;
+        }
+        return self->stop.status;
+    }
+    etw_reader_skip_by_index(self);
     return etw_scan_next(&self->scan, block, error);
 }
 
@@ -359,6 +370,8 @@ static void release(etw_reader *self)
         etw_scan_release(&self->side);
         etw_decoder_free(self->decoder);
         self->decoder = NULL;
+        etw_decode_ahead_free(self->ahead);
+        self->ahead = NULL;
     }
 }
 
@@ -384,6 +397,33 @@ static void pass_unwanted(etw_reader *self)
     }
 }
 
+/* A block, as far as it is to be delivered; *has_item: item is a loss. */
+static etw_status read_next(etw_reader *self, etw_item *item, bool *has_item, etw_error *error)
+{
+    etw_scan_item block;
+    const etw_status status = next_block(self, &block, error);
+    if (self->side.out_of_memory) {
+        return etw_reader_no_memory(error);
+    }
+    if (status == ETW_END) {
+        *has_item = true;
+        return at_end(self, item);
+    }
+    if (status == ETW_OK && block.kind == ETW_SCAN_GAP) {
+        *has_item = true;
+        return report_gap(self, &block, item);
+    }
+    return status == ETW_OK ? etw_reader_read_block(self, &block, item, has_item, error) : status;
+}
+
+static void leave_block(etw_reader *self)
+{
+    if (self->event_count > 0 && self->options.drained != NULL) {
+        self->options.drained(self->options.exchange_context);
+    }
+    self->event_count = self->event_next = 0;
+}
+
 static etw_status reader_next(etw_source *source, etw_item *item, etw_error *error)
 {
     etw_reader *self = etw_reader_of(source);
@@ -403,22 +443,18 @@ static etw_status reader_next(etw_source *source, etw_item *item, etw_error *err
             self->ended = true;
             return report ? report_truncated(self, item) : ETW_END;
         }
-        etw_scan_item block;
-        bool reported = false;
-        etw_status status = next_block(self, &block, error);
+        bool is_there = false, has_item = false;
+        leave_block(self);
+        etw_status status = self->ahead == NULL
+                                ? ETW_OK
+                                : etw_reader_take_ahead(self, item, &is_there, &has_item, error);
         if (self->side.out_of_memory) {
             return etw_reader_no_memory(error);
         }
-        if (status == ETW_END) {
-            return at_end(self, item);
+        if (status == ETW_OK && !is_there) {
+            status = read_next(self, item, &has_item, error);
         }
-        if (status == ETW_OK && block.kind == ETW_SCAN_GAP) {
-            return report_gap(self, &block, item);
-        }
-        if (status == ETW_OK) {
-            status = etw_reader_read_block(self, &block, item, &reported, error);
-        }
-        if (status != ETW_OK || reported) {
+        if (status != ETW_OK || has_item) {
             return status;
         }
     }
@@ -446,6 +482,7 @@ static void reader_close(etw_source *source)
     etw_scan_free(&self->side);
     etw_unfolded_free(&self->unfolded);
     etw_decoder_free(self->decoder);
+    etw_decode_ahead_free(self->ahead);
     etw_file_schemas_free(&self->schemas);
     etw_block_offer_free(&self->offer);
     etw_buffer_free(&self->losses);

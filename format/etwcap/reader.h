@@ -39,6 +39,11 @@ typedef struct etw_reader_options {
     bool (*wants_kind)(void *context, const etw_event_header *header);
     void *wants_kind_context;
     bool bare_events; /* without items, KernelTime, UserTime, ActivityId and Size */
+    /* So many threads decode the blocks ahead of the one whose events are delivered; wants_kind is
+     * then called by any of them. What is delivered is the same for any number. Not for a pipe, not
+     * with follow, exchange or blocks that are offered, where it is without effect; after a seek it
+     * is, too. Memory: for each thread, and one more, a block and what it takes to decode one. */
+    uint32_t decode_threads;
     /* Only etw_reader_summary, etw_reader_provider and the traces are wanted: with an index the
      * number of reads does not depend on the file's size. Events and schemas are then not to be
      * asked for. */
@@ -103,6 +108,9 @@ ETW_API_CHECKED etw_status etw_reader_open(const etw_os *os, const char *path,
  * ETW_ERROR_UNSUPPORTED on a pipe. */
 ETW_API_CHECKED etw_status etw_reader_seek(etw_source *source, int64_t time_100ns,
                                            etw_error *error);
+
+/* From now on no thread decodes blocks ahead, and the memory of that is given back. */
+ETW_API void etw_reader_stop_threads(etw_source *source);
 
 /* The number of the event delivered last among the events of the file, from 0. Events of blocks
  * that were passed over, or are damaged, are counted as their headers say. */

@@ -5,6 +5,7 @@
 #include "format/etwcap/block_filter.h"
 #include "format/etwcap/block_offer.h"
 #include "format/etwcap/damage.h"
+#include "format/etwcap/decode_ahead.h"
 #include "format/etwcap/events_block.h"
 #include "format/etwcap/file_counts.h"
 #include "format/etwcap/file_schemas.h"
@@ -32,6 +33,9 @@ typedef struct etw_reader {
     bool schemas_loaded; /* all of them, by the index */
     etw_trace_table traces;
     etw_decoder *decoder;
+    etw_decode_ahead *ahead; /* NULL: blocks are decoded when they are met */
+    bool has_stopped;        /* looking ahead has: why, told when all that was met is delivered */
+    etw_error stop;
     uint32_t event_count, event_next; /* of the block in decoder */
     uint64_t first_number;            /* of its events in the file */
     uint64_t numbered;                /* events of all blocks met so far */
@@ -57,6 +61,22 @@ extern const etw_source_ops etw_reader_ops;
 /* *reported: item is a loss. */
 etw_status etw_reader_read_block(etw_reader *self, const etw_scan_item *block, etw_item *item,
                                  bool *reported, etw_error *error);
+
+/* Blocks decoded ahead: the next one, if it is such a block; *is_there says so. */
+etw_status etw_reader_take_ahead(etw_reader *self, etw_item *item, bool *is_there, bool *reported,
+                                 etw_error *error);
+/* Passes over blocks that the index says hold nothing wanted. */
+void etw_reader_skip_by_index(etw_reader *self);
+/* The head of an events block, with the traces that it names. */
+etw_status etw_reader_check_events_head(etw_reader *self, const etw_scan_item *block,
+                                        etw_bytes body, etw_error *error);
+/* What became of a block: its events are there, or *reported, with a loss in item, or a failure.
+ * failure: its status, and where it is none of damage, the text. */
+etw_status etw_reader_conclude_block(etw_reader *self, const etw_scan_item *block,
+                                     etw_error *failure, etw_item *item, bool *reported,
+                                     etw_error *error);
+bool etw_reader_wants_range(const etw_reader *self, uint32_t count, int64_t first_time_100ns,
+                            int64_t last_time_100ns);
 
 static inline etw_reader *etw_reader_of(etw_source *source)
 {

@@ -17,6 +17,20 @@ static etw_status allocate(etw_reader *self, etw_error *error)
                : etw_reader_no_memory(error);
 }
 
+/* Without memory for it blocks are decoded when they are met. */
+static void open_ahead(etw_reader *self)
+{
+    const etw_reader_options *options = &self->options;
+    if (options->decode_threads == 0 || !self->seekable || options->follow ||
+        options->exchange != NULL) {
+        return;
+    }
+    const etw_kind_choice choice = {options->wants_kind, options->wants_kind_context,
+                                    options->bare_events, 0};
+    self->ahead = etw_decode_ahead_new(options->decode_threads, &choice,
+                                       options->headers_only ? 0 : ETW_DECODE_ALL);
+}
+
 /* A folded file is there as a whole: nobody follows it while it grows. */
 static etw_status unfold(etw_reader *self, etw_error *error)
 {
@@ -173,6 +187,7 @@ etw_status etw_reader_open(const etw_os *os, const char *path, const etw_reader_
         etw_source_close(&self->source);
         return etw_error_wrap(error, status, "%s", path);
     }
+    open_ahead(self);
     *source = &self->source;
     return ETW_OK;
 }
@@ -185,6 +200,9 @@ etw_status etw_reader_seek(etw_source *source, int64_t time_100ns, etw_error *er
         return etw_error_set(error, ETW_ERROR_UNSUPPORTED, "a pipe has no earlier or later");
     }
     const bool has_range = options->has_time_range;
+    etw_decode_ahead_free(self->ahead);
+    self->ahead = NULL;
+    self->has_stopped = false;
     self->filter.has_time_range = true;
     self->filter.from_time_100ns =
         has_range && options->from_time_100ns > time_100ns ? options->from_time_100ns : time_100ns;
