@@ -108,6 +108,11 @@ typedef struct etw_replay_options {
      * (etw_event_stack_of); not of a pipe. */
     bool stacks;
     etw_stacks_limits stacks_limits; /* of what is read ahead of the events; 0: the default */
+    /* Called before stacks of items that next_item gave may end to live: whoever has items
+     * elsewhere is done with them when it returns. May be NULL. */
+    void (*settle)(void *context);
+    void *settle_context;
+    uint32_t threads; /* that decode an .etwcap's blocks while it is read ahead; as without them */
     /* Names native code in stacks (etw_state_get_namer); must outlive the replay. NULL: nothing
      * does. */
     etw_symbols *symbols;
@@ -176,7 +181,7 @@ typedef struct etw_replay_item {
     uint16_t trace_number; /* etw_event_set_trace_number */
     const char *file;      /* etw_event_set_file; NULL as a replay gives it */
     bool has_stack;
-    etw_event_stack stack; /* has_stack: etw_event_set_stack; lives as the replay */
+    etw_event_stack stack; /* has_stack: etw_event_set_stack; lives until settle */
     bool has_process;
     etw_event_process
         process; /* has_process: etw_event_set_process; its texts live as the replay */

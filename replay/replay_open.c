@@ -206,6 +206,9 @@ static etw_status read_state(etw_replay *replay, etw_error *error)
 {
     etw_state_pass pass = {.input = replay->input,
                            .stacks_limits = replay->options.stacks_limits,
+                           .settle = replay->options.settle,
+                           .settle_context = replay->options.settle_context,
+                           .threads = replay->options.threads,
                            .depth = replay->options.stacks   ? ETW_STATE_STACKS
                                     : replay->options.images ? ETW_STATE_IMAGES
                                                              : ETW_STATE_NAMES};

@@ -185,6 +185,7 @@ static void connect(etw_replay_arguments *arguments)
         arguments->threads = etw_os_spare_processors();
     }
     arguments->writer.threads = arguments->threads;
+    arguments->replay.threads = arguments->threads;
 }
 
 etw_status etw_replay_arguments_parse(int argc, char **argv, etw_replay_arguments *arguments,

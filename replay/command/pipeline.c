@@ -557,6 +557,19 @@ etw_status etw_pipeline_flush(etw_pipeline *pipeline, etw_error *error)
     return pipeline->jobs[pipeline->filling].events.count > 0 ? hand_over(pipeline, error) : ETW_OK;
 }
 
+/* A failure is seen at the next event. */
+void etw_pipeline_settle(etw_pipeline *pipeline)
+{
+    if (pipeline->running == 0) {
+        return;
+    }
+    (void)etw_pipeline_flush(pipeline, NULL);
+    (void)pthread_mutex_lock(&pipeline->mutex);
+    help(pipeline, 0);
+    pipeline->seen = pipeline->status;
+    (void)pthread_mutex_unlock(&pipeline->mutex);
+}
+
 etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error)
 {
     etw_status status = ETW_OK;

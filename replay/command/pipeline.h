@@ -52,6 +52,9 @@ etw_status etw_pipeline_loss(etw_pipeline *pipeline, const etw_loss *loss, etw_e
 /* Has all events so far written without another one to push them. */
 etw_status etw_pipeline_flush(etw_pipeline *pipeline, etw_error *error);
 
+/* Waits until all events so far are rendered and written: what they point to may go then. */
+void etw_pipeline_settle(etw_pipeline *pipeline);
+
 /* Writes what is left and the format's end. */
 etw_status etw_pipeline_finish(etw_pipeline *pipeline, etw_error *error);
 /* NULL is fine. Without a finish before it what is left is not written. */

@@ -112,11 +112,11 @@ static const etw_option rows[] = {
      IN(replay.language)},
     {.name = "threads",
      .value = "N",
-     .help = "additional threads, 0 to 16: they render, or compress where an .etwcap is written. "
-             "By default all processors are used, at most 4, but for small traces. Each takes "
-             "16 to 35 MiB where it renders, 25 MiB where it compresses. The output is the same "
-             "with any "
-             "number",
+     .help =
+         "additional threads, 0 to 16: they render, and decode what is read ahead for names and "
+         "stacks, or compress where an .etwcap is written. By default all processors are used, "
+         "at most 4, but for small traces. Each takes 16 to 35 MiB where it renders, 25 MiB "
+         "where it compresses. The output is the same with any number",
      .group = ETW_TAKES_THREADS,
      .most = ETW_MAX_THREADS,
      IN(threads)},

@@ -91,6 +91,14 @@ static etw_decoder *exchange(void *context, etw_decoder *used)
     return c->pipeline == NULL ? used : etw_pipeline_exchange(c->pipeline, used);
 }
 
+static void settle(void *context)
+{
+    cat *c = context;
+    if (c->pipeline != NULL) {
+        etw_pipeline_settle(c->pipeline);
+    }
+}
+
 /* What comes next may be waited for: what was read so far is printed before. */
 static void drained(void *context)
 {
@@ -284,6 +292,8 @@ static void prepare(void *context, uint32_t index, etw_replay_options *options)
     options->loss = on_loss;
     options->loss_context = c;
     options->store = c->store;
+    options->settle = settle;
+    options->settle_context = c;
     if (c->is_alone) {
         options->exchange = exchange;
         options->drained = drained;

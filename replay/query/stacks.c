@@ -105,9 +105,10 @@ etw_stacks *etw_stacks_new(const etw_stacks_limits *limits)
         stacks->limits.stacks = stacks->limits.stacks == 0 ? ETW_STACKS_MAX : stacks->limits.stacks;
         stacks->limits.bytes =
             stacks->limits.bytes == 0 ? ETW_STACKS_MAX_BYTES : stacks->limits.bytes;
-        stacks->threads_arena.limit_bytes = stacks->limits.bytes;
-        stacks->ahead_arena.limit_bytes = stacks->limits.bytes;
-        stacks->keys.arena.limit_bytes = stacks->limits.bytes;
+        const size_t shared_bytes = ETW_STACKS_MAX_SHARES * stacks->limits.bytes;
+        stacks->threads_arena.limit_bytes = shared_bytes;
+        stacks->ahead_arena.limit_bytes = shared_bytes;
+        stacks->keys.arena.limit_bytes = shared_bytes;
         stacks->keys.failures = &stacks->failures;
         begin_generation(stacks);
     }
@@ -492,6 +493,27 @@ bool etw_stacks_is_full(const etw_stacks *stacks)
            generation_is_full(stacks, &stacks->generations[ETW_STACKS_GENERATIONS - 1]);
 }
 
+/* How much of a span has passed at that time, from 0 to 1. */
+static double part_of(int64_t from_100ns, int64_t to_100ns, int64_t time_100ns)
+{
+    return time_100ns >= to_100ns     ? 1
+           : time_100ns <= from_100ns ? 0
+                                      : ((double)time_100ns - (double)from_100ns) /
+                                            ((double)to_100ns - (double)from_100ns);
+}
+
+/* The newest is filled twice as fast as the second passes. */
+bool etw_stacks_is_behind(const etw_stacks *stacks, int64_t time_100ns)
+{
+    const generation *all = stacks->generations;
+    if (stacks->generation_count < ETW_STACKS_GENERATIONS) {
+        return true;
+    }
+    const double passed = part_of(all[0].end_100ns, all[1].end_100ns, time_100ns);
+    return !etw_stacks_is_full(stacks) &&
+           all[ETW_STACKS_GENERATIONS - 1].entries.count < 2 * passed * stacks->limits.stacks;
+}
+
 static void stop_waiting(etw_stacks *stacks, uint32_t number)
 {
     for (uint32_t i = 0; i < stacks->threads.probe.used; i++) {
@@ -506,10 +528,16 @@ static void stop_waiting(etw_stacks *stacks, uint32_t number)
     }
 }
 
+bool etw_stacks_has_passed(const etw_stacks *stacks, int64_t time_100ns)
+{
+    return stacks->generation_count == ETW_STACKS_GENERATIONS &&
+           stacks->generations[1].end_100ns < time_100ns;
+}
+
 bool etw_stacks_forget(etw_stacks *stacks, int64_t time_100ns)
 {
     generation *oldest = &stacks->generations[0];
-    if (stacks->generation_count < ETW_STACKS_GENERATIONS || oldest[1].end_100ns >= time_100ns) {
+    if (!etw_stacks_has_passed(stacks, time_100ns)) {
         return false;
     }
     stop_waiting(stacks, oldest->number);

@@ -10,20 +10,24 @@
  * Measured on real traces: of 40,292 StackWalk events each finds its event (tests/tools).
  *
  * Memory: stacks are kept in generations. A full one makes room for the next, and the oldest goes
- * when its events have passed (etw_stacks_forget): a trace of any length is read a few million
- * stacks ahead. By the default limits 470 MiB at most, equal stacks of a generation kept once; the
- * large trace of the bench, eight million events, takes 110. What does not fit is left out, and
+ * when its events have passed (etw_stacks_forget): a trace of any length is read half a million
+ * stacks ahead. By the default limits 310 MiB at most, equal stacks of a generation kept once; the
+ * large trace of the bench, eight million events, takes 60. What does not fit is left out, and
  * counted. */
 #ifndef ETW_REPLAY_QUERY_STACKS_H
 #define ETW_REPLAY_QUERY_STACKS_H
 
 #include "format/event/event.h"
 
-/* That many are kept: events of one pass, of the next wait for their parts, one is being filled. */
-#define ETW_STACKS_GENERATIONS 3u
-/* Of one generation; the second also for threads, for keys, and for what is told ahead, each. */
-#define ETW_STACKS_MAX       ((uint32_t)1 << 19)
-#define ETW_STACKS_MAX_BYTES ((size_t)64 << 20)
+/* That many are kept: events of one pass, events of the others wait for their parts, and the last
+ * is being filled. */
+#define ETW_STACKS_GENERATIONS 6u
+/* Of one generation. */
+#define ETW_STACKS_MAX       ((uint32_t)1 << 17)
+#define ETW_STACKS_MAX_BYTES ((size_t)16 << 20)
+/* For threads, for keys, and for what is told ahead, each, with the bytes of a generation by
+ * default; else that many times as much. */
+#define ETW_STACKS_MAX_SHARES 4u
 /* Addresses of one StackWalk event (192), and of one of the CLR, which states no limit. */
 #define ETW_STACKS_MAX_DEPTH 8192u
 
@@ -50,11 +54,17 @@ ETW_API bool etw_stacks_wants_ahead(const etw_event_header *header);
 /* Something is missing here: what waits for its other part will not get it. */
 ETW_API void etw_stacks_lost(etw_stacks *stacks);
 
+/* Whether more is to be fed before the stack of an event of that time (FILETIME) is asked for, once
+ * what has passed is forgotten: some of it with each event, so that nobody waits for a whole
+ * generation. */
+ETW_API bool etw_stacks_is_behind(const etw_stacks *stacks, int64_t time_100ns);
 /* Whether the next stack may find no room: time to let events pass and to forget theirs. */
 ETW_API bool etw_stacks_is_full(const etw_stacks *stacks);
-/* No event before that time (FILETIME) will be asked for. Frees a generation where all events of it
- * and of the one behind it are earlier: what was found stays for as long as a generation lasts.
- * False: there was nothing to free. */
+/* Whether there is a generation to forget: all events of it and of the one behind it are before
+ * that time (FILETIME). */
+ETW_API bool etw_stacks_has_passed(const etw_stacks *stacks, int64_t time_100ns);
+/* No event before that time will be asked for. Frees the generation that has passed: what was found
+ * stays for as long as a generation lasts. False: there was nothing to free. */
 ETW_API bool etw_stacks_forget(etw_stacks *stacks, int64_t time_100ns);
 
 /* The stack of an event, whose TimeStamp is raw ticks; false where there is none. What it points to

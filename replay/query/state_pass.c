@@ -36,6 +36,7 @@ typedef struct reading {
     etw_stacks *stacks; /* lent; NULL: not wanted, or by another pass */
     etw_stacks *ahead;  /* lent; NULL, or what is told what keys stand for */
     etw_source *source; /* owned; NULL: all is read */
+    bool is_etwcap;
 } reading;
 
 struct etw_stack_reader {
@@ -64,7 +65,8 @@ static etw_status open_source(reading *r, etw_error *error)
 {
     const etw_os *os = etw_input_os(r->pass.input);
     const char *name = etw_input_name(r->pass.input);
-    etw_reader_options options = {.block = take_block, .block_context = r};
+    etw_reader_options options = {
+        .block = take_block, .block_context = r, .decode_threads = r->pass.threads};
     if (!r->pass.counts) {
         options.providers = etw_state_providers(r->pass.depth, &options.provider_count);
     }
@@ -79,7 +81,16 @@ static etw_status open_source(reading *r, etw_error *error)
         options.to_time_100ns = INT64_MAX;
     }
     const etw_status status = etw_reader_open(os, name, &options, &r->source, error);
+    r->is_etwcap = status == ETW_OK;
     return status == ETW_ERROR_NOT_THIS ? etw_etl_open(os, name, NULL, &r->source, error) : status;
+}
+
+/* What is left is read little by little, while others have work. */
+static void rest(const reading *r)
+{
+    if (r->is_etwcap && r->source != NULL) {
+        etw_reader_stop_threads(r->source);
+    }
 }
 
 static void close_source(reading *r)
@@ -108,12 +119,16 @@ static etw_status take_item(const reading *r, const etw_item *item, etw_error *e
     return ETW_OK;
 }
 
-/* Until all is read, and the source closed, or the stacks have no room for more. */
-static etw_status read_on(reading *r, etw_error *error)
+/* So many items, or until all is read, and the source closed, or the stacks have no room for more.
+ */
+static etw_status read_on(reading *r, uint64_t items, etw_error *error)
 {
     etw_status status = ETW_OK;
-    while (status == ETW_OK && !(r->stacks != NULL && etw_stacks_is_full(r->stacks))) {
+    for (; status == ETW_OK && items > 0; items--) {
         etw_item item;
+        if (r->stacks != NULL && etw_stacks_is_full(r->stacks)) {
+            return ETW_OK;
+        }
         status = etw_source_next(r->source, &item, error);
         if (status == ETW_OK) {
             status = take_item(r, &item, error);
@@ -128,7 +143,7 @@ static etw_status read_on(reading *r, etw_error *error)
 static etw_status read_from_start(reading *r, etw_error *error)
 {
     const etw_status status = open_source(r, error);
-    return etw_failed(status) ? status : read_on(r, error);
+    return etw_failed(status) ? status : read_on(r, UINT64_MAX, error);
 }
 
 static etw_status read_lives(const etw_state_pass *pass, etw_state *state, etw_error *error)
@@ -171,6 +186,7 @@ static etw_status read_both(const etw_state_pass *pass, etw_state **state, etw_s
         return status;
     }
     reader->is_partial = true;
+    rest(&reader->ahead);
     etw_state_free(*state);
     *state = etw_state_new();
     return *state == NULL ? no_memory(error) : tell_ahead(reader, *state, error);
@@ -221,13 +237,29 @@ etw_status etw_state_read(const etw_state_pass *pass, etw_state **state, etw_sta
     return status;
 }
 
+/* Read before it is looked whether that is enough. */
+#define ITEMS_AT_ONCE 64u
+
+/* What has passed. */
+static void forget(etw_stack_reader *reader, int64_t time_100ns)
+{
+    const etw_state_pass *pass = &reader->ahead.pass;
+    if (etw_stacks_has_passed(reader->stacks, time_100ns) && pass->settle != NULL) {
+        pass->settle(pass->settle_context);
+    }
+    while (etw_stacks_forget(reader->stacks, time_100ns)) {
+    }
+}
+
 /* Whoever reads the events meets the damage that ends it, and tells. */
 static etw_status read_ahead(etw_stack_reader *reader, int64_t time_100ns, etw_error *error)
 {
     etw_status status = ETW_OK;
+    forget(reader, time_100ns);
     while (status == ETW_OK && reader->ahead.source != NULL &&
-           etw_stacks_forget(reader->stacks, time_100ns)) {
-        status = read_on(&reader->ahead, error);
+           etw_stacks_is_behind(reader->stacks, time_100ns)) {
+        status = read_on(&reader->ahead, ITEMS_AT_ONCE, error);
+        forget(reader, time_100ns);
     }
     return status == ETW_ERROR_NO_MEMORY ? status : ETW_OK;
 }

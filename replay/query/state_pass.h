@@ -13,10 +13,16 @@ typedef struct etw_state_pass {
     const etw_input *input;
     etw_state_depth depth;
     bool counts;
+    uint32_t
+        threads; /* that decode an .etwcap's blocks besides; etw_reader_options.decode_threads */
     /* Stacks are those of events from that time on; of an .etwcap only what tells of them is read.
      * INT64_MIN and 0: of all. */
     int64_t stacks_from_100ns;
     etw_stacks_limits stacks_limits;
+    /* Called before stacks that were found may end to live: whoever has them elsewhere is done with
+     * them when it returns. May be NULL. */
+    void (*settle)(void *context);
+    void *settle_context;
 } etw_state_pass;
 
 /* Stacks of the file's events, read as far ahead of them as the limits allow. */
@@ -28,7 +34,7 @@ ETW_API_CHECKED etw_status etw_state_read(const etw_state_pass *pass, etw_state 
 
 ETW_API void etw_stack_reader_free(etw_stack_reader *reader);
 /* The stack of an event, as etw_stacks_find has it. To be called in the order of time. What *stack
- * points to lives until some ETW_STACKS_MAX stacks later. Fails where memory is out alone. */
+ * points to lives until settle is called. Fails where memory is out alone. */
 ETW_API_CHECKED etw_status etw_stack_reader_find(etw_stack_reader *reader,
                                                  const etw_event_record *record,
                                                  const etw_trace *trace, etw_event_stack *stack,
