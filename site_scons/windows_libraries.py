@@ -20,8 +20,8 @@ SOURCES = ROOT + "source"  # of all targets
 LIBRARIES = {
     "zstd": {
         "package": "libzstd",
-        "sources": ["lib/common/*.c", "lib/compress/*.c", "lib/decompress/*.c", "lib/dictBuilder/*.c"],
-        "headers": ["lib/zstd.h", "lib/zstd_errors.h", "lib/zdict.h"],
+        "sources": ["lib/common/*.c", "lib/compress/*.c", "lib/decompress/*.c"],
+        "headers": ["lib/zstd.h", "lib/zstd_errors.h"],
         "flags": ["-DZSTD_DISABLE_ASM", "-DXXH_NAMESPACE=ZSTD_"],
     },
     "expat": {
@@ -34,9 +34,8 @@ LIBRARIES = {
     "pcre2-8": {
         "package": "pcre2",
         "sources": ["src/pcre2_%s.c" % name for name in (
-            "auto_possess compile config context convert dfa_match error extuni find_bracket "
-            "jit_compile maketables match match_data newline ord2utf pattern_info script_run serialize string_utils study "
-            "substitute substring tables ucd valid_utf xclass").split()] + ["src/pcre2_chartables.c"],
+            "auto_possess compile config context error extuni find_bracket jit_compile maketables match match_data newline "
+            "ord2utf pattern_info script_run string_utils study tables ucd valid_utf xclass").split()] + ["src/pcre2_chartables.c"],
         "headers": ["src/pcre2.h"],
         "flags": ["-DHAVE_CONFIG_H", "-DPCRE2_CODE_UNIT_WIDTH=8", "-DPCRE2_STATIC", "-Isrc"],
         "copied": {"src/pcre2.h.generic": "src/pcre2.h", "src/pcre2_chartables.c.dist": "src/pcre2_chartables.c"},
@@ -50,7 +49,7 @@ LIBRARIES = {
     "sqlite3": {  # its one file is made by its own scripts in Tcl
         "package": "sqlite3",
         "target": "win64",  # alone: the box writes no databases
-        "commands": [["./configure", "--quiet", "--disable-tcl", "--disable-readline"], ["make", "-s", "sqlite3.c", "sqlite3.h"]],
+        "commands": [["make", "-s", "-f", "main.mk", "TOP=.", "BCC=gcc", "OPTS=", "sqlite3.c", "sqlite3.h"]],
         "sources": ["sqlite3.c"],
         "headers": ["sqlite3.h"],
         "flags": ["-DSQLITE_THREADSAFE=2", "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_OMIT_SHARED_CACHE", "-DSQLITE_DQS=0",

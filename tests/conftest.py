@@ -144,9 +144,11 @@ def live(win64_tool):
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(config, items):
     """Tests of a file run in one process, with what they share; so do all files that start sessions, as the drop-in API has
-    one table of them for all, with one NT Kernel Logger."""
+    one table of them for all, with one NT Kernel Logger. These are the most by far, and wait more than they work: they come
+    first, beside the others."""
     live_files = {item.path for item in items if {"live", "boot", "service", "console", "box"} & set(item.fixturenames)}
     if config.pluginmanager.hasplugin("xdist"):
+        items.sort(key=lambda item: item.path not in live_files)
         for item in items:
             item.add_marker(pytest.mark.xdist_group("sessions" if item.path in live_files else item.path.name))
 

@@ -89,20 +89,23 @@ def count_unit(program, status, output, counts):
 def run_units(programs, counts):
     """Native programs and, where Wine is there, win64 ones; as many at once as there are processors."""
     make_locale()
-    if any(program.endswith(".exe") for program in programs) and not wine.command():
-        left_out = [program for program in programs if program.endswith(".exe")]
-        programs = [program for program in programs if program not in left_out]
-        leave_out(len(left_out), "win64 unit test programs: Wine is not installed", counts)
+    windows = [program for program in programs if program.endswith(".exe")]
+    if windows and not wine.is_installed():
+        programs = [program for program in programs if program not in windows]
+        leave_out(len(windows), "win64 unit test programs: Wine is not installed", counts)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        if windows:
+            pool.submit(wine.command)  # a new prefix takes seconds: it is made beside the first native programs
         for program, (status, output) in zip(programs, pool.map(run_unit, programs)):
             count_unit(program, status, output, counts)
     print("unit tests: " + counts.line())
 
 
-def one_for_each_processor():
-    """pytest's options for that, where python3-pytest-xdist is installed. conftest.py says what stays together."""
+def one_for_each_processor_and_one_more():
+    """pytest's options for that, where python3-pytest-xdist is installed: tests of live sessions wait for most of their time,
+    and one process has them all. conftest.py says what stays together."""
     found = importlib.util.find_spec("xdist") is not None and os.cpu_count() > 1
-    return ["-n", str(os.cpu_count()), "--dist=loadgroup"] if found else []
+    return ["-n", str(os.cpu_count() + 1), "--dist=loadgroup"] if found else []
 
 
 def run_tools(folder, counts):
@@ -111,7 +114,7 @@ def run_tools(folder, counts):
         os.remove(REPORT)
     os.makedirs(os.path.dirname(REPORT), exist_ok=True)
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rs", "--durations=10", "-p", "no:cacheprovider",
-                           "--junitxml=" + REPORT, *one_for_each_processor(), folder], stdin=subprocess.DEVNULL)
+                           "--junitxml=" + REPORT, *one_for_each_processor_and_one_more(), folder], stdin=subprocess.DEVNULL)
     if not os.path.exists(REPORT):
         print("FAILED pytest: no report, exit status %d" % done.returncode)
         counts.failed += 1

@@ -24,6 +24,10 @@ def _loader():
     return None
 
 
+def is_installed():
+    return _loader() is not None
+
+
 def environment(extra=None):
     """The variables a Windows program runs with: quiet, no desktop, no downloads of Mono or Gecko."""
     values = dict(os.environ, WINEPREFIX=PREFIX, WINEDEBUG="-all", WINEDLLOVERRIDES="mscoree=;mshtml=", DISPLAY="")

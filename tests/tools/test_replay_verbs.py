@@ -283,7 +283,7 @@ RUNDOWN, UNKNOWN, PRIVATE, PRIVATE_COUNT = 11, 77, 0x8123, 5
 
 
 @pytest.fixture
-def live(native_tool, tmp_path):
+def recorded_live(native_tool, tmp_path):
     """A function that makes a recording with a list of processes, a private block and one that nobody knows."""
     def make(name, process_id, **options):
         etl, cut_off, whole = (tmp_path / (name + suffix) for suffix in (".etl", ".cut-off", ".etwcap"))
@@ -311,8 +311,8 @@ def processes(native_tool, path):
         (["repack"], {RUNDOWN, PRIVATE}), (["cut"], {RUNDOWN}), (["cut", "--provider", ONE], {RUNDOWN}),
         (["merge"], {RUNDOWN}), (["cut", "--redact", "User"], set()), (["cut", "--drop-strings"], set())]] + [
     (["cut", "--head", "1"], {RUNDOWN}, False)])  # a pipe cannot be read ahead
-def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, live, tmp_path, words, kinds, piped):
-    trace, out = live("a", 77), tmp_path / "out.etwcap"
+def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, recorded_live, tmp_path, words, kinds, piped):
+    trace, out = recorded_live("a", 77), tmp_path / "out.etwcap"
     said = native_tool("etw-replay", *words, "-" if piped else trace, "-o", out, "--format", "1.0", status=None,
                        input=trace.read_bytes() if piped else None)
     assert said.returncode in (0, 3), said.stderr
@@ -325,8 +325,8 @@ def test_copies_keep_the_processes_and_say_what_they_cannot_keep(native_tool, li
     assert b"dropped %d blocks" % (1 if PRIVATE in kinds else 2) in said.stderr or "--head" in words
 
 
-def test_a_merge_keeps_processes_of_one_boot_alone(native_tool, live, tmp_path):
-    first, second, other = live("a", 77), live("b", 78), live("c", 79, start=START + 36_000_000_000)
+def test_a_merge_keeps_processes_of_one_boot_alone(native_tool, recorded_live, tmp_path):
+    first, second, other = recorded_live("a", 77), recorded_live("b", 78), recorded_live("c", 79, start=START + 36_000_000_000)
     out = tmp_path / "out.etwcap"
     native_tool("etw-replay", "merge", first, second, "-o", out, status=3)
     assert processes(native_tool, out) == [77, 78]
