@@ -248,6 +248,11 @@ static void names_well_known_providers_of_unexplained_events(void **state)
     assert_null(find(self, &record, 8));
     assert_string_equal(etw_schema_store_provider_name(self->store, &record.EventHeader.ProviderId),
                         "Microsoft-Windows-Kernel-Process");
+    assert_true(
+        etw_guid_parse("7e8ad27f-b271-4ea2-a783-a47bde29143b", &record.EventHeader.ProviderId));
+    assert_null(find(self, &record, 8));
+    assert_string_equal(etw_schema_store_provider_name(self->store, &record.EventHeader.ProviderId),
+                        "Microsoft-Windows-IIS-Logging");
     record = event(1);
     assert_null(find(self, &record, 8));
     assert_null(etw_schema_store_provider_name(self->store, &provider));
