@@ -268,6 +268,22 @@ static etw_status keep_property(reader *r, etw_mof_class *to, etw_mof_property *
     return ETW_OK;
 }
 
+/* Up to the ; of a property or method: a default value, or parameters, whose lists have braces. */
+static etw_status skip_rest(reader *r)
+{
+    uint32_t open_braces = 0;
+    while (open_braces > 0 || !at_mark(r, ';')) {
+        if (r->kind == TOKEN_END || (open_braces == 0 && at_mark(r, '}'))) {
+            return unexpected(r, "; behind a property");
+        }
+        open_braces += at_mark(r, '{') ? 1 : 0;
+        open_braces -= at_mark(r, '}') ? 1 : 0;
+        next_token(r);
+    }
+    next_token(r);
+    return ETW_OK;
+}
+
 /* "uint32 Name[8];" behind its qualifiers. */
 static etw_status read_property(reader *r, etw_mof_class *to, const etw_mof_qualifier *qualifiers)
 {
@@ -292,11 +308,9 @@ static etw_status read_property(reader *r, etw_mof_class *to, const etw_mof_qual
             next_token(r);
         }
     }
-    while (!take_mark(r, ';')) { /* a default value */
-        if (r->kind == TOKEN_END || at_mark(r, '}')) {
-            return unexpected(r, "; behind a property");
-        }
-        next_token(r);
+    const etw_status status = skip_rest(r);
+    if (status != ETW_OK) {
+        return status;
     }
     return property->type == NULL || property->name == NULL ? no_memory(r)
                                                             : keep_property(r, to, property);

@@ -51,6 +51,21 @@ static const etw_schema *find(fixture *self, uint8_t opcode, uint8_t version)
     return schema;
 }
 
+static void passes_over_default_values_and_methods(void **state)
+{
+    fixture *self = *state;
+    assert_int_equal(add(self, HEAD
+                         "[EventType(10)] class Disk_Rw : DiskClass {\n"
+                         "  uint32 Limits[2] = {1, 2};\n"
+                         "  [Implemented] void Ask([in, ValueMap{\"0\", \"1\"}] uint32 What);\n"
+                         "  [Implemented] void Refresh();\n"
+                         "  [WmiDataId(1), read] uint32 DiskNumber;\n};\n"),
+                     ETW_OK);
+    assert_properties(find(self, 10, 2)->tei, "DiskNumber 8/0 length=4");
+    assert_int_equal(add(self, "class Open { uint32 A = {1, 2} };"), ETW_ERROR_DAMAGED);
+    assert_string_equal(self->error.message, "line 1: ; behind a property expected");
+}
+
 static void makes_what_tdh_makes_of_a_class(void **state)
 {
     fixture *self = *state;
@@ -171,6 +186,7 @@ static void says_where_a_class_cannot_be_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(passes_over_default_values_and_methods, set_up, tear_down),
         cmocka_unit_test_setup_teardown(makes_what_tdh_makes_of_a_class, set_up, tear_down),
         cmocka_unit_test(knows_the_types),
         cmocka_unit_test(makes_maps),
