@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+/* What a shell gives for a command that it does not find, or may not run (POSIX, 2.8.2). */
+enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127 };
+
 void etw_check_append_path(etw_text *line, const char *path)
 {
     etw_text_append_char(line, '\'');
@@ -35,5 +38,8 @@ etw_status etw_check_run(const char *line, int *result, etw_error *error)
         return etw_error_set(error, ETW_ERROR_STOPPED, "interrupted");
     }
     *result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    return ETW_OK;
+    return *result == NOT_FOUND || *result == NOT_EXECUTABLE
+               ? etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
+                               "the shell cannot run the command: exit status %d", *result)
+               : ETW_OK;
 }

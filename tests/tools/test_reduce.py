@@ -58,6 +58,12 @@ def test_nothing_is_written_where_the_command_does_not_fail(native_tool, hundred
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.etl"]
 
 
+def test_a_command_that_is_not_there_is_no_failure_of_it(native_tool, hundred, tmp_path):
+    said = reduce(native_tool, hundred, "no-such-program {}", tmp_path / "small.etwcap", status=1).stderr
+    assert b"the shell cannot run the command: exit status 127" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.etl"]
+
+
 def test_a_command_is_needed_and_a_file_is_not_replaced(native_tool, hundred, tmp_path):
     native_tool("etw-replay", "reduce", hundred, "-o", tmp_path / "b.etwcap", status=2)
     (tmp_path / "c.etwcap").write_bytes(b"mine")
