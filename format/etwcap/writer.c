@@ -295,13 +295,6 @@ static etw_status append_event(etw_writer *writer, const etw_event_record *recor
     return ETW_OK;
 }
 
-void etw_writer_count_received(etw_writer *writer, uint32_t events)
-{
-    /* One thread writes it: no need for the cost of an atomic addition. */
-    const uint_fast64_t received = atomic_load_explicit(&writer->received, memory_order_relaxed);
-    atomic_store_explicit(&writer->received, received + events, memory_order_relaxed);
-}
-
 /* With the lock: all that an event may meet. */
 static etw_status add_carefully(etw_writer *writer, const etw_event_record *record,
                                 uint16_t trace_index, uint32_t schema_id, etw_error *error)
