@@ -63,69 +63,81 @@ static etw_status check_print(const etw_record_arguments *arguments, etw_error *
     return ETW_OK;
 }
 
-static etw_status check_capture(const etw_record_arguments *arguments, etw_error *error)
+/* A combination of options that does not go, and what is said of it. */
+typedef struct refusal {
+    bool is_met;
+    const char *message;
+} refusal;
+
+static etw_status refuse(const refusal *rows, size_t count, etw_error *error)
 {
-    const bool live = etw_record_is_live(arguments);
-    if (arguments->input_count == 0 && !live) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "nothing to record: name a trace with --input, or a provider with "
-                             "--provider");
-    }
-    if (arguments->input_count > 0 && live) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--input and --provider do not go together: record each on its own "
-                             "and merge the files with etw-replay merge");
-    }
-    const etw_capture_limits *limits = &arguments->limits;
-    if (arguments->print != NULL) {
-        const etw_status status = check_print(arguments, error);
-        if (status != ETW_OK) {
-            return status;
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].is_met) {
+            return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "%s", rows[i].message);
         }
-    } else if (arguments->output == NULL) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "no output: name a file with -o, or - for stdout");
-    }
-    if (limits->ring_segments != 0 && limits->rotate_bytes == 0 && limits->rotate_ms == 0) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--ring needs --rotate-size or --rotate-time");
-    }
-    if (arguments->run != NULL && !live) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT, "--run is for live recordings");
-    }
-    if (limits->max_age_ms != 0 && limits->rotate_bytes == 0 && limits->rotate_ms == 0) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--max-age needs --rotate-size or --rotate-time");
-    }
-    if (arguments->on_segment != NULL && (arguments->output == NULL || is_stdout(arguments))) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--on-segment needs a file, named with -o");
-    }
-    if (arguments->flight.max_bytes != 0 && arguments->input_count > 0) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--flight keeps the newest events of a live session; of a file use "
-                             "etw-replay cut --since");
-    }
-    if (arguments->flight.max_bytes == 0 &&
-        (arguments->flight.has_trigger || arguments->flight.max_age_ms != 0)) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--trigger and --flight-time need --flight SIZE");
-    }
-    if (arguments->session.attach &&
-        (arguments->provider_count > 0 || etw_session_wants_kernel(&arguments->session) ||
-         arguments->system_flags != 0 || arguments->session.restart ||
-         arguments->replace_session)) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "--attach takes a session as it is: it goes with no provider, no "
-                             "kernel events, and neither --restart nor --replace-session");
-    }
-    if (etw_session_wants_kernel(&arguments->session) && arguments->provider_count > 0 &&
-        !arguments->session.system_logger) {
-        return etw_error_set(error, ETW_ERROR_INVALID_ARGUMENT,
-                             "the NT Kernel Logger takes no providers: add --system-logger, or "
-                             "record them in two sessions");
     }
     return ETW_OK;
+}
+
+static etw_status check_source(const etw_record_arguments *arguments, etw_error *error)
+{
+    const bool live = etw_record_is_live(arguments);
+    const refusal rows[] = {
+        {arguments->input_count == 0 && !live,
+         "nothing to record: name a trace with --input, or a provider with --provider"},
+        {arguments->input_count > 0 && live,
+         "--input and --provider do not go together: record each on its own and merge the files "
+         "with etw-replay merge"},
+    };
+    return refuse(rows, ETW_COUNT_OF(rows), error);
+}
+
+static etw_status check_segments(const etw_record_arguments *arguments, etw_error *error)
+{
+    const etw_capture_limits *limits = &arguments->limits;
+    const bool rotates = limits->rotate_bytes != 0 || limits->rotate_ms != 0;
+    const bool has_flight = arguments->flight.max_bytes != 0;
+    const refusal rows[] = {
+        {arguments->print == NULL && arguments->output == NULL,
+         "no output: name a file with -o, or - for stdout"},
+        {limits->ring_segments != 0 && !rotates, "--ring needs --rotate-size or --rotate-time"},
+        {arguments->run != NULL && !etw_record_is_live(arguments), "--run is for live recordings"},
+        {limits->max_age_ms != 0 && !rotates, "--max-age needs --rotate-size or --rotate-time"},
+        {arguments->on_segment != NULL && (arguments->output == NULL || is_stdout(arguments)),
+         "--on-segment needs a file, named with -o"},
+        {has_flight && arguments->input_count > 0, "--flight keeps the newest events of a live "
+                                                   "session; of a file use etw-replay cut --since"},
+        {!has_flight && (arguments->flight.has_trigger || arguments->flight.max_age_ms != 0),
+         "--trigger and --flight-time need --flight SIZE"},
+    };
+    return refuse(rows, ETW_COUNT_OF(rows), error);
+}
+
+static etw_status check_session(const etw_record_arguments *arguments, etw_error *error)
+{
+    const etw_session_options *session = &arguments->session;
+    const bool wants_kernel = etw_session_wants_kernel(session);
+    const refusal rows[] = {
+        {session->attach &&
+             (arguments->provider_count > 0 || wants_kernel || arguments->system_flags != 0 ||
+              session->restart || arguments->replace_session),
+         "--attach takes a session as it is: it goes with no provider, no kernel events, and "
+         "neither --restart nor --replace-session"},
+        {wants_kernel && arguments->provider_count > 0 && !session->system_logger,
+         "the NT Kernel Logger takes no providers: add --system-logger, or record them in two "
+         "sessions"},
+    };
+    return refuse(rows, ETW_COUNT_OF(rows), error);
+}
+
+static etw_status check_capture(const etw_record_arguments *arguments, etw_error *error)
+{
+    etw_status status = check_source(arguments, error);
+    if (status == ETW_OK && arguments->print != NULL) {
+        status = check_print(arguments, error);
+    }
+    status = status == ETW_OK ? check_segments(arguments, error) : status;
+    return status == ETW_OK ? check_session(arguments, error) : status;
 }
 
 static etw_status check_boot(const etw_record_arguments *arguments, etw_error *error)
