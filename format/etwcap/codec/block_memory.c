@@ -1,10 +1,12 @@
 #include "format/etwcap/codec/block_memory.h"
 
+#include "format/base/os.h"
+
 #include <stdlib.h>
 
-/* The first piece is enough for a small file. */
+/* The first piece is enough for a small file; the others are large pages. */
 #define FIRST_PIECE ((size_t)256 << 10)
-#define NEXT_PIECE  ((size_t)1 << 20)
+#define NEXT_PIECE  ((size_t)2 << 20)
 
 /* Each piece may end with room that was too small for the next item. */
 _Static_assert(FIRST_PIECE - ETW_BLOCK_MEMORY_MAX_ITEM +
@@ -28,11 +30,12 @@ uint8_t *etw_block_memory_take_piece(etw_block_memory *memory, size_t size)
     }
     const size_t piece = size_of_piece(index);
     if (memory->pieces[index] == NULL) {
-        memory->pieces[index] = malloc(piece);
+        memory->pieces[index] = index == 0 ? malloc(piece) : etw_os_alloc_large(piece);
         if (memory->pieces[index] == NULL) {
             memory->is_out = true;
             return NULL;
         }
+        etw_os_expect_use(memory->pieces[index], index == 0 ? 0 : piece);
     }
     const size_t usable = piece < memory->may_give ? piece : memory->may_give;
     memory->may_give -= usable;

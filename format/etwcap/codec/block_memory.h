@@ -7,7 +7,7 @@
 
 /* No item is larger. */
 #define ETW_BLOCK_MEMORY_MAX_ITEM ((size_t)64 << 10)
-#define ETW_BLOCK_MEMORY_PIECES   18u
+#define ETW_BLOCK_MEMORY_PIECES   10u
 
 /* Zeroed before its first use. */
 typedef struct etw_block_memory {

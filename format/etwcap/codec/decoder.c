@@ -48,23 +48,31 @@ static etw_cursor cursor_over(const etw_decoder *decoder, uint32_t section)
     return etw_cursor_over(etw_buffer_bytes(&decoder->sections[section].raw));
 }
 
-static bool reserve_events(etw_decoder *decoder, uint32_t count)
+/* Of a block's arrays, the decoder's own and what its parts take of them: touched by all events,
+ * and by few. */
+enum {
+    EVENT_BYTES = sizeof(etw_event_record) + sizeof(etw_decoded_event) + sizeof(uint32_t) +
+                  sizeof(etw_bytes) + ETW_FIELDS_READER_EVENT_BYTES +
+                  ETW_PAYLOAD_READER_EVENT_BYTES,
+    RARE_BYTES = 2 * sizeof(uint64_t) + sizeof(etw_guid) + ETW_FIELDS_READER_RARE_BYTES +
+                 ETW_PAYLOAD_READER_RARE_BYTES
+};
+
+bool etw_decoder_begin_events(etw_decoder *decoder)
 {
-    const size_t bytes = sizeof *decoder->records + sizeof *decoder->events +
-                         sizeof *decoder->order + sizeof *decoder->rows + sizeof *decoder->last +
-                         sizeof *decoder->threads + sizeof *decoder->activities;
-    if (!etw_fields_reader_reserve(&decoder->fields, count) ||
-        !etw_event_arrays_begin(&decoder->arrays, count, bytes, sizeof *decoder->records)) {
+    etw_event_arrays *arrays = &decoder->arrays;
+    if (!etw_event_arrays_begin(arrays, decoder->count, EVENT_BYTES + RARE_BYTES, EVENT_BYTES)) {
         decoder->out_of_memory = true;
         return false;
     }
-    decoder->records = etw_event_array(&decoder->arrays, sizeof *decoder->records);
-    decoder->events = etw_event_array(&decoder->arrays, sizeof *decoder->events);
-    decoder->order = etw_event_array(&decoder->arrays, sizeof *decoder->order);
-    decoder->rows = etw_event_array(&decoder->arrays, sizeof *decoder->rows);
-    decoder->last = etw_event_array(&decoder->arrays, sizeof *decoder->last);
-    decoder->threads = etw_event_array(&decoder->arrays, sizeof *decoder->threads);
-    decoder->activities = etw_event_array(&decoder->arrays, sizeof *decoder->activities);
+    etw_fields_reader_begin(&decoder->fields, arrays);
+    decoder->records = etw_event_array(arrays, sizeof *decoder->records);
+    decoder->events = etw_event_array(arrays, sizeof *decoder->events);
+    decoder->order = etw_event_array(arrays, sizeof *decoder->order);
+    decoder->rows = etw_event_array(arrays, sizeof *decoder->rows);
+    decoder->last = etw_event_array_rare(arrays, sizeof *decoder->last);
+    decoder->threads = etw_event_array_rare(arrays, sizeof *decoder->threads);
+    decoder->activities = etw_event_array_rare(arrays, sizeof *decoder->activities);
     return true;
 }
 
@@ -145,21 +153,22 @@ static bool read_processors(etw_decoder *decoder, etw_cursor *cursor)
     return true;
 }
 
-static bool read_thread_pairs(etw_decoder *decoder, etw_cursor *cursor, uint32_t *count)
+static bool read_thread_pairs(etw_decoder *decoder, etw_cursor *cursor)
 {
     const uint64_t threads = etw_cursor_varint(cursor);
     if (cursor->failed || threads > decoder->count) {
         return false;
     }
-    *count = (uint32_t)threads;
-    if (!etw_fields_read(&decoder->fields, cursor, *count, 4, NULL)) {
+    const uint32_t count = (uint32_t)threads;
+    decoder->thread_count = count;
+    if (!etw_fields_read(&decoder->fields, cursor, count, 4, NULL)) {
         return false;
     }
-    memcpy(decoder->threads, decoder->fields.values, *count * sizeof *decoder->threads);
-    if (!etw_fields_read(&decoder->fields, cursor, *count, 4, NULL)) {
+    memcpy(decoder->threads, decoder->fields.values, count * sizeof *decoder->threads);
+    if (!etw_fields_read(&decoder->fields, cursor, count, 4, NULL)) {
         return false;
     }
-    for (uint32_t i = 0; i < *count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         decoder->threads[i] |= decoder->fields.values[i] << 32;
     }
     return true;
@@ -167,8 +176,7 @@ static bool read_thread_pairs(etw_decoder *decoder, etw_cursor *cursor, uint32_t
 
 static bool read_threads(etw_decoder *decoder, etw_cursor *cursor)
 {
-    uint32_t count = 0;
-    if (!read_thread_pairs(decoder, cursor, &count) ||
+    if (!read_thread_pairs(decoder, cursor) ||
         !etw_fields_read(&decoder->fields, cursor, decoder->count, 4, NULL)) {
         return false;
     }
@@ -185,7 +193,7 @@ static bool read_threads(etw_decoder *decoder, etw_cursor *cursor)
         } else if (code != ETW_THREAD_SAME_PROCESSOR) {
             *last = code == ETW_THREAD_NEW ? next++ : before;
         }
-        if (*last >= count) {
+        if (*last >= decoder->thread_count) {
             return false;
         }
         before = *last;
@@ -208,7 +216,7 @@ static bool read_told_by_thread(etw_decoder *decoder, etw_cursor *cursor)
         return false;
     }
     if (mode == ETW_COLUMN_FIRST_GUESS) {
-        memset(decoder->last, 0, decoder->count * sizeof *decoder->last);
+        memset(decoder->last, 0, decoder->thread_count * sizeof *decoder->last);
         for (uint32_t i = 0; i < decoder->count; i++) {
             uint64_t *last = &decoder->last[decoder->events[i].thread];
             values[i] = (*last + values[i]) & UINT32_MAX;
@@ -413,7 +421,8 @@ static bool read_payload(etw_decoder *decoder)
 {
     const etw_buffer *texts = &decoder->sections[ETW_SECTION_TEXTS].raw;
     etw_cursor cursor = cursor_over(decoder, ETW_SECTION_PAYLOAD);
-    if (!etw_payload_read_begin(decoder->payload, etw_buffer_bytes(texts), decoder->count)) {
+    if (!etw_payload_read_begin(decoder->payload, etw_buffer_bytes(texts), decoder->count,
+                                &decoder->arrays)) {
         return payload_failed(decoder);
     }
     for (uint32_t k = 0; k < decoder->wanted_kinds; k++) {
@@ -449,10 +458,13 @@ static bool decode(etw_decoder *decoder, etw_bytes body, uint32_t parts)
                                                         ETW_DECODE_PAYLOAD, ETW_DECODE_PAYLOAD};
     etw_cursor cursor = etw_cursor_over(body);
     const uint32_t count = etw_cursor_u32(&cursor);
-    if (cursor.failed || count > ETW_BATCH_MAX_EVENTS || !reserve_events(decoder, count)) {
+    if (cursor.failed || count > ETW_BATCH_MAX_EVENTS) {
         return false;
     }
     decoder->count = count;
+    if (!etw_decoder_begin_events(decoder)) {
+        return false;
+    }
     if (count == 0) {
         return etw_cursor_left(&cursor) == 0;
     }

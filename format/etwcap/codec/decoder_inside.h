@@ -33,12 +33,13 @@ struct etw_decoder {
     uint32_t kind_count, kind_capacity;
     size_t kind_table_size;  /* of the headers: what stands before the column of kinds */
     uint32_t count;          /* events */
-    etw_event_arrays arrays; /* the next seven */
+    etw_event_arrays arrays; /* for the next seven, the fields and the payload */
     etw_event_record *records;
     etw_decoded_event *events;
     uint32_t *order;
     uint64_t *threads; /* thread and process id together */
-    uint64_t *last;    /* by thread */
+    uint32_t thread_count;
+    uint64_t *last; /* by thread */
     etw_bytes *rows;
     etw_guid *activities;
     uint32_t *last_thread; /* by processor */
@@ -52,6 +53,8 @@ struct etw_decoder {
 
 /* Starts a block, of which nothing is known. */
 void etw_decoder_begin(etw_decoder *decoder);
+/* Takes the arrays of its events, whose number is known. False where memory is out. */
+bool etw_decoder_begin_events(etw_decoder *decoder);
 /* What went wrong with it. */
 etw_status etw_decoder_failed(const etw_decoder *decoder, etw_error *error);
 bool etw_decoder_is_out_of_memory(const etw_decoder *decoder);

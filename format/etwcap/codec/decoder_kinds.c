@@ -142,7 +142,7 @@ etw_status etw_decoder_count_kinds(etw_decoder *decoder, etw_error *error)
         return ETW_OK;
     }
     /* Most columns are a byte an event. */
-    const bool is_well = etw_fields_reader_reserve(&decoder->fields, decoder->count) &&
+    const bool is_well = etw_decoder_begin_events(decoder) &&
                          read_in_pieces(decoder, decoder->kind_table_size,
                                         decoder->count + FIRST_PIECE, count_kinds);
     return is_well ? ETW_OK : etw_decoder_failed(decoder, error);

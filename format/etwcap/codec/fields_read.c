@@ -11,21 +11,14 @@ bool etw_fields_reader_init(etw_fields_reader *reader)
 void etw_fields_reader_free(etw_fields_reader *reader)
 {
     etw_column_reader_free(reader->columns);
-    etw_event_arrays_free(&reader->arrays);
     free(reader->words);
 }
 
-bool etw_fields_reader_reserve(etw_fields_reader *reader, uint32_t count)
+void etw_fields_reader_begin(etw_fields_reader *reader, etw_event_arrays *arrays)
 {
-    const size_t bytes = sizeof *reader->values + sizeof *reader->ids + sizeof *reader->contents;
-    if (!etw_event_arrays_begin(&reader->arrays, count, bytes, 0)) {
-        reader->out_of_memory = true;
-        return false;
-    }
-    reader->values = etw_event_array(&reader->arrays, sizeof *reader->values);
-    reader->ids = etw_event_array(&reader->arrays, sizeof *reader->ids);
-    reader->contents = etw_event_array(&reader->arrays, sizeof *reader->contents);
-    return true;
+    reader->values = etw_event_array(arrays, sizeof *reader->values);
+    reader->ids = etw_event_array_rare(arrays, sizeof *reader->ids);
+    reader->contents = etw_event_array_rare(arrays, sizeof *reader->contents);
 }
 
 bool etw_fields_read(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count, uint32_t width,

@@ -4,7 +4,6 @@
 #include "format/etwcap/codec/narrow.h"
 #include "format/etwcap/codec/pool.h"
 #include "format/etwcap/codec/references.h"
-#include "format/etwcap/codec/rows.h"
 
 #include <stdlib.h>
 
@@ -21,8 +20,7 @@ struct etw_payload_reader {
     uint32_t text_count, text_capacity;
     etw_references references;
     etw_rows table;
-    etw_event_arrays arrays; /* the next three */
-    uint32_t *found;
+    uint32_t *found; /* this and the next two: of the block's arrays */
     uint32_t *odd_places;
     uint64_t *keys;
     etw_block_memory payloads;
@@ -40,7 +38,6 @@ void etw_payload_reader_free(etw_payload_reader *reader)
         free(reader->texts);
         etw_references_free(&reader->references);
         etw_rows_free(&reader->table);
-        etw_event_arrays_free(&reader->arrays);
         etw_block_memory_free(&reader->payloads);
         free(reader);
     }
@@ -51,18 +48,12 @@ bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader)
     return reader->out_of_memory || reader->payloads.is_out;
 }
 
-static bool reserve_events(etw_payload_reader *reader, uint32_t count)
+static void take_arrays(etw_payload_reader *reader, etw_event_arrays *arrays)
 {
-    const size_t bytes = sizeof *reader->found + sizeof *reader->odd_places + sizeof *reader->keys +
-                         ETW_ROWS_EVENT_BYTES + ETW_ROWS_RARE_BYTES;
-    if (!etw_event_arrays_begin(&reader->arrays, count, bytes, 0)) {
-        return false;
-    }
-    reader->found = etw_event_array(&reader->arrays, sizeof *reader->found);
-    reader->odd_places = etw_event_array(&reader->arrays, sizeof *reader->odd_places);
-    reader->keys = etw_event_array(&reader->arrays, sizeof *reader->keys);
-    etw_rows_begin(&reader->table, &reader->arrays);
-    return true;
+    etw_rows_begin(&reader->table, arrays);
+    reader->found = etw_event_array(arrays, sizeof *reader->found);
+    reader->keys = etw_event_array(arrays, sizeof *reader->keys);
+    reader->odd_places = etw_event_array_rare(arrays, sizeof *reader->odd_places);
 }
 
 static bool reserve_texts(etw_payload_reader *reader, uint32_t count)
@@ -109,11 +100,12 @@ static etw_bytes text_bytes(const etw_payload_reader *reader, uint32_t number)
     return (etw_bytes){reader->text_bytes + of->offset, of[1].offset - of->offset - 1};
 }
 
-bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count)
+bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count,
+                            etw_event_arrays *arrays)
 {
+    take_arrays(reader, arrays);
     etw_block_memory_begin(&reader->payloads);
-    reader->out_of_memory = !reserve_events(reader, event_count) ||
-                            !etw_references_begin(&reader->references, event_count);
+    reader->out_of_memory = !etw_references_begin(&reader->references, event_count);
     return !reader->out_of_memory && read_texts(reader, texts);
 }
 
@@ -277,7 +269,25 @@ static bool set_strings(kind_job *job, const etw_field *of, uint32_t mode)
     return true;
 }
 
-/* Inlined with a width and a mode that are constants: each pair is a loop of its own. */
+/* What the field is told to hold in row i, but by reference: told->mode is a constant where this is
+ * inlined. */
+static inline uint64_t tell_from_row(const etw_told *told, uint32_t i, uint32_t mode)
+{
+    const uint32_t row = told->group->first_row + i;
+    if (mode == ETW_COLUMN_PLAIN || (told->by == NULL && mode < ETW_TOLD_BY_THREAD)) {
+        return 0;
+    }
+    if (mode < ETW_TOLD_BY_THREAD) {
+        const size_t cell = etw_group_cell(told->group, told->by->region) + i;
+        const uint8_t *at = told->table->rows[row].data + told->table->bases[cell];
+        return etw_load_width(at + told->by->offset, told->by->width);
+    }
+    const etw_event_header *header = &told->table->records[row]->EventHeader;
+    return mode == ETW_TOLD_BY_THREAD    ? header->ThreadId
+           : mode == ETW_TOLD_BY_PROCESS ? header->ProcessId
+                                         : (uint64_t)header->TimeStamp;
+}
+
 static inline void set_column(const etw_told *told, const uint64_t *values, uint32_t width,
                               uint32_t mode)
 {
@@ -286,9 +296,53 @@ static inline void set_column(const etw_told *told, const uint64_t *values, uint
     const uint32_t count = told->group->count, offset = told->of->offset;
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *to = (uint8_t *)(uintptr_t)rows[i].data + bases[i] + offset;
-        const uint64_t value =
-            mode == ETW_COLUMN_PLAIN ? values[i] : etw_rows_tell(told, i) + values[i];
-        store_width(to, value, width);
+        store_width(to, tell_from_row(told, i, mode) + values[i], width);
+    }
+}
+
+/* Row by row, as a row may refer to one before it whose value was only just set. Most refer to rows
+ * of one group after another. */
+static inline void set_by_reference(const etw_told *told, const uint64_t *values, uint32_t width)
+{
+    const etw_rows *table = told->table;
+    const uint16_t *bases = table->bases + etw_group_cell(told->group, told->of->region);
+    const etw_bytes *rows = table->rows + told->group->first_row;
+    const etw_row_group *group = told->group;
+    const uint32_t count = told->group->count, offset = told->of->offset;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t row = told->found[i];
+        uint64_t value = values[i];
+        if (row != ETW_NO_REFERENCE && row - group->first_row >= group->count) {
+            group = &table->groups[table->group_of[row]];
+        }
+        if (row != ETW_NO_REFERENCE && told->of->region < group->region_count) {
+            const size_t cell = etw_group_cell(group, told->of->region) + (row - group->first_row);
+            const uint32_t at = (uint32_t)table->bases[cell] + offset;
+            value += at + width <= table->rows[row].size
+                         ? etw_load_width(table->rows[row].data + at, width)
+                         : 0;
+        }
+        store_width((uint8_t *)(uintptr_t)rows[i].data + bases[i] + offset, value, width);
+    }
+}
+
+/* Inlined with a width that is a constant: each width and mode is a loop of its own. */
+static inline void set_told(const etw_told *told, const uint64_t *values, uint32_t width)
+{
+    switch (told->mode) {
+    case ETW_COLUMN_PLAIN:
+        set_column(told, values, width, ETW_COLUMN_PLAIN);
+        break;
+    case ETW_TOLD_BY_REFERENCE:
+        set_by_reference(told, values, width);
+        break;
+    case ETW_TOLD_BY_FIELD:
+    case ETW_TOLD_BY_FIELD2:
+        set_column(told, values, width, ETW_TOLD_BY_FIELD);
+        break;
+    default:
+        set_column(told, values, width, told->mode);
+        break;
     }
 }
 
@@ -297,22 +351,15 @@ static void set_integers(kind_job *job, uint32_t field, const uint64_t *values, 
     const etw_field *of = &job->list[field];
     const etw_told told = {&job->reader->table, job->group, of, etw_told_by(job->list, field, mode),
                            job->reader->found,  mode};
-    if (mode != ETW_COLUMN_PLAIN) {
-        set_column(&told, values, of->width, mode);
-        return;
-    }
     switch (of->width) {
-    case 1:
-        set_column(&told, values, 1, ETW_COLUMN_PLAIN);
-        break;
     case 4:
-        set_column(&told, values, 4, ETW_COLUMN_PLAIN);
+        set_told(&told, values, 4);
         break;
     case 8:
-        set_column(&told, values, 8, ETW_COLUMN_PLAIN);
+        set_told(&told, values, 8);
         break;
     default:
-        set_column(&told, values, of->width, ETW_COLUMN_PLAIN);
+        set_told(&told, values, of->width);
         break;
     }
 }

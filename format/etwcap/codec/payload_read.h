@@ -3,6 +3,7 @@
 #define ETW_FORMAT_ETWCAP_PAYLOAD_READ_H
 
 #include "format/etwcap/codec/fields_read.h"
+#include "format/etwcap/codec/rows.h"
 #include "format/event/record.h"
 
 typedef struct etw_payload_reader etw_payload_reader;
@@ -12,9 +13,16 @@ void etw_payload_reader_free(etw_payload_reader *reader);
 /* Whether what failed last had no memory: such a block is not known to be malformed. */
 bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader);
 
-/* Starts a block; texts: its section, which must live until the next. False where it is malformed,
- * or memory is out. */
-bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count);
+/* What payloads take of a block's arrays, in bytes an event: touched by all of them, and by few. */
+enum {
+    ETW_PAYLOAD_READER_EVENT_BYTES = ETW_ROWS_EVENT_BYTES + sizeof(uint32_t) + sizeof(uint64_t),
+    ETW_PAYLOAD_READER_RARE_BYTES = ETW_ROWS_RARE_BYTES + sizeof(uint32_t)
+};
+
+/* Starts a block of that many events and takes its arrays; texts: its section, which must live
+ * until the next. False where it is malformed, or memory is out. */
+bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count,
+                            etw_event_arrays *arrays);
 /* The events of one kind: records[order[0]], records[order[1]], ..., their headers known. */
 typedef struct etw_kind_records {
     const etw_event_record *records;

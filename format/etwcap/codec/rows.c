@@ -26,7 +26,8 @@ static bool reserve_cells(etw_rows *rows, size_t cells)
     if (cells <= rows->cell_capacity) {
         return true;
     }
-    const size_t wanted = cells + rows->capacity; /* groups to come have a region at least */
+    /* Large from the first: such memory grows without being copied. */
+    const size_t wanted = cells + 4 * (size_t)rows->capacity;
     uint16_t *bases = realloc(rows->bases, wanted * sizeof *bases);
     rows->bases = bases == NULL ? rows->bases : bases;
     uint32_t *strings = realloc(rows->strings, wanted * sizeof *strings);
