@@ -59,9 +59,13 @@ static etw_status prepare(expect *e, etw_error *error)
 {
     const char *expected = e->arguments.inputs[1];
     const etw_os *os = etw_os_default();
-    const bool is_there = os->kind(os->context, expected) == ETW_PATH_FILE;
+    const int kind = strcmp(expected, "-") == 0 ? ETW_PATH_OTHER : os->kind(os->context, expected);
     etw_status status = ETW_OK;
-    if (is_there || !e->arguments.compare.update) {
+    if (kind == ETW_PATH_NOTHING && !e->arguments.compare.update) {
+        return etw_error_set(error, ETW_ERROR_NOT_FOUND, "%s: not there yet; --update writes it",
+                             expected);
+    }
+    if (kind == ETW_PATH_FILE || !e->arguments.compare.update) {
         status = etw_expectation_read(&e->expectation, expected, error);
     }
     status = etw_failed(status) ? status : keep_where(e, error);

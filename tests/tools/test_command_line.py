@@ -57,6 +57,8 @@ def folder(tmp_path_factory):
     (["show", "a.etl"], "there is no verb 'show' either"),
     (["info", "m.man"], "schemas are given by --schemas m.man"),
     (["info", "nothing"], "nothing: cannot open: No such file or directory\n"),
+    (["my ~ trace.etl"], "my ~ trace.etl: cannot open: No such file or directory\n"),
+    (["expect", "a.etl", "new.ndjson"], "new.ndjson: not there yet; --update writes it\n"),
 ])
 def test_a_file_that_cannot_be_read_gets_the_advice_that_fits(native_tool, folder, words, advice):
     said = native_tool("etw-replay", *words, status=1, cwd=folder).stderr.decode()
