@@ -103,20 +103,64 @@ static bool set_pointer(ULONG_PTR *slot, const void *function)
     return etwbox_write(GetCurrentProcess(), slot, &function, sizeof function);
 }
 
+/* What a DLL exports. */
+typedef struct export_table {
+    const BYTE *base;
+    ULONG count, first_ordinal;
+    const ULONG *names, *functions;
+    const WORD *places; /* of each name, among the functions */
+} export_table;
+
+/* False where the DLL is not there. */
+static bool read_exports(const char *dll, export_table *table)
+{
+    const BYTE *base = (const BYTE *)GetModuleHandleA(dll);
+    if (base == NULL) {
+        return false;
+    }
+    const IMAGE_DATA_DIRECTORY *directory = directory_of(base, IMAGE_DIRECTORY_ENTRY_EXPORT);
+    const IMAGE_EXPORT_DIRECTORY *exports = at(base, directory->VirtualAddress);
+    *table = (export_table){base,
+                            exports->NumberOfNames,
+                            exports->Base,
+                            at(base, exports->AddressOfNames),
+                            at(base, exports->AddressOfFunctions),
+                            at(base, exports->AddressOfNameOrdinals)};
+    return true;
+}
+
+/* What replaces the function that a DLL exports under an ordinal. */
+static void *replacement_by_ordinal(const char *dll, ULONG ordinal)
+{
+    export_table table;
+    const bool found = read_exports(dll, &table);
+    for (ULONG i = 0; found && i < table.count; i++) {
+        if (table.first_ordinal + table.places[i] == ordinal) {
+            return etwapi_box_replacement(dll, at(table.base, table.names[i]));
+        }
+    }
+    return NULL;
+}
+
+static const void *replacement_of(const BYTE *base, const char *dll, const IMAGE_THUNK_DATA *import)
+{
+    if (IMAGE_SNAP_BY_ORDINAL(import->u1.Ordinal)) {
+        return replacement_by_ordinal(dll, (ULONG)IMAGE_ORDINAL(import->u1.Ordinal));
+    }
+    const IMAGE_IMPORT_BY_NAME *name = at(base, (ULONG)import->u1.AddressOfData);
+    return etwapi_box_replacement(dll, (const char *)name->Name);
+}
+
 static void patch_dll_imports(const BYTE *base, const IMAGE_IMPORT_DESCRIPTOR *imported)
 {
     const char *dll = at(base, imported->Name);
     if (imported->OriginalFirstThunk == 0 || !is_one_of_ours(dll)) {
         return;
     }
-    const IMAGE_THUNK_DATA *names = at(base, imported->OriginalFirstThunk);
+    const IMAGE_THUNK_DATA *imports = at(base, imported->OriginalFirstThunk);
     ULONG_PTR *addresses = (ULONG_PTR *)(uintptr_t)at(base, imported->FirstThunk);
-    for (ULONG i = 0; names[i].u1.AddressOfData != 0; i++) {
-        if (IMAGE_SNAP_BY_ORDINAL(names[i].u1.Ordinal)) {
-            continue;
-        }
-        const IMAGE_IMPORT_BY_NAME *name = at(base, (ULONG)names[i].u1.AddressOfData);
-        const void *ours = etwapi_box_replacement(dll, (const char *)name->Name);
+    for (ULONG i = 0; imports[i].u1.AddressOfData != 0; i++) {
+        const void *ours = replacement_of(base, dll, &imports[i]);
         if (ours != NULL) {
             (void)set_pointer(&addresses[i], ours);
         }
@@ -159,23 +203,19 @@ static ULONG add_stub(const BYTE *base, stubs *jumps, const void *function)
 
 static void patch_exports(const char *dll)
 {
-    const BYTE *base = (const BYTE *)GetModuleHandleA(dll);
-    if (base == NULL) {
+    export_table table;
+    if (!read_exports(dll, &table)) {
         return;
     }
-    const IMAGE_DATA_DIRECTORY *directory = directory_of(base, IMAGE_DIRECTORY_ENTRY_EXPORT);
-    const IMAGE_EXPORT_DIRECTORY *exports = at(base, directory->VirtualAddress);
-    const ULONG *names = at(base, exports->AddressOfNames);
-    const WORD *ordinals = at(base, exports->AddressOfNameOrdinals);
-    const ULONG *functions = at(base, exports->AddressOfFunctions);
     stubs jumps = {.room = 0x1000u / STUB_BYTES};
-    jumps.code = etwbox_reserve_above(GetCurrentProcess(), base, jumps.room * STUB_BYTES);
-    for (ULONG i = 0; jumps.code != NULL && i < exports->NumberOfNames; i++) {
-        const void *ours = etwapi_box_replacement(dll, at(base, names[i]));
+    jumps.code = etwbox_reserve_above(GetCurrentProcess(), table.base, jumps.room * STUB_BYTES);
+    for (ULONG i = 0; jumps.code != NULL && i < table.count; i++) {
+        const void *ours = etwapi_box_replacement(dll, at(table.base, table.names[i]));
         if (ours != NULL && jumps.used < jumps.room) {
-            const ULONG distance = add_stub(base, &jumps, ours);
-            (void)etwbox_write(GetCurrentProcess(), (void *)(uintptr_t)&functions[ordinals[i]],
-                               &distance, sizeof distance);
+            const ULONG distance = add_stub(table.base, &jumps, ours);
+            (void)etwbox_write(GetCurrentProcess(),
+                               (void *)(uintptr_t)&table.functions[table.places[i]], &distance,
+                               sizeof distance);
         }
     }
     DWORD before;

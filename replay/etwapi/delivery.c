@@ -7,10 +7,9 @@
 #include <string.h>
 
 #define HEADER_EVENT_CLASS 0x68fdd900u
-/* Its opcodes that come in real time: RT_LostEvent, RT_LostBuffer, RT_LostFile (the MOF class
- * RT_LostEvent). The others are what a file says of itself. */
-#define FIRST_LOST 32u
-#define LAST_LOST  34u
+/* Its opcodes of what a file says of itself in its first buffer: the header, its extension, the
+ * partition (the MOF class EventTraceEvent). */
+static const uint8_t header_opcodes[] = {0, 5, 80};
 
 /* EVENT_ENABLE_PROPERTY_... that evntcons.h of mingw-w64 lacks. */
 #define PROPERTY_SID               0x001u
@@ -73,7 +72,7 @@ static bool is_header_class(const etw_event_record *record)
 bool etwapi_is_header_event(const etw_event_record *record)
 {
     const uint8_t opcode = record->EventHeader.EventDescriptor.Opcode;
-    return is_header_class(record) && (opcode < FIRST_LOST || opcode > LAST_LOST);
+    return is_header_class(record) && memchr(header_opcodes, opcode, sizeof header_opcodes) != NULL;
 }
 
 /* Flags by which a kernel session lets this class through; 0 where it is no kernel class. */

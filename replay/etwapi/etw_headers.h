@@ -18,6 +18,27 @@
 ULONG WINAPI TraceMessageVa(TRACEHANDLE handle, ULONG flags, LPCGUID message, USHORT number,
                             va_list arguments);
 
+/* ntdll's EtwEventWriteFull and EtwEventWriteNoRegistration. */
+ULONG WINAPI EventWriteFull(ULONGLONG handle, const EVENT_DESCRIPTOR *descriptor, USHORT property,
+                            LPCGUID activity, LPCGUID related, ULONG count,
+                            struct _EVENT_DATA_DESCRIPTOR *data);
+ULONG WINAPI EventWriteNoRegistration(LPCGUID provider, const EVENT_DESCRIPTOR *descriptor,
+                                      ULONG count, struct _EVENT_DATA_DESCRIPTOR *data);
+
+/* Since Windows 11 (evntrace.h); ETW_OPEN_TRACE_OPTIONS and ETW_PROCESS_TRACE_MODES. */
+#define ETWAPI_MODE_RAW_TIMESTAMP 1u
+typedef struct etwapi_open_options {
+    ULONG modes;
+    PEVENT_RECORD_CALLBACK event_callback;
+    void *event_context;
+    void *buffer_callback; /* for raw buffers, which there are none of */
+    void *buffer_context;
+} etwapi_open_options;
+TRACEHANDLE WINAPI OpenTraceFromFile(LPCWSTR file, const etwapi_open_options *options,
+                                     TRACE_LOGFILE_HEADER *header);
+TRACEHANDLE WINAPI OpenTraceFromRealTimeLogger(LPCWSTR session, const etwapi_open_options *options,
+                                               TRACE_LOGFILE_HEADER *header);
+
 /* Since Windows 8; mingw-w64's tdh.h has none of them. TDH_HANDLE is a HANDLE. */
 ULONG WINAPI TdhOpenDecodingHandle(HANDLE *handle);
 ULONG WINAPI TdhCloseDecodingHandle(HANDLE handle);
@@ -55,5 +76,9 @@ ULONG WINAPI TdhCleanupPayloadEventFilterDescriptor(EVENT_FILTER_DESCRIPTOR *des
 ULONG WINAPI TdhEnumerateProvidersForDecodingSource(DECODING_SOURCE source,
                                                     PROVIDER_ENUMERATION_INFO *info, ULONG room,
                                                     ULONG *size);
+
+/* Since Windows 7. */
+ULONG WINAPI TdhEnumerateProviderFilters(GUID *provider, ULONG context_count, TDH_CONTEXT *context,
+                                         ULONG *filter_count, void *filters, ULONG *size);
 
 #endif

@@ -188,6 +188,7 @@ typedef struct call {
     ULONG64 left_out;    /* sessions, a bit for each */
     ULONG flags;         /* EVENT_WRITE_FLAG_... */
     uint16_t more_flags; /* of the header */
+    uint16_t property;   /* EVENT_HEADER_PROPERTY_... */
 } call;
 
 static void begin_draft(draft *event, const etwapi_registration *one, const call *written)
@@ -200,6 +201,7 @@ static void begin_draft(draft *event, const etwapi_registration *one, const call
     etwapi_begin_event(&event->record, &one->id);
     etw_event_header *header = &event->record.EventHeader;
     header->Flags |= written->more_flags;
+    header->EventProperty = written->property;
     memcpy(&header->EventDescriptor, written->descriptor, sizeof header->EventDescriptor);
     const GUID *activity = written->activity != NULL ? written->activity : etwapi_thread_activity();
     memcpy(&header->ActivityId, activity, sizeof *activity);
@@ -254,7 +256,7 @@ ULONG WINAPI EventWriteEx(REGHANDLE handle, PCEVENT_DESCRIPTOR descriptor, ULONG
                           ULONG flags, LPCGUID activity, LPCGUID related, ULONG count,
                           PEVENT_DATA_DESCRIPTOR data)
 {
-    const call written = {descriptor, activity, related, {data, count, false}, filter, flags, 0};
+    const call written = {descriptor, activity, related, {data, count, false}, filter, flags, 0, 0};
     return write_event(handle, &written);
 }
 
@@ -282,8 +284,30 @@ ULONG WINAPI EventWriteString(REGHANDLE handle, UCHAR level, ULONGLONG keyword, 
     const EVENT_DESCRIPTOR descriptor = {.Level = level, .Keyword = keyword};
     const EVENT_DATA_DESCRIPTOR data = {.Ptr = (uintptr_t)text,
                                         .Size = (ULONG)(units * sizeof *text)};
-    const call written = {&descriptor, NULL, NULL, {&data, 1, false}, 0, 0, ETW_FLAG_STRING_ONLY};
+    const call written = {&descriptor,          NULL, NULL, {&data, 1, false}, 0, 0,
+                          ETW_FLAG_STRING_ONLY, 0};
     return write_event(handle, &written);
+}
+
+/* Of ntdll alone, with Etw before their names. */
+ULONG WINAPI EventWriteFull(REGHANDLE handle, PCEVENT_DESCRIPTOR descriptor, USHORT property,
+                            LPCGUID activity, LPCGUID related, ULONG count,
+                            PEVENT_DATA_DESCRIPTOR data)
+{
+    const call written = {descriptor, activity, related, {data, count, false}, 0, 0, 0, property};
+    return write_event(handle, &written);
+}
+
+ULONG WINAPI EventWriteNoRegistration(LPCGUID provider, PCEVENT_DESCRIPTOR descriptor, ULONG count,
+                                      PEVENT_DATA_DESCRIPTOR data)
+{
+    REGHANDLE handle;
+    ULONG code = EventRegister(provider, NULL, NULL, &handle);
+    if (code == ERROR_SUCCESS) {
+        code = EventWrite(handle, descriptor, count, data);
+        (void)EventUnregister(handle);
+    }
+    return code;
 }
 
 static BOOLEAN is_wanted(REGHANDLE handle, const EVENT_DESCRIPTOR *descriptor)

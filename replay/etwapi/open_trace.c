@@ -105,6 +105,31 @@ TRACEHANDLE WINAPI OpenTraceA(EVENT_TRACE_LOGFILEA *log)
     return handle;
 }
 
+/* Of a trace of the host itself it is zeros. */
+ULONG WINAPI QueryTraceProcessingHandle(TRACEHANDLE handle,
+                                        ETW_PROCESS_HANDLE_INFO_TYPE information, void *in,
+                                        ULONG in_size, void *out, ULONG out_size, ULONG *returned)
+{
+    const ETW_TRACE_PARTITION_INFORMATION host = {.PartitionType = 0};
+    (void)in;
+    (void)in_size;
+    AcquireSRWLockShared(&open.lock);
+    const bool is_open = place_of(handle) != NULL;
+    ReleaseSRWLockShared(&open.lock);
+    if (!is_open) {
+        return ERROR_INVALID_HANDLE;
+    }
+    if (information != EtwQueryPartitionInformation || returned == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    *returned = sizeof host;
+    if (out == NULL || out_size < sizeof host) {
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    memcpy(out, &host, sizeof host);
+    return ERROR_SUCCESS;
+}
+
 ULONG WINAPI CloseTrace(TRACEHANDLE handle)
 {
     etwapi_playback *trace = NULL;

@@ -329,3 +329,17 @@ ULONG WINAPI TdhGetManifestEventInformation(GUID *provider, EVENT_DESCRIPTOR *ev
     memcpy(info, search.found.data, needed);
     return ERROR_SUCCESS;
 }
+
+/* Filters that a manifest defines, for drivers: none is known. */
+ULONG WINAPI TdhEnumerateProviderFilters(GUID *provider, ULONG context_count, TDH_CONTEXT *context,
+                                         ULONG *filter_count, void *filters, ULONG *size)
+{
+    (void)context_count;
+    (void)context;
+    (void)filters;
+    if (provider == NULL || filter_count == NULL || size == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    *filter_count = 0;
+    return ERROR_NOT_FOUND;
+}

@@ -164,6 +164,86 @@ static void an_ansi_buffer_callback_gets_ansi_names(void **state)
     assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
 }
 
+/* As Windows 11 has it. */
+static void a_file_is_opened_with_options(void **state)
+{
+    (void)state;
+    ULONG events = 0, size = 0;
+    TRACE_LOGFILE_HEADER header = {.PointerSize = 0};
+    etwapi_open_options options = {.event_callback = count_event, .event_context = &events};
+    TRACEHANDLE trace = OpenTraceFromFile(_wgetenv(L"ETWAPI_TRACE"), &options, &header);
+    assert_true(trace != INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(header.PointerSize, 8);
+    ETW_TRACE_PARTITION_INFORMATION partition = {.PartitionType = 7};
+    assert_int_equal(QueryTraceProcessingHandle(trace, EtwQueryPartitionInformation, NULL, 0,
+                                                &partition, sizeof partition, &size),
+                     ERROR_SUCCESS);
+    assert_int_equal(size, sizeof partition);
+    assert_int_equal(partition.PartitionType, 0);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_true(events > 1);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+    assert_int_equal(QueryTraceProcessingHandle(trace, EtwQueryPartitionInformation, NULL, 0,
+                                                &partition, sizeof partition, &size),
+                     ERROR_INVALID_HANDLE);
+}
+
+static void opening_with_options_says_why_not(void **state)
+{
+    (void)state;
+    etwapi_open_options options = {.buffer_callback = &options};
+    assert_true(OpenTraceFromFile(_wgetenv(L"ETWAPI_TRACE"), &options, NULL) ==
+                INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_NOT_SUPPORTED);
+    assert_true(OpenTraceFromFile(_wgetenv(L"ETWAPI_TRACE"), NULL, NULL) ==
+                INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_INVALID_PARAMETER);
+    options.buffer_callback = NULL;
+    assert_true(OpenTraceFromFile(NULL, &options, NULL) == INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_BAD_PATHNAME);
+    assert_true(OpenTraceFromRealTimeLogger(L"no such session", &options, NULL) ==
+                INVALID_PROCESSTRACE_HANDLE);
+    assert_int_equal(GetLastError(), ERROR_WMI_INSTANCE_NOT_FOUND);
+}
+
+/* ControlTrace's page: LogFileNameOffset of an update names another file. */
+static void an_update_changes_the_files_name(void **state)
+{
+    (void)state;
+    struct {
+        EVENT_TRACE_PROPERTIES head;
+        WCHAR name[64], file[64];
+    } with;
+    const TRACEHANDLE session = start(L"file names");
+    memset(&with, 0, sizeof with);
+    with.head.Wnode.BufferSize = sizeof with;
+    with.head.LogFileNameOffset = offsetof(__typeof__(with), file);
+    with.head.LoggerNameOffset = offsetof(__typeof__(with), name);
+    wcscpy(with.file, L"c:\\second.etl");
+    assert_int_equal(UpdateTraceW(session, NULL, &with.head), ERROR_SUCCESS);
+    memset(with.file, 0, sizeof with.file);
+    assert_int_equal(QueryTraceW(session, NULL, &with.head), ERROR_SUCCESS);
+    assert_int_equal(wcscmp(with.file, L"c:\\second.etl"), 0);
+    stop(session);
+}
+
+static void rights_are_given_and_asked(void **state)
+{
+    (void)state;
+    GUID id = {.Data1 = 1};
+    BYTE sid[12] = {1, 1, 0, 0, 0, 0, 0, 1}, descriptor[64];
+    ULONG size = 0;
+    assert_int_equal(EventAccessControl(&id, EventSecuritySetDACL, sid, 0x400, TRUE),
+                     ERROR_SUCCESS);
+    assert_int_equal(EventAccessControl(NULL, EventSecuritySetDACL, sid, 0x400, TRUE),
+                     ERROR_INVALID_PARAMETER);
+    assert_int_equal(EventAccessQuery(&id, NULL, &size), ERROR_MORE_DATA);
+    assert_true(size > 0 && size <= sizeof descriptor);
+    assert_int_equal(EventAccessQuery(&id, descriptor, &size), ERROR_SUCCESS);
+    assert_true(IsValidSecurityDescriptor(descriptor));
+    assert_int_equal(EventAccessRemove(&id), ERROR_SUCCESS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +252,10 @@ int main(void)
         cmocka_unit_test(files_and_sessions_are_not_processed_together),
         cmocka_unit_test(a_session_gets_flags_and_a_guid),
         cmocka_unit_test(an_ansi_buffer_callback_gets_ansi_names),
+        cmocka_unit_test(a_file_is_opened_with_options),
+        cmocka_unit_test(opening_with_options_says_why_not),
+        cmocka_unit_test(an_update_changes_the_files_name),
+        cmocka_unit_test(rights_are_given_and_asked),
     };
     return cmocka_run_group_tests_name("consumers of the drop-in API", tests, NULL, NULL);
 }

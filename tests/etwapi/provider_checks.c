@@ -419,6 +419,30 @@ static void test_activities_and_sessions_left_out_are_chosen_by_the_call(void **
 }
 
 /* Before a provider asks for types their field is whatever the stack held. */
+/* EtwEventWriteFull and EtwEventWriteNoRegistration of ntdll. */
+static void test_the_calls_of_ntdll_write_as_well(void **state)
+{
+    (void)state;
+    REGHANDLE handle;
+    const TRACEHANDLE session = start_enabled(&handle);
+    const EVENT_DESCRIPTOR one = {.Id = 1, .Level = 4}, two = {.Id = 2, .Level = 4};
+    const GUID nobody = {.Data1 = 1};
+    assert_int_equal(EventWriteFull(handle, &one, 2, &source_id, NULL, 0, NULL), ERROR_SUCCESS);
+    assert_int_equal(EventWriteFull(0, &one, 0, NULL, NULL, 0, NULL), ERROR_INVALID_HANDLE);
+    assert_int_equal(EventWriteNoRegistration(&provider_id, &two, 0, NULL), ERROR_SUCCESS);
+    assert_int_equal(EventWriteNoRegistration(&nobody, &two, 0, NULL), ERROR_SUCCESS);
+    assert_int_equal(EventWriteNoRegistration(NULL, &two, 0, NULL), ERROR_INVALID_PARAMETER);
+    seen all;
+    read_all(session, &all);
+    assert_int_equal(all.count, 2);
+    assert_int_equal(all.events[0].header.EventDescriptor.Id, 1);
+    assert_int_equal(all.events[0].header.EventProperty, 2);
+    assert_memory_equal(&all.events[0].header.ActivityId, &source_id, sizeof source_id);
+    assert_int_equal(all.events[1].header.EventDescriptor.Id, 2);
+    assert_memory_equal(&all.events[1].header.ProviderId, &provider_id, sizeof provider_id);
+    assert_int_equal(EventUnregister(handle), ERROR_SUCCESS);
+}
+
 static void test_types_of_data_count_once_they_are_asked_for(void **state)
 {
     (void)state;
@@ -524,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_filter_data_reach_the_callback),
         cmocka_unit_test(test_a_string_is_written_with_its_end),
         cmocka_unit_test(test_activities_and_sessions_left_out_are_chosen_by_the_call),
+        cmocka_unit_test(test_the_calls_of_ntdll_write_as_well),
         cmocka_unit_test(test_types_of_data_count_once_they_are_asked_for),
         cmocka_unit_test(test_messages_are_written_with_what_their_flags_ask_for),
         cmocka_unit_test(test_results_of_writing),

@@ -122,12 +122,25 @@ static void a_context_tells_the_width_of_pointers(void **state)
     }
 }
 
+static void no_filters_of_manifests_are_known(void **state)
+{
+    (void)state;
+    GUID provider = messages;
+    ULONG filters = 5, size = 0;
+    assert_int_equal(TdhEnumerateProviderFilters(&provider, 0, NULL, &filters, NULL, &size),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(filters, 0);
+    assert_int_equal(TdhEnumerateProviderFilters(NULL, 0, NULL, &filters, NULL, &size),
+                     ERROR_INVALID_PARAMETER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_context_names_the_formats_of_wpp_messages),
         cmocka_unit_test(a_search_path_leads_to_the_formats),
         cmocka_unit_test(a_context_tells_the_width_of_pointers),
+        cmocka_unit_test(no_filters_of_manifests_are_known),
     };
     return cmocka_run_group_tests_name("TDH of the drop-in API", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 """etwbox: programs that know nothing of this project run with event tracing replaced, under Wine."""
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 import wine
 from conftest import ROOT, Tool
 from etlwriter import Trace, field, provider_guid
+from pereader import PE
 
 PROVIDER = "Tests.Etwbox"
 PROVIDER_ID = "{%s}" % uuid.UUID(bytes_le=provider_guid(PROVIDER))
@@ -71,6 +73,14 @@ def test_a_program_in_the_box_gets_the_trace(box, win64_tool, programs, small):
 def test_a_dll_that_is_loaded_late_is_redirected(box, programs, small):
     every, none = (int(box(trace, programs("etwbox_by_name")).stdout) for trace in ([small], []))
     assert every == none + 2 > 500  # the provider and the header event's, beside those of every Windows
+
+
+def test_functions_that_are_imported_by_ordinal_are_redirected(box, windows_tool, programs, small, tmp_path):
+    folder = pathlib.Path(wine.PREFIX, "drive_c", "windows", "syswow64" if windows_tool.target == "win32" else "system32")
+    program = PE(programs("etwbox_consumer").read_bytes())
+    assert program.import_by_ordinal("advapi32.dll", PE((folder / "advapi32.dll").read_bytes()).exports()) >= 8
+    (tmp_path / "ordinals.exe").write_bytes(program.bytes)
+    assert len(lines(box([small], tmp_path / "ordinals.exe", *LIVE))) > EVENTS
 
 
 def test_children_are_in_the_box_too(box, programs, small):
