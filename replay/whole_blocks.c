@@ -8,6 +8,17 @@ static bool lies_within(const etw_filter *filter, const etw_whole_block *block)
            (!filter->has_until || block->last_time_100ns < filter->until_100ns);
 }
 
+/* The block that the last event of the head is in is decoded: reading ends with that event. */
+static bool wants_all(const etw_replay *replay, const etw_whole_block *block)
+{
+    const etw_replay_options *options = &replay->options;
+    const etw_block_range range = {etw_reader_event_number(replay->source), block->count,
+                                   block->first_time_100ns, block->last_time_100ns};
+    return lies_within(&options->filter, block) &&
+           (options->head == 0 || replay->totals.events + block->count < options->head) &&
+           (options->pick == NULL || etw_pick_has_block(options->pick, &range));
+}
+
 /* What the file does not explain, but this replay does, a copy is to have: such events come one by
  * one, as those do that tell of others. */
 static bool is_explained_here(const etw_whole_kind *kind, const etw_schema *schema)
@@ -52,7 +63,7 @@ static etw_status give(void *context, const etw_whole_block *block, bool *taken,
 {
     etw_replay *replay = context;
     bool is_plain;
-    if (!lies_within(&replay->options.filter, block)) {
+    if (!wants_all(replay, block)) {
         return ETW_OK;
     }
     etw_status status = find_schemas(replay, block, &is_plain, error);
@@ -65,7 +76,7 @@ static etw_status give(void *context, const etw_whole_block *block, bool *taken,
     return status;
 }
 
-static bool chooses_by_time_alone(const etw_filter *filter)
+static bool chooses_by_place_alone(const etw_filter *filter)
 {
     return !etw_filter_has_provider(filter) && filter->id_count == 0 && !filter->has_level &&
            filter->process_id_count == 0 && filter->where == NULL;
@@ -76,8 +87,7 @@ bool etw_replay_give_blocks(etw_replay *replay, etw_block_taker take, void *cont
     const etw_replay_options *options = &replay->options;
     const bool is_as_stored = !replay->is_etl && replay->sort == NULL && replay->faults == NULL &&
                               !replay->learns && !options->follow && options->speed <= 0;
-    if (!is_as_stored || options->pick != NULL || options->head != 0 ||
-        !chooses_by_time_alone(&options->filter)) {
+    if (!is_as_stored || !chooses_by_place_alone(&options->filter)) {
         return false;
     }
     replay->take_block = take;

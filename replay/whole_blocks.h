@@ -13,7 +13,8 @@ typedef etw_status (*etw_block_taker)(void *context, const etw_whole_block *bloc
                                       etw_error *error);
 
 /* False, and nothing is given: the trace is no .etwcap, or its events are chosen by more than their
- * time, or are not given as the file has them. To be called before the first event. */
+ * time and their place, or are not given as the file has them. To be called before the first event.
+ */
 ETW_API bool etw_replay_give_blocks(etw_replay *replay, etw_block_taker take, void *context);
 
 /* Reads to the end without delivering events: etw_replay_unexplained then tells of all that the

@@ -32,8 +32,12 @@ bool etw_parse_number(const char *text, uint64_t *value)
 {
     const bool hexadecimal = text[0] == '0' && (text[1] | 0x20) == 'x';
     const char *rest;
-    return take_number(hexadecimal ? text + 2 : text, hexadecimal ? 16 : 10, value, &rest) &&
-           *rest == '\0';
+    uint64_t number;
+    const bool is_one =
+        take_number(hexadecimal ? text + 2 : text, hexadecimal ? 16 : 10, &number, &rest) &&
+        *rest == '\0';
+    *value = is_one ? number : *value;
+    return is_one;
 }
 
 typedef struct unit {
@@ -44,12 +48,13 @@ typedef struct unit {
 static bool take_quantity(const char *text, const unit *units, size_t unit_count, uint64_t *value)
 {
     const char *rest;
-    if (!take_number(text, 10, value, &rest)) {
+    uint64_t number;
+    if (!take_number(text, 10, &number, &rest)) {
         return false;
     }
     for (size_t i = 0; i < unit_count; i++) {
-        if (strcmp(rest, units[i].name) == 0 && *value <= UINT64_MAX / units[i].factor) {
-            *value *= units[i].factor;
+        if (strcmp(rest, units[i].name) == 0 && number <= UINT64_MAX / units[i].factor) {
+            *value = number * units[i].factor;
             return true;
         }
     }

@@ -1,4 +1,4 @@
-/* Sizes, times and numbers as users write them. */
+/* Sizes, times and numbers as users write them. What is none changes nothing. */
 #ifndef ETW_RECORDER_QUANTITIES_H
 #define ETW_RECORDER_QUANTITIES_H
 

@@ -115,6 +115,9 @@ ETW_API_CHECKED etw_status etw_writer_add_block(etw_writer *writer, uint16_t kin
  * the disk. */
 ETW_API void etw_writer_tick(etw_writer *writer);
 
+/* Hands over what was added: without threads it is written then, and counted. */
+ETW_API void etw_writer_submit(etw_writer *writer);
+
 /* Hands all that was added to the operating system, in blocks of their own; waits for it. */
 ETW_API_CHECKED etw_status etw_writer_flush(etw_writer *writer, etw_error *error);
 ETW_API void etw_writer_get_counts(const etw_writer *writer, etw_writer_counts *counts);

@@ -159,3 +159,14 @@ etw_status etw_writer_add_whole_block(etw_writer *writer, const etw_whole_block 
     etw_write_queue_unlock(&writer->queue);
     return status;
 }
+
+void etw_writer_submit(etw_writer *writer)
+{
+    etw_write_queue_lock(&writer->queue);
+    etw_write_queue_wait(&writer->queue, writer->queue.job_count - 1);
+    etw_write_job *current = etw_writer_current_job(writer);
+    if (!etw_write_job_is_empty(current)) {
+        etw_writer_hand_over(writer, current);
+    }
+    etw_write_queue_unlock(&writer->queue);
+}

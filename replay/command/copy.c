@@ -317,7 +317,7 @@ static etw_status name_output(etw_copy *c, etw_error *error)
 }
 
 /* Closes the output, and begins the next with the same traces and schemas. */
-static etw_status next_output(etw_copy *c, etw_error *error)
+etw_status etw_copy_next_output(etw_copy *c, etw_error *error)
 {
     etw_status status = finish(c, ETW_OK, error);
     count_output(c);
@@ -335,7 +335,7 @@ static etw_status next_output(etw_copy *c, etw_error *error)
     return etw_failed(status) ? status : open_output(c, error);
 }
 
-static bool is_full(const etw_copy *c, int64_t time_100ns)
+bool etw_copy_is_full(const etw_copy *c, int64_t time_100ns)
 {
     const etw_copy_parts *parts = c->options->parts;
     etw_writer_counts counts = {0};
@@ -370,8 +370,8 @@ static etw_status take_event(etw_copy *c, uint32_t index, const etw_replay_item 
     const int64_t time_100ns =
         etw_clock_to_filetime(&item->trace->clock, item->record->EventHeader.TimeStamp);
     etw_status status = ETW_OK;
-    if (is_full(c, time_100ns)) {
-        status = next_output(c, error);
+    if (etw_copy_is_full(c, time_100ns)) {
+        status = etw_copy_next_output(c, error);
     }
     if (parts != NULL && parts->most_100ns != 0 && c->output_events == 0) {
         move_end(c, time_100ns);

@@ -157,20 +157,51 @@ static etw_status has_numbers_of_copy(etw_copy *c, etw_copy_input *in, const etw
     return ETW_OK;
 }
 
+/* Whether no part ends within the block. The first event of a part by time says where that ends: it
+ * is looked at. */
+static bool fits_part(const etw_copy *c, const etw_whole_block *block, bool begins)
+{
+    const etw_copy_parts *parts = c->options->parts;
+    const uint64_t before = begins ? 0 : c->output_events;
+    return parts == NULL ||
+           ((parts->most_events == 0 || before + block->count <= parts->most_events) &&
+            (parts->most_100ns == 0 ||
+             (before > 0 && block->last_time_100ns < c->output_end_100ns)));
+}
+
+static etw_status write_block(etw_copy *c, const etw_whole_block *block, bool *taken,
+                              etw_error *error)
+{
+    const etw_copy_parts *parts = c->options->parts;
+    const etw_status status =
+        etw_copy_wrote(c, etw_writer_add_whole_block(c->writer, block, taken, error), error);
+    if (*taken) {
+        c->output_events += block->count;
+    }
+    if (*taken && parts != NULL && parts->most_bytes != 0) {
+        etw_writer_submit(c->writer); /* its size decides on the next */
+    }
+    return status;
+}
+
 static etw_status take_block(void *context, const etw_whole_block *block,
                              const etw_schema *const *schemas, bool *taken, etw_error *error)
 {
     etw_copy_input *in = context;
     etw_copy *c = in->copy;
+    const bool begins_part = etw_copy_is_full(c, block->first_time_100ns);
     bool fits = false;
+    if (!fits_part(c, block, begins_part)) {
+        return ETW_OK;
+    }
     etw_status status = etw_copy_add_new_traces(c, in, error);
     if (!etw_failed(status)) {
         status = has_numbers_of_copy(c, in, block, schemas, &fits, error);
     }
-    return etw_failed(status) || !fits
-               ? status
-               : etw_copy_wrote(c, etw_writer_add_whole_block(c->writer, block, taken, error),
-                                error);
+    if (!etw_failed(status) && fits && begins_part) {
+        status = etw_copy_next_output(c, error);
+    }
+    return etw_failed(status) || !fits ? status : write_block(c, block, taken, error);
 }
 
 /* The copy's store gets the schemas of the file in the order of their numbers, so that they keep
@@ -196,7 +227,7 @@ etw_status etw_copy_take_blocks(etw_copy *c, etw_error *error)
 {
     const etw_copy_options *o = c->options;
     const bool is_unchanged = c->input_count == 1 && c->inputs[0].offset_100ns == 0 &&
-                              o->redaction == NULL && o->keeps == NULL && o->parts == NULL &&
+                              o->redaction == NULL && o->keeps == NULL &&
                               o->arguments->writer.level == 0;
     if (!o->takes_blocks || !is_unchanged ||
         !etw_replay_give_blocks(c->inputs[0].replay, take_block, &c->inputs[0])) {

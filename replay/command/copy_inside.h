@@ -51,6 +51,10 @@ struct etw_copy {
 /* Errors of the output name it, as those of an input name that. */
 etw_status etw_copy_wrote(const etw_copy *c, etw_status status, etw_error *error);
 
+/* Whether what comes at that time belongs to the next part of the output; begins it. */
+bool etw_copy_is_full(const etw_copy *c, int64_t time_100ns);
+etw_status etw_copy_next_output(etw_copy *c, etw_error *error);
+
 /* Those that the input has told since the last call. */
 etw_status etw_copy_add_new_traces(etw_copy *c, etw_copy_input *in, etw_error *error);
 /* Of providers. Done at the beginning, for blocks written early, and again at the end, when all

@@ -54,6 +54,7 @@ static etw_exit split_every(const etw_replay_arguments *arguments)
                                   .context = &n};
     const etw_copy_options options = {.arguments = &own,
                                       .carry_rundown = true,
+                                      .takes_blocks = true,
                                       .filtered_detail =
                                           "split, some left out by options that choose events",
                                       .progress = "splitting",

@@ -66,6 +66,13 @@ bool etw_pick_wants_block(void *context, const etw_block_range *range)
            etw_spans_meet(&pick->times, 0, range->first_time_100ns, range->last_time_100ns);
 }
 
+bool etw_pick_has_block(const etw_pick *pick, const etw_block_range *range)
+{
+    const uint64_t last = range->first_number + range->count - 1;
+    return pick->is_made && !pick->has_sequence && range->count > 0 &&
+           etw_spans_hold(&pick->numbers, 0, (int64_t)range->first_number, (int64_t)last);
+}
+
 static bool has(const etw_spans *set, uint64_t key, int64_t value)
 {
     return etw_spans_meet(set, key, value, value);

@@ -41,6 +41,8 @@ void etw_pick_free(etw_pick *pick);
 
 /* Whether the pick may want one of count events from number first on, of these times. */
 bool etw_pick_wants_block(void *pick, const etw_block_range *range);
+/* Whether it surely wants all of them. */
+bool etw_pick_has_block(const etw_pick *pick, const etw_block_range *range);
 /* Whether it wants this one; place's sequence is set. Each event is asked for once. */
 etw_status etw_pick_wants(etw_pick *pick, etw_place *place, bool *wants, etw_error *error);
 

@@ -78,10 +78,11 @@ etw_status etw_spans_add(etw_spans *set, uint64_t key, int64_t from, int64_t to,
     return status;
 }
 
-bool etw_spans_meet(const etw_spans *set, uint64_t key, int64_t from, int64_t to)
+/* The first span of the key that ends at or behind from; NULL where there is none. */
+static const etw_span *find(const etw_spans *set, uint64_t key, int64_t from)
 {
     uint32_t low = 0;
-    uint32_t high = set->count; /* the first span that ends at or behind from */
+    uint32_t high = set->count;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
         const etw_span *span = &set->spans[middle];
@@ -91,5 +92,17 @@ bool etw_spans_meet(const etw_spans *set, uint64_t key, int64_t from, int64_t to
             high = middle;
         }
     }
-    return low < set->count && set->spans[low].key == key && set->spans[low].from <= to;
+    return low < set->count && set->spans[low].key == key ? &set->spans[low] : NULL;
+}
+
+bool etw_spans_meet(const etw_spans *set, uint64_t key, int64_t from, int64_t to)
+{
+    const etw_span *span = find(set, key, from);
+    return span != NULL && span->from <= to;
+}
+
+bool etw_spans_hold(const etw_spans *set, uint64_t key, int64_t from, int64_t to)
+{
+    const etw_span *span = find(set, key, from);
+    return span != NULL && span->from <= from && to <= span->to;
 }

@@ -26,5 +26,7 @@ etw_status etw_spans_add(etw_spans *set, uint64_t key, int64_t from, int64_t to,
 void etw_spans_settle(etw_spans *set);
 /* Of a settled set: whether a span of the key has a number within from and to. */
 bool etw_spans_meet(const etw_spans *set, uint64_t key, int64_t from, int64_t to);
+/* Whether a span of the key has all of them. */
+bool etw_spans_hold(const etw_spans *set, uint64_t key, int64_t from, int64_t to);
 
 #endif

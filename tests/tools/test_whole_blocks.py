@@ -1,5 +1,5 @@
-"""A cut by time copies events blocks of which it keeps all as they are, and decodes those at its borders: the events are those
-of a cut that decodes each."""
+"""A cut by time or place, and a split, copy events blocks of which they keep all as they are, and decode those at their borders:
+the events are those of one that decodes each."""
 import json
 import random
 import resource
@@ -50,7 +50,9 @@ def test_the_trace_has_blocks_enough(recorded):
     assert len(bodies(recorded)) >= 3
 
 
-@pytest.mark.parametrize("words", [["--since", "+2s", "--until", "+7.5s"], ["--since", "+3.004s"], ["--until", "+6s"], []], ids=" ".join)
+@pytest.mark.parametrize("words", [["--since", "+2s", "--until", "+7.5s"], ["--since", "+3.004s"], ["--until", "+6s"], [],
+                                   ["--head", "900"], ["--tail", "901"], ["--tail", "700", "--head", "500"], ["--tail", "5000"],
+                                   ["--tail", "900", "--since", "+1s"]], ids=" ".join)
 def test_the_events_are_those_of_a_cut_that_decodes_them(native_tool, recorded, tmp_path, words):
     copied = cut(native_tool, recorded, tmp_path / "copied.etwcap", *words)
     decoded = cut(native_tool, recorded, tmp_path / "decoded.etwcap", "--compression", "3", *words)
@@ -66,8 +68,11 @@ def test_the_events_are_those_of_a_cut_that_decodes_them(native_tool, recorded, 
 def test_blocks_within_are_the_same_bytes_and_others_are_not(native_tool, recorded, tmp_path):
     whole = bodies(recorded)
     assert bodies(cut(native_tool, recorded, tmp_path / "all.etwcap")) == whole
-    some = bodies(cut(native_tool, recorded, tmp_path / "some.etwcap", "--since", "+0.5s"))
-    assert some[0] != whole[0] and some[1:] == whole[1:]
+    for words in (["--since", "+0.5s"], ["--tail", "980"]):
+        some = bodies(cut(native_tool, recorded, tmp_path / "some.etwcap", *words))
+        assert some[0] != whole[0] and some[1:] == whole[1:]
+    some = bodies(cut(native_tool, recorded, tmp_path / "some.etwcap", "--head", "1010"))
+    assert some[-1] != whole[-1] and some[:-1] == whole[:-1]
     for words in (["--compression", "5"], ["--pid", "3"], ["--where", "Id == 1"], ["--redact", "Number"]):
         assert not set(bodies(cut(native_tool, recorded, tmp_path / "changed.etwcap", *words))) & set(whole), words
 
@@ -116,3 +121,33 @@ def test_a_file_that_may_not_grow_holds_blocks_that_are_whole(native_tool, recor
     kept = lines_of_status_3(native_tool, part)
     events = [line for line in kept if b'"Loss"' not in line]
     assert events == lines(native_tool, recorded)[:len(events)] and len(events) < COUNT
+
+
+@pytest.mark.parametrize("every", ["7s", "500ms", "1000 events", "37 events", "100M", "2500k", "100k"])
+def test_parts_of_a_split_have_the_events_of_one_that_decodes_them(native_tool, recorded, tmp_path, every):
+    """By size they need not be the same parts, as these hold whole blocks; each ends with the block that makes it too large."""
+    parts = {}
+    for name, words in (("copied", []), ("threads", ["--threads", "2"]), ("decoded", ["--compression", "3"])):
+        (tmp_path / name).mkdir()
+        native_tool("etw-replay", "split", recorded, "-o", tmp_path / name / "%n.etwcap", "--every", every, "-q", *words)
+        parts[name] = sorted((tmp_path / name).iterdir())
+    contents = {name: [native_tool("etw-replay", path).stdout for path in parts[name][:40]] for name in ("copied", "decoded")}
+    assert [path.read_bytes() for path in parts["copied"]] == [path.read_bytes() for path in parts["threads"]]
+    if every[-1] in "kM":
+        size = int(every[:-1]) << {"k": 10, "M": 20}[every[-1]]
+        assert all(path.stat().st_size >= size for path in parts["copied"][:-1])
+        assert b"".join(contents["copied"]) == native_tool("etw-replay", recorded).stdout
+        assert sum((bodies(path) for path in parts["copied"]), []) == bodies(recorded)
+    else:
+        assert contents["copied"] == contents["decoded"]
+    for path in parts["copied"][:40]:
+        native_tool("etw-replay", "verify", "-q", path)
+
+
+def test_blocks_within_a_part_are_the_same_bytes(native_tool, recorded, tmp_path):
+    whole = bodies(recorded)
+    native_tool("etw-replay", "split", recorded, "-o", tmp_path / "%n.etwcap", "--every", "1000 events", "-q")
+    first, *_, last = sorted(tmp_path.iterdir())
+    assert bodies(first)[:-1] == whole[:-1] and not set(bodies(last)) & set(whole)
+    native_tool("etw-replay", "split", recorded, "-o", tmp_path / "time%n.etwcap", "--every", "100s", "-q")
+    assert bodies(tmp_path / "time00001.etwcap")[1:] == whole[1:]

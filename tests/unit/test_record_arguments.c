@@ -168,8 +168,7 @@ static void quantities_have_units(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint64_t value = 0;
-        if (rows[i].parse(rows[i].text, &value) != rows[i].valid ||
-            (rows[i].valid && value != rows[i].value)) {
+        if (rows[i].parse(rows[i].text, &value) != rows[i].valid || value != rows[i].value) {
             fail_msg("'%s' gave %llu", rows[i].text, (unsigned long long)value);
         }
     }
