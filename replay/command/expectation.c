@@ -90,11 +90,17 @@ static etw_status take_head(etw_expectation *e, const etw_json_document *d, etw_
 
 etw_status etw_expectation_read(etw_expectation *expectation, const char *path, etw_error *error)
 {
+    const etw_os *os = etw_os_default();
     etw_line_reader lines;
     etw_json_document document = {0};
     char *line;
     size_t size;
-    etw_status status = etw_line_reader_open(&lines, etw_os_default(), path, error);
+    etw_status status = etw_line_reader_open(&lines, os, path, error);
+    /* Its events are read later, from the start. */
+    if (!etw_failed(status) && (strcmp(path, "-") == 0 || os->size(os->context, lines.file) < 0)) {
+        status = etw_error_set(error, ETW_ERROR_UNSUPPORTED,
+                               "%s: an expectation is read twice: name a file", lines.path);
+    }
     if (!etw_failed(status)) {
         status = etw_line_reader_next(&lines, &line, &size, error);
     }

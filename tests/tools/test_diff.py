@@ -32,6 +32,14 @@ def changes(tool, left, right, *options, status=1):
     return lines, summary["Summary"]
 
 
+def test_an_expectation_from_standard_input_is_refused(native_tool, tmp_path):
+    """It is read twice; the second time its first lines would be gone, and their events told as additional."""
+    Trace().write(tmp_path / "a.etl")
+    native_tool("etw-replay", "expect", tmp_path / "a.etl", tmp_path / "a.ndjson", "--update")
+    done = native_tool("etw-replay", "expect", tmp_path / "a.etl", "-", input=(tmp_path / "a.ndjson").read_bytes(), status=1)
+    assert b"stdin: an expectation is read twice: name a file" in done.stderr
+
+
 def test_colours_are_for_terminals_unless_they_are_wanted(native_tool, written):
     a, b = written(trace_of([("a", 1)]), "a.etl"), written(trace_of([("b", 1)]), "b.etl")
     assert b"\x1b" not in native_tool("etw-replay", "diff", a, b, status=1).stdout
