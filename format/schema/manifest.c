@@ -4,6 +4,8 @@
 #include "format/schema/manifest_model.h"
 #include "format/schema/wevt.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define STRING_REFERENCE "$(string."
@@ -138,13 +140,22 @@ static const char *text_of(const etw_manifest_name *name)
     return name == NULL ? NULL : name->name;
 }
 
+/* PerfView's dumps make up "keyword_8000" for a mask without a name. */
+static bool is_made_up(const etw_manifest_keyword *keyword)
+{
+    char made_up[32];
+    (void)snprintf(made_up, sizeof made_up, "keyword_%" PRIx64, keyword->mask);
+    return strcmp(keyword->name, made_up) == 0;
+}
+
 static uint32_t keywords_of(const etw_manifest_provider *provider, uint64_t keyword,
                             const char **names)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < provider->keyword_count; i++) {
-        if ((keyword & provider->keywords[i].mask) == provider->keywords[i].mask) {
-            names[count++] = provider->keywords[i].name;
+        const etw_manifest_keyword *known = &provider->keywords[i];
+        if ((keyword & known->mask) == known->mask && !is_made_up(known)) {
+            names[count++] = known->name;
         }
     }
     return count;

@@ -74,8 +74,8 @@ typedef struct etw_manifest_name_key {
 
 typedef struct etw_manifest_name {
     etw_manifest_name_key key;
-    const char *name;
-    const char *alias;   /* of a channel in XML: what events call it (chid); may be NULL */
+    const char *name;    /* NULL: it has none */
+    const char *alias;   /* what else events call it in XML (chid of a channel); may be NULL */
     etw_guid event_guid; /* of a task */
 } etw_manifest_name;
 

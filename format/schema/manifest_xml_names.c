@@ -1,6 +1,9 @@
 /* Channels, levels, tasks, opcodes and keywords of a provider in XML. */
 #include "format/schema/manifest_xml_reader.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define FIRST_CHANNEL 16u
 
 static const etw_manifest_keyword predefined_keywords[] = {
@@ -9,6 +12,19 @@ static const etw_manifest_keyword predefined_keywords[] = {
     {UINT64_C(1) << 52, "win:AuditFailure"},    {UINT64_C(1) << 53, "win:AuditSuccess"},
     {UINT64_C(1) << 54, "win:CorrelationHint"}, {UINT64_C(1) << 55, "win:EventlogClassic"},
 };
+
+/* PerfView's dumps make up names for numbers that have none: "task_7", "opcode_64". They are what
+ * events refer to there, and nothing that Windows would show. */
+static bool is_made_up(etw_manifest_attributes given, const char *kind, uint32_t value)
+{
+    const char *name = etw_manifest_xml_attribute(given, "name");
+    const char *message = etw_manifest_xml_attribute(given, "message");
+    char made_up[32], reference[32];
+    (void)snprintf(made_up, sizeof made_up, "%s_%" PRIu32, kind, value);
+    (void)snprintf(reference, sizeof reference, "$(string.%s_", kind);
+    return name != NULL && message != NULL && strcmp(name, made_up) == 0 &&
+           strncmp(message, reference, strlen(reference)) == 0;
+}
 
 /* The first name of a number stays; NULL where it is not new. */
 static etw_manifest_name *add_name(etw_manifest_xml_reader *self, etw_manifest_name_kind kind,
@@ -116,12 +132,22 @@ void etw_manifest_xml_start_level(etw_manifest_xml_reader *self, etw_manifest_at
                    etw_manifest_xml_attribute(given, "name"), NULL);
 }
 
+/* Events refer to it by its alias, and nobody sees it. */
+static void hide_name(etw_manifest_name *name)
+{
+    name->alias = name->name;
+    name->name = NULL;
+}
+
 void etw_manifest_xml_start_task(etw_manifest_xml_reader *self, etw_manifest_attributes given)
 {
     self->task = etw_manifest_xml_number_or(given, "value", 0);
-    (void)add_name(self, ETW_MANIFEST_TASK, ETW_MANIFEST_ANY_TASK, self->task,
-                   etw_manifest_xml_attribute(given, "name"),
-                   etw_manifest_xml_attribute(given, "eventGUID"));
+    etw_manifest_name *added = add_name(self, ETW_MANIFEST_TASK, ETW_MANIFEST_ANY_TASK, self->task,
+                                        etw_manifest_xml_attribute(given, "name"),
+                                        etw_manifest_xml_attribute(given, "eventGUID"));
+    if (added != NULL && is_made_up(given, "task", self->task)) {
+        hide_name(added);
+    }
 }
 
 void etw_manifest_xml_end_task(etw_manifest_xml_reader *self)
@@ -131,9 +157,12 @@ void etw_manifest_xml_end_task(etw_manifest_xml_reader *self)
 
 void etw_manifest_xml_start_opcode(etw_manifest_xml_reader *self, etw_manifest_attributes given)
 {
-    (void)add_name(self, ETW_MANIFEST_OPCODE, self->task,
-                   etw_manifest_xml_number_or(given, "value", 0),
-                   etw_manifest_xml_attribute(given, "name"), NULL);
+    const uint32_t value = etw_manifest_xml_number_or(given, "value", 0);
+    etw_manifest_name *added = add_name(self, ETW_MANIFEST_OPCODE, self->task, value,
+                                        etw_manifest_xml_attribute(given, "name"), NULL);
+    if (added != NULL && is_made_up(given, "opcode", value)) {
+        hide_name(added);
+    }
 }
 
 void etw_manifest_xml_start_keyword(etw_manifest_xml_reader *self, etw_manifest_attributes given)

@@ -118,7 +118,8 @@ static const template_case templates[] = {
     {"length and count as numbers",
      DATA("a", "UnicodeString", " length='16'") DATA("b", "Binary", " length='6'")
          DATA("c", "UInt32", " count='3'") DATA("d", "Binary", " outType='win:IPv6'"),
-     "a 1/1 flags=0x10 length=16; b 14/15 flags=0x10 length=6; c 8/8 flags=0x20 count=3 length=4; d 14/24 length=16"},
+     "a 1/1 flags=0x10 length=16; b 14/15 flags=0x10 length=6; c 8/8 flags=0x20 count=3 length=4; "
+     "d 14/24 length=16"},
     {"length and count from fields",
      DATA("n", "UInt16", "") DATA("a", "Binary", " length='n'") DATA("b", "UInt32", " count='n'")
          DATA("c", "UnicodeString", " length='n' count='n'"),
@@ -214,6 +215,27 @@ static void names_what_the_record_says(void **state)
                               "opcode=win:Start message=It is %1  "
                               "provider_message=The provider  name=N");
     assert_string_equal(etw_schema_store_provider_name(self->store, &provider), "Prov");
+}
+
+static void names_nothing_by_what_perfview_made_up(void **state)
+{
+    fixture *self = *state;
+    start_anew(state);
+    add_body(
+        self,
+        "<keywords><keyword name='keyword_8' mask='0x8' message='$(string.keyword_keyword_8)'/>"
+        "<keyword name='Real' mask='0x4'/></keywords>"
+        "<tasks><task name='task_0' value='0' message='$(string.task_task_0)'><opcodes>"
+        "<opcode name='opcode_64' value='64' message='$(string.opcode_task_0opcode_64)'/>"
+        "</opcodes></task><task name='task_5' value='5' message='Five'/></tasks>"
+        "<events><event value='1' task='task_0' opcode='opcode_64' keywords='keyword_8 Real'/>"
+        "<event value='2' task='task_5'/></events>");
+    assert_event(find(self, (etw_event_descriptor){.Id = 1, .Opcode = 64, .Keyword = 12})->tei,
+                 "source=0 flags=0x0 properties=0/0 provider=Prov keywords=Real "
+                 "provider_message=The provider ");
+    assert_event(find(self, (etw_event_descriptor){.Id = 2, .Task = 5})->tei,
+                 "source=0 flags=0x0 properties=0/0 provider=Prov task=task_5 "
+                 "provider_message=The provider ");
 }
 
 typedef struct message_case {
@@ -565,6 +587,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(makes_properties_of_templates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_what_the_record_says, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_nothing_by_what_perfview_made_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loads_messages_as_windows_does, set_up, tear_down),
         cmocka_unit_test_setup_teardown(makes_maps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prefers_english_strings, set_up, tear_down),
