@@ -522,8 +522,8 @@ void etw_schema_file_providers(const etw_schema_file *file,
 etw_status etw_schema_file_set(etw_schema_file *file, etw_schema_store *store,
                                etw_manifest_set **set, etw_error *error)
 {
-    *set = file->set;
     if (file->was_read) {
+        *set = file->set;
         return ETW_OK;
     }
     file->was_read = true;
@@ -537,5 +537,6 @@ etw_status etw_schema_file_set(etw_schema_file *file, etw_schema_store *store,
         }
         (void)file->options.os->close(file->options.os->context, opened);
     }
+    *set = file->set; /* a manifest that was mended is another set by now */
     return status == ETW_OK ? ETW_OK : etw_error_wrap(error, status, "%s", file->path);
 }
