@@ -220,7 +220,9 @@ const etw_decoded_block *etw_decode_ahead_take(etw_decode_ahead *ahead, etw_deco
     }
     *decoder = s->decoder;
     s->decoder = used;
+    (void)pthread_mutex_lock(&ahead->mutex); /* threads look at all slots */
     s->state = SLOT_FREE;
+    (void)pthread_mutex_unlock(&ahead->mutex);
     ahead->oldest = (ahead->oldest + 1) % ahead->slot_count;
     ahead->used--;
     return &s->decoded;

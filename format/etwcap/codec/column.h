@@ -74,6 +74,10 @@ void etw_column_reader_free(etw_column_reader *reader);
 bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
                      uint32_t count, uint32_t width, uint32_t *mode);
 
+/* The same of values that nobody wants: their bytes are passed over, and looked at only as far as
+ * that needs. */
+bool etw_column_pass(etw_cursor *cursor, uint32_t count, uint32_t width, uint32_t *mode);
+
 static inline uint64_t etw_column_mask(uint32_t width)
 {
     return width >= 8 ? UINT64_MAX : ((uint64_t)1 << (8 * width)) - 1;

@@ -270,6 +270,110 @@ static bool read_form(etw_column_reader *reader, etw_cursor *cursor, place to, u
     }
 }
 
+/* ---- Passing over ---- */
+
+static bool pass_form(etw_cursor *cursor, uint32_t count, uint32_t width, uint32_t form,
+                      uint32_t depth);
+
+static bool pass_planes(etw_cursor *cursor, uint32_t count, uint32_t width)
+{
+    const uint32_t head = etw_cursor_u8(cursor);
+    const uint32_t planes = head & 0xF;
+    (void)etw_cursor_take(cursor, planes < width ? width : 0);
+    return (head >> 4) + planes <= width && etw_cursor_take(cursor, (size_t)planes * count) != NULL;
+}
+
+static bool pass_dictionary(etw_cursor *cursor, uint32_t count, uint32_t width)
+{
+    const uint64_t distinct = etw_cursor_varint(cursor);
+    const uint32_t form = etw_cursor_u8(cursor);
+    return distinct != 0 && distinct <= ETW_COLUMN_MAX_DICTIONARY && distinct <= count &&
+           pass_form(cursor, (uint32_t)distinct, width, form, IN_DICTIONARY) &&
+           etw_cursor_take(cursor, (size_t)count * (distinct <= 256 ? 1 : 2)) != NULL;
+}
+
+static bool pass_sparse(etw_cursor *cursor, uint32_t count, uint32_t width)
+{
+    const uint8_t *bits = etw_cursor_take(cursor, ((size_t)count + 7) / 8);
+    const uint32_t kept = bits == NULL ? 0 : count_bits(bits, count);
+    return bits != NULL &&
+           (kept == 0 || pass_form(cursor, kept, width, etw_cursor_u8(cursor), IN_SPARSE));
+}
+
+static bool pass_buckets(etw_cursor *cursor, uint32_t count)
+{
+    const uint8_t *buckets = etw_cursor_take(cursor, count);
+    uint64_t bits = 0;
+    for (uint32_t i = 0; buckets != NULL && i < count; i++) {
+        bits += etw_bucket_bits(buckets[i]);
+    }
+    return buckets != NULL && etw_cursor_take(cursor, (size_t)((bits + 7) / 8)) != NULL;
+}
+
+static bool pass_form(etw_cursor *cursor, uint32_t count, uint32_t width, uint32_t form,
+                      uint32_t depth)
+{
+    switch (form) {
+    case ETW_COLUMN_CONSTANT:
+        return etw_cursor_take(cursor, width) != NULL;
+    case ETW_COLUMN_PLANES:
+        return pass_planes(cursor, count, width);
+    case ETW_COLUMN_DICTIONARY:
+        return depth < IN_DICTIONARY && pass_dictionary(cursor, count, width);
+    case ETW_COLUMN_SPARSE:
+        return depth < IN_SPARSE && pass_sparse(cursor, count, width);
+    case ETW_COLUMN_BUCKETS:
+        return pass_buckets(cursor, count);
+    case ETW_COLUMN_ROWS:
+        return etw_cursor_take(cursor, (size_t)width * count) != NULL;
+    default:
+        return false;
+    }
+}
+
+/* ---- Whole columns ---- */
+
+/* What a column begins with. */
+typedef struct column_head {
+    uint32_t form;
+    uint32_t from; /* what values are told from */
+    uint32_t shift;
+    uint64_t first; /* of DELTA */
+    uint32_t left;  /* values behind it */
+} column_head;
+
+/* may_guess: the caller has predictions. */
+static bool read_head(etw_cursor *cursor, uint32_t count, uint32_t width, bool may_guess,
+                      column_head *head)
+{
+    const uint8_t byte = etw_cursor_u8(cursor);
+    head->form = byte & 0xF;
+    head->from = (byte >> 4) & (ETW_COLUMN_SHIFTED - 1);
+    head->shift = (byte >> 4 & ETW_COLUMN_SHIFTED) != 0 ? etw_cursor_u8(cursor) : 0;
+    if (head->shift > 63 || (head->from >= ETW_COLUMN_FIRST_GUESS && !may_guess)) {
+        return false;
+    }
+    const bool is_delta = head->from == ETW_COLUMN_DELTA;
+    head->first = is_delta ? take(cursor, width) : 0;
+    head->left = is_delta ? count - 1 : count;
+    return true;
+}
+
+bool etw_column_pass(etw_cursor *cursor, uint32_t count, uint32_t width, uint32_t *mode)
+{
+    column_head head;
+    *mode = ETW_COLUMN_PLAIN;
+    if (count == 0) {
+        return true;
+    }
+    if (!read_head(cursor, count, width, true, &head) ||
+        (head.left > 0 && !pass_form(cursor, head.left, width, head.form, 0))) {
+        return false;
+    }
+    *mode = head.from == ETW_COLUMN_DELTA ? ETW_COLUMN_PLAIN : head.from;
+    return !cursor->failed;
+}
+
 bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *values,
                      uint32_t count, uint32_t width, uint32_t *mode)
 {
@@ -279,30 +383,26 @@ bool etw_column_read(etw_column_reader *reader, etw_cursor *cursor, uint64_t *va
     if (count == 0) {
         return true;
     }
-    const uint8_t head = etw_cursor_u8(cursor);
-    const uint32_t from = (head >> 4) & (ETW_COLUMN_SHIFTED - 1);
-    const bool delta = from == ETW_COLUMN_DELTA;
-    const uint32_t shift = (head >> 4 & ETW_COLUMN_SHIFTED) != 0 ? etw_cursor_u8(cursor) : 0;
-    if (shift > 63 || (from >= ETW_COLUMN_FIRST_GUESS && mode == NULL)) {
+    column_head head;
+    if (!read_head(cursor, count, width, mode != NULL, &head)) {
         return false;
     }
-    const uint64_t first = delta ? take(cursor, width) : 0;
-    const uint32_t left = delta ? count - 1 : count;
-    uint64_t *residuals = delta ? values + 1 : values;
-    if (left > 0 && !read_form(reader, cursor, (place){residuals, left, width}, head & 0xF, 0)) {
+    const uint32_t left = head.left;
+    uint64_t *residuals = values + (count - left);
+    if (left > 0 && !read_form(reader, cursor, (place){residuals, left, width}, head.form, 0)) {
         return false;
     }
-    for (uint32_t i = 0; i < left && from != ETW_COLUMN_PLAIN; i++) {
-        residuals[i] = etw_column_unfold(residuals[i], width, shift);
+    for (uint32_t i = 0; i < left && head.from != ETW_COLUMN_PLAIN; i++) {
+        residuals[i] = etw_column_unfold(residuals[i], width, head.shift);
     }
-    if (delta) {
+    if (head.from == ETW_COLUMN_DELTA) {
         const uint64_t mask = etw_column_mask(width);
-        values[0] = first;
+        values[0] = head.first;
         for (uint32_t i = 1; i < count; i++) {
             values[i] = (values[i - 1] + values[i]) & mask;
         }
     } else if (mode != NULL) {
-        *mode = from;
+        *mode = head.from;
     }
     return !cursor->failed;
 }

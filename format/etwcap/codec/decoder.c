@@ -78,6 +78,12 @@ bool etw_decoder_begin_events(etw_decoder *decoder)
 
 /* ---- kinds ---- */
 
+/* Whether its record is needed. */
+static bool is_made(const etw_decoder *decoder, uint32_t event)
+{
+    return decoder->kinds[decoder->events[event].kind].is_made;
+}
+
 /* Of those, kinds that have an event with that number or a later one. */
 static void want_kinds_from(etw_decoder *decoder, uint32_t first_event)
 {
@@ -114,11 +120,16 @@ static bool read_kinds(etw_decoder *decoder, etw_cursor *cursor)
     for (uint32_t i = 0; i < decoder->count; i++) {
         etw_decoded_kind *of = &decoder->kinds[decoder->events[i].kind];
         decoder->order[of->start + of->count++] = i;
-        decoder->records[i] = of->record;
-        decoder->records[i].ExtendedDataCount = 0;
     }
     if (decoder->choice.first_event > 0) {
         want_kinds_from(decoder, decoder->choice.first_event);
+    }
+    etw_decoder_choose_made(decoder);
+    for (uint32_t i = 0; i < decoder->count; i++) {
+        if (is_made(decoder, i)) {
+            decoder->records[i] = decoder->kinds[decoder->events[i].kind].record;
+            decoder->records[i].ExtendedDataCount = 0;
+        }
     }
     return true;
 }
@@ -131,13 +142,15 @@ static bool read_times(etw_decoder *decoder, etw_cursor *cursor)
     if (!etw_fields_read(&decoder->fields, cursor, decoder->count, 8, NULL)) {
         return false;
     }
+    uint64_t *steps = (void *)decoder->rows; /* from event to event; rows come later */
     for (uint32_t i = 0; i < decoder->count; i++) {
-        decoder->records[decoder->order[i]].EventHeader.TimeStamp =
-            (int64_t)etw_column_unfold(decoder->fields.values[i], 8, 0);
+        steps[decoder->order[i]] = etw_column_unfold(decoder->fields.values[i], 8, 0);
     }
     for (uint32_t i = 0; i < decoder->count; i++) {
-        now += (uint64_t)decoder->records[i].EventHeader.TimeStamp;
-        decoder->records[i].EventHeader.TimeStamp = (int64_t)now;
+        now += steps[i];
+        if (is_made(decoder, i)) {
+            decoder->records[i].EventHeader.TimeStamp = (int64_t)now;
+        }
     }
     return true;
 }
@@ -148,7 +161,7 @@ static bool read_processors(etw_decoder *decoder, etw_cursor *cursor)
         return false;
     }
     for (uint32_t i = 0; i < decoder->count; i++) {
-        decoder->records[i].BufferContext.ProcessorIndex = (uint16_t)decoder->fields.values[i];
+        decoder->events[i].thread = (uint16_t)decoder->fields.values[i]; /* until it is known */
     }
     return true;
 }
@@ -184,9 +197,8 @@ static bool read_threads(etw_decoder *decoder, etw_cursor *cursor)
     uint32_t next = 0;
     memset(decoder->last_thread, 0xFF, PROCESSORS * sizeof *decoder->last_thread);
     for (uint32_t i = 0; i < decoder->count; i++) {
-        etw_event_record *record = &decoder->records[i];
-        uint32_t *last =
-            &decoder->last_thread[record->BufferContext.ProcessorIndex & (PROCESSORS - 1)];
+        const uint32_t processor = decoder->events[i].thread;
+        uint32_t *last = &decoder->last_thread[processor & (PROCESSORS - 1)];
         const uint64_t code = decoder->fields.values[i];
         if (code >= ETW_THREAD_KNOWN) {
             *last = (uint32_t)code - ETW_THREAD_KNOWN;
@@ -198,8 +210,12 @@ static bool read_threads(etw_decoder *decoder, etw_cursor *cursor)
         }
         before = *last;
         decoder->events[i].thread = *last;
-        record->EventHeader.ThreadId = (uint32_t)decoder->threads[*last];
-        record->EventHeader.ProcessId = (uint32_t)(decoder->threads[*last] >> 32);
+        if (is_made(decoder, i)) {
+            etw_event_record *record = &decoder->records[i];
+            record->BufferContext.ProcessorIndex = (uint16_t)processor;
+            record->EventHeader.ThreadId = (uint32_t)decoder->threads[*last];
+            record->EventHeader.ProcessId = (uint32_t)(decoder->threads[*last] >> 32);
+        }
     }
     return true;
 }
@@ -427,8 +443,9 @@ static bool read_payload(etw_decoder *decoder)
     }
     for (uint32_t k = 0; k < decoder->wanted_kinds; k++) {
         const etw_decoded_kind *of = &decoder->kinds[k];
-        const etw_kind_records events = {decoder->records, decoder->order + of->start, of->count,
-                                         !of->is_wanted};
+        const etw_kind_records events = {decoder->records, decoder->order + of->start,
+                                         of->count,        etw_payload_realm(&of->record),
+                                         !of->is_wanted,   !of->is_made};
         if (of->count == 0 || !etw_payload_read(decoder->payload, &decoder->fields, &cursor,
                                                 &events, decoder->rows)) {
             return payload_failed(decoder);
@@ -530,10 +547,14 @@ etw_status etw_decoder_decode(etw_decoder *decoder, etw_bytes body, uint32_t par
                               uint32_t *event_count, etw_error *error)
 {
     *event_count = 0;
+    etw_payload_reader_forget(decoder->payload);
     etw_decoder_begin(decoder);
-    if (!decode(decoder, body, parts)) {
-        decoder->count = 0;
-        return etw_decoder_failed(decoder, error);
+    while (!decode(decoder, body, parts)) {
+        if (!etw_payload_lacked_rows(decoder->payload)) {
+            decoder->count = 0;
+            return etw_decoder_failed(decoder, error);
+        }
+        etw_decoder_begin(decoder);
     }
     *event_count = decoder->count;
     return ETW_OK;

@@ -17,6 +17,7 @@ typedef struct etw_decoded_kind {
     uint16_t size_excess;
     uint32_t count, start; /* of its events in order */
     bool is_wanted;
+    bool is_made; /* its records are: it is wanted, or one that is may be told from it */
 } etw_decoded_kind;
 
 typedef struct etw_decoded_event {
@@ -58,6 +59,8 @@ bool etw_decoder_begin_events(etw_decoder *decoder);
 /* What went wrong with it. */
 etw_status etw_decoder_failed(const etw_decoder *decoder, etw_error *error);
 bool etw_decoder_is_out_of_memory(const etw_decoder *decoder);
+/* Of kinds: those that are wanted, and those that these may be told from. */
+void etw_decoder_choose_made(etw_decoder *decoder);
 /* The table that the headers begin with, of count events. */
 bool etw_decoder_read_kind_table(etw_decoder *decoder, etw_cursor *cursor);
 

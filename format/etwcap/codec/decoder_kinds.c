@@ -55,6 +55,53 @@ bool etw_decoder_read_kind_table(etw_decoder *decoder, etw_cursor *cursor)
     return !cursor->failed;
 }
 
+/* ---- which of them are made ---- */
+
+/* Of kinds that are wanted. */
+enum { WANTED_REALMS = 32 };
+typedef struct wanted_realms {
+    uint32_t realms[WANTED_REALMS];
+    uint32_t count;
+    bool are_all; /* more than these */
+} wanted_realms;
+
+/* A collision of keys may tell a row from one of any realm: that is found out when it does. */
+static bool is_apart(const wanted_realms *wanted, const etw_decoded_kind *of)
+{
+    bool is_apart = !wanted->are_all;
+    for (uint32_t i = 0; is_apart && i < wanted->count; i++) {
+        is_apart = etw_payload_realm(&of->record) - wanted->realms[i] + 1u > 2u;
+    }
+    return is_apart;
+}
+
+static void list_wanted_realms(const etw_decoder *decoder, wanted_realms *wanted)
+{
+    uint32_t last = 0;
+    *wanted = (wanted_realms){.count = 0};
+    for (uint32_t k = 0; k < decoder->wanted_kinds && !wanted->are_all; k++) {
+        const etw_decoded_kind *of = &decoder->kinds[k];
+        if (!of->is_wanted || (wanted->count > 0 && etw_payload_realm(&of->record) == last)) {
+            continue;
+        }
+        wanted->are_all = wanted->count == WANTED_REALMS;
+        if (!wanted->are_all) {
+            wanted->realms[wanted->count++] = last = etw_payload_realm(&of->record);
+        }
+    }
+}
+
+void etw_decoder_choose_made(etw_decoder *decoder)
+{
+    wanted_realms wanted;
+    list_wanted_realms(decoder, &wanted);
+    for (uint32_t k = 0; k < decoder->kind_count; k++) {
+        etw_decoded_kind *of = &decoder->kinds[k];
+        of->is_made = of->is_wanted || !is_apart(&wanted, of) ||
+                      etw_payload_makes(decoder->payload, etw_payload_realm(&of->record));
+    }
+}
+
 /* ---- kinds alone ---- */
 
 /* Expanded at first for a table of kinds, and behind it for the column. */

@@ -27,6 +27,12 @@ bool etw_fields_read(etw_fields_reader *reader, etw_cursor *cursor, uint32_t cou
     return etw_column_read(reader->columns, cursor, reader->values, count, width, mode);
 }
 
+typedef struct blob_column {
+    uint32_t count;
+    uint32_t word;
+    size_t max_size;
+} blob_column;
+
 /* Numbers of blobs appear in the order 0, 1, 2, ...: *distinct is one more than the highest. */
 static bool read_ids(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count,
                      uint32_t *distinct)
@@ -93,33 +99,55 @@ static bool read_words(etw_fields_reader *reader, etw_cursor *cursor, uint32_t r
     return true;
 }
 
+/* Which blob each row has, how many there are, and their bytes together. */
+static bool read_sizes(etw_fields_reader *reader, etw_cursor *cursor, const blob_column *of,
+                       uint32_t *distinct, size_t *total)
+{
+    if (!read_ids(reader, cursor, of->count, distinct) ||
+        !etw_fields_read(reader, cursor, *distinct, 4, NULL)) {
+        return false;
+    }
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < *distinct; i++) {
+        if (reader->values[i] > of->max_size / of->word) {
+            return false;
+        }
+        reader->contents[i].size = (size_t)reader->values[i] * of->word;
+        sum += reader->contents[i].size;
+    }
+    *total = (size_t)sum;
+    return sum <= ETW_BATCH_MAX_BYTES;
+}
+
+bool etw_fields_pass_blobs(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count,
+                           uint32_t word, size_t max_size)
+{
+    uint32_t distinct, mode;
+    size_t total;
+    if (!read_sizes(reader, cursor, &(blob_column){count, word, max_size}, &distinct, &total)) {
+        return false;
+    }
+    return word == 1 ? etw_cursor_take(cursor, total) != NULL
+                     : etw_column_pass(cursor, (uint32_t)(total / word), word, &mode) &&
+                           mode <= ETW_WORDS_BY_ROW;
+}
+
 bool etw_fields_read_blobs(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count,
                            uint32_t word, size_t max_size)
 {
-    uint32_t distinct = 0;
-    if (!read_ids(reader, cursor, count, &distinct) ||
-        !etw_fields_read(reader, cursor, distinct, 4, NULL)) {
-        return false;
-    }
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < distinct; i++) {
-        if (reader->values[i] > max_size / word) {
-            return false;
-        }
-        reader->contents[i].size = (size_t)reader->values[i] * word;
-        total += reader->contents[i].size;
-    }
-    if (total > ETW_BATCH_MAX_BYTES) {
+    uint32_t distinct;
+    size_t total;
+    if (!read_sizes(reader, cursor, &(blob_column){count, word, max_size}, &distinct, &total)) {
         return false;
     }
     const uint8_t *from = NULL;
     if (word == 1) {
-        from = etw_cursor_take(cursor, (size_t)total);
+        from = etw_cursor_take(cursor, total);
         if (from == NULL) {
             return false;
         }
     } else if (total > 0) {
-        if (!read_words(reader, cursor, distinct, (size_t)total / word, word)) {
+        if (!read_words(reader, cursor, distinct, total / word, word)) {
             return false;
         }
         from = (const uint8_t *)reader->words;

@@ -32,5 +32,8 @@ bool etw_fields_read(etw_fields_reader *reader, etw_cursor *cursor, uint32_t cou
 /* count blobs: contents[ids[i]] of each row. No content is larger than max_size. */
 bool etw_fields_read_blobs(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count,
                            uint32_t word, size_t max_size);
+/* The same of blobs that nobody wants. */
+bool etw_fields_pass_blobs(etw_fields_reader *reader, etw_cursor *cursor, uint32_t count,
+                           uint32_t word, size_t max_size);
 
 #endif

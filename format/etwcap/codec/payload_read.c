@@ -1,23 +1,20 @@
 #include "format/etwcap/codec/payload_read.h"
 
 #include "format/etwcap/codec/block_memory.h"
+#include "format/etwcap/codec/layout_read.h"
 #include "format/etwcap/codec/narrow.h"
-#include "format/etwcap/codec/pool.h"
 #include "format/etwcap/codec/references.h"
+#include "format/etwcap/codec/texts_read.h"
 
 #include <stdlib.h>
 
-typedef struct text {
-    uint32_t offset; /* in the section */
-    uint32_t units;  /* as UTF-16; NOT_WIDE: it is none */
-} text;
-
-#define NOT_WIDE UINT32_MAX
+/* Linked instead of a row that was not made. */
+#define PASSED_ROW (ETW_NO_REFERENCE - 1)
+/* Realms of which linked rows are made though nobody wants them. */
+#define MADE_REALMS 16u
 
 struct etw_payload_reader {
-    const uint8_t *text_bytes;
-    text *texts; /* and one more, where the last ends */
-    uint32_t text_count, text_capacity;
+    etw_read_texts texts;
     etw_references references;
     etw_rows table;
     uint32_t *found; /* this and the next two: of the block's arrays */
@@ -25,6 +22,12 @@ struct etw_payload_reader {
     uint64_t *keys;
     etw_block_memory payloads;
     bool out_of_memory; /* since the block began */
+    /* Rows that nobody wants are not made, if none that is wanted is told from them; where that
+     * turned out to be wrong for a block, it is begun again: */
+    bool lacks_rows;
+    bool makes_all;             /* in this block */
+    uint32_t made[MADE_REALMS]; /* and of these realms in any */
+    uint32_t made_count;
 };
 
 etw_payload_reader *etw_payload_reader_new(void)
@@ -35,7 +38,7 @@ etw_payload_reader *etw_payload_reader_new(void)
 void etw_payload_reader_free(etw_payload_reader *reader)
 {
     if (reader != NULL) {
-        free(reader->texts);
+        etw_read_texts_free(&reader->texts);
         etw_references_free(&reader->references);
         etw_rows_free(&reader->table);
         etw_block_memory_free(&reader->payloads);
@@ -45,7 +48,7 @@ void etw_payload_reader_free(etw_payload_reader *reader)
 
 bool etw_payload_reader_is_out_of_memory(const etw_payload_reader *reader)
 {
-    return reader->out_of_memory || reader->payloads.is_out;
+    return reader->out_of_memory || reader->texts.out_of_memory || reader->payloads.is_out;
 }
 
 static void take_arrays(etw_payload_reader *reader, etw_event_arrays *arrays)
@@ -56,48 +59,10 @@ static void take_arrays(etw_payload_reader *reader, etw_event_arrays *arrays)
     reader->odd_places = etw_event_array_rare(arrays, sizeof *reader->odd_places);
 }
 
-static bool reserve_texts(etw_payload_reader *reader, uint32_t count)
+void etw_payload_reader_forget(etw_payload_reader *reader)
 {
-    if (count <= reader->text_capacity) {
-        return true;
-    }
-    free(reader->texts);
-    reader->texts = malloc(count * sizeof *reader->texts);
-    reader->text_capacity = reader->texts == NULL ? 0 : count;
-    reader->out_of_memory = reader->texts == NULL;
-    return reader->texts != NULL;
-}
-
-static bool read_texts(etw_payload_reader *reader, etw_bytes section)
-{
-    etw_cursor cursor = etw_cursor_over(section);
-    const uint64_t count = etw_cursor_varint(&cursor);
-    reader->text_count = 0;
-    reader->text_bytes = section.data;
-    if (cursor.failed || count > ETW_POOL_MAX_ENTRIES ||
-        !reserve_texts(reader, (uint32_t)count + 1)) {
-        return false;
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        const size_t left = etw_cursor_left(&cursor);
-        const uint8_t *end = left == 0 ? NULL : memchr(cursor.at, 0, left);
-        if (end == NULL) {
-            return false;
-        }
-        const size_t units = etw_wide_count((etw_bytes){cursor.at, (size_t)(end - cursor.at)});
-        reader->texts[i].offset = (uint32_t)(cursor.at - section.data);
-        reader->texts[i].units = units == SIZE_MAX ? NOT_WIDE : (uint32_t)units;
-        cursor.at = end + 1;
-    }
-    reader->texts[count].offset = (uint32_t)(cursor.at - section.data);
-    reader->text_count = (uint32_t)count;
-    return etw_cursor_left(&cursor) == 0;
-}
-
-static etw_bytes text_bytes(const etw_payload_reader *reader, uint32_t number)
-{
-    const text *of = &reader->texts[number];
-    return (etw_bytes){reader->text_bytes + of->offset, of[1].offset - of->offset - 1};
+    reader->makes_all = false;
+    reader->lacks_rows = false;
 }
 
 bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_t event_count,
@@ -106,76 +71,40 @@ bool etw_payload_read_begin(etw_payload_reader *reader, etw_bytes texts, uint32_
     take_arrays(reader, arrays);
     etw_block_memory_begin(&reader->payloads);
     reader->out_of_memory = !etw_references_begin(&reader->references, event_count);
-    return !reader->out_of_memory && read_texts(reader, texts);
+    return !reader->out_of_memory && etw_read_texts_begin(&reader->texts, texts);
 }
 
-/* ---- layout ---- */
-
-static bool read_region(etw_cursor *cursor, etw_layout *layout, etw_region *region,
-                        const uint8_t **constants)
+bool etw_payload_lacked_rows(etw_payload_reader *reader)
 {
-    uint32_t left = region->size;
-    while (left > 0) {
-        if (layout->piece_count == ETW_LAYOUT_MAX_PIECES) {
-            return false;
-        }
-        etw_piece *piece = &layout->pieces[layout->piece_count];
-        const uint32_t width = etw_cursor_u8(cursor);
-        const uint64_t size = width == 0 ? etw_cursor_varint(cursor) : width;
-        if (width > 8 || size == 0 || size > left) {
-            return false;
-        }
-        *piece = (etw_piece){(uint16_t)size, width == 0};
-        constants[layout->piece_count++] =
-            width == 0 ? etw_cursor_take(cursor, (size_t)size) : NULL;
-        region->piece_count++;
-        left -= (uint32_t)size;
-    }
-    return !cursor->failed;
+    const bool lacked = reader->lacks_rows;
+    reader->lacks_rows = false;
+    return lacked;
 }
 
-/* Strings end all regions but the last; words the last, or the last but one. */
-static bool tail_is_fine(const etw_layout *layout, uint32_t region, bool more)
+bool etw_payload_makes(const etw_payload_reader *reader, uint32_t realm)
 {
-    const uint32_t tail = layout->regions[region].tail;
-    if (region > 0 && etw_tail_word(layout->regions[region - 1].tail) != 0) {
-        return tail == ETW_TAIL_NONE && !more;
+    bool makes = reader->makes_all;
+    for (uint32_t i = 0; !makes && i < reader->made_count; i++) {
+        makes = reader->made[i] == realm;
     }
-    if (etw_tail_is_string(tail)) {
-        return more;
-    }
-    return tail <= ETW_TAIL_WORDS8 && (!more || etw_tail_word(tail) > 1);
+    return makes;
 }
 
-static bool read_layout(etw_cursor *cursor, etw_layout *layout, const uint8_t **constants)
+/* The block is to be begun again, with all rows, or all of the realm. */
+static bool lack_rows(etw_payload_reader *reader)
 {
-    layout->region_count = 0;
-    layout->piece_count = 0;
-    uint32_t fixed = 0;
-    bool more = true;
-    while (more) {
-        if (layout->region_count == ETW_LAYOUT_MAX_REGIONS) {
-            return false;
-        }
-        etw_region *region = &layout->regions[layout->region_count];
-        const uint64_t size = etw_cursor_varint(cursor);
-        fixed += size > ETW_LAYOUT_MAX_FIXED ? ETW_LAYOUT_MAX_FIXED + 1 : (uint32_t)size;
-        if (fixed > ETW_LAYOUT_MAX_FIXED) {
-            return false;
-        }
-        *region = (etw_region){(uint16_t)size, (uint16_t)layout->piece_count, 0, 0};
-        if (!read_region(cursor, layout, region, constants)) {
-            return false;
-        }
-        const uint8_t tail = etw_cursor_u8(cursor);
-        more = (tail & ETW_TAIL_MORE) != 0;
-        region->tail = tail & (uint8_t)~ETW_TAIL_MORE;
-        if (cursor->failed || !tail_is_fine(layout, layout->region_count, more)) {
-            return false;
-        }
-        layout->region_count++;
+    reader->lacks_rows = true;
+    reader->makes_all = true;
+    return false;
+}
+static bool lack_realm(etw_payload_reader *reader, uint32_t realm)
+{
+    if (reader->made_count == MADE_REALMS) {
+        return lack_rows(reader);
     }
-    return true;
+    reader->made[reader->made_count++] = realm;
+    reader->lacks_rows = true;
+    return false;
 }
 
 /* ---- one kind ---- */
@@ -216,17 +145,21 @@ static void store_width(uint8_t *to, uint64_t value, uint32_t width)
     }
 }
 
-static void link_key(kind_job *job, const etw_field *key)
+/* False: one is told from a row that was not made. */
+static bool link_key(kind_job *job, const etw_field *key)
 {
     etw_payload_reader *reader = job->reader;
     const uint32_t realm = job->realm + (key->width == 0);
+    bool is_there = true;
     for (uint32_t i = 0; i < job->group->count; i++) {
         const uint64_t value = job->fields->values[i];
         reader->keys[i] = value;
         reader->found[i] =
             etw_reference_link(&reader->references, etw_reference_tag(realm, (uint32_t)value),
                                job->group->first_row + i);
+        is_there &= reader->found[i] != PASSED_ROW;
     }
+    return is_there || lack_rows(reader);
 }
 
 static void link_also(kind_job *job, const etw_field *of)
@@ -260,7 +193,8 @@ static bool set_strings(kind_job *job, const etw_field *of, uint32_t mode)
             }
             value = (told + value) & UINT32_MAX;
         }
-        if (value >= reader->text_count || (wide && reader->texts[value].units == NOT_WIDE)) {
+        if (value >= reader->texts.count ||
+            (wide && !etw_read_text_is_wide(&reader->texts, (uint32_t)value))) {
             return false;
         }
         strings[i] = (uint32_t)value;
@@ -370,8 +304,8 @@ static size_t tail_size(const kind_job *job, uint32_t region, uint32_t row)
     const uint32_t tail = job->layout.regions[region].tail;
     if (etw_tail_is_string(tail)) {
         const uint32_t id = job->reader->table.strings[etw_group_cell(job->group, region) + row];
-        return tail == ETW_TAIL_WIDE ? 2 * (size_t)job->reader->texts[id].units + 2
-                                     : text_bytes(job->reader, id).size + 1;
+        return tail == ETW_TAIL_WIDE ? 2 * (size_t)job->reader->texts.texts[id].units + 2
+                                     : etw_read_text_bytes(&job->reader->texts, id).size + 1;
     }
     return tail == ETW_TAIL_NONE ? 0 : job->fields->contents[job->fields->ids[row]].size;
 }
@@ -409,10 +343,11 @@ static void set_tails(const kind_job *job, uint32_t region)
                       job->layout.regions[region].size;
         if (tail == ETW_TAIL_WIDE) {
             const uint32_t id = table->strings[cell + i];
-            etw_widen(text_bytes(job->reader, id), to);
-            etw_store_u16(to + 2 * (size_t)job->reader->texts[id].units, 0);
+            etw_widen(etw_read_text_bytes(&job->reader->texts, id), to);
+            etw_store_u16(to + 2 * (size_t)job->reader->texts.texts[id].units, 0);
         } else if (tail == ETW_TAIL_ANSI) {
-            const etw_bytes bytes = text_bytes(job->reader, table->strings[cell + i]);
+            const etw_bytes bytes =
+                etw_read_text_bytes(&job->reader->texts, table->strings[cell + i]);
             memcpy(to, bytes.data, bytes.size + 1);
         } else {
             const etw_bytes blob = job->fields->contents[job->fields->ids[i]];
@@ -454,14 +389,29 @@ static bool lay_out_rows(kind_job *job)
     return true;
 }
 
-/* Reads a column; a guess must be one that the field and the kind allow. */
+static uint32_t width_of(const etw_field *of)
+{
+    return of->width == 0 ? 4 : of->width;
+}
+
+/* A guess must be one that the field and the kind allow. */
+static bool may_be(const kind_job *job, const etw_field *of, uint32_t mode)
+{
+    const bool is_keyed = job->key < job->field_count;
+    return mode < ETW_TOLD_END && (is_keyed || mode != ETW_TOLD_BY_REFERENCE) &&
+           (of->width != 0 || mode <= ETW_TOLD_BY_REFERENCE);
+}
+
 static bool read_field(kind_job *job, const etw_field *of, uint32_t *mode)
 {
-    const bool keyed = job->key < job->field_count;
-    const uint32_t width = of->width == 0 ? 4 : of->width;
-    return etw_fields_read(job->fields, job->cursor, job->count, width, mode) &&
-           *mode < ETW_TOLD_END && (keyed || *mode != ETW_TOLD_BY_REFERENCE) &&
-           (of->width != 0 || *mode <= ETW_TOLD_BY_REFERENCE);
+    return etw_fields_read(job->fields, job->cursor, job->count, width_of(of), mode) &&
+           may_be(job, of, *mode);
+}
+
+static bool pass_field(kind_job *job, const etw_field *of)
+{
+    uint32_t mode;
+    return etw_column_pass(job->cursor, job->count, width_of(of), &mode) && may_be(job, of, mode);
 }
 
 static bool read_fields(kind_job *job)
@@ -475,7 +425,9 @@ static bool read_fields(kind_job *job)
             (key->width == 0 && !set_strings(job, key, ETW_COLUMN_PLAIN))) {
             return false;
         }
-        link_key(job, key);
+        if (!link_key(job, key)) {
+            return false;
+        }
     }
     uint32_t f = 0;
     for (; f < count && job->list[f].width == 0; f++) {
@@ -504,12 +456,43 @@ static bool read_fields(kind_job *job)
     return true;
 }
 
-/* The columns of rows that nobody wants, and that no other row can be told from. */
-static bool pass_fields(kind_job *job)
+/* Links rows that are not made, so that whoever would be told from one of them finds out. */
+static void link_passed(kind_job *job, const etw_field *of, const uint64_t *values)
+{
+    const uint32_t realm = job->realm + (of->width == 0);
+    for (uint32_t i = 0; i < job->count; i++) {
+        (void)etw_reference_link(&job->reader->references,
+                                 etw_reference_tag(realm, (uint32_t)values[i]), PASSED_ROW);
+    }
+}
+
+/* Another field than the key: it is linked under what it holds. */
+static bool pass_also(kind_job *job, const etw_field *of)
 {
     uint32_t mode;
+    if (!read_field(job, of, &mode)) {
+        return false;
+    }
+    if (mode != ETW_COLUMN_PLAIN) { /* what it is told from is not there */
+        return lack_realm(job->reader, job->realm);
+    }
+    link_passed(job, of, job->fields->values);
+    return true;
+}
+
+/* The columns of rows that nobody wants. */
+static bool pass_fields(kind_job *job)
+{
+    const etw_field *key = job->key < job->field_count ? &job->list[job->key] : NULL;
+    if (key != NULL) {
+        if (!etw_fields_read(job->fields, job->cursor, job->count, width_of(key), NULL)) {
+            return false;
+        }
+        link_passed(job, key, job->fields->values);
+    }
     for (uint32_t f = 0; f < job->field_count; f++) {
-        if (!read_field(job, &job->list[f], &mode)) {
+        if (f != job->key &&
+            !(f == job->also ? pass_also(job, &job->list[f]) : pass_field(job, &job->list[f]))) {
             return false;
         }
     }
@@ -522,12 +505,12 @@ static bool is_linked(const kind_job *job)
 }
 
 /* What stands in front of the columns. */
-static bool read_front(kind_job *job)
+static bool read_front(kind_job *job, bool is_passed)
 {
     for (uint32_t r = 0; r < job->layout.region_count; r++) {
         const uint32_t word = etw_tail_word(job->layout.regions[r].tail);
-        if (word != 0 && !etw_fields_read_blobs(job->fields, job->cursor, job->count, word,
-                                                ETW_MAX_USER_DATA_SIZE)) {
+        if (word != 0 && !(is_passed ? etw_fields_pass_blobs : etw_fields_read_blobs)(
+                             job->fields, job->cursor, job->count, word, ETW_MAX_USER_DATA_SIZE)) {
             return false;
         }
     }
@@ -614,12 +597,12 @@ bool etw_payload_read(etw_payload_reader *reader, etw_fields_reader *fields, etw
     job.reader = reader;
     job.fields = fields;
     job.cursor = cursor;
-    job.realm = kind->records[kind->order[0]].EventHeader.ProviderId.Data1;
+    job.realm = kind->realm;
     job.count = count - odd;
-    if (!read_layout(cursor, &job.layout, job.constants) || !read_front(&job)) {
+    if (!etw_layout_read(cursor, &job.layout, job.constants) || !read_front(&job, kind->is_apart)) {
         return false;
     }
-    if (kind->is_passed && !is_linked(&job)) {
+    if (kind->is_apart || (kind->is_passed && !is_linked(&job))) {
         return pass_fields(&job);
     }
     const bool fits = have_place(&reader->table, count - odd, job.layout.region_count);
