@@ -39,12 +39,12 @@ static uint32_t add_wide(etw_texts *texts, const uint8_t *bytes, size_t size)
 
 uint32_t etw_texts_add(etw_texts *texts, uint32_t tail, const uint8_t *bytes, size_t size)
 {
-    if (tail == ETW_TAIL_ANSI) {
-        return etw_pool_add(&texts->pool, bytes, size - 1);
-    }
+    const uint32_t form = (uint32_t)size << 1 | (tail == ETW_TAIL_WIDE);
     etw_recent_text *recent = place_of(texts, bytes, size);
-    if (recent->bytes == NULL || recent->size != size || memcmp(recent->bytes, bytes, size) != 0) {
-        *recent = (etw_recent_text){bytes, (uint32_t)size, add_wide(texts, bytes, size)};
+    if (recent->form != form || memcmp(recent->bytes, bytes, size) != 0) {
+        const uint32_t number = tail == ETW_TAIL_WIDE ? add_wide(texts, bytes, size)
+                                                      : etw_pool_add(&texts->pool, bytes, size - 1);
+        *recent = (etw_recent_text){bytes, form, number};
     }
     return recent->number;
 }

@@ -8,8 +8,8 @@ enum { ETW_RECENT_TEXTS = 1 << 10 };
 
 /* A text as it stands in an event. */
 typedef struct etw_recent_text {
-    const uint8_t *bytes; /* NULL: none yet */
-    uint32_t size;
+    const uint8_t *bytes;
+    uint32_t form; /* size and tail; 0: none yet */
     uint32_t number;
 } etw_recent_text;
 
@@ -17,8 +17,8 @@ typedef struct etw_recent_text {
 typedef struct etw_texts {
     etw_pool pool; /* UTF-8, wide texts narrowed */
     etw_buffer narrow;
-    /* Wide texts by some of their bytes: most were there before, and are found here without being
-     * narrowed and hashed. */
+    /* By some of their bytes: most were there before, and are found here without being narrowed and
+     * hashed. */
     etw_recent_text recent[ETW_RECENT_TEXTS];
 } etw_texts;
 
