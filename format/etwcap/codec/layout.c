@@ -15,10 +15,29 @@ enum {
     LOOK_ON = 8 /* bytes behind a possible start of a string where a better one may be */
 };
 
+#if defined(__SSE2__)
+/* Which of 16 units are 0, a byte each. */
+static __m128i zero_units(const uint8_t *bytes)
+{
+    const __m128i *from = (const __m128i *)(const void *)bytes;
+    const __m128i zero = _mm_setzero_si128();
+    return _mm_packs_epi16(_mm_cmpeq_epi16(_mm_loadu_si128(from), zero),
+                           _mm_cmpeq_epi16(_mm_loadu_si128(from + 1), zero));
+}
+#endif
+
 static uint32_t wide_string_size(const uint8_t *bytes, size_t size)
 {
     size_t at = 0;
 #if defined(__SSE2__)
+    /* 32 units at a time: few branches, of which each end of a string is one told wrong. */
+    for (; at + 64 <= size; at += 64) {
+        const uint32_t zeros = (uint32_t)_mm_movemask_epi8(zero_units(bytes + at)) |
+                               (uint32_t)_mm_movemask_epi8(zero_units(bytes + at + 32)) << 16;
+        if (zeros != 0) {
+            return (uint32_t)at + 2 + 2 * (uint32_t)__builtin_ctz(zeros);
+        }
+    }
     for (; at + 16 <= size; at += 16) {
         const __m128i eight = _mm_loadu_si128((const __m128i *)(const void *)(bytes + at));
         const int zero = _mm_movemask_epi8(_mm_cmpeq_epi16(eight, _mm_setzero_si128()));
