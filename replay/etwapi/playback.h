@@ -48,7 +48,8 @@ void etwapi_playback_free(etwapi_playback *trace);
 /* Looks ahead to the next event: the header of the trace is known from the first one on. */
 void etwapi_playback_advance(etwapi_playback *trace);
 /* Before each ProcessTrace: a file that was played is read from its start again, as by programs
- * that read it twice (Microsoft's etl2pcapng). A Windows error code. */
+ * that read it twice (Microsoft's etl2pcapng), and a session that ended is told as
+ * ERROR_WMI_INSTANCE_NOT_FOUND. A Windows error code. */
 ULONG etwapi_playback_rewind(etwapi_playback *trace);
 /* A raw time stamp of this machine's clock for a moment of the trace. */
 int64_t etwapi_playback_ticks(const etwapi_playback *trace, int64_t time_100ns);

@@ -283,14 +283,33 @@ static ULONG open_log_file(etwapi_playback *trace, const wchar_t *name)
     return code == ERROR_SUCCESS ? open_file(trace, path, "") : code;
 }
 
+static bool is_running(TRACEHANDLE handle)
+{
+    etwapi_session *table = etwapi_lock_sessions();
+    const bool found = table != NULL && etwapi_by_handle(table, handle) != NULL;
+    etwapi_unlock_sessions();
+    return found;
+}
+
+/* ProcessTrace's page. Some programs call it again for as long as it succeeds: a saved trace that
+ * ended counts as a session that did. */
+static ULONG check_session(const etwapi_playback *trace)
+{
+    const bool is_over = trace->ended && !trace->is_endless;
+    return is_over || !is_running(trace->session) ? ERROR_WMI_INSTANCE_NOT_FOUND : ERROR_SUCCESS;
+}
+
 ULONG etwapi_playback_rewind(etwapi_playback *trace)
 {
-    if (trace->is_real_time || !trace->was_played) {
-        trace->was_played = true;
+    const bool was_played = trace->was_played;
+    trace->was_played = true;
+    if (!was_played) {
         return ERROR_SUCCESS;
     }
+    if (trace->is_real_time) {
+        return check_session(trace);
+    }
     trace->ended = false;
-    trace->failure = ERROR_SUCCESS;
     trace->events_since_look = 0;
     trace->buffer_count = 0;
     trace->log.BuffersRead = 0;

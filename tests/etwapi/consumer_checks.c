@@ -13,6 +13,8 @@
 #include <string.h>
 #include <wchar.h>
 
+static const GUID nobody = {0xb0c5e107, 0x1111, 0x4222, {1, 2, 3, 4, 5, 6, 7, 8}};
+
 static void WINAPI count_event(EVENT_RECORD *event)
 {
     ++*(ULONG *)event->UserContext;
@@ -120,6 +122,21 @@ static void files_and_sessions_are_not_processed_together(void **state)
     assert_int_equal(CloseTrace(two[1]), ERROR_SUCCESS);
     stop(sessions[0]);
     stop(sessions[1]);
+}
+
+/* kanren3's etwconsumer calls ProcessTrace until it fails. */
+static void a_session_that_ended_is_not_processed_again(void **state)
+{
+    (void)state;
+    WCHAR name[] = L"consumer once";
+    ULONG events = 0;
+    const TRACEHANDLE session = start(name);
+    assert_int_equal(EnableTrace(TRUE, 0, 255, &nobody, session), ERROR_SUCCESS);
+    TRACEHANDLE trace = open_session(name, &events);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_SUCCESS);
+    assert_int_equal(ProcessTrace(&trace, 1, NULL, NULL), ERROR_WMI_INSTANCE_NOT_FOUND);
+    assert_int_equal(CloseTrace(trace), ERROR_SUCCESS);
+    stop(session);
 }
 
 /* As PresentMon starts them: the flags and the GUID are what the call gives back. */
@@ -250,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_file_is_processed_again_from_its_start),
         cmocka_unit_test(a_cancelled_file_begins_anew),
         cmocka_unit_test(files_and_sessions_are_not_processed_together),
+        cmocka_unit_test(a_session_that_ended_is_not_processed_again),
         cmocka_unit_test(a_session_gets_flags_and_a_guid),
         cmocka_unit_test(an_ansi_buffer_callback_gets_ansi_names),
         cmocka_unit_test(a_file_is_opened_with_options),
