@@ -190,8 +190,10 @@ static etw_status take_block(void *context, const etw_whole_block *block,
     etw_copy_input *in = context;
     etw_copy *c = in->copy;
     const bool begins_part = etw_copy_is_full(c, block->first_time_100ns);
+    const uint32_t index = (uint32_t)(in - c->inputs);
     bool fits = false;
-    if (!fits_part(c, block, begins_part)) {
+    if (!fits_part(c, block, begins_part) ||
+        !etw_trace_set_leads(c->set, index, block->last_time_100ns)) {
         return ETW_OK;
     }
     etw_status status = etw_copy_add_new_traces(c, in, error);
@@ -204,8 +206,8 @@ static etw_status take_block(void *context, const etw_whole_block *block,
     return etw_failed(status) || !fits ? status : write_block(c, block, taken, error);
 }
 
-/* The copy's store gets the schemas of the file in the order of their numbers, so that they keep
- * them. */
+/* The copy's store gets the schemas of the first file in the order of their numbers, so that they
+ * keep them; those of others have them where the files were recorded alike. */
 static etw_status keep_numbers(etw_copy *c, const etw_copy_input *in, etw_error *error)
 {
     const etw_source *source = etw_replay_source(in->replay);
@@ -226,13 +228,16 @@ static etw_status keep_numbers(etw_copy *c, const etw_copy_input *in, etw_error 
 etw_status etw_copy_take_blocks(etw_copy *c, etw_error *error)
 {
     const etw_copy_options *o = c->options;
-    const bool is_unchanged = c->input_count == 1 && c->inputs[0].offset_100ns == 0 &&
-                              o->redaction == NULL && o->keeps == NULL &&
-                              o->arguments->writer.level == 0;
-    if (!o->takes_blocks || !is_unchanged ||
-        !etw_replay_give_blocks(c->inputs[0].replay, take_block, &c->inputs[0])) {
-        return ETW_OK;
+    const bool is_unchanged = o->redaction == NULL && o->keeps == NULL &&
+                              o->arguments->writer.level == 0 &&
+                              (c->input_count == 1 || o->arguments->replay.head == 0);
+    for (uint32_t i = 0; i < c->input_count && o->takes_blocks && is_unchanged; i++) {
+        etw_copy_input *in = &c->inputs[i];
+        const bool takes =
+            in->offset_100ns == 0 && etw_replay_give_blocks(in->replay, take_block, in);
+        c->takes_blocks = c->takes_blocks || takes;
     }
-    c->takes_blocks = true;
-    return keep_numbers(c, &c->inputs[0], error);
+    return c->takes_blocks && !etw_replay_is_etl(c->inputs[0].replay)
+               ? keep_numbers(c, &c->inputs[0], error)
+               : ETW_OK;
 }

@@ -17,6 +17,8 @@ typedef struct member {
     etw_replay *replay;
     etw_replay_item item; /* it stands at */
     int64_t time_100ns;   /* of that */
+    bool is_known;        /* what it stands at, its end among it */
+    bool is_ended;
     bool is_pipe;
     int64_t offset_100ns; /* to be added to its times */
     uint16_t *numbers;    /* of its traces within the set, from 1; 0: none yet */
@@ -222,6 +224,8 @@ static etw_status read_on(etw_trace_set *set, uint32_t index, etw_error *error)
 {
     member *m = &set->members[index];
     etw_status status = etw_replay_next_item(m->replay, &m->item, error);
+    m->is_known = true;
+    m->is_ended = status == ETW_END;
     if (status == ETW_OK) {
         m->item.file = set->options.arguments->rendering.file
                            ? etw_input_name(etw_replay_input(m->replay))
@@ -236,6 +240,18 @@ static etw_status read_on(etw_trace_set *set, uint32_t index, etw_error *error)
     return etw_failed(status)
                ? etw_error_wrap(error, status, "%s", etw_input_name(etw_replay_input(m->replay)))
                : status;
+}
+
+bool etw_trace_set_leads(const etw_trace_set *set, uint32_t index, int64_t until_100ns)
+{
+    bool leads = true;
+    for (uint32_t i = 0; i < set->count && set->is_by_time && leads; i++) {
+        const member *other = &set->members[i];
+        const bool is_later =
+            other->time_100ns > until_100ns || (other->time_100ns == until_100ns && i > index);
+        leads = i == index || (other->is_known && (other->is_ended || is_later));
+    }
+    return leads;
 }
 
 static etw_status start(etw_trace_set *set, etw_error *error)

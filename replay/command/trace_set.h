@@ -42,6 +42,9 @@ bool etw_trace_set_is_pipe(const etw_trace_set *set, uint32_t index);
  * end of all. A failure names its input. */
 etw_status etw_trace_set_next(etw_trace_set *set, uint32_t *index, const etw_replay_item **item,
                               etw_error *error);
+/* Whether whatever that trace has up to this time comes before all that the others have left; while
+ * the set reads, from a callback of that trace. */
+bool etw_trace_set_leads(const etw_trace_set *set, uint32_t index, int64_t until_100ns);
 /* Has it show what is read; to be called once all are open, and to be ended before they are closed.
  */
 void etw_trace_set_watch(const etw_trace_set *set, etw_progress *progress);

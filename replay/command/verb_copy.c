@@ -11,8 +11,11 @@
 
 etw_exit etw_verb_merge(const etw_replay_arguments *arguments)
 {
-    const etw_copy_options options = {
-        .arguments = arguments, .sorts_one = true, .carry_rundown = true, .progress = "merging"};
+    const etw_copy_options options = {.arguments = arguments,
+                                      .sorts_one = true,
+                                      .carry_rundown = true,
+                                      .takes_blocks = true,
+                                      .progress = "merging"};
     return etw_copy_to_output(&options);
 }
 

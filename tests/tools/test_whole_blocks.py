@@ -151,3 +151,38 @@ def test_blocks_within_a_part_are_the_same_bytes(native_tool, recorded, tmp_path
     assert bodies(first)[:-1] == whole[:-1] and not set(bodies(last)) & set(whole)
     native_tool("etw-replay", "split", recorded, "-o", tmp_path / "time%n.etwcap", "--every", "100s", "-q")
     assert bodies(tmp_path / "time00001.etwcap")[1:] == whole[1:]
+
+
+def merge(tool, out, *words):
+    tool("etw-replay", "merge", *words, "-o", out, "-f", "-q")
+    return out
+
+
+@pytest.mark.parametrize("words", [["--until", "+4s"], ["--since", "+2s", "--until", "+4s"], ["--since", "+7.9s"], ["--tail", "1"], []],
+                         ids=" ".join)
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_merge_has_the_events_of_one_that_decodes_them(native_tool, recorded, tmp_path, words, order):
+    """Of traces one behind the other, that overlap, and of equal times."""
+    other = cut(native_tool, recorded, tmp_path / "other.etwcap", "--since", "+4s")
+    inputs = [cut(native_tool, recorded, tmp_path / "one.etwcap", *words), other][::order]
+    copied = merge(native_tool, tmp_path / "copied.etwcap", *inputs)
+    decoded = merge(native_tool, tmp_path / "decoded.etwcap", *inputs, "--compression", "3")
+    assert lines(native_tool, copied) == lines(native_tool, decoded) and len(lines(native_tool, copied)) > 400
+    native_tool("etw-replay", "verify", "-q", copied)
+    for threads in ("0", "2"):
+        assert merge(native_tool, tmp_path / "again.etwcap", *inputs, "--threads", threads).read_bytes() == copied.read_bytes()
+
+
+def test_a_merge_copies_blocks_of_its_first_trace_that_no_other_trace_meets(native_tool, recorded, tmp_path):
+    packed, late = tmp_path / "packed.etwcap", cut(native_tool, recorded, tmp_path / "late.etwcap", "--tail", "1")
+    native_tool("etw-replay", "repack", recorded, "-o", packed, "--compression", "9", "-q")
+    whole = bodies(packed)
+
+    def copied(*words):
+        return [body for body in bodies(merge(native_tool, tmp_path / "out.etwcap", *words)) if body in whole]
+    assert copied(packed) == whole
+    assert copied(packed, late) == whole[1:]  # to know its first event the first block was decoded
+    assert copied(packed, late, "--offset", "late.etwcap=-1s") == whole[1:-1]
+    assert not copied(packed, late, "--offset", "packed.etwcap=-1s")
+    assert not copied(late, packed)  # whose events are of the second trace there
+    assert not copied(packed, packed)
