@@ -20,10 +20,19 @@ typedef struct fragment {
     etw_text text; /* from ,"ProviderName" to "ProcessId": */
 } fragment;
 
+/* Names of processes as they are written: few come again and again. The same. */
+#define NAME_COUNT 32u
+
+typedef struct written_name {
+    char name[40]; /* of a process; longer ones are not kept */
+    etw_text text; /* the member */
+} written_name;
+
 typedef struct json_output {
     etw_output base;
     etw_put_time_cache time;
     fragment fragments[FRAGMENT_COUNT];
+    written_name names[NAME_COUNT];
 } json_output;
 
 static etw_output *json_open(const etw_output_options *options)
@@ -36,6 +45,9 @@ static void json_close(etw_output *output)
     json_output *json = (json_output *)output;
     for (size_t i = 0; i < FRAGMENT_COUNT; i++) {
         etw_text_free(&json->fragments[i].text);
+    }
+    for (size_t i = 0; i < NAME_COUNT; i++) {
+        etw_text_free(&json->names[i].text);
     }
     etw_output_free(output);
 }
@@ -186,22 +198,47 @@ static char *put_time_stamp(char *at, const etw_output_options *options, etw_put
     return at;
 }
 
-/* time and kind: caches, of a loop over events or of this one alone. */
-static void append_header(const etw_output_options *options, etw_put_time_cache *time,
-                          const etw_text *kind, const etw_event *event, etw_text *text)
+/* Of a loop over events, or of one alone. */
+typedef struct header_caches {
+    etw_put_time_cache *time;
+    const etw_text *kind;
+    written_name *names; /* NAME_COUNT; NULL: none */
+} header_caches;
+
+/* names: by their addresses; what stands there may change. */
+static void append_process_name(written_name *names, const char *name, etw_text *text)
 {
+    const size_t size = strlen(name);
+    if (names == NULL || size >= sizeof names->name) {
+        append_string_member(text, ",\"ProcessName\":", name);
+        return;
+    }
+    written_name *kept = &names[((uintptr_t)name >> 4 ^ (uintptr_t)name >> 9) % NAME_COUNT];
+    if (memcmp(kept->name, name, size + 1) != 0) {
+        etw_text_clear(&kept->text);
+        memcpy(kept->name, name, size + 1);
+        append_string_member(&kept->text, ",\"ProcessName\":", name);
+    }
+    text->failed = text->failed || kept->text.failed;
+    etw_text_append(text, kept->text.data, kept->text.size);
+}
+
+static void append_header(const etw_output_options *options, const header_caches *caches,
+                          const etw_event *event, etw_text *text)
+{
+    const etw_text *kind = caches->kind;
     char *const start = etw_text_reserve(text, kind->size + HEADER_MAX);
     if (start == NULL || kind->failed) {
         text->failed = true;
         return;
     }
-    char *at = put_time_stamp(start, options, time, event);
+    char *at = put_time_stamp(start, options, caches->time, event);
     at = etw_put_bytes(at, kind->data, kind->size);
     at = put_ids(at, &etw_event_record_of(event)->EventHeader);
     text->size += (size_t)(at - start);
     const etw_event_process *process = etw_event_process_of(event);
     if (process != NULL && process->name[0] != '\0') {
-        append_string_member(text, ",\"ProcessName\":", process->name);
+        append_process_name(caches->names, process->name, text);
     }
     char *const rest = etw_text_reserve(text, HEADER_MAX);
     if (rest != NULL) {
@@ -517,7 +554,8 @@ static void append_rest(const etw_output_options *options, const etw_event *even
 static void json_event(etw_output *output, const etw_event *event, etw_text *text)
 {
     json_output *json = (json_output *)output;
-    append_header(&output->options, &json->time, fragment_for(json, event), event, text);
+    const header_caches caches = {&json->time, fragment_for(json, event), json->names};
+    append_header(&output->options, &caches, event, text);
     append_rest(&output->options, event, text);
     etw_text_append_char(text, '\n');
 }
@@ -535,7 +573,7 @@ etw_status etw_event_json(const etw_event *event, const etw_output_options *opti
     }
     set_key(&kind, event);
     append_kind(&kind, &kind.text);
-    append_header(options, &time, &kind.text, event, text);
+    append_header(options, &(header_caches){&time, &kind.text, NULL}, event, text);
     append_rest(options, event, text);
     etw_text_free(&kind.text);
     return text->failed ? ETW_ERROR_NO_MEMORY : ETW_OK;

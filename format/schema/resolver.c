@@ -40,6 +40,8 @@ struct etw_resolver {
     etw_schema_store *store;
     etw_schema_source *sources[MAX_SOURCES]; /* in the order in which they are asked */
     uint32_t source_count;
+    etw_schema_source *observers[MAX_SOURCES]; /* those of them that observe */
+    uint32_t observer_count;
     uint32_t last_count;              /* of sources at the end: MOF files */
     uint32_t learnt;                  /* from 1; counts what the sources learnt */
     const etw_schema_source *varying; /* the one that tells variants apart; NULL: none needs to */
@@ -70,12 +72,20 @@ static etw_status note_error(etw_resolver *self, const etw_error *failure, const
     return failure->status == ETW_ERROR_NO_MEMORY ? no_memory(error) : ETW_OK;
 }
 
+static void note_observer(etw_resolver *self, etw_schema_source *source)
+{
+    if (source->observe != NULL) {
+        self->observers[self->observer_count++] = source;
+    }
+}
+
 static etw_status add_built_in(etw_resolver *self, etw_schema_source *source, etw_error *error)
 {
     if (source == NULL) {
         return no_memory(error);
     }
     self->sources[self->source_count++] = source;
+    note_observer(self, source);
     return ETW_OK;
 }
 
@@ -242,6 +252,7 @@ etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *so
     memmove(&resolver->sources[at + 1], &resolver->sources[at],
             resolver->last_count * sizeof *resolver->sources);
     resolver->sources[at] = source;
+    note_observer(resolver, source);
     resolver->learnt++;
     return ETW_OK;
 }
@@ -249,14 +260,11 @@ etw_status etw_resolver_add_source(etw_resolver *resolver, etw_schema_source *so
 etw_status etw_resolver_observe(etw_resolver *resolver, const etw_event_record *record,
                                 etw_error *error)
 {
-    for (uint32_t i = 0; i < resolver->source_count; i++) {
-        etw_schema_source *source = resolver->sources[i];
-        if (source->observe == NULL) {
-            continue;
-        }
-        etw_error failure;
-        etw_error_clear(&failure);
+    etw_error failure;
+    for (uint32_t i = 0; i < resolver->observer_count; i++) {
+        etw_schema_source *source = resolver->observers[i];
         const uint32_t before = source->learnt;
+        etw_error_clear(&failure);
         etw_status status = source->observe(source, resolver->store, record, &failure);
         if (source->learnt != before) {
             resolver->learnt++;

@@ -57,11 +57,17 @@ static const rule rules[] = {
     {ETW_KERNEL_CONFIG, 15, 15, 2, 255, false, true, false, {0, 0}, {0, 0}},
 };
 
+/* Rules of a group stand together. */
 static const rule *rule_of(etw_kernel_group group, const etw_event_descriptor *d)
 {
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+    const size_t count = sizeof rules / sizeof rules[0];
+    size_t i = 0;
+    while (i < count && rules[i].group != group) {
+        i++;
+    }
+    for (; i < count && rules[i].group == group; i++) {
         const rule *r = &rules[i];
-        if (r->group == group && d->Opcode >= r->first_opcode && d->Opcode <= r->last_opcode &&
+        if (d->Opcode >= r->first_opcode && d->Opcode <= r->last_opcode &&
             d->Version >= r->first_version && d->Version <= r->last_version) {
             return r;
         }
