@@ -11,7 +11,7 @@
  *
  * Memory: stacks are kept in generations. A full one makes room for the next, and the oldest goes
  * when its events have passed (etw_stacks_forget): a trace of any length is read half a million
- * stacks ahead. By the default limits 310 MiB at most, equal stacks of a generation kept once; the
+ * stacks ahead. By the default limits 340 MiB at most, equal stacks of a generation kept once; the
  * large trace of the bench, eight million events, takes 60. What does not fit is left out, and
  * counted. */
 #ifndef ETW_REPLAY_QUERY_STACKS_H
