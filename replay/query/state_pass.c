@@ -291,8 +291,12 @@ etw_status etw_stack_reader_begin_again(etw_stack_reader *reader, etw_error *err
     if (reader->stacks == NULL) {
         return no_memory(error);
     }
-    const etw_status status = tell_ahead(reader, NULL, error);
-    return etw_failed(status) ? status : read_from_start(&reader->ahead, error);
+    etw_status status = tell_ahead(reader, NULL, error);
+    if (!etw_failed(status)) {
+        status = read_from_start(&reader->ahead, error);
+    }
+    rest(&reader->ahead);
+    return status;
 }
 
 uint64_t etw_stack_reader_dropped(const etw_stack_reader *reader)
