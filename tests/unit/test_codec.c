@@ -4,6 +4,7 @@
 #include "format/base/probe.h"
 #include "format/etwcap/codec/codec.h"
 #include "format/etwcap/codec/kinds.h"
+#include "format/etwcap/codec/references.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -394,6 +395,67 @@ static void test_headers_alone_have_no_data(void **state)
     etw_batch_free(batch);
 }
 
+/* Two providers whose rows are told from one another by chance alone: the keys have one tag. */
+enum { KEYED_ROWS = 240, KEYS = 12, ONE_REALM = 0x1234, ONE_KEY = 2, OTHER_REALM = 0x5000 };
+#define OTHER_KEY 0x25CE7C65u
+
+static void append_keyed(etw_batch *batch, uint32_t realm, uint32_t first_key)
+{
+    sample *one = malloc(sizeof *one);
+    uint32_t values[KEYS][4];
+    for (uint32_t key = 0; key < KEYS; key++) {
+        values[key][0] = key == 0 ? first_key : first_key + 0x01010101u * key;
+        for (uint32_t i = 1; i < 4; i++) {
+            values[key][i] = random_below(1u << 30) << 2;
+        }
+    }
+    for (uint32_t i = 0; i < KEYED_ROWS; i++) {
+        start(one, 1);
+        one->record.EventHeader.ProviderId.Data1 = realm;
+        add_data(one, values[i < KEYS ? i : random_below(KEYS)], sizeof values[0]);
+        assert_true(etw_batch_append(batch, &one->record, 0, 0));
+    }
+    free(one);
+}
+
+static bool is_of_realm(void *context, const etw_event_header *header)
+{
+    return header->ProviderId.Data1 == *(const uint32_t *)context;
+}
+
+static void test_chosen_rows_told_from_rows_not_chosen_come_back(void **state)
+{
+    (void)state;
+    uint32_t realm = OTHER_REALM;
+    const etw_kind_choice choice = {.wants = is_of_realm, .context = &realm};
+    etw_batch *batch = full_batch();
+    etw_text body = {0};
+    etw_decoder *decoder = etw_decoder_new();
+    uint32_t count = 0;
+    assert_int_equal(etw_reference_tag(ONE_REALM, ONE_KEY),
+                     etw_reference_tag(OTHER_REALM, OTHER_KEY));
+    random_state = 7;
+    append_keyed(batch, ONE_REALM, ONE_KEY);
+    append_keyed(batch, OTHER_REALM, OTHER_KEY);
+    encode(batch, &body);
+    etw_decoder_choose(decoder, &choice);
+    assert_int_equal(
+        etw_decoder_decode(decoder, etw_text_bytes(&body), ETW_DECODE_ALL, &count, NULL), ETW_OK);
+    assert_int_equal(count, 2 * KEYED_ROWS);
+    for (uint32_t i = KEYED_ROWS; i < count; i++) {
+        etw_event_record want;
+        etw_item wanted;
+        etw_item got;
+        etw_batch_item(batch, i, &want, &wanted);
+        assert_true(etw_decoder_has(decoder, i));
+        etw_decoder_item(decoder, i, &got);
+        assert_same(got.record, &want);
+    }
+    etw_decoder_free(decoder);
+    etw_text_free(&body);
+    etw_batch_free(batch);
+}
+
 /* Events by kind, from the table and the column of kinds, are those that decoding gives; kinds have
  * ids of their own here. */
 static void assert_kinds_count(etw_batch *batch)
@@ -690,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_seeds_of_tables_change_no_byte),
         cmocka_unit_test(test_chosen_keywords_cost_no_more_than_random_ones),
         cmocka_unit_test(test_headers_alone_have_no_data),
+        cmocka_unit_test(test_chosen_rows_told_from_rows_not_chosen_come_back),
         cmocka_unit_test(test_kinds_are_counted_without_events),
         cmocka_unit_test(test_kinds_of_cut_bodies_and_of_other_counts_are_refused),
         cmocka_unit_test(test_cut_bodies_are_refused),
