@@ -2,107 +2,10 @@
  * and a body that was tampered with is refused or gives records, at bounded cost, but never a
  * crash. */
 #include "format/base/probe.h"
-#include "format/etwcap/codec/codec.h"
 #include "format/etwcap/codec/kinds.h"
-#include "format/etwcap/codec/references.h"
+#include "tests/support/codec_sample.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
 #include <zstd.h>
-
-enum { MAX_ITEMS = 6, MEMORY = 1 << 16 };
-
-/* A record with everything it points to. */
-typedef struct sample {
-    etw_event_record record;
-    etw_extended_data_item items[MAX_ITEMS];
-    uint8_t memory[MEMORY];
-    size_t used;
-} sample;
-
-static uint64_t random_state;
-
-static uint32_t random_below(uint32_t limit)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 20) % limit;
-}
-
-static void start(sample *of, uint16_t id)
-{
-    memset(&of->record, 0, sizeof of->record);
-    of->used = 0;
-    of->record.EventHeader.Flags = ETW_FLAG_64_BIT_HEADER;
-    of->record.EventHeader.ProviderId.Data1 = 0x1234;
-    of->record.EventHeader.EventDescriptor.Id = id;
-    of->record.ExtendedData = of->items;
-}
-
-static void add_item(sample *of, uint16_t type, const void *data, uint16_t size)
-{
-    etw_extended_data_item *item = &of->items[of->record.ExtendedDataCount++];
-    uint8_t *to = of->memory + of->used;
-    memset(item, 0, sizeof *item);
-    item->ExtType = type;
-    item->DataSize = size;
-    item->DataPtr = (uint64_t)(uintptr_t)to;
-    memcpy(to, data, size);
-    of->used += size;
-}
-
-static void add_data(sample *of, const void *data, size_t size)
-{
-    uint8_t *to = of->memory + of->used;
-    if (of->record.UserDataLength == 0) {
-        of->record.UserData = to;
-    }
-    memcpy(to, data, size);
-    of->used += size;
-    of->record.UserDataLength = (uint16_t)(of->record.UserDataLength + size);
-}
-
-static void add_wide(sample *of, const char *text)
-{
-    do {
-        const uint16_t unit = (uint8_t)*text;
-        add_data(of, &unit, 2);
-    } while (*text++ != 0);
-}
-
-static void assert_same(const etw_event_record *got, const etw_event_record *want)
-{
-    assert_memory_equal(&got->EventHeader, &want->EventHeader, sizeof got->EventHeader);
-    assert_memory_equal(&got->BufferContext, &want->BufferContext, sizeof got->BufferContext);
-    assert_int_equal(got->ExtendedDataCount, want->ExtendedDataCount);
-    assert_int_equal(got->UserDataLength, want->UserDataLength);
-    assert_memory_equal(got->UserData, want->UserData, want->UserDataLength);
-    for (uint32_t i = 0; i < want->ExtendedDataCount; i++) {
-        assert_memory_equal(&got->ExtendedData[i], &want->ExtendedData[i], 8);
-        assert_memory_equal(etw_item_bytes(&got->ExtendedData[i]).data,
-                            etw_item_bytes(&want->ExtendedData[i]).data,
-                            want->ExtendedData[i].DataSize);
-    }
-}
-
-static void encode_with(etw_encoder *encoder, const etw_batch *batch, etw_text *body)
-{
-    etw_text_clear(body);
-    assert_non_null(etw_encoder_survey(encoder, batch));
-    assert_int_equal(etw_encoder_encode(encoder, body, NULL), ETW_OK);
-}
-
-static void encode(const etw_batch *batch, etw_text *body)
-{
-    etw_encoder *encoder = etw_encoder_new(3);
-    assert_non_null(encoder);
-    encode_with(encoder, batch, body);
-    etw_encoder_free(encoder);
-}
 
 /* Encodes, decodes, compares with what the batch holds. */
 static void assert_round_trip(etw_batch *batch)
@@ -126,13 +29,6 @@ static void assert_round_trip(etw_batch *batch)
     }
     etw_decoder_free(decoder);
     etw_text_free(&body);
-}
-
-static etw_batch *full_batch(void)
-{
-    etw_batch *batch = etw_batch_new(ETW_BATCH_MAX_BYTES, ETW_BATCH_MAX_EVENTS);
-    assert_non_null(batch);
-    return batch;
 }
 
 static void test_no_events_come_back_as_none(void **state)
@@ -395,160 +291,6 @@ static void test_headers_alone_have_no_data(void **state)
     etw_batch_free(batch);
 }
 
-/* Two providers whose rows are told from one another by chance alone: the keys have one tag. */
-enum { KEYED_ROWS = 240, KEYS = 12, ONE_REALM = 0x1234, ONE_KEY = 2, OTHER_REALM = 0x5000 };
-#define OTHER_KEY 0x25CE7C65u
-
-static void append_keyed(etw_batch *batch, uint32_t realm, uint32_t first_key)
-{
-    sample *one = malloc(sizeof *one);
-    uint32_t values[KEYS][4];
-    for (uint32_t key = 0; key < KEYS; key++) {
-        values[key][0] = key == 0 ? first_key : first_key + 0x01010101u * key;
-        for (uint32_t i = 1; i < 4; i++) {
-            values[key][i] = random_below(1u << 30) << 2;
-        }
-    }
-    for (uint32_t i = 0; i < KEYED_ROWS; i++) {
-        start(one, 1);
-        one->record.EventHeader.ProviderId.Data1 = realm;
-        add_data(one, values[i < KEYS ? i : random_below(KEYS)], sizeof values[0]);
-        assert_true(etw_batch_append(batch, &one->record, 0, 0));
-    }
-    free(one);
-}
-
-static bool is_of_realm(void *context, const etw_event_header *header)
-{
-    return header->ProviderId.Data1 == *(const uint32_t *)context;
-}
-
-static void test_chosen_rows_told_from_rows_not_chosen_come_back(void **state)
-{
-    (void)state;
-    uint32_t realm = OTHER_REALM;
-    const etw_kind_choice choice = {.wants = is_of_realm, .context = &realm};
-    etw_batch *batch = full_batch();
-    etw_text body = {0};
-    etw_decoder *decoder = etw_decoder_new();
-    uint32_t count = 0;
-    assert_int_equal(etw_reference_tag(ONE_REALM, ONE_KEY),
-                     etw_reference_tag(OTHER_REALM, OTHER_KEY));
-    random_state = 7;
-    append_keyed(batch, ONE_REALM, ONE_KEY);
-    append_keyed(batch, OTHER_REALM, OTHER_KEY);
-    encode(batch, &body);
-    etw_decoder_choose(decoder, &choice);
-    assert_int_equal(
-        etw_decoder_decode(decoder, etw_text_bytes(&body), ETW_DECODE_ALL, &count, NULL), ETW_OK);
-    assert_int_equal(count, 2 * KEYED_ROWS);
-    for (uint32_t i = KEYED_ROWS; i < count; i++) {
-        etw_event_record want;
-        etw_item wanted;
-        etw_item got;
-        etw_batch_item(batch, i, &want, &wanted);
-        assert_true(etw_decoder_has(decoder, i));
-        etw_decoder_item(decoder, i, &got);
-        assert_same(got.record, &want);
-    }
-    etw_decoder_free(decoder);
-    etw_text_free(&body);
-    etw_batch_free(batch);
-}
-
-/* Events by kind, from the table and the column of kinds, are those that decoding gives; kinds have
- * ids of their own here. */
-static void assert_kinds_count(etw_batch *batch)
-{
-    etw_text body = {0};
-    etw_decoder *decoder = etw_decoder_new();
-    uint32_t kinds, count, sum = 0;
-    encode(batch, &body);
-    const etw_bytes bytes = etw_text_bytes(&body);
-    assert_int_equal(etw_decoder_decode_kinds(decoder, bytes, etw_batch_count(batch), &kinds, NULL),
-                     ETW_OK);
-    assert_int_equal(etw_decoder_count_kinds(decoder, NULL), ETW_OK);
-    uint32_t *told = calloc(kinds, sizeof *told);
-    etw_event_header *headers = calloc(kinds, sizeof *headers);
-    for (uint32_t k = 0; k < kinds; k++) {
-        etw_item item;
-        etw_decoder_kind(decoder, k, &item);
-        told[k] = etw_decoder_kind_events(decoder, k);
-        headers[k] = item.record->EventHeader;
-        sum += told[k];
-    }
-    assert_int_equal(sum, etw_batch_count(batch));
-    assert_int_equal(etw_decoder_decode(decoder, bytes, 0, &count, NULL), ETW_OK);
-    for (uint32_t i = 0; i < count; i++) {
-        etw_item item;
-        etw_decoder_item(decoder, i, &item);
-        uint32_t k = 0;
-        while (k < kinds &&
-               memcmp(&headers[k].EventDescriptor, &item.record->EventHeader.EventDescriptor,
-                      sizeof headers[k].EventDescriptor) != 0) {
-            k++;
-        }
-        assert_true(k < kinds);
-        told[k]--;
-    }
-    for (uint32_t k = 0; k < kinds; k++) {
-        assert_int_equal(told[k], 0);
-    }
-    free(told);
-    free(headers);
-    etw_decoder_free(decoder);
-    etw_text_free(&body);
-    etw_batch_free(batch);
-}
-
-/* So many that their table is larger than the first piece of the headers, and random. */
-static etw_batch *batch_of_many_kinds(uint32_t kinds, uint32_t count)
-{
-    etw_batch *batch = full_batch();
-    sample *one = malloc(sizeof *one);
-    random_state = 99;
-    for (uint32_t i = 0; i < count; i++) {
-        start(one, (uint16_t)random_below(kinds));
-        one->record.EventHeader.EventDescriptor.Keyword =
-            one->record.EventHeader.EventDescriptor.Id;
-        one->record.EventHeader.TimeStamp = (int64_t)i * 1000 + random_below(1000);
-        assert_true(etw_batch_append(batch, &one->record, 0, 0));
-    }
-    free(one);
-    return batch;
-}
-
-static void test_kinds_are_counted_without_events(void **state)
-{
-    (void)state;
-    assert_kinds_count(batch_of_many_kinds(1, 1));
-    assert_kinds_count(batch_of_many_kinds(1, 60000));
-    assert_kinds_count(batch_of_many_kinds(3, 60000));
-    assert_kinds_count(batch_of_many_kinds(300, 20000));
-    assert_kinds_count(batch_of_many_kinds(20000, 65000));
-}
-
-static void test_kinds_of_cut_bodies_and_of_other_counts_are_refused(void **state)
-{
-    (void)state;
-    etw_batch *batch = batch_of_many_kinds(300, 2000);
-    etw_text body = {0};
-    etw_decoder *decoder = etw_decoder_new();
-    encode(batch, &body);
-    for (size_t size = 0; size <= body.size; size++) {
-        uint32_t kinds = 1;
-        const etw_bytes cut = {(const uint8_t *)body.data, size};
-        const uint32_t count = 2000 + (size == body.size);
-        assert_int_equal(etw_decoder_decode_kinds(decoder, cut, count, &kinds, NULL),
-                         ETW_ERROR_DAMAGED);
-        assert_int_equal(kinds, 0);
-        assert_int_equal(etw_decoder_count_kinds(decoder, NULL), ETW_OK);
-    }
-    etw_decoder_free(decoder);
-    etw_text_free(&body);
-    etw_batch_free(batch);
-}
-
 /* Reads all that a decoded item points to, for the sanitizers to see. */
 static uint32_t touch(etw_decoder *decoder, uint32_t count)
 {
@@ -752,9 +494,6 @@ int main(void)
         cmocka_unit_test(test_seeds_of_tables_change_no_byte),
         cmocka_unit_test(test_chosen_keywords_cost_no_more_than_random_ones),
         cmocka_unit_test(test_headers_alone_have_no_data),
-        cmocka_unit_test(test_chosen_rows_told_from_rows_not_chosen_come_back),
-        cmocka_unit_test(test_kinds_are_counted_without_events),
-        cmocka_unit_test(test_kinds_of_cut_bodies_and_of_other_counts_are_refused),
         cmocka_unit_test(test_cut_bodies_are_refused),
         cmocka_unit_test(test_events_of_a_trace_above_the_limit_are_refused),
         cmocka_unit_test(test_changed_columns_are_refused_or_read_within_bounds),
