@@ -56,7 +56,8 @@ def new_output(arguments):
 
 def is_wines_own_end(done, expected):
     """On a busy machine Wine 8 ends one of some thousand processes without a word: by SIGQUIT, its way to end threads, or
-    with status 1. The tools say why they fail; a run that ended so is repeated once, so that one of theirs still shows."""
+    with status 1. The tools say why they fail; a run that ended so is repeated once, so that one of theirs still shows.
+    expected: None: any."""
     return done.returncode != expected and done.returncode in (1, -3) and not done.stdout and not done.stderr
 
 
@@ -94,7 +95,7 @@ class Tool:
                      env=self.environment(**(env or {})))
         made = new_output(arguments)
         done = subprocess.run(words, **given)
-        if self.target != "native" and status is not None and is_wines_own_end(done, status):
+        if self.target != "native" and is_wines_own_end(done, status):
             if made is not None:
                 made.unlink(missing_ok=True)
             done = subprocess.run(words, **given)
