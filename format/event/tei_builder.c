@@ -450,3 +450,19 @@ etw_status etw_tei_builder_map(etw_tei_builder *builder, const etw_map_spec *map
     *out = (etw_bytes){builder->out.data, builder->out.size};
     return ETW_OK;
 }
+
+etw_status etw_tei_builder_keep_map(etw_tei_builder *builder, const etw_map_spec *map,
+                                    etw_arena *arena, etw_bytes *kept, etw_error *error)
+{
+    etw_bytes lent;
+    const etw_status status = etw_tei_builder_map(builder, map, &lent, error);
+    if (status != ETW_OK) {
+        return status;
+    }
+    const void *copy = etw_arena_copy(arena, lent.data, lent.size);
+    if (copy == NULL) {
+        return etw_error_set(error, ETW_ERROR_NO_MEMORY, "out of memory for a map");
+    }
+    *kept = (etw_bytes){copy, lent.size};
+    return ETW_OK;
+}

@@ -18,6 +18,7 @@
 #ifndef ETW_FORMAT_EVENT_TEI_BUILDER_H
 #define ETW_FORMAT_EVENT_TEI_BUILDER_H
 
+#include "format/base/arena.h"
 #include "format/event/tei.h"
 
 /* One property. Zeroed fields mean: plain, scalar, no map, no references. Texts are UTF-8, copied.
@@ -100,5 +101,10 @@ typedef struct etw_map_spec {
 /* *blob is lent until the next call on the builder; an event that is being built is left alone. */
 etw_status etw_tei_builder_map(etw_tei_builder *builder, const etw_map_spec *map, etw_bytes *blob,
                                etw_error *error);
+/* The same, copied into the arena; *kept lives as long as that, and stays as it was after a
+ * failure.
+ */
+etw_status etw_tei_builder_keep_map(etw_tei_builder *builder, const etw_map_spec *map,
+                                    etw_arena *arena, etw_bytes *kept, etw_error *error);
 
 #endif

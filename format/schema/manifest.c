@@ -263,19 +263,14 @@ static etw_status make_map(etw_manifest_set *set, const etw_manifest_provider *p
         }
         entries[count++] = (etw_map_entry_spec){at->value, kept};
     }
-    etw_bytes blob = {0};
     if (status == ETW_OK) {
         if (set->origin != ETW_SCHEMA_EVENTSOURCE) { /* those are loaded as they are */
             qsort(entries, count, sizeof *entries, compare_map_entries);
         }
         const uint32_t flag = map->is_bit_map ? ETW_MAP_MANIFEST_BITMAP : ETW_MAP_MANIFEST_VALUEMAP;
         const etw_map_spec spec = {map->name, flag, entries, count};
-        status = etw_tei_builder_map(set->builder, &spec, &blob, error);
-    }
-    if (status == ETW_OK) {
-        const char *kept = etw_arena_copy(&set->model.arena, blob.data, blob.size);
-        map->blob = (etw_bytes){(const uint8_t *)kept, blob.size};
-        status = kept == NULL ? no_memory(error) : ETW_OK;
+        status =
+            etw_tei_builder_keep_map(set->builder, &spec, &set->model.arena, &map->blob, error);
     }
     etw_arena_free(&texts);
     return status;

@@ -408,15 +408,9 @@ static uint32_t map_flag(const etw_mof_property *property, const etw_mof_qualifi
 static etw_status keep_map(making *m, const char *name, uint32_t flag,
                            const etw_map_entry_spec *entries, uint32_t count)
 {
-    etw_bytes blob;
     const etw_map_spec spec = {name, flag, entries, count};
-    const etw_status status = etw_tei_builder_map(m->set->builder, &spec, &blob, m->error);
-    if (status != ETW_OK) {
-        return status;
-    }
-    const char *kept = etw_arena_copy(&m->texts, blob.data, blob.size);
-    m->maps[m->map_count++] = (etw_bytes){(const uint8_t *)kept, blob.size};
-    return kept == NULL ? no_memory(m->error) : ETW_OK;
+    return etw_tei_builder_keep_map(m->set->builder, &spec, &m->texts, &m->maps[m->map_count++],
+                                    m->error);
 }
 
 /* *name stays NULL where the property has no map. */

@@ -254,18 +254,12 @@ static uint32_t enum_entries(making *m, uint32_t document, etw_bytes name)
 static etw_status keep_map(making *m, const char *name, uint32_t flag,
                            const etw_map_entry_spec *entries, uint32_t count)
 {
-    etw_bytes blob;
     if (m->map_count == ETW_MAX_MAPS_PER_SCHEMA) {
         return ETW_OK; /* the number is shown then */
     }
     const etw_map_spec spec = {name, flag, entries, count};
-    const etw_status status = etw_tei_builder_map(m->set->builder, &spec, &blob, m->error);
-    if (status != ETW_OK) {
-        return status;
-    }
-    const char *kept = etw_arena_copy(&m->texts, blob.data, blob.size);
-    m->maps[m->map_count++] = (etw_bytes){(const uint8_t *)kept, blob.size};
-    return kept == NULL ? no_memory(m->error) : ETW_OK;
+    return etw_tei_builder_keep_map(m->set->builder, &spec, &m->texts, &m->maps[m->map_count++],
+                                    m->error);
 }
 
 /* *name: of the map, empty where the argument has none. */
