@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/etwapi/seen.h"
+#include "tests/etwapi/session_block.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,22 +19,6 @@
 #define OTHER_NAME        L"etwapi checks 2"
 #define CTX_CLOSE_PENDING 7007u /* ERROR_CTX_CLOSE_PENDING */
 #define MAX_SESSIONS      64u
-
-typedef struct block {
-    EVENT_TRACE_PROPERTIES head;
-    WCHAR name[64];
-    WCHAR file[64];
-} block;
-
-static block fresh(void)
-{
-    const block empty = {.head = {.Wnode = {.BufferSize = sizeof empty,
-                                            .Flags = WNODE_FLAG_TRACED_GUID,
-                                            .ClientContext = 1},
-                                  .LogFileMode = EVENT_TRACE_REAL_TIME_MODE,
-                                  .LoggerNameOffset = offsetof(block, name)}};
-    return empty;
-}
 
 static TRACEHANDLE start(const WCHAR *name)
 {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "replay/etwapi/etw_headers.h"
+#include "tests/etwapi/session_block.h"
 
 #include <string.h>
 
@@ -17,19 +18,6 @@
 static const GUID control = {0xb0c5e103, 0x1111, 0x4222, {1, 2, 3, 4, 5, 6, 7, 8}};
 static const GUID classes[2] = {{0xb0c5e104, 0x1111, 0x4222, {1, 2, 3, 4, 5, 6, 7, 8}},
                                 {0xb0c5e105, 0x1111, 0x4222, {1, 2, 3, 4, 5, 6, 7, 8}}};
-
-typedef struct block {
-    EVENT_TRACE_PROPERTIES head;
-    WCHAR name[64];
-} block;
-
-static block fresh(void)
-{
-    const block empty = {.head = {.Wnode = {.BufferSize = sizeof empty},
-                                  .LogFileMode = EVENT_TRACE_REAL_TIME_MODE,
-                                  .LoggerNameOffset = offsetof(block, name)}};
-    return empty;
-}
 
 static ULONG WINAPI on_control(WMIDPREQUESTCODE code, PVOID context, ULONG *reserved, PVOID buffer)
 {
@@ -49,6 +37,7 @@ static void begin(scene *of)
     block with = fresh();
     of->classes[0].Guid = &classes[0];
     of->classes[1].Guid = &classes[1];
+    with.head.Wnode.Flags = 0; /* as many programs leave it */
     assert_int_equal(StartTraceW(&of->session, SESSION, &with.head), ERROR_SUCCESS);
     assert_int_equal(EnableTrace(TRUE, 0x60, 4, &control, of->session), ERROR_SUCCESS);
     assert_int_equal(RegisterTraceGuidsW(on_control, &of->logger, &control, 2, of->classes, NULL,

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "replay/etwapi/etw_headers.h"
+#include "tests/etwapi/session_block.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,20 +36,6 @@ static TRACEHANDLE open_file(ULONG *events, PEVENT_TRACE_BUFFER_CALLBACKW on_buf
     const TRACEHANDLE trace = OpenTraceW(&log);
     assert_true(trace != INVALID_PROCESSTRACE_HANDLE);
     return trace;
-}
-
-typedef struct block {
-    EVENT_TRACE_PROPERTIES head;
-    WCHAR name[64];
-} block;
-
-static block fresh(void)
-{
-    const block empty = {
-        .head = {.Wnode = {.BufferSize = sizeof empty, .Flags = WNODE_FLAG_TRACED_GUID},
-                 .LogFileMode = EVENT_TRACE_REAL_TIME_MODE,
-                 .LoggerNameOffset = offsetof(block, name)}};
-    return empty;
 }
 
 static TRACEHANDLE start(const WCHAR *name)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "replay/etwapi/etw_headers.h"
+#include "tests/etwapi/session_block.h"
 
 #include <evntprov.h>
 #include <stdlib.h>
@@ -15,23 +16,11 @@
 
 static const GUID provider = {0xb0c5e106, 0x1111, 0x4222, {1, 2, 3, 4, 5, 6, 7, 8}};
 
-typedef struct block {
-    EVENT_TRACE_PROPERTIES head;
-    WCHAR name[64];
-} block;
-
-static block fresh(void)
-{
-    const block empty = {.head = {.Wnode = {.BufferSize = sizeof empty},
-                                  .LogFileMode = EVENT_TRACE_REAL_TIME_MODE,
-                                  .LoggerNameOffset = offsetof(block, name)}};
-    return empty;
-}
-
 static TRACEHANDLE start_enabled(void)
 {
     block with = fresh();
     TRACEHANDLE session = 0;
+    with.head.Wnode.Flags = 0; /* as many programs leave it */
     assert_int_equal(StartTraceW(&session, L"query checks", &with.head), ERROR_SUCCESS);
     assert_int_equal(
         EnableTraceEx2(session, &provider, EVENT_CONTROL_CODE_ENABLE_PROVIDER, 4, 0x60, 0, 0, NULL),
